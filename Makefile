@@ -1,0 +1,48 @@
+# Each target sets up what it needs, from nothing: python3 (3.11 to 3.13), make and a package index are enough.
+PYTHON ?= python3
+BIN    := .venv/bin
+READY  := .venv/.ready
+PACKAGES := records theory synthetic scale figures npo benchmarks tests
+
+.PHONY: reproduce test test-slow lint types notebooks bench format clean
+
+reproduce: $(READY)        ## the main job: every room, the ledger, out/reproduce/report.html
+	$(BIN)/npo reproduce
+
+test: lint types           ## everything that a change needs
+	$(BIN)/python -m pytest
+
+test-slow: $(READY)        ## the full reproductions that `make test` leaves out
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+notebooks: .venv/.notebooks  ## execute every notebook in place
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+
+bench: $(READY)            ## our speed claims, as ratios in one run
+	for script in benchmarks/[a-z]*.py; do $(BIN)/python "$$script" || exit 1; done
+
+clean:                     ## everything that the other targets made
+	rm -rf .venv out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[scale,fast,dev]'
+	touch $@
+
+.venv/.notebooks: $(READY)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[notebooks]'
+	touch $@

@@ -1,0 +1,57 @@
+"""What all figures share: the style, the look of each method, and saving as SVG and PNG."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+__all__ = ["LOOK", "beta_look", "save", "styled"]
+
+STYLE = Path(__file__).with_name("style.mplstyle")
+
+# Okabe and Ito's colours, told apart by colour-blind readers; dashes and markers carry the same in greyscale.
+LOOK: dict[str, dict[str, Any]] = {
+    "GA": {"color": "#D55E00", "linestyle": "-", "marker": "s"},
+    "GA+RT": {"color": "#D55E00", "linestyle": "--", "marker": "D"},
+    "GA+KL": {"color": "#D55E00", "linestyle": ":", "marker": "d"},
+    "IDK+RT": {"color": "#999999", "linestyle": "--", "marker": "x"},
+    "DPO": {"color": "#CC79A7", "linestyle": "-", "marker": "v"},
+    "DPO+RT": {"color": "#CC79A7", "linestyle": "--", "marker": "^"},
+    "DPO+KL": {"color": "#CC79A7", "linestyle": ":", "marker": "<"},
+    "KTO": {"color": "#009E73", "linestyle": "-", "marker": "P"},
+    "KTO+RT": {"color": "#009E73", "linestyle": "--", "marker": "p"},
+    "NPO": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
+    "NPO+RT": {"color": "#0072B2", "linestyle": "--", "marker": "*"},
+    "NPO+KL": {"color": "#0072B2", "linestyle": ":", "marker": "h"},
+}
+
+_BETA_COLOURS = ("#9ECAE1", "#56A0D0", "#0072B2", "#08519C", "#062A57", "#000000")
+_BETA_MARKERS = ("o", "^", "D", "v", "P", "X")
+
+
+def beta_look(betas: list[float]) -> dict[float, dict[str, Any]]:
+    """Light to dark blue, and a marker, for increasing β of NPO."""
+    ordered = sorted(betas)
+    return {
+        beta: {"color": _BETA_COLOURS[i % len(_BETA_COLOURS)], "marker": _BETA_MARKERS[i % len(_BETA_MARKERS)]}
+        for i, beta in enumerate(ordered)
+    }
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw inside this, so that importing a figure changes nothing for anybody else."""
+    with mpl.rc_context(fname=STYLE):
+        yield
+
+
+def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
+    """Write `name`.svg and `name`.png into `folder`; the same figure gives the same SVG, byte for byte."""
+    svg, png = folder / f"{name}.svg", folder / f"{name}.png"
+    with styled():
+        figure.savefig(svg, metadata={"Date": None})
+        figure.savefig(png)
+    return svg, png

@@ -1,0 +1,63 @@
+"""A unit of work, and running those that are missing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from records.store import content_hash, finish, finished, source_hash
+
+__all__ = ["Progress", "Unit", "keys", "run_missing", "silent"]
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as work goes on."""
+
+
+def silent(done: int, total: int) -> None:
+    """A progress display that shows nothing."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of work of a run; its folder is `<run folder>/<name>`.
+
+    `run(folder, inputs, progress)` writes its files into `folder` and reads the folders of the units it `needs`,
+    which `inputs` holds by name. `settings` and the source of `packages` are all that the result depends on beside
+    these.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    packages: tuple[str, ...]
+    run: Callable[[Path, Mapping[str, Path], Progress], None]
+    needs: tuple[str, ...] = field(default=())
+
+
+def keys(units: Sequence[Unit]) -> dict[str, str]:
+    """The content hash of each unit, that of its needs included; needs come before those who need them."""
+    sources = {packages: source_hash(packages) for packages in {unit.packages for unit in units}}
+    found: dict[str, str] = {}
+    for unit in units:
+        upstream = [found[name] for name in unit.needs]
+        found[unit.name] = content_hash([unit.name, dict(unit.settings), sources[unit.packages], upstream])
+    return found
+
+
+def run_missing(
+    units: Sequence[Unit],
+    out: Path,
+    started: Callable[[Unit, bool], Progress] = lambda unit, cached: silent,
+) -> None:
+    """Run the units that are missing or stale, in order; `started(unit, cached)` is told of each."""
+    for unit, key in zip(units, keys(units).values(), strict=True):
+        cached = finished(out / unit.name, key)
+        progress = started(unit, cached)
+        if not cached:
+            inputs = {name: out / name for name in unit.needs}
+            finish(
+                out / unit.name,
+                key,
+                unit.settings,
+                lambda folder, unit=unit, inputs=inputs, progress=progress: unit.run(folder, inputs, progress),  # type: ignore[misc]
+            )
+        progress(1, 1)

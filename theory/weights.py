@@ -1,0 +1,46 @@
+"""The closed gradient weights and Bernoulli KL once more for numpy, as functions of the log-ratio.
+
+For inner loops that would drown in the call overhead of torch; a test holds them to `theory.losses` and
+`theory.retain` within 1e-12. Here R = log π_θ − log π_ref and z is a logit, both float64 arrays.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import expit
+
+__all__ = ["bernoulli_kl", "kto", "log_sigmoid", "npo", "softplus"]
+
+Array = np.ndarray
+
+
+def softplus(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """log(1 + e^x), by log(e^0 + e^x), which neither overflows nor cancels."""
+    return np.asarray(np.logaddexp(0.0, x))
+
+
+def log_sigmoid(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """log σ(x) = −softplus(−x)."""
+    return -softplus(-x)
+
+
+def npo(log_ratio: Float[Array, "*n"], *, beta: float) -> Float[Array, "*n"]:
+    """W_β(R) = 2σ(βR)."""
+    return np.asarray(2 * expit(beta * log_ratio))
+
+
+def kto(log_ratio: Float[Array, "*n"], z_ref: float, *, beta: float) -> Float[Array, "*n"]:
+    """2σ(βR − z_ref)."""
+    return np.asarray(2 * expit(beta * log_ratio - z_ref))
+
+
+def bernoulli_kl(logit_p: Float[Array, "*n"], logit_q: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """KL(Bern(σ(a)) ‖ Bern(σ(b))) in nats, finite for any finite logits.
+
+    = σ(a)(a − b) + softplus(b) − softplus(a), as σ(a) log σ(a)/σ(b) + σ(−a) log σ(−a)/σ(−b) collapses to it;
+    where a and b are large and equal in sign the softplus difference is taken as (b − a) + tails to keep its digits.
+    """
+    a, b = np.asarray(logit_p, dtype=np.float64), np.asarray(logit_q, dtype=np.float64)
+    # KL is invariant under (a, b) -> (−a, −b); flipping to a ≤ 0 keeps softplus(a), softplus(b) small where p ≈ 0.
+    flip = np.where(a > 0, -1.0, 1.0)
+    a, b = flip * a, flip * b
+    return np.asarray(np.maximum(expit(a) * (a - b) + softplus(b) - softplus(a), 0.0))
