@@ -23,7 +23,10 @@ from scipy.special import wrightomega
 from torch import Tensor
 from torch.func import jvp, vjp
 
-__all__ = ["Path", "curve", "follow", "rates", "time_on_curve"]
+from theory.losses import npo_weight
+from theory.theorem import Bounds, HypothesisError, Measurement, Theorem
+
+__all__ = ["INTRINSIC_TIME", "Path", "Single", "Rates", "curve", "follow", "rates", "time_on_curve", "weight_by_drop"]
 
 Array = np.ndarray
 Parameters = Mapping[str, Tensor]
@@ -52,6 +55,13 @@ def curve(beta_time: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     x = np.asarray(beta_time, dtype=np.float64)
     y = np.log(wrightomega(2 * x + 1))
     return np.asarray(y - (time_on_curve(y) - x) / (0.5 * (1 + np.exp(y))))
+
+
+def weight_by_drop(beta: float) -> Callable[[Tensor], Tensor]:
+    """W as a function of the drops u: NPO's W_β(−u), or 1 for β = 0 (gradient ascent)."""
+    if beta == 0:
+        return torch.ones_like
+    return lambda drop: npo_weight(-drop, torch.zeros_like(drop), beta=beta)
 
 
 @dataclass(frozen=True)
@@ -102,34 +112,108 @@ def follow(
     until: float,
     scale: float = 1.0,
     max_steps: int = 100_000,
+    observe: Callable[[int, Parameters], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Unlearn by gradient descent, in steps that move the fastest example by the same small amount.
+    """Unlearn by gradient descent in steps that are small for the law, whatever η that takes.
 
-    The law holds for every schedule η(t), so η = step / (scale · max_i |du_i/dt|) covers decades of T in few steps.
-    `weight` maps the drops u ≥ 0 (n,) to gradient weights (n,), e.g. `lambda u: 2 * torch.sigmoid(-beta * u)`;
-    `scale` is β (1 for GA), so that `step` and `until` are in units of βu. Stops when max_i βu_i ≥ until.
-    Discretisation leaves an error of O(step) in βu.
+    The law holds for every schedule η(t), so decades of T are covered in few steps: each moves the fastest example's
+    βu by at most `step`, and so little that the model is linear along it to a fraction `step`.
+    `weight` maps the drops u (n,) to gradient weights (n,), see `weight_by_drop`; `scale` is β (1 for GA), so that
+    `step` and `until` are in units of βu. Stops when max_i βu_i ≥ until or after `max_steps`.
+    `observe(k, parameters)` sees the model at each recorded step. For one example the discretisation error is
+    bounded: T(1 − s) ≤ F(u) ≤ T(1 + s) e^{s(1+s)}, s = `step`.
     """
     theta = {name: p.detach().clone() for name, p in parameters.items()}
     start = log_probs(theta).detach()
-    n = start.shape[0]
-    elapsed, clock, remainder = 0.0, torch.zeros(n, dtype=start.dtype), torch.zeros(n, dtype=start.dtype)
+    drop, elapsed = torch.zeros_like(start), 0.0
+    clock, remainder = torch.zeros_like(start), torch.zeros_like(start)
     rows: list[tuple[float, Array, Array, Array]] = []
+    largest = float("inf")
     for k in range(max_steps + 1):
-        drop = start - log_probs(theta).detach()
         rows.append((elapsed, clock.numpy().copy(), drop.numpy().copy(), remainder.numpy().copy()))
+        if observe:
+            observe(k, theta)
         furthest = scale * float(drop.max())
         if progress:
-            progress(min(round(1000 * max(furthest, k * until / max_steps) / until), 1000), 1000)
+            progress(round(1000 * min(max(furthest / until, k / max_steps), 1.0)), 1000)
         if furthest >= until or k == max_steps:
             break
         w = weight(drop)
         now = rates(log_probs, theta, w)
-        eta = step / (scale * float(now.motion.abs().max()))
-        theta = {name: p - eta * now.gradient[name] for name, p in theta.items()}
-        elapsed += eta
-        clock = clock + eta * now.clock
-        remainder = remainder + eta * (now.motion / w - now.clock)
+        eta = min(2 * largest, step / (scale * float(now.motion.abs().max())))
+        theta, drop, largest = _linear_step(log_probs, theta, start, drop, now, eta, step)
+        elapsed += largest
+        clock = clock + largest * now.clock
+        remainder = remainder + largest * (now.motion / w - now.clock)
     time, clocks, drops, rest = (np.asarray(column, dtype=np.float64) for column in zip(*rows, strict=True))
     return Path(time, clocks, drops, rest, theta)
+
+
+def _linear_step(
+    log_probs: LogProbs, theta: Parameters, start: Tensor, drop: Tensor, now: Rates, eta: float, tolerance: float
+) -> tuple[dict[str, Tensor], Tensor, float]:
+    """One descent step, η halved until the drops move as their rates say, to a fraction `tolerance`."""
+    floor = eta * 2.0**-40
+    while True:
+        moved = {name: p - eta * now.gradient[name] for name, p in theta.items()}
+        new_drop = start - log_probs(moved).detach()
+        expected = eta * now.motion
+        off = float((new_drop - drop - expected).abs().max())
+        if off <= tolerance * float(expected.abs().max()) or eta <= floor:
+            return moved, new_drop, eta
+        eta /= 2
+
+
+# --- the law as a theorem -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Single:
+    """An instance: one forget example of any model; β = 0 is GA. `step` and `until` are in units of βu (u for GA)."""
+
+    log_probs: LogProbs
+    parameters: Parameters
+    beta: float
+    step: float = 0.01
+    until: float = 8.0
+
+
+def _one_example(instance: Single) -> None:
+    n = instance.log_probs(instance.parameters).shape[0]
+    if n != 1:
+        raise HypothesisError(
+            f"The law is for one example, {n} were given: for a set, compare with `Path.remainder` added, "
+            "or follow each example alone."
+        )
+
+
+def _follow(instance: Single) -> Measurement:
+    scale = instance.beta or 1.0
+    path = follow(
+        instance.log_probs,
+        instance.parameters,
+        weight_by_drop(instance.beta),
+        step=instance.step,
+        until=instance.until,
+        scale=scale,
+    )
+    return Measurement(scale * path.clock[1:, 0], scale * path.drop[1:, 0])
+
+
+def _law(instance: Single, at: Array) -> Bounds:
+    # A step is linear to a fraction s, and W falls by at most e^{−s(1+s)} along it: that bounds F(u) around T.
+    s = instance.step
+    if instance.beta == 0:
+        return Bounds((1 - s) * at, (1 + s) * at)
+    return Bounds(curve((1 - s) * at), curve((1 + s) * np.exp(s * (1 + s)) * at))
+
+
+INTRINSIC_TIME: Theorem[Single] = Theorem(
+    name="Intrinsic-time law",
+    statement="βT = ½(βu + e^{βu} − 1) for NPO and u = T for GA: one curve for every model",
+    source="derived in theory/intrinsic_time.py from ∇L_NPO = E[W ∇log π] (arXiv:2404.05868, Sec. 3)",
+    hypotheses=_one_example,
+    predict=_law,
+    measure=_follow,
+)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import cross_entropy, linear
+from torch.nn.functional import cross_entropy, linear, logsigmoid
 
-__all__ = ["IGNORE", "Head", "Summed", "answer_rows", "from_logits", "summed"]
+__all__ = ["IGNORE", "Head", "Summed", "answer_rows", "from_logits", "from_margins", "summed"]
 
 IGNORE = -100
 
@@ -98,3 +98,14 @@ def summed(hidden: Float[Tensor, "batch time hidden"], head: Head, labels: Int[T
     found = answer_rows(labels, head.weight.shape[0])
     rows = hidden.flatten(0, 1)[found.rows]
     return _sum_by_example(_token_logp(linear(rows, head.weight, head.bias), found.targets), found)
+
+
+def from_margins(margins: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    """log π(y|x) of a binary label from its margin, the logit of y against the other label.
+
+    log σ(margin) = −softplus(−margin).
+
+    >>> from_margins(torch.zeros(1))
+    tensor([-0.6931])
+    """
+    return logsigmoid(margins)

@@ -16,7 +16,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import torch
@@ -79,6 +79,7 @@ def z_ref_from_kl(kl_to_ref: Tensor, *, beta: float) -> Tensor:
 # --- kernels by their parameter names -------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=256)  # inner loops ask at every step
 def needs(kernel: Kernel) -> tuple[str, ...]:
     """The quantities that a kernel takes: the names of its parameters that are neither keyword-only nor bound.
 
