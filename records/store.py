@@ -21,7 +21,17 @@ import numpy as np
 
 from records.errors import UserError
 
-__all__ = ["Data", "content_hash", "finish", "finished", "load", "save", "source_hash", "writable", "write_json"]
+__all__ = [
+    "Data",
+    "content_hash",
+    "finish",
+    "finished",
+    "load",
+    "save",
+    "source_hash",
+    "writable",
+    "write_json",
+]
 
 MANIFEST = "manifest.json"
 
@@ -83,7 +93,7 @@ def write_text(path: Path, text: str) -> None:
 
 def save(folder: Path, data: Data) -> None:
     """Save arrays as data.npz and values as data.json."""
-    np.savez_compressed(folder / "data.npz", **dict(data.arrays))
+    np.savez_compressed(folder / "data.npz", allow_pickle=False, **data.arrays)
     write_json(folder / "data.json", dict(data.values))
 
 
@@ -94,10 +104,16 @@ def load(folder: Path) -> Data:
     return Data(arrays, json.loads((folder / "data.json").read_text(encoding="utf8")))
 
 
+def manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished piece of work: key, settings, seconds, environment."""
+    found: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf8"))
+    return found
+
+
 def finished(folder: Path, key: str) -> bool:
     """Is this piece of work there, whole, and made from the inputs that `key` hashes?"""
     try:
-        return json.loads((folder / MANIFEST).read_text(encoding="utf8"))["key"] == key
+        return bool(manifest(folder)["key"] == key)
     except (OSError, ValueError, KeyError):
         return False
 
@@ -111,13 +127,9 @@ def finish(folder: Path, key: str, settings: Mapping[str, Any], build: Callable[
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         build(work)
-        manifest = {
-            "key": key,
-            "settings": dict(settings),
-            "seconds": round(time.time() - started, 2),
-            "environment": environment(),
-        }
-        write_json(work / MANIFEST, manifest)
+        seconds = round(time.time() - started, 2)
+        facts = {"key": key, "settings": dict(settings), "seconds": seconds, "environment": environment()}
+        write_json(work / MANIFEST, facts)
         work.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)

@@ -2,15 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from records.store import content_hash, finish, finished, source_hash
 
-__all__ = ["Progress", "Unit", "keys", "run_missing", "silent"]
+__all__ = ["Progress", "Run", "Unit", "keys", "run_missing", "silent"]
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work goes on."""
+
+
+class Run(Protocol):
+    """The work of a unit: write files into `folder`, read the needed units' folders from `inputs`."""
+
+    def __call__(self, folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None: ...
 
 
 def silent(done: int, total: int) -> None:
@@ -21,15 +28,14 @@ def silent(done: int, total: int) -> None:
 class Unit:
     """One piece of work of a run; its folder is `<run folder>/<name>`.
 
-    `run(folder, inputs, progress)` writes its files into `folder` and reads the folders of the units it `needs`,
-    which `inputs` holds by name. `settings` and the source of `packages` are all that the result depends on beside
-    these.
+    `run` writes its files into that folder and reads the folders of the units it `needs`. `settings` and the source of
+    `packages` are all that the result depends on beside these.
     """
 
     name: str
     settings: Mapping[str, Any]
     packages: tuple[str, ...]
-    run: Callable[[Path, Mapping[str, Path], Progress], None]
+    run: Run
     needs: tuple[str, ...] = field(default=())
 
 
@@ -54,10 +60,6 @@ def run_missing(
         progress = started(unit, cached)
         if not cached:
             inputs = {name: out / name for name in unit.needs}
-            finish(
-                out / unit.name,
-                key,
-                unit.settings,
-                lambda folder, unit=unit, inputs=inputs, progress=progress: unit.run(folder, inputs, progress),  # type: ignore[misc]
-            )
+            work = partial(unit.run, inputs=inputs, progress=progress)
+            finish(out / unit.name, key, unit.settings, work)
         progress(1, 1)

@@ -6,7 +6,7 @@ Distances are E KL(π_retr ‖ π_θ), KLs are E KL(π_ref ‖ π_θ), in nats o
 Source: arXiv:2404.05868, Sec. 4 and App. D.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 
@@ -68,7 +68,9 @@ def _checked(arrays: Mapping[str, Array]) -> dict[str, Array]:
         if name.startswith("y_"):
             inputs = "forget" if name == "y_idk" else name.removeprefix("y_")
             if x.shape != found[f"X_{inputs}"].shape[:1]:
-                wrong.append(f"{name} has shape {x.shape}, X_{inputs} has {found[f'X_{inputs}'].shape}: one label a row.")
+                wrong.append(
+                    f"{name} has shape {x.shape}, X_{inputs} has {found[f'X_{inputs}'].shape}: one label a row."
+                )
             elif not np.isin(x, (0.0, 1.0)).all():
                 wrong.append(f"{name} holds labels outside {{0, 1}}.")
         elif x.ndim != 2 or x.shape[-1] != d or not x.size:
@@ -78,9 +80,7 @@ def _checked(arrays: Mapping[str, Array]) -> dict[str, Array]:
     return found
 
 
-def fit(
-    H: Array, y: Array, *, steps: int = FIT_STEPS, lr: float = FIT_LR, progress: Progress = silent
-) -> Array:
+def fit(H: Array, y: Array, *, steps: int = FIT_STEPS, lr: float = FIT_LR, progress: Progress = silent) -> Array:
     """θ after full-batch gradient descent from 0 on the mean cross-entropy, as the paper fits π_ref and π_retr.
 
     20,000 steps do not converge (an optimiser would end elsewhere), so they are taken literally.
@@ -128,7 +128,11 @@ def problem_from_arrays(
     both = np.concatenate([H["forget"], H["retain"]]), np.concatenate([given["y_forget"], given["y_retain"]])
     theta_ref = fit(*both, steps=fit_steps, lr=fit_lr, progress=lambda k, n: progress(k, 2 * n))
     theta_retrain = fit(
-        H["retain"], given["y_retain"], steps=fit_steps, lr=fit_lr, progress=lambda k, n: progress(n + k, 2 * n)
+        H["retain"],
+        given["y_retain"],
+        steps=fit_steps,
+        lr=fit_lr,
+        progress=lambda k, n: progress(n + k, 2 * n),
     )
     return Problem(
         H_forget=H["forget"],
@@ -146,6 +150,9 @@ def problem_from_arrays(
 # --- the gradient -----------------------------------------------------------------------------------------------
 
 
+Slope = Callable[[Array], Array]  # logits -> d (mean loss) / d logit, example by example
+
+
 def _logp(logit: Array, y: Array) -> torch.Tensor:
     """log π(y|x) = log σ((2y − 1) · logit)."""
     return torch.from_numpy(log_sigmoid((2 * y - 1) * logit))
@@ -155,34 +162,42 @@ def _two_class(logit: Array) -> torch.Tensor:
     return torch.from_numpy(np.stack([np.zeros_like(logit), logit], axis=1))
 
 
-def _forget_side(problem: Problem, objective: Objective, z_ref: Array, z: Array) -> Array:
-    """d (mean forget loss) / d logit, example by example, given the logits of π_ref and π_θ."""
-    given = {
-        "logp": _logp(z, problem.y_forget),
-        "ref_logp": _logp(z_ref, problem.y_forget),
-        "logp_win": _logp(z, problem.y_idk),
-        "ref_logp_win": _logp(z_ref, problem.y_idk),
-    }
-    if "z_ref" in needs(objective.forget):
-        # KTO's E[β KL(π_θ ‖ π_ref)] is exact here: no estimate from positive answers.
-        beta = objective.forget.keywords["beta"] if isinstance(objective.forget, partial) else 1.0
-        given["z_ref"] = torch.tensor(beta * bernoulli_kl(z, z_ref).mean())
-    weight = gradient_weights(objective.forget, given)
-    p = expit(z)
-    labels = {"logp": problem.y_forget, "logp_win": problem.y_idk}
-    total = sum((weight[name].numpy() * (y - p) for name, y in labels.items() if name in weight), np.zeros_like(p))
-    return objective.forget_weight * total / float(objective.forget_per(torch.ones(len(p))))
+def _forget_slope(problem: Problem, objective: Objective, z_ref: Array) -> Slope:
+    """The gradient of the weighted mean forget loss on the forget logits, given those of π_ref."""
+    asked = set(needs(objective.forget)) | objective.forget_needs
+    every = {"ref_logp": problem.y_forget, "ref_logp_win": problem.y_idk}
+    fixed = {name: _logp(z_ref, y) for name, y in every.items() if name in objective.forget_needs}
+    moving = {"logp": problem.y_forget, "logp_win": problem.y_idk}
+    moving = {name: y for name, y in moving.items() if name in objective.forget_needs}
+    scale = objective.forget_weight / float(objective.forget_per(torch.ones(len(z_ref))))
+
+    def slope(z: Array) -> Array:
+        given = fixed | {name: _logp(z, y) for name, y in moving.items()}
+        if "z_ref" in asked:  # KTO's E[β KL(π_θ ‖ π_ref)] is exact here: no estimate from positive answers
+            given["z_ref"] = torch.tensor(_beta(objective) * bernoulli_kl(z, z_ref).mean())
+        weight, p = gradient_weights(objective.forget, given), expit(z)
+        return scale * sum((w.numpy() * (moving[name] - p) for name, w in weight.items()), np.zeros_like(p))
+
+    return slope
 
 
-def _retain_side(problem: Problem, objective: Objective, z_ref: Array, z: Array) -> Array:
-    """d (mean retain loss) / d logit, example by example."""
+def _beta(objective: Objective) -> float:
+    return objective.forget.keywords["beta"] if isinstance(objective.forget, partial) else 1.0
+
+
+def _retain_slope(problem: Problem, objective: Objective, z_ref: Array) -> Slope | None:
+    """The gradient of the weighted mean retain loss on the retain logits; None where there is no such term."""
     if objective.retain is None:
-        return np.zeros_like(z)
-    every = {"logp": (_logp, (z, problem.y_retain)), "logits": (_two_class, (z,)), "ref_logits": (_two_class, (z_ref,))}
-    given = {name: make(*args) for name, (make, args) in every.items() if name in objective.retain_needs}  # type: ignore[operator]
-    weight = gradient_weights(objective.retain, given)
-    slope = weight["logits"].numpy()[:, 1] if "logits" in weight else weight["logp"].numpy() * (problem.y_retain - expit(z))
-    return objective.retain_weight * slope / float(objective.retain_per(torch.ones(len(z))))
+        return None
+    kernel, y = objective.retain, problem.y_retain
+    scale = objective.retain_weight / float(objective.retain_per(torch.ones(len(z_ref))))
+    if "logits" in objective.retain_needs:
+        ref_logits = _two_class(z_ref)
+        return lambda z: (
+            scale
+            * gradient_weights(kernel, {"logits": _two_class(z), "ref_logits": ref_logits})["logits"].numpy()[:, 1]
+        )
+    return lambda z: scale * gradient_weights(kernel, {"logp": _logp(z, y)})["logp"].numpy() * (y - expit(z))
 
 
 def unlearn(
@@ -202,16 +217,20 @@ def unlearn(
     if not (lr > 0 and steps >= 0 and every > 0):
         raise UserError(f"unlearn needs lr > 0, steps ≥ 0 and every > 0; got lr={lr}, steps={steps}, every={every}.")
     theta = problem.theta_ref.copy()
-    ref_forget, ref_retain = problem.H_forget @ theta, problem.H_retain @ theta
-    back_forget, back_retain = np.ascontiguousarray(problem.H_forget.T), np.ascontiguousarray(problem.H_retain.T)
+    forget_slope = _forget_slope(problem, objective, problem.H_forget @ theta)
+    retain_slope = _retain_slope(problem, objective, problem.H_retain @ theta)
+    back_forget, back_retain = (
+        np.ascontiguousarray(problem.H_forget.T),
+        np.ascontiguousarray(problem.H_retain.T),
+    )
     rows = []
     for k in range(steps + 1):
         if k % every == 0:
             rows.append((float(k), *_measure(problem, theta)))
             progress(k, steps)
-        gradient = back_forget @ _forget_side(problem, objective, ref_forget, problem.H_forget @ theta)
-        if objective.retain is not None:
-            gradient += back_retain @ _retain_side(problem, objective, ref_retain, problem.H_retain @ theta)
+        gradient = back_forget @ forget_slope(problem.H_forget @ theta)
+        if retain_slope is not None:
+            gradient += back_retain @ retain_slope(problem.H_retain @ theta)
         theta = theta - lr * gradient
         if not np.isfinite(theta).all():
             break

@@ -70,7 +70,15 @@ def coupling(model: LinearLogistic) -> float:
 
 
 def build(
-    *, n: int, d: int, beta: float, lr: float, seed: int, radius: float = 1.0, spread: float = 0.2, fill: float = 0.9
+    *,
+    n: int,
+    d: int,
+    beta: float,
+    lr: float,
+    seed: int,
+    radius: float = 1.0,
+    spread: float = 0.2,
+    fill: float = 0.9,
 ) -> LinearLogistic:
     """A forget set that satisfies the hypotheses of both halves of Theorem 2.
 
@@ -89,13 +97,18 @@ def build(
     tilt = rng.normal(size=(n, d))
     tilt /= np.linalg.norm(tilt, axis=1, keepdims=True)
     size = 0.05
-    while True:  # halve the perturbation until near-orthogonality holds with room to spare
+    while True:  # shrink the perturbation until near-orthogonality holds with room to spare
         X = signs[:, None] * (scaled + size * tilt)
         model = LinearLogistic(X @ X.T, X @ theta, radius, lr)
         c = constants(model, beta)
         allowed = fill * min(c.C0_GA, c.C0_NPO) / n
         if coupling(model) <= allowed:
             return model
+        if allowed < 1e-15:
+            raise HypothesisError(
+                f"Theorem 2 allows a coupling of {allowed:.1e} here, less than float64 can tell from 0: "
+                f"take a smaller step size than lr={lr:g} (lr/n matters), a smaller β than {beta:g} or a larger `fill`."
+            )
         size *= min(0.5, allowed / coupling(model))
 
 

@@ -8,6 +8,8 @@ dm/dτ = W(m) σ(m − c), with τ = η₀‖x‖² t, c the initial confidence 
 so the number of steps to a margin is linear in it for GA and exponential, at rate β, for NPO.
 """
 
+import itertools
+
 import numpy as np
 from jaxtyping import Float
 from scipy.integrate import quad
@@ -21,7 +23,7 @@ __all__ = ["ga_margin", "ga_time", "npo_time"]
 Array = np.ndarray
 
 
-def ga_time(margin: Float[Array, "*n"], c: float) -> Float[Array, "*n"]:
+def ga_time(margin: Float[Array, "*n"] | float, c: float) -> Float[Array, "*n"]:
     """τ at which GA reaches a margin: m − e^c expm1(−m).  Source: exact integral of dm/dτ = σ(m − c).
 
     >>> float(ga_time(np.array(10.0), 2.0).round(1))
@@ -31,7 +33,7 @@ def ga_time(margin: Float[Array, "*n"], c: float) -> Float[Array, "*n"]:
     return np.asarray(m - np.exp(c) * np.expm1(-m))
 
 
-def ga_margin(tau: Float[Array, "*n"], c: float) -> Float[Array, "*n"]:
+def ga_margin(tau: Float[Array, "*n"] | float, c: float) -> Float[Array, "*n"]:
     """The margin that GA has reached at τ: the inverse of `ga_time`, by Wright's ω at z = c + e^c − τ.
 
     τ − e^c + ω(z) loses its digits where it is small, so c − log ω(z) for z > 0, c − z + ω(z) for z ≤ 0,
@@ -59,6 +61,4 @@ def npo_time(margin: float, c: float, *, beta: float) -> float:
         return float(np.exp(-log_speed))
 
     pieces = np.linspace(0.0, margin, max(2, int(np.ceil(abs(margin) * max(beta, 1.0) / 5)) + 1))
-    return float(
-        sum(quad(inverse_speed, a, b, epsabs=0, epsrel=1e-10)[0] for a, b in zip(pieces, pieces[1:], strict=False))
-    )
+    return float(sum(quad(inverse_speed, a, b, epsabs=0, epsrel=1e-10)[0] for a, b in itertools.pairwise(pieces)))

@@ -28,16 +28,14 @@ class LogRatios:
     betas: Float[Array, " m"]
 
 
-def log_cosh(v: Float[Array, "*n"]) -> Float[Array, "*n"]:
+def log_cosh(v: Float[Array, "*n"] | float) -> Float[Array, "*n"]:
     """log cosh v to full relative precision, small and large.
 
     Small |v|: log1p(2 sinh²(v/2)), as cosh v = 1 + 2 sinh²(v/2). Large: |v| + log1p(e^{−2|v|}) − log 2.
     """
     size = np.abs(v)
     small = np.minimum(size, 1.0)
-    return np.where(
-        size < 1.0, np.log1p(2 * np.sinh(small / 2) ** 2), size + np.log1p(np.exp(-2 * size)) - np.log(2.0)
-    )
+    return np.where(size < 1.0, np.log1p(2 * np.sinh(small / 2) ** 2), size + np.log1p(np.exp(-2 * size)) - np.log(2.0))
 
 
 def loss_gap(log_ratio: Float[Array, " n"], betas: Float[Array, " m"]) -> Float[Array, " m"]:

@@ -21,19 +21,29 @@ import torch
 from jaxtyping import Float
 from scipy.special import wrightomega
 from torch import Tensor
-from torch.func import jvp, vjp
 
 from theory.losses import npo_weight
 from theory.theorem import Bounds, HypothesisError, Measurement, Theorem
 
-__all__ = ["INTRINSIC_TIME", "Path", "Single", "Rates", "curve", "follow", "rates", "time_on_curve", "weight_by_drop"]
+__all__ = [
+    "INTRINSIC_TIME",
+    "Path",
+    "Rates",
+    "Single",
+    "bounds_on_curve",
+    "curve",
+    "follow",
+    "rates",
+    "time_on_curve",
+    "weight_by_drop",
+]
 
 Array = np.ndarray
 Parameters = Mapping[str, Tensor]
 LogProbs = Callable[[Parameters], Tensor]
 
 
-def time_on_curve(beta_drop: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+def time_on_curve(beta_drop: Float[Array, "*shape"] | float) -> Float[Array, "*shape"]:
     """βT at which NPO has dropped βu: ½(βu + e^{βu} − 1), dimensionless.
 
     >>> float(time_on_curve(np.array(0.0)))
@@ -43,7 +53,7 @@ def time_on_curve(beta_drop: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return np.asarray(0.5 * (y + np.expm1(y)))
 
 
-def curve(beta_time: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+def curve(beta_time: Float[Array, "*shape"] | float) -> Float[Array, "*shape"]:
     """βu that NPO has reached at intrinsic time βT: the inverse of `time_on_curve`, for βT ≥ 0.
 
     y + e^y = 2βT + 1 is solved by Wright's omega, y = log ω(2βT + 1), which loses digits as βT → 0;
@@ -74,22 +84,25 @@ class Rates:
 
 
 def rates(log_probs: LogProbs, parameters: Parameters, weight: Tensor) -> Rates:
-    """The collective clock and the motion of every example from two backward passes and two directional derivatives.
+    """The collective clock and the motion of every example, without forming the n × n kernel.
 
-    (1/n) Σ_j K_ij is the derivative of log π_i along the unweighted mean gradient, so no n × n kernel is formed.
-    One example alone needs a single backward pass: its clock is ‖∇log π‖².
+    (1/n) Σ_j K_ij is the derivative of log π_i along the unweighted mean gradient g. With J the Jacobian, J g is the
+    derivative of ⟨Jᵀp, g⟩ in p, a second backward pass. One example alone needs one: its clock is ‖∇log π‖².
     """
-    primal = dict(parameters)
-    n = weight.shape[0]
-    _, pull = vjp(log_probs, primal)
-    (mean,) = pull(torch.full_like(weight, 1 / n))
-    if n == 1:
-        own = torch.stack([(g * g).sum() for g in mean.values()]).sum()[None]
-        return Rates(own, weight * own, {k: weight[0] * g for k, g in mean.items()})
-    (weighted,) = pull(weight / n)
-    clock = jvp(log_probs, (primal,), (mean,))[1]
-    motion = jvp(log_probs, (primal,), (weighted,))[1]
-    return Rates(clock, motion, weighted)
+    theta = {name: p.detach().requires_grad_() for name, p in parameters.items()}
+    leaves, n = list(theta.values()), weight.shape[0]
+    with torch.enable_grad():
+        logp = log_probs(theta)
+        if n == 1:
+            own = torch.autograd.grad(logp.sum(), leaves)
+            clock = torch.stack([(g * g).sum() for g in own]).sum()[None]
+            return Rates(clock, weight * clock, {k: weight[0] * g for k, g in zip(theta, own, strict=True)})
+        probe = torch.full_like(logp, 1 / n).requires_grad_()
+        mean = torch.autograd.grad(logp, leaves, probe, create_graph=True)
+        weighted = torch.autograd.grad(logp, leaves, weight / n, retain_graph=True)
+        (clock,) = torch.autograd.grad(mean, probe, [g.detach() for g in mean], retain_graph=True)
+        (motion,) = torch.autograd.grad(mean, probe, weighted)
+    return Rates(clock, motion, dict(zip(theta, weighted, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -131,7 +144,7 @@ def follow(
     rows: list[tuple[float, Array, Array, Array]] = []
     largest = float("inf")
     for k in range(max_steps + 1):
-        rows.append((elapsed, clock.numpy().copy(), drop.numpy().copy(), remainder.numpy().copy()))
+        rows.append((elapsed, _kept(clock), _kept(drop), _kept(remainder)))
         if observe:
             observe(k, theta)
         furthest = scale * float(drop.max())
@@ -150,8 +163,18 @@ def follow(
     return Path(time, clocks, drops, rest, theta)
 
 
+def _kept(x: Tensor) -> Array:
+    return x.cpu().numpy().astype(np.float64)  # astype copies
+
+
 def _linear_step(
-    log_probs: LogProbs, theta: Parameters, start: Tensor, drop: Tensor, now: Rates, eta: float, tolerance: float
+    log_probs: LogProbs,
+    theta: Parameters,
+    start: Tensor,
+    drop: Tensor,
+    now: Rates,
+    eta: float,
+    tolerance: float,
 ) -> tuple[dict[str, Tensor], Tensor, float]:
     """One descent step, η halved until the drops move as their rates say, to a fraction `tolerance`."""
     floor = eta * 2.0**-40
@@ -201,12 +224,20 @@ def _follow(instance: Single) -> Measurement:
     return Measurement(scale * path.clock[1:, 0], scale * path.drop[1:, 0])
 
 
+def bounds_on_curve(time: Float[Array, " k"], *, gradient_ascent: bool, step: float) -> Bounds:
+    """Where a single example may be after descent in steps of `step` (see `follow`), at βT (T for GA) = `time`.
+
+    A step is linear to a fraction s, and along it W falls by at most e^{−s(1+s)}, so that
+    T(1 − s) ≤ F(u) ≤ T(1 + s) e^{s(1+s)}.
+    """
+    s = step
+    if gradient_ascent:
+        return Bounds((1 - s) * time, (1 + s) * time)
+    return Bounds(curve((1 - s) * time), curve((1 + s) * np.exp(s * (1 + s)) * time))
+
+
 def _law(instance: Single, at: Array) -> Bounds:
-    # A step is linear to a fraction s, and W falls by at most e^{−s(1+s)} along it: that bounds F(u) around T.
-    s = instance.step
-    if instance.beta == 0:
-        return Bounds((1 - s) * at, (1 + s) * at)
-    return Bounds(curve((1 - s) * at), curve((1 + s) * np.exp(s * (1 + s)) * at))
+    return bounds_on_curve(at, gradient_ascent=instance.beta == 0, step=instance.step)
 
 
 INTRINSIC_TIME: Theorem[Single] = Theorem(

@@ -27,7 +27,7 @@ class Summed(NamedTuple):
     """Per example: the summed log-probability of its answer in nats, and how many tokens that is."""
 
     logp: Float[Tensor, " batch"]
-    count: Int[Tensor, " batch"]
+    tokens: Int[Tensor, " batch"]
 
 
 class AnswerRows(NamedTuple):
@@ -36,7 +36,7 @@ class AnswerRows(NamedTuple):
     rows: Tensor  # (tokens,) index into the flattened (batch · time) positions
     targets: Tensor  # (tokens,)
     example: Tensor  # (tokens,)
-    count: Tensor  # (batch,)
+    tokens: Tensor  # (batch,) how many each example has
 
 
 def answer_rows(labels: Int[Tensor, "batch time"], vocab: int) -> AnswerRows:
@@ -45,14 +45,14 @@ def answer_rows(labels: Int[Tensor, "batch time"], vocab: int) -> AnswerRows:
     Raises ValueError, naming the example, where one has no answer token or a label outside [0, vocab).
 
     >>> found = answer_rows(torch.tensor([[-100, -100, 7, 3]]), vocab=10)
-    >>> found.rows, found.targets, found.count
+    >>> found.rows, found.targets, found.tokens
     (tensor([1, 2]), tensor([7, 3]), tensor([2]))
     """
     targets = labels[:, 1:]
     keep = targets != IGNORE
-    count = keep.sum(dim=1)
-    if bool((count == 0).any()):
-        where = torch.nonzero(count == 0).flatten().tolist()
+    tokens = keep.sum(dim=1)
+    if bool((tokens == 0).any()):
+        where = torch.nonzero(tokens == 0).flatten().tolist()
         raise ValueError(f"No answer token in example(s) {where}: every label after the first position is {IGNORE}.")
     outside = keep & ((targets < 0) | (targets >= vocab))
     if bool(outside.any()):
@@ -60,12 +60,12 @@ def answer_rows(labels: Int[Tensor, "batch time"], vocab: int) -> AnswerRows:
         label = int(targets[example, position])
         raise ValueError(f"Example {example}, position {position + 1}: label {label} is outside [0, {vocab}).")
     example, position = torch.nonzero(keep, as_tuple=True)
-    return AnswerRows(example * labels.shape[1] + position, targets[keep], example, count)
+    return AnswerRows(example * labels.shape[1] + position, targets[keep], example, tokens)
 
 
 def _sum_by_example(token_logp: Tensor, found: AnswerRows) -> Summed:
-    total = torch.zeros(found.count.shape[0], dtype=token_logp.dtype, device=token_logp.device)
-    return Summed(total.index_add(0, found.example, token_logp), found.count)
+    total = torch.zeros(found.tokens.shape[0], dtype=token_logp.dtype, device=token_logp.device)
+    return Summed(total.index_add(0, found.example, token_logp), found.tokens)
 
 
 def _token_logp(logits: Tensor, targets: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ def from_logits(logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "
     log π(y|x) = Σ_{t : labels[t+1] ≠ −100} log softmax(logits[t])[labels[t+1]], in float32 or better.
 
     >>> from_logits(torch.zeros(1, 3, 2), torch.tensor([[-100, 0, 1]]))
-    Summed(logp=tensor([-1.3863]), count=tensor([2]))
+    Summed(logp=tensor([-1.3863]), tokens=tensor([2]))
     """
     found = answer_rows(labels, logits.shape[-1])
     return _sum_by_example(_token_logp(logits.flatten(0, 1)[found.rows], found.targets), found)

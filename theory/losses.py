@@ -77,9 +77,7 @@ def ga_weight(logp: Float[Tensor, " *batch"]) -> Float[Tensor, " *batch"]:
 # --- negative preference optimization -------------------------------------------------------------------------
 
 
-def npo(
-    logp: Float[Tensor, " *batch"], ref_logp: Float[Tensor, " *batch"], *, beta: float
-) -> Float[Tensor, " *batch"]:
+def npo(logp: Float[Tensor, " *batch"], ref_logp: Float[Tensor, " *batch"], *, beta: float) -> Float[Tensor, " *batch"]:
     """Negative preference optimization, bounded below by 0.
 
     ℓ_NPO = (2/β) log(1 + (π_θ/π_ref)^β) = (2/β) softplus(βR),  R = logp − ref_logp.

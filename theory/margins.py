@@ -43,9 +43,10 @@ class LinearLogistic:
         return int(self.confidence.shape[0])
 
 
-def drop(margin: Float[Array, "*n"], confidence: Float[Array, "*n"]) -> Float[Array, "*n"]:
+def drop(margin: Float[Array, "*n"] | float, confidence: Float[Array, "*n"] | float) -> Float[Array, "*n"]:
     """u = log π_ref − log π_θ (nats) at forgetting margin m: softplus(m − c) − softplus(−c)."""
-    return softplus(margin - confidence) - softplus(-confidence)
+    c = np.asarray(confidence)
+    return np.asarray(softplus(margin - c) - softplus(-c))
 
 
 def log_grid(steps: int, points: int) -> Int[Array, " k"]:
@@ -94,9 +95,7 @@ def _compiled() -> Callable[..., Array] | None:
     return numba.njit(inspect.unwrap(_march), cache=False, fastmath={"reassoc", "contract"})
 
 
-def simulate(
-    model: LinearLogistic, *, beta: float, at: Int[Array, " k"], compiled: bool = True
-) -> Float[Array, "k n"]:
+def simulate(model: LinearLogistic, *, beta: float, at: Int[Array, " k"], compiled: bool = True) -> Float[Array, "k n"]:
     """The forgetting margins after each number of steps in `at` (increasing), from m = 0, in float64.
 
     `beta` > 0 is NPO, `beta` = 0 gradient ascent. `compiled=False` takes the numpy form step by step.

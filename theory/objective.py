@@ -26,14 +26,17 @@ from theory import losses, retain
 
 __all__ = [
     "METHODS",
+    "Kernel",
     "Objective",
     "Terms",
     "bind",
     "compose",
     "examples",
     "gradient_weights",
+    "kernels",
     "method",
     "needs",
+    "takes",
     "tokens",
     "z_ref_from_kl",
     "z_ref_from_positive",
@@ -90,8 +93,12 @@ def needs(kernel: Kernel) -> tuple[str, ...]:
     return tuple(p.name for p in free if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty)
 
 
-def _hyperparameters(kernel: Kernel) -> dict[str, bool]:
-    """Name -> is it required?"""
+def takes(kernel: Kernel) -> dict[str, bool]:
+    """The hyperparameters that a kernel still takes, by name, and whether each is required.
+
+    >>> takes(losses.npo)
+    {'beta': True}
+    """
     free = inspect.signature(kernel).parameters.values()
     return {p.name: p.default is p.empty for p in free if p.kind is p.KEYWORD_ONLY}
 
@@ -103,12 +110,10 @@ def bind(kernel: Kernel, **hyperparameters: float) -> Kernel:
     Traceback (most recent call last):
     ValueError: ga takes no hyperparameter beta.
     """
-    known = _hyperparameters(kernel)
+    known = takes(kernel)
     label = getattr(kernel, "__name__", str(kernel))
     wrong = [f"{label} takes no hyperparameter {name}." for name in hyperparameters if name not in known]
-    wrong += [
-        f"{label} needs {name}=…" for name, required in known.items() if required and name not in hyperparameters
-    ]
+    wrong += [f"{label} needs {name}=…" for name, required in known.items() if required and name not in hyperparameters]
     wrong += [
         f"{name} of {label} must be a positive number, got {value}."
         for name, value in hyperparameters.items()
@@ -135,9 +140,7 @@ def _closed_form(kernel: Kernel, suffix: str) -> Kernel | None:
 
 
 def _by_autograd(kernel: Kernel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    free = {
-        name: x.detach().requires_grad_() for name, x in inputs.items() if not name.startswith(("ref_", "z_ref"))
-    }
+    free = {name: x.detach().requires_grad_() for name, x in inputs.items() if not name.startswith(("ref_", "z_ref"))}
     with torch.enable_grad():
         total = kernel(**{**inputs, **free}).sum()
         return dict(zip(free, torch.autograd.grad(total, list(free.values())), strict=True))
@@ -288,9 +291,16 @@ def compose(
     return Objective(bound, retain_kernel, forget_weight, retain_weight, z_ref=z_ref)
 
 
-def method(
-    name: str, *, forget_weight: float = 1.0, retain_weight: float = 1.0, **hyperparameters: float
-) -> Objective:
+def kernels(name: str) -> tuple[Kernel, Kernel | None]:
+    """The forget and retain kernel of one of the paper's methods; ValueError with the nearest name if unknown."""
+    if name.upper() not in _TABLE:
+        near = difflib.get_close_matches(name.upper(), METHODS, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ValueError(f"Unknown method {name!r}.{hint} Known methods: {', '.join(METHODS)}.")
+    return _TABLE[name.upper()]
+
+
+def method(name: str, *, forget_weight: float = 1.0, retain_weight: float = 1.0, **hyperparameters: float) -> Objective:
     """One of the paper's twelve methods by name, whatever its case.
 
     Raises ValueError for an unknown name (with the nearest known one) and for a hyperparameter that is unknown,
@@ -302,11 +312,5 @@ def method(
     Traceback (most recent call last):
     ValueError: ga takes no hyperparameter beta.
     """
-    if name.upper() not in _TABLE:
-        near = difflib.get_close_matches(name.upper(), METHODS, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise ValueError(f"Unknown method {name!r}.{hint} Known methods: {', '.join(METHODS)}.")
-    forget, retain_kernel = _TABLE[name.upper()]
-    return compose(
-        forget, retain_kernel, forget_weight=forget_weight, retain_weight=retain_weight, **hyperparameters
-    )
+    forget, retain_kernel = kernels(name)
+    return compose(forget, retain_kernel, forget_weight=forget_weight, retain_weight=retain_weight, **hyperparameters)

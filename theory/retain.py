@@ -13,9 +13,7 @@ def _log_probs(logits: Tensor) -> Tensor:
     return log_softmax(wide, dim=-1)
 
 
-def kl(
-    ref_logits: Float[Tensor, "*rows classes"], logits: Float[Tensor, "*rows classes"]
-) -> Float[Tensor, " *rows"]:
+def kl(ref_logits: Float[Tensor, "*rows classes"], logits: Float[Tensor, "*rows classes"]) -> Float[Tensor, " *rows"]:
     """KL(π_ref ‖ π_θ) of each row, in nats.
 
     KL = Σ_v p_ref(v) (log p_ref(v) − log p(v)).  A row is one position of a language model, or one example of a

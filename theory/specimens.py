@@ -28,7 +28,7 @@ def linear_logistic(*, confidence: float, d: int = 16, seed: int = 0) -> Specime
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(1, d, generator=generator, dtype=torch.float64)
     x = x / x.norm()
-    return Specimen(lambda p: from_margins((x @ p["theta"])), {"theta": confidence * x[0]})
+    return Specimen(lambda p: from_margins(x @ p["theta"]), {"theta": confidence * x[0]})
 
 
 def small_network(*, n: int = 1, width: int = 24, classes: int = 6, d: int = 8, seed: int = 0) -> Specimen:

@@ -13,27 +13,27 @@ __all__ = ["bernoulli_kl", "kto", "log_sigmoid", "npo", "softplus"]
 Array = np.ndarray
 
 
-def softplus(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
+def softplus(x: Float[Array, "*n"] | float) -> Float[Array, "*n"]:
     """log(1 + e^x), by log(e^0 + e^x), which neither overflows nor cancels."""
     return np.asarray(np.logaddexp(0.0, x))
 
 
-def log_sigmoid(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
+def log_sigmoid(x: Float[Array, "*n"] | float) -> Float[Array, "*n"]:
     """log σ(x) = −softplus(−x)."""
-    return -softplus(-x)
+    return np.asarray(-softplus(-np.asarray(x)))
 
 
-def npo(log_ratio: Float[Array, "*n"], *, beta: float) -> Float[Array, "*n"]:
+def npo(log_ratio: Float[Array, "*n"] | float, *, beta: float) -> Float[Array, "*n"]:
     """W_β(R) = 2σ(βR)."""
-    return np.asarray(2 * expit(beta * log_ratio))
+    return np.asarray(2 * expit(beta * np.asarray(log_ratio)))
 
 
-def kto(log_ratio: Float[Array, "*n"], z_ref: float, *, beta: float) -> Float[Array, "*n"]:
+def kto(log_ratio: Float[Array, "*n"] | float, z_ref: float, *, beta: float) -> Float[Array, "*n"]:
     """2σ(βR − z_ref)."""
-    return np.asarray(2 * expit(beta * log_ratio - z_ref))
+    return np.asarray(2 * expit(beta * np.asarray(log_ratio) - z_ref))
 
 
-def bernoulli_kl(logit_p: Float[Array, "*n"], logit_q: Float[Array, "*n"]) -> Float[Array, "*n"]:
+def bernoulli_kl(logit_p: Float[Array, "*n"] | float, logit_q: Float[Array, "*n"] | float) -> Float[Array, "*n"]:
     """KL(Bern(σ(a)) ‖ Bern(σ(b))) in nats, finite for any finite logits.
 
     = σ(a)(a − b) + softplus(b) − softplus(a), as σ(a) log σ(a)/σ(b) + σ(−a) log σ(−a)/σ(−b) collapses to it;

@@ -1,0 +1,39 @@
+"""NPO tends to gradient ascent at first order in β: loss and weight gaps under their bounds, to β = 1e-12."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures.canvas import styled
+from theory import demonstrations
+
+__all__ = ["compute", "draw"]
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def compute(quick: bool = False) -> Arrays:
+    """The gaps and bounds of Proposition 1 on drawn log-ratios."""
+    return demonstrations.proposition_1(demonstrations.QUICK if quick else demonstrations.REPRODUCE)
+
+
+def draw(data: Arrays) -> Figure:
+    """Two panels: the loss gap and the largest weight gap against β, measured (points) under their bounds (line)."""
+    panels = (
+        (
+            "loss",
+            r"$[L_{\rm NPO}-\frac{2}{\beta}\log 2]-L_{\rm GA}$  (nats)",
+            f"rate {data['rate'][0]:.4f}, predicted 1",
+        ),
+        ("weight", r"max $|W_\beta-1|$", "NPO's weight tends to GA's"),
+    )
+    with styled():
+        figure, axes = plt.subplots(1, 2)
+        for ax, (name, label, title) in zip(axes, panels, strict=True):
+            ax.loglog(data["betas"], data[f"{name}_upper"], color="black", linewidth=1.2, label="bound")
+            ax.loglog(data["betas"], data[f"{name}_gap"], "o", color="#0072B2", markersize=3.5, label="measured")
+            ax.set(xlabel="β", ylabel=label, title=title)
+            ax.legend(loc="lower right")
+    return figure

@@ -1,0 +1,43 @@
+"""What "exponentially slower" means: the steps that GA and NPO need to bring a margin down."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures.canvas import LOOK, beta_look, styled
+from theory import demonstrations
+
+__all__ = ["compute", "draw"]
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def compute(quick: bool = False) -> Arrays:
+    """Steps to reach margins 1 … 60 by exact flow, and by gradient descent as far as it goes."""
+    return demonstrations.exponential_slowdown(demonstrations.QUICK if quick else demonstrations.REPRODUCE)
+
+
+def draw(data: Arrays) -> Figure:
+    """Steps against margin: lines are the exact flow, markers the gradient descent that was run."""
+    margins, betas = data["margins"], [float(b) for b in data["betas"]]
+    looks = beta_look(betas)
+    with styled():
+        figure, ax = plt.subplots(figsize=(6.4, 4.2))
+        for beta in reversed(betas):
+            rate, look = data[f"NPO-{beta:g}.rate"], looks[beta]
+            label = f"NPO, β = {beta:g}: grows as $e^{{{rate[0]:.3f}\\,m}}$"
+            ax.plot(margins, data[f"NPO-{beta:g}.steps"], color=look["color"], label=label)
+            ax.plot(margins, data[f"NPO-{beta:g}.steps_of_descent"], look["marker"], color=look["color"])
+        ax.plot(margins, data["GA.steps"], color=LOOK["GA"]["color"], label="GA: linear in m")
+        ax.plot(margins, data["GA.steps_of_descent"], LOOK["GA"]["marker"], color=LOOK["GA"]["color"], markersize=3.5)
+        ax.set(
+            yscale="log",
+            ylim=(5, 1e22),
+            xlabel="forgetting margin m to reach (logit units)",
+            ylabel="gradient-descent steps",
+            title="Steps to a margin: lines exact flow, markers gradient descent",
+        )
+        ax.legend(loc="upper left")
+    return figure

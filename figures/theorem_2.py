@@ -1,0 +1,44 @@
+"""GA diverges linearly and NPO logarithmically, inside two-sided bounds with explicit constants (Theorem 2)."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures.canvas import LOOK, styled
+from theory import demonstrations
+
+__all__ = ["compute", "draw"]
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def compute(quick: bool = False) -> Arrays:
+    """Margins and bounds on a built instance of Theorem 2."""
+    return demonstrations.theorem_2(demonstrations.QUICK if quick else demonstrations.REPRODUCE)
+
+
+def draw(data: Arrays) -> Figure:
+    """Forgetting margins of all examples against steps: GA on log-log axes, NPO against log t."""
+    beta = float(data["beta"])
+    with styled():
+        figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2))
+        _panel(left, data, "GA")
+        left.set(xscale="log", yscale="log", title=f"GA: m grows as t to the power {data['GA.growth'][0]:.3f}")
+        _panel(right, data, "NPO")
+        slope = data["NPO.growth"][0]
+        right.set(xscale="log", title=f"NPO: m grows {slope:.3f} a unit of log t (1/β = {1 / beta:g})")
+    return figure
+
+
+def _panel(ax: Axes, data: Arrays, name: str) -> None:
+    steps, margin = data[f"{name}.steps"], data[f"{name}.margin"]
+    ax.fill_between(
+        steps, data[f"{name}.lower"], data[f"{name}.upper"], color="0.88", label="between Theorem 2's bounds"
+    )
+    ax.fill_between(steps, margin.min(axis=1), margin.max(axis=1), color=LOOK[name]["color"], alpha=0.35, linewidth=0)
+    ax.plot(steps, margin.mean(axis=1), color=LOOK[name]["color"], label=f"{name}: mean and range of the examples")
+    ax.set(xlabel="gradient-descent steps t", ylabel="forgetting margin m (logit units)")
+    ax.legend(loc="upper left")

@@ -1,0 +1,11 @@
+"""The ledger: each claim is a sentence with a function that reads saved results and says whether it holds here.
+
+A claim may fail; the ledger is worth something only because its verdicts can say so.
+"""
+
+from npo.claims import llm, logistic, theory, transformer
+from npo.claims.claim import Claim, Entry, Judgement, Results, enter
+
+__all__ = ["CLAIMS", "Claim", "Entry", "Judgement", "Results", "enter"]
+
+CLAIMS: tuple[Claim, ...] = theory.CLAIMS + logistic.CLAIMS + transformer.CLAIMS + llm.CLAIMS

@@ -1,0 +1,253 @@
+"""Claims of Section 4 of arXiv:2404.05868, on the logistic problem at α = 1."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from npo.claims.claim import (
+    FAILS,
+    HOLDS,
+    NOT_TESTABLE,
+    Claim,
+    Judgement,
+    Results,
+    distance_from_curve,
+    holds_if,
+    mean_with_interval,
+    seed_of,
+)
+from theory.intrinsic_time import time_on_curve
+
+__all__ = ["CLAIMS", "hypervolume"]
+
+Arrays = Mapping[str, np.ndarray]
+UNBOUNDED, BOUNDED = ("GA", "GA+RT"), ("NPO+RT", "DPO+RT")
+NEAR = 0.005  # nats of forget distance that count as having unlearned
+WITHIN = 1200  # steps
+RETAIN_LIMIT = 1.0  # nats of retain distance at the hypervolume's reference point
+
+
+def _runs(results: Results) -> dict[int, Arrays]:
+    """Figure 4's arrays by seed."""
+    return {seed_of(name): data.arrays for name, data in results.items() if "figure4" in name}
+
+
+def limit_is_ga(results: Results) -> Judgement:
+    """The distance between NPO's and GA's trajectories shrinks with β; the effect is its exponent in β."""
+    a = results["logistic/figure3"].arrays
+    betas = np.array(sorted(results["logistic/figure3"].values["betas"]))
+    early = a["GA.steps"] <= 1000
+    gaps = np.array(
+        [np.abs(a[f"NPO-{b:g}.reference_distance"] - a["GA.reference_distance"])[early].max() for b in betas]
+    )
+    exponent = float(np.polyfit(np.log(betas[:3]), np.log(gaps[:3]), 1)[0])
+    shrinks = bool(np.all(np.diff(gaps) > 0))
+    return Judgement(holds_if(shrinks and exponent > 0.5), exponent, reason="" if shrinks else "not monotone in β")
+
+
+def forget_distance_is_reached(results: Results) -> Judgement:
+    """All methods but IDK+RT come below NEAR within WITHIN steps, in the mean over seeds."""
+    runs = _runs(results)
+    methods = [key.removesuffix(".steps") for key in next(iter(runs.values())) if key.endswith(".steps")]
+    least = {
+        m: [float(a[f"{m}.forget_distance"][a[f"{m}.steps"] <= WITHIN].min()) for a in runs.values()] for m in methods
+    }
+    worst = max((m for m in methods if m != "IDK+RT"), key=lambda m: np.mean(least[m]))
+    mean, interval = mean_with_interval(least[worst])
+    all_reach = all(np.mean(least[m]) < NEAR for m in methods if m != "IDK+RT")
+    idk_does_not = np.mean(least["IDK+RT"]) >= NEAR
+    some = sum(max(least[m][i] for m in methods if m != "IDK+RT") < NEAR for i in range(len(runs)))
+    reason = f"worst: {worst}; all five methods reach it in {some} of {len(runs)} seeds"
+    return Judgement(holds_if(bool(all_reach and idk_does_not)), mean, interval, tuple(runs), reason)
+
+
+def retain_distances_part(results: Results) -> Judgement:
+    """From half-way to the end the retain distance at least doubles for GA and GA+RT, and not for NPO+RT and DPO+RT."""
+    runs = _runs(results)
+
+    def growth(arrays: Arrays, m: str) -> float:
+        path = arrays[f"{m}.retain_distance"]
+        return float(path[-1] / path[len(path) // 2])
+
+    diverging = [min(growth(a, m) for m in UNBOUNDED) for a in runs.values()]
+    levelling = [max(growth(a, m) for m in BOUNDED) for a in runs.values()]
+    mean, interval = mean_with_interval([d / s for d, s in zip(diverging, levelling, strict=True)])
+    part = min(diverging) > 2 and max(levelling) < 2
+    reason = f"growth {min(diverging):.2f} at least against {max(levelling):.2f} at most"
+    return Judgement(holds_if(part), mean, interval, tuple(runs), reason)
+
+
+def hypervolume(forget: np.ndarray, retain: np.ndarray, corner: tuple[float, float]) -> float:
+    """Area dominated by a path's points below the corner (forget, retain), both distances to be small.
+
+    >>> hypervolume(np.array([0.0]), np.array([0.0]), (2.0, 1.0))
+    2.0
+    """
+    inside = (forget < corner[0]) & (retain < corner[1])
+    order = np.argsort(forget[inside])
+    f, r = forget[inside][order], np.minimum.accumulate(retain[inside][order])
+    widths = np.diff(np.append(f, corner[0]))
+    return float(np.sum(widths * (corner[1] - r)))
+
+
+def _best_front(results: Results, champion: str, rivals: tuple[str, ...]) -> Judgement:
+    """Does the champion's Pareto front dominate more area than the best rival's? Paired over seeds."""
+    runs = _runs(results)
+    leads, names = [], []
+    for arrays in runs.values():
+        corner = (float(arrays["GA.forget_distance"][0]), RETAIN_LIMIT)
+        area = {
+            m: hypervolume(arrays[f"{m}.forget_distance"], arrays[f"{m}.retain_distance"], corner)
+            for m in (champion, *rivals)
+        }
+        best = max(rivals, key=lambda m: area[m])
+        leads.append(area[champion] - area[best])
+        names.append(best)
+    mean, interval = mean_with_interval(leads)
+    reason = f"nearest rival: {', '.join(sorted(set(names)))}"
+    if interval is None:
+        return Judgement(holds_if(mean > 0), mean, None, tuple(runs), reason)
+    verdict = HOLDS if interval[0] > 0 else FAILS if interval[1] < 0 else NOT_TESTABLE
+    if verdict == NOT_TESTABLE:
+        reason += f"; {len(runs)} seeds can't tell them apart"
+    return Judgement(verdict, mean, interval, tuple(runs), reason)
+
+
+def best_of_all(results: Results) -> Judgement:
+    """NPO+RT against the other five methods."""
+    return _best_front(results, "NPO+RT", ("GA", "GA+RT", "IDK+RT", "NPO", "DPO+RT"))
+
+
+def best_without_retain_data(results: Results) -> Judgement:
+    """NPO against GA, the retain-free methods of Figure 4."""
+    return _best_front(results, "NPO", ("GA",))
+
+
+def linear_against_logarithmic(results: Results) -> Judgement:
+    """‖θ − θ_ref‖ in the last 90 % of the steps: a line fits GA better, a line in log t fits NPO better (β ≥ 0.1)."""
+    data = results["logistic/figure3"]
+    margins = []
+    for label in ["GA"] + [f"NPO-{b:g}" for b in data.values["betas"] if b >= 0.1]:
+        steps, path = data.arrays[f"{label}.steps"], data.arrays[f"{label}.reference_distance"]
+        late = steps >= 0.1 * steps[-1]
+        misfit = {
+            "linear": _misfit(steps[late], path[late]),
+            "logarithmic": _misfit(np.log(steps[late]), path[late]),
+        }
+        right, wrong = ("linear", "logarithmic") if label == "GA" else ("logarithmic", "linear")
+        margins.append(float(np.log10(misfit[wrong] / misfit[right])))
+    return Judgement(holds_if(min(margins) > 0), min(margins))
+
+
+def _misfit(x: np.ndarray, y: np.ndarray) -> float:
+    return float(np.var(y - np.polyval(np.polyfit(x, y, 1), x)))
+
+
+def one_curve(results: Results) -> Judgement:
+    """Every example alone stays within the law's discretisation bounds."""
+    data = results["logistic/law"]
+    far, inside = 0.0, True
+    for beta in data.values["betas"]:
+        for i in data.values["examples"]:
+            label, scale = f"single-{beta:g}-{i}", beta or 1.0
+            time, drop = scale * data.arrays[f"{label}.clock"], scale * data.arrays[f"{label}.drop"]
+            off, within = distance_from_curve(time, drop, gradient_ascent=beta == 0, step=data.values["step"])
+            far, inside = max(far, off), inside and within
+    return Judgement(holds_if(inside), far)
+
+
+def remainder_accounts(results: Results) -> Judgement:
+    """A set leaves the curve, and the exact remainder says by how much: what is left over is discretisation."""
+    data = results["logistic/law"]
+    left_over, off = 0.0, 0.0
+    for beta in data.values["set_betas"]:
+        clock, drop, rest = (
+            data.arrays[f"set-{beta:g}.{k}"].astype(np.float64) for k in ("clock", "drop", "remainder")
+        )
+        reached = time_on_curve(beta * drop)
+        size = np.abs(reached).max()
+        off = max(off, float(np.abs(reached - beta * clock).max() / size))
+        left_over = max(left_over, float(np.abs(reached - beta * (clock + rest)).max() / size))
+    reason = f"without the remainder the curve is off by {off:.2f} of the largest βF"
+    return Judgement(
+        holds_if(left_over < 2 * data.values["set_step"] and off > 3 * left_over), left_over, reason=reason
+    )
+
+
+_FIGURE_4 = ("logistic/figure4-*",)
+_PAPER = "arXiv:2404.05868, Sec. 4.2"
+
+CLAIMS = (
+    Claim(
+        id="logistic-limit",
+        statement="In the logistic model NPO's trajectory tends to GA's as β → 0.",
+        source="arXiv:2404.05868, Fig. 3",
+        measure="exponent in β of the largest gap in ‖θ − θ_ref‖ within 1000 steps, β ≤ 0.2 (first order: 1)",
+        units=("logistic/figure3",),
+        figure="logistic_beta_sweep",
+        judge=limit_is_ga,
+    ),
+    Claim(
+        id="logistic-divergence",
+        statement="The distance from the reference grows linearly in t for GA and logarithmically for NPO.",
+        source="arXiv:2404.05868, Sec. 3 and Fig. 3",
+        measure="smallest log₁₀ ratio of residual variance, wrong form of growth over right form (predicted > 0)",
+        units=("logistic/figure3",),
+        figure="logistic_beta_sweep",
+        judge=linear_against_logarithmic,
+    ),
+    Claim(
+        id="logistic-forget",
+        statement=f"At α = 1 all methods but IDK+RT reach a forget distance below {NEAR} within {WITHIN} steps.",
+        source=_PAPER,
+        measure="least forget distance of the worst of the five methods, mean over seeds (claimed < 0.005 nats)",
+        units=_FIGURE_4,
+        figure="logistic_methods",
+        judge=forget_distance_is_reached,
+    ),
+    Claim(
+        id="logistic-retain",
+        statement="The retain distances of GA and GA+RT diverge, those of NPO+RT and DPO+RT level off.",
+        source=_PAPER,
+        measure="growth of the retain distance over the second half, least of GA, GA+RT over most of NPO+RT, DPO+RT",
+        units=_FIGURE_4,
+        figure="logistic_methods",
+        judge=retain_distances_part,
+    ),
+    Claim(
+        id="logistic-pareto",
+        statement="NPO+RT has the best Pareto front of the six methods.",
+        source=_PAPER,
+        measure="lead in hypervolume over the best rival, nats² (predicted > 0)",
+        units=_FIGURE_4,
+        figure="logistic_methods",
+        judge=best_of_all,
+    ),
+    Claim(
+        id="logistic-retain-free",
+        statement="NPO has the best Pareto front of the methods without retain data (here: against GA).",
+        source=_PAPER,
+        measure="lead in hypervolume over GA, nats² (predicted > 0)",
+        units=_FIGURE_4,
+        figure="logistic_methods",
+        judge=best_without_retain_data,
+    ),
+    Claim(
+        id="intrinsic-time-logistic",
+        statement="One forget example of the logistic problem alone unlearns along the curve, for every β.",
+        source="this project: theory/intrinsic_time.py",
+        measure="largest distance from the curve in βu (predicted 0, to the step of the descent)",
+        units=("logistic/law",),
+        figure="one_curve",
+        judge=one_curve,
+    ),
+    Claim(
+        id="remainder-logistic",
+        statement="A set of 200 correlated forget points leaves the curve, by the exact remainder of unequal weights.",
+        source="this project: theory/intrinsic_time.py",
+        measure="left unexplained by curve and remainder, as a fraction of the largest βF (predicted 0, to the step)",
+        units=("logistic/law",),
+        figure="one_curve",
+        judge=remainder_accounts,
+    ),
+)

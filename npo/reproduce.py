@@ -1,0 +1,180 @@
+"""The main job: run what is missing of every step, draw the figures, judge the claims, write one report."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from figures.canvas import save as save_figure
+from npo.claims import CLAIMS, Entry, Results, enter
+from npo.display import COLUMNS
+from npo.gallery import GALLERY, Plate
+from npo.report import write_report
+from records.errors import UserError
+from records.settings import override, parse_words
+from records.store import Data, environment, load, manifest, save, writable, write_json
+from records.work import Progress, Run, Unit, run_missing
+from synthetic import logistic_study, transformer_study
+from theory import demonstrations
+
+__all__ = ["STEPS", "reproduce", "units_of"]
+
+STEPS = ("theory", "logistic", "transformer", "llm")
+
+
+def _theory_units(preset: demonstrations.Preset) -> list[Unit]:
+    """The theory room knows no file, so its units are made here."""
+    work: dict[str, Callable[[demonstrations.Preset], dict[str, np.ndarray]]] = {
+        "theory/proposition-1": demonstrations.proposition_1,
+        "theory/theorem-2": demonstrations.theorem_2,
+        "theory/exponential-slowdown": demonstrations.exponential_slowdown,
+        "theory/intrinsic-time": demonstrations.intrinsic_time,
+    }
+
+    def run_of(demonstrate: Callable[[demonstrations.Preset], dict[str, np.ndarray]]) -> Run:
+        def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
+            save(folder, Data(demonstrate(preset), {}))
+
+        return run
+
+    return [Unit(name, dataclasses.asdict(preset), ("theory",), run_of(f)) for name, f in work.items()]
+
+
+def units_of(steps: Sequence[str], *, quick: bool, data: Path | None, settings: Mapping[str, str]) -> list[Unit]:
+    """The units of the steps, in order, with `step.key` settings applied to each step's preset."""
+    by_step: dict[str, dict[str, str]] = {step: {} for step in STEPS}
+    wrong = []
+    for key, text in settings.items():
+        step, _, name = key.partition(".")
+        if step not in by_step or not name:
+            wrong.append(f"Unknown setting {key!r}: write STEP.KEY=VALUE with a step of {', '.join(STEPS)}.")
+        elif step not in steps:
+            wrong.append(f"Setting {key!r} is for the step {step}, which --only leaves out.")
+        else:
+            by_step[step][name] = text
+    makers = {
+        "theory": lambda: _theory_units(_preset(demonstrations, quick, by_step["theory"], "theory")),
+        "logistic": lambda: logistic_study.units(_preset(logistic_study, quick, by_step["logistic"], "logistic")),
+        "transformer": lambda: transformer_study.units(
+            _preset(transformer_study, quick, by_step["transformer"], "transformer")
+        ),
+        "llm": lambda: _llm_units(quick, by_step["llm"], data),
+    }
+    found: list[Unit] = []
+    for step in steps:
+        try:
+            found += makers[step]()
+        except UserError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise UserError("\n".join(wrong))
+    return found
+
+
+def _preset(room: Any, quick: bool, changes: Mapping[str, str], label: str) -> Any:
+    return override(room.QUICK if quick else room.REPRODUCE, changes, label=label)
+
+
+def _llm_units(quick: bool, changes: Mapping[str, str], data: Path | None) -> list[Unit]:
+    try:
+        from scale import preset
+    except ImportError as error:
+        raise UserError(
+            f"The step llm needs the extra `scale` ({error.name} is missing): pip install -e '.[scale]', "
+            "or leave it out with --only."
+        ) from error
+    return preset.units(_preset(preset, quick, changes, "llm"), data)
+
+
+def reproduce(
+    *, settings: Sequence[str], only: Sequence[str], out: Path | None, data: Path | None, quick: bool
+) -> None:
+    """Run the steps into `out` and leave there claims.json, figures/ and report.html; print the ledger."""
+    started = time.time()
+    unknown = sorted(set(only) - set(STEPS))
+    if unknown:
+        raise UserError(f"--only {', '.join(unknown)}: no such step; the steps are {', '.join(STEPS)}.")
+    steps = [step for step in STEPS if step in only] if only else list(STEPS)
+    units = units_of(steps, quick=quick, data=data, settings=parse_words(settings))
+    folder = writable(out or Path("out") / ("reproduce-quick" if quick else "reproduce"))
+    console = Console()
+    _run(units, folder, Console(stderr=True))
+    results: Results = {unit.name: load(folder / unit.name) for unit in units}
+    seconds = {unit.name: float(manifest(folder / unit.name)["seconds"]) for unit in units}
+    entries = [enter(claim, results, seconds) for claim in CLAIMS]
+    write_json(folder / "claims.json", entries)
+    plates = _draw(results, folder)
+    facts = {"steps": steps, "quick": quick, "environment": environment(), "seconds": sum(seconds.values())}
+    write_report(folder, entries, plates, results, facts)
+    console.print(_ledger(entries))
+    console.print(
+        f"{folder / 'report.html'} in {time.time() - started:.0f} s (this call; {sum(seconds.values()):.0f} s of work kept)",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _run(units: Sequence[Unit], folder: Path, console: Console) -> None:
+    """Run the missing units under one live display: the whole above, the unit at work below."""
+    with Bars(*COLUMNS, console=console) as bars:
+        whole = bars.add_task("reproduce", total=len(units))
+        current = bars.add_task("", total=None, visible=False)
+        done = 0
+
+        def started(unit: Unit, cached: bool) -> Progress:
+            nonlocal done
+            bars.update(whole, completed=done, description=f"reproduce: {unit.name}")
+            done += 1
+            bars.reset(current, total=None, visible=not cached, description=f"  {unit.name}")
+            if not console.is_terminal:
+                console.print(f"{done}/{len(units)} {unit.name}: {'kept' if cached else 'running'}", highlight=False)
+
+            def progress(at: int, total: int) -> None:
+                bars.update(current, completed=at, total=total)
+
+            return progress
+
+        run_missing(units, folder, started)
+        bars.update(whole, completed=len(units), description="reproduce")
+        bars.update(current, visible=False)
+
+
+def _draw(results: Results, folder: Path) -> list[Plate]:
+    """Draw every figure whose data is there into figures/."""
+    place = writable(folder / "figures")
+    drawn = []
+    for plate in GALLERY:
+        mine = {name: data for name, data in results.items() if any(fnmatch(name, p) for p in plate.units)}
+        if all(any(fnmatch(name, p) for name in mine) for p in plate.units if p not in plate.optional):
+            save_figure(plate.draw(mine), place, plate.name)
+            drawn.append(plate)
+    return drawn
+
+
+def _ledger(entries: Sequence[Entry]) -> Table:
+    table = Table(
+        "claim", "verdict", "effect", "95 % interval", "what the effect is", title="The ledger", title_justify="left"
+    )
+    colours = {"holds": "green", "fails": "red"}
+    for e in entries:
+        verdict = str(e["verdict"])
+        table.add_row(
+            str(e["id"]),
+            f"[{colours.get(verdict, 'yellow')}]{verdict}[/]",
+            _number(e["effect"]),
+            "" if e["interval"] is None else "{:.4g} … {:.4g}".format(*e["interval"]),  # type: ignore[misc]
+            str(e["measure"]) + (f" ({e['reason']})" if e["reason"] else ""),
+        )
+    return table
+
+
+def _number(x: object) -> str:
+    return f"{x:.4g}" if isinstance(x, float) else ""

@@ -1,0 +1,290 @@
+"""The small transformer: its forward pass, memorising, and the intrinsic-time law along its unlearning."""
+
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from torch.func import jacrev
+
+from figures import transformer_drop
+from records.errors import UserError
+from records.store import load
+from records.work import run_missing
+from synthetic.memorise import REFERENCE, Training, load_reference, memorise
+from synthetic.sequences import Sizes, draw
+from synthetic.transformer import Config, cast, greedy_accuracy, head, hidden, initial, log_probs, parameter_count
+from synthetic.transformer_study import MEMORISE, QUICK, REPRODUCE, coupling, units
+from theory.intrinsic_time import curve, follow, rates, time_on_curve, weight_by_drop
+from theory.objective import method
+
+TINY_SIZES = Sizes(forget=3, retain=4, prompt=2, answer=3, vocab=7)
+TINY = Config(vocab=7, length=5, width=8, heads=2, layers=2, expansion=2)
+
+
+def _tiny():
+    return cast(initial(TINY, torch.Generator().manual_seed(1)), torch.float64)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The quick study, run through its units."""
+    out = tmp_path_factory.mktemp("transformer")
+    run_missing(units(QUICK), out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def reference(run):
+    return cast(load_reference(run / MEMORISE), torch.float64)
+
+
+@pytest.fixture(scope="module")
+def forget():
+    return draw(QUICK.sizes, 0).forget
+
+
+# --- the model ------------------------------------------------------------------------------------------------
+
+
+def test_initial_parameters_are_decided_by_the_generator_alone():
+    before = torch.get_rng_state()
+    first, second = (initial(TINY, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_presets_have_at_least_fifty_thousand_parameters():
+    for preset in (REPRODUCE, QUICK):
+        assert parameter_count(initial(preset.config, torch.Generator())) >= 50_000
+
+
+def test_a_width_that_heads_do_not_divide_is_refused():
+    with pytest.raises(ValueError, match="width 10 must be a multiple of heads 4"):
+        Config(vocab=7, length=5, width=10, heads=4, layers=1, expansion=2)
+
+
+def test_a_later_token_changes_no_earlier_state():
+    tokens = draw(TINY_SIZES, 0).everything.tokens
+    changed = tokens.clone()
+    changed[:, 3] = (changed[:, 3] + 1) % TINY.vocab
+    before, after = hidden(_tiny(), tokens, TINY), hidden(_tiny(), changed, TINY)
+    assert torch.equal(before[:, :3], after[:, :3])
+    assert bool((before[:, 3:] != after[:, 3:]).any(dim=-1).all())
+
+
+def _slow_norm(x, gain):
+    return x / math.sqrt(sum(float(v) ** 2 for v in x) / len(x) + 1e-6) * gain
+
+
+def _slow_hidden(p, tokens, config):
+    """One sequence, one position, one head at a time."""
+    size = config.width // config.heads
+    x = [p["embedding"][t] + p["position"][k] for k, t in enumerate(tokens)]
+    for i in range(config.layers):
+        q, k, v = zip(*((_slow_norm(h, p[f"{i}.attend.gain"]) @ p[f"{i}.attend.in"]).chunk(3) for h in x), strict=True)
+        for t in range(len(x)):
+            mixed = []
+            for j in range(config.heads):
+                part = slice(j * size, (j + 1) * size)
+                score = [math.exp(float(q[t][part] @ k[s][part]) / math.sqrt(size)) for s in range(t + 1)]
+                mixed.append(sum(w * v[s][part] for s, w in enumerate(score)) / sum(score))
+            x[t] = x[t] + torch.cat(mixed) @ p[f"{i}.attend.out"]
+        for t in range(len(x)):
+            inner = _slow_norm(x[t], p[f"{i}.mlp.gain"]) @ p[f"{i}.mlp.in"]
+            x[t] = x[t] + (inner * (1 + torch.erf(inner / math.sqrt(2))) / 2) @ p[f"{i}.mlp.out"]
+    return torch.stack([_slow_norm(h, p["gain"]) for h in x])
+
+
+def test_forward_pass_and_log_probabilities_equal_a_slow_loop():
+    p, sequences = _tiny(), draw(TINY_SIZES, 0).everything
+    fast = log_probs(TINY, sequences)(p)
+    for i, tokens in enumerate(sequences.tokens):
+        states = _slow_hidden(p, tokens.tolist(), TINY)
+        assert torch.allclose(states, hidden(p, tokens[None], TINY)[0], rtol=0, atol=1e-12)
+        slow = 0.0
+        for t in range(TINY_SIZES.prompt, TINY_SIZES.length):
+            logits = [float(states[t - 1] @ row) for row in head(p).weight]
+            slow += logits[int(tokens[t])] - math.log(sum(math.exp(z) for z in logits))
+        assert float(fast[i]) == pytest.approx(slow, abs=1e-12)
+
+
+def test_greedy_accuracy_counts_the_most_likely_tokens():
+    p, sequences = _tiny(), draw(TINY_SIZES, 0).everything
+    logits = hidden(p, sequences.tokens, TINY) @ head(p).weight.T
+    right = logits[:, 1:4].argmax(dim=-1) == sequences.tokens[:, 2:5]
+    assert greedy_accuracy(p, sequences, TINY) == pytest.approx(float(right.double().mean()))
+
+
+def test_clocks_and_coupling_equal_the_tangent_kernel_of_the_transformer():
+    p, sequences = _tiny(), draw(TINY_SIZES, 0).everything
+    jacobian = torch.cat([j.flatten(1) for j in jacrev(log_probs(TINY, sequences))(p).values()], dim=1)
+    kernel = jacobian @ jacobian.T
+    weight = torch.linspace(0.2, 1.0, kernel.shape[0], dtype=torch.float64)
+    found = rates(log_probs(TINY, sequences), p, weight)
+    assert torch.allclose(found.clock, kernel.mean(dim=1), rtol=1e-10)
+    assert torch.allclose(found.motion, kernel @ weight / len(weight), rtol=1e-10)
+    expected = float((kernel.sum(dim=1) / kernel.diagonal() - 1).mean())
+    assert coupling(TINY, sequences, p) == pytest.approx(expected, rel=1e-9)
+
+
+# --- memorising -----------------------------------------------------------------------------------------------
+
+
+def test_memorising_stops_at_its_target_and_is_deterministic():
+    sequences, start = draw(TINY_SIZES, 0).everything, initial(TINY, torch.Generator().manual_seed(1))
+    training = Training(target=0.7, rate=1e-2, max_steps=300)
+    first, second = (memorise(start, sequences, TINY, training) for _ in range(2))
+    assert first.probability[-1] >= 0.7 > max(first.probability[:-1])
+    assert all(torch.equal(first.parameters[name], second.parameters[name]) for name in start)
+    assert not any(p.requires_grad for p in first.parameters.values())
+
+
+def test_what_is_not_memorised_in_time_is_an_error_that_says_so():
+    start = initial(TINY, torch.Generator().manual_seed(1))
+    with pytest.raises(UserError, match=r"after 3 steps the mean answer probability per token is 0\.\d+, and 0\.9"):
+        memorise(start, draw(TINY_SIZES, 0).everything, TINY, Training(target=0.9, rate=1e-3, max_steps=3))
+
+
+# --- the law --------------------------------------------------------------------------------------------------
+
+
+def _alone(reference, forget, beta, step, until=4.0, scale=None):
+    one = log_probs(QUICK.config, forget.pick(0, 1))
+    return follow(one, reference, weight_by_drop(beta), step=step, until=until, scale=scale or beta)
+
+
+@pytest.mark.parametrize("beta", QUICK.betas)
+def test_one_sequence_alone_is_on_the_curve_and_the_nearer_the_finer_the_steps(reference, forget, beta):
+    steps, errors = (0.1, 0.05, 0.025), []
+    for step in steps:
+        path = _alone(reference, forget, beta, step)
+        x, y = beta * path.clock[1:, 0], time_on_curve(beta * path.drop[1:, 0])
+        # The proven bounds of one path; the last digits are float64's.
+        assert np.all(y >= (1 - step) * x - 1e-9)
+        assert np.all(y <= (1 + step) * np.exp(step * (1 + step)) * x + 1e-9)
+        errors.append(abs(y[-1] / x[-1] - 1))
+    rate = np.polyfit(np.log(steps), np.log(errors), 1)[0]
+    assert rate == pytest.approx(1, abs=0.15)
+    assert errors[-1] < 0.02  # half a step
+
+
+def test_gradient_ascent_alone_drops_by_its_clock(reference, forget):
+    steps, errors = (0.1, 0.05, 0.025), []
+    for step in steps:
+        path = _alone(reference, forget, 0.0, step, until=4.0, scale=0.1)
+        drop, clock = path.drop[1:, 0], path.clock[1:, 0]
+        assert np.all(np.abs(drop / clock - 1) <= step)
+        errors.append(np.abs(drop - clock).max())
+    assert np.polyfit(np.log(steps), np.log(errors), 1)[0] == pytest.approx(1, abs=0.15)
+
+
+def test_npo_alone_takes_the_path_of_gradient_ascent(reference, forget):
+    """Both follow the gradient of one log π: the same curve in parameter space, at another speed."""
+    apart = []
+    for step in (0.04, 0.02):
+        ga = _alone(reference, forget, 0.0, step, until=0.5, scale=0.1)
+        npo = _alone(reference, forget, 0.5, 5 * step, until=2.5)
+        gap, length = (
+            sum(float((ga.parameters[name] - other[name]).square().sum()) for name in reference)
+            for other in (npo.parameters, reference)
+        )
+        apart.append(math.sqrt(gap / length))
+    assert apart[0] < 0.15
+    assert apart[1] < 0.65 * apart[0]
+
+
+def test_a_set_is_on_the_curve_once_its_remainder_is_added(reference, forget):
+    beta, errors = 0.5, []
+    for step in (0.2, 0.1):
+        path = follow(
+            log_probs(QUICK.config, forget), reference, weight_by_drop(beta), step=step, until=4.0, scale=beta
+        )
+        drop, clock, remainder = (beta * x[-1] for x in (path.drop, path.clock, path.remainder))
+        errors.append(np.abs(time_on_curve(drop) / (clock + remainder) - 1).max())
+        # Without the remainder it is far off: the identity is not met by there being nothing to add.
+        assert np.abs(drop - curve(clock)).max() > 5 * np.abs(drop - curve(clock + remainder)).max()
+    assert errors[1] < 0.6 * errors[0]
+    assert errors[1] < 0.1
+
+
+def test_constant_small_steps_on_the_objective_reach_the_same_drop_at_the_same_time():
+    beta, steps, start = 0.5, 300, _tiny()
+    function = log_probs(TINY, draw(TINY_SIZES, 0).forget)
+    path = follow(function, start, weight_by_drop(beta), step=0.02, until=2.0, scale=beta)
+    theta = {name: p.clone().requires_grad_() for name, p in start.items()}
+    ref_logp, objective = function(start), method("NPO", beta=beta)
+    for _ in range(steps):
+        loss = objective({"logp": function(theta), "ref_logp": ref_logp}).total
+        gradient = torch.autograd.grad(loss, list(theta.values()))
+        with torch.no_grad():
+            for p, g in zip(theta.values(), gradient, strict=True):
+                p -= path.time[-1] / steps * g
+    drop = (ref_logp - function(theta)).detach().numpy()
+    assert drop == pytest.approx(path.drop[-1], rel=0.01)
+
+
+# --- the study ------------------------------------------------------------------------------------------------
+
+RUNS = ("GA", "NPO-0.1", "NPO-0.5", "NPO-1")
+
+
+def test_the_units_and_their_needs():
+    found = {unit.name: unit for unit in units(QUICK)}
+    assert list(found) == [MEMORISE, *(f"transformer/{kind}-{r}" for kind in ("single", "set") for r in RUNS)]
+    assert all(unit.needs == (MEMORISE,) for name, unit in found.items() if name != MEMORISE)
+
+
+def test_memorise_leaves_what_it_documents(run):
+    found = load(run / MEMORISE)
+    assert (run / MEMORISE / REFERENCE).is_file()
+    assert found.arrays["logp"].shape == (QUICK.forget + QUICK.retain,)
+    assert found.values["probability"] >= QUICK.target
+    assert found.values["parameters"] >= 50_000
+    assert found.values["forget_accuracy"] > 0.99
+    assert len(found.arrays["probability"]) == found.values["steps"] + 1
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_single_units_leave_what_they_document(run, name):
+    found = load(run / f"transformer/single-{name}")
+    assert len(found.values["sequences"]) == QUICK.examples
+    for i, sequence in enumerate(found.values["sequences"]):
+        columns = [found.arrays[f"{i}.{column}"] for column in ("time", "clock", "drop", "remainder")]
+        assert len({column.shape for column in columns}) == 1
+        assert np.abs(columns[3]).max() <= 1e-5 * columns[1].max()
+        assert sequence["law_error"] < 2 * QUICK.single_step
+        assert set(sequence["late"]) == {"slope", "scaled_slope", "clock_exponent"}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_set_units_leave_what_they_document(run, name):
+    found = load(run / f"transformer/set-{name}")
+    arrays, values = found.arrays, found.values
+    steps = arrays["time"].size
+    assert all(arrays[column].shape == (steps, QUICK.forget) for column in ("clock", "drop", "remainder"))
+    assert arrays["observed"][0] == 0
+    assert arrays["observed"][-1] == steps - 1
+    assert arrays["retain_logp"].shape == arrays["retain_accuracy"].shape == arrays["observed"].shape
+    assert values["method"] == name.split("-")[0]
+    assert values["law_error"] < 2 * QUICK.set_step
+    assert values["mean_drop"] == pytest.approx(arrays["drop"][-1].mean())
+    assert {"departure", "mean_of_curve", "coupling_start", "coupling_end", "late"} <= set(values)
+
+
+def test_npo_keeps_at_equal_time_what_gradient_ascent_destroys(run):
+    ga, npo = (load(run / f"transformer/set-{name}").arrays for name in ("GA", "NPO-1"))
+    assert ga["retain_accuracy"][0] > 0.99
+    assert ga["retain_accuracy"][-1] < 0.5
+    times = npo["time"][npo["observed"]]
+    assert np.interp(ga["time"][-1], times, npo["retain_accuracy"]) > 0.95
+
+
+def test_the_figure_draws_three_panels_from_the_units(run):
+    data = {unit.name: load(run / unit.name) for unit in units(QUICK)}
+    figure = transformer_drop.draw(data)
+    assert len(figure.axes) == 3
+    assert all(axes.has_data() for axes in figure.axes)
+    figure.canvas.draw()
+    plt.close(figure)

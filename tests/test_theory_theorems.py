@@ -1,0 +1,182 @@
+"""Theorems against numbers: bounds on drawn instances, rates by fitted slopes, refusals with remedies."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theory.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build, constants, coupling
+from theory.flows import ga_margin, ga_time, npo_time
+from theory.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios, log_cosh, loss_gap, rate
+from theory.losses import npo, npo_weight
+from theory.margins import LinearLogistic, drop, log_grid, simulate
+from theory.theorem import Bounds, HypothesisError, Measurement
+
+# --- Proposition 1 --------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=8), st.floats(-12, 3))
+def test_proposition_1_holds(ratios: list[float], log_beta: float) -> None:
+    instance = LogRatios(np.array(ratios), np.array([10.0**log_beta]))
+    assert PROPOSITION_1.check(instance).holds
+    assert PROPOSITION_1_WEIGHT.check(instance).holds
+
+
+@given(st.lists(st.floats(-50, 50), min_size=1, max_size=8), st.floats(-1, 1))
+def test_the_gap_is_that_of_the_kernels(ratios: list[float], log_beta: float) -> None:
+    beta, R = 10.0**log_beta, torch.tensor(ratios, dtype=torch.float64)
+    direct = npo(R, torch.zeros_like(R), beta=beta).mean() - 2 / beta * np.log(2) - R.mean()
+    assert loss_gap(R.numpy(), np.array([beta]))[0] == pytest.approx(float(direct), abs=1e-10)
+    gap = (npo_weight(R, torch.zeros_like(R), beta=beta) - 1).abs().numpy()
+    measured = PROPOSITION_1_WEIGHT.measure(LogRatios(R.numpy(), np.array([beta]))).value[0]
+    np.testing.assert_allclose(measured, gap, atol=1e-14)
+
+
+def test_the_limit_is_first_order_down_to_rounding() -> None:
+    betas = np.geomspace(1e-12, 1e-3, 40)
+    gap = loss_gap(np.array([-3.0, 0.5, 20.0]), betas)
+    assert rate(betas, gap) == pytest.approx(1, abs=1e-3)
+    assert gap[0] == pytest.approx(1e-12 * np.mean([9, 0.25, 400]) / 4, rel=1e-9)  # βR²/4
+
+
+@given(st.floats(-700, 700))
+def test_log_cosh(v: float) -> None:
+    assert log_cosh(np.array([v]))[0] == pytest.approx(float(np.logaddexp(v, -v) - np.log(2)), rel=1e-9, abs=1e-15)
+
+
+# --- Theorem 2 ------------------------------------------------------------------------------------------------------
+
+
+@given(
+    n=st.integers(1, 12),
+    extra=st.integers(0, 6),
+    beta=st.floats(0.05, 2),
+    eta0=st.floats(0.01, 2),
+    fill=st.floats(0.01, 1),
+    radius=st.floats(0, 2),
+    seed=st.integers(0, 10**6),
+)
+def test_theorem_2_holds_on_built_instances(
+    n: int, extra: int, beta: float, eta0: float, fill: float, radius: float, seed: int
+) -> None:
+    model = build(n=n, d=n + extra, beta=beta, lr=eta0 * n, seed=seed, fill=fill, radius=radius)
+    instance = Divergence(model, beta, steps=2000, points=25)
+    assert THEOREM_2_GA.check(instance).holds
+    assert THEOREM_2_NPO.check(instance).holds
+
+
+def test_theorem_2_refuses_correlated_inputs_and_names_the_remedy() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(8, 16))
+    instance = Divergence(LinearLogistic(X @ X.T, X @ np.zeros(16), 0.0, 1.0), 1.0, 10)
+    with pytest.raises(HypothesisError, match="orthogonalise the inputs"):
+        THEOREM_2_NPO.check(instance)
+    with pytest.raises(HypothesisError, match="d=3, take d ≥ 4"):
+        build(n=4, d=3, beta=1.0, lr=1.0, seed=0)
+    with pytest.raises(HypothesisError, match="take a smaller step size than lr=40"):
+        build(n=2, d=2, beta=2.0, lr=40.0, seed=0)
+
+
+def test_theorem_2_refuses_a_radius_below_the_initial_parameters() -> None:
+    model = LinearLogistic(np.eye(2), np.array([2.0, 0.0]), 1.0, 1.0)
+    with pytest.raises(HypothesisError, match="above radius"):
+        THEOREM_2_GA.check(Divergence(model, 1.0, 10))
+
+
+def test_without_near_orthogonality_the_bounds_break() -> None:
+    """Two examples with one input and opposite labels push each other back: neither margin can grow."""
+    model = LinearLogistic(np.array([[1.0, -1.0], [-1.0, 1.0]]), np.zeros(2), 0.0, 1.0)
+    instance = Divergence(model, 1.0, 1000)
+    measured = THEOREM_2_NPO.measure(instance)
+    assert np.abs(measured.value).max() < 1e-12
+    assert not THEOREM_2_NPO.judge(THEOREM_2_NPO.predict(instance, measured.at), measured).holds
+
+
+def test_built_instances_use_the_room_that_near_orthogonality_leaves() -> None:
+    model = build(n=16, d=32, beta=1.0, lr=1.0, seed=3, fill=0.9)
+    allowed = min(constants(model, 1.0).C0_GA, constants(model, 1.0).C0_NPO) / 16
+    assert 0.3 * allowed < coupling(model) <= allowed
+
+
+def test_a_verdict_can_fail_and_nan_breaks_every_bound() -> None:
+    bounds = Bounds(np.zeros(2), np.ones(2))
+    assert PROPOSITION_1.judge(bounds, Measurement(np.arange(2), np.array([0.5, 1.0]))).holds
+    assert not PROPOSITION_1.judge(bounds, Measurement(np.arange(2), np.array([0.5, 1.1]))).holds
+    assert not PROPOSITION_1.judge(bounds, Measurement(np.arange(2), np.array([0.5, np.nan]))).holds
+    assert "FAILS" in str(PROPOSITION_1.judge(bounds, Measurement(np.arange(2), np.array([0.5, -1.0]))))
+
+
+# --- margin dynamics ------------------------------------------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 10**6), beta=st.sampled_from([0.0, 0.1, 1.0, 3.0]), lr=st.floats(0.01, 5))
+def test_margins_are_gradient_descent_on_the_parameters(seed: int, beta: float, lr: float) -> None:
+    rng = np.random.default_rng(seed)
+    X, signs, start = rng.normal(size=(5, 7)), rng.choice([-1.0, 1.0], size=5), rng.normal(size=7)
+    signed = torch.tensor(signs[:, None] * X)
+    theta = torch.tensor(start, requires_grad=True)
+    ref = torch.nn.functional.logsigmoid(signed @ theta).detach()
+    for _ in range(20):
+        logp = torch.nn.functional.logsigmoid(signed @ theta)
+        loss = logp.mean() if beta == 0 else npo(logp, ref, beta=beta).mean()
+        (grad,) = torch.autograd.grad(loss, theta)
+        theta = (theta - lr * grad).detach().requires_grad_()
+    expected = -(signed @ (theta.detach() - torch.tensor(start))).numpy()
+    model = LinearLogistic(signed.numpy() @ signed.numpy().T, signed.numpy() @ start, 10.0, lr)
+    for compiled in (True, False):
+        found = simulate(model, beta=beta, at=np.array([20]), compiled=compiled)[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_compiled_and_numpy_forms_agree() -> None:
+    model = build(n=16, d=16, beta=0.5, lr=3.0, seed=0)
+    for beta in (0.0, 0.5):
+        fast, slow = (simulate(model, beta=beta, at=log_grid(3000, 10), compiled=c) for c in (True, False))
+        np.testing.assert_allclose(fast, slow, rtol=1e-12)
+
+
+# --- exact flows ----------------------------------------------------------------------------------------------------
+
+
+@given(c=st.floats(-5, 20), margin=st.floats(1e-6, 1e3))
+def test_ga_flow_inverts(c: float, margin: float) -> None:
+    tau = ga_time(np.array([margin]), c)
+    np.testing.assert_allclose(ga_margin(tau, c), [margin], rtol=1e-9)
+
+
+def test_known_values_of_the_flows() -> None:
+    """From theory/flows.py's integrals by 40-digit quadrature: c = 2, m = 10, β = 0.1; and a saturated start."""
+    assert ga_time(np.array(10.0), 2.0) == pytest.approx(17.4, abs=0.05)
+    assert npo_time(10.0, 2.0, beta=0.1) == pytest.approx(19.6, abs=0.05)
+    assert ga_margin(np.array(1.0), 20.0) == pytest.approx(2.06e-9, rel=2e-3)
+
+
+@given(c=st.floats(-2, 4), margin=st.floats(0.1, 12))
+def test_npo_time_at_beta_one_has_a_closed_form(c: float, margin: float) -> None:
+    """τ(m) = F(m) − F(0), F(m) = [(3e^c+1) m − (2e^c+1) e^{c−m} + e^m] / (2(e^c+1))."""
+    e = np.exp(c)
+    F = lambda m: ((3 * e + 1) * m - (2 * e + 1) * np.exp(c - m) + np.exp(m)) / (2 * (e + 1))  # noqa: E731
+    assert npo_time(margin, c, beta=1.0) == pytest.approx(F(margin) - F(0.0), rel=1e-8)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0])
+def test_descent_in_small_steps_follows_the_flow(beta: float) -> None:
+    lr, c = 1e-3, 2.0
+    model = LinearLogistic(np.ones((1, 1)), np.array([c]), c, lr)
+    reached = simulate(model, beta=beta, at=np.array([20_000]))[0, 0]
+    exact = ga_margin(np.array(20.0), c) if beta == 0 else _invert(lambda m: npo_time(m, c, beta=beta), 20.0)
+    assert reached == pytest.approx(float(exact), abs=3e-3)
+
+
+def _invert(time, tau: float) -> float:  # type: ignore[no-untyped-def]
+    from scipy.optimize import brentq
+
+    return float(brentq(lambda m: time(m) - tau, 1e-6, 20.0))
+
+
+@given(c=st.floats(-3, 3), margin=st.floats(0, 700))
+def test_drop_lies_between_its_bounds(c: float, margin: float) -> None:
+    """m − log(1 + e^c) ≤ u ≤ m for m ≥ 0."""
+    u = float(drop(np.array([margin]), np.array([c]))[0])
+    assert margin - np.logaddexp(0, c) - 1e-9 <= u <= margin + 1e-9
