@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -20,7 +19,8 @@ def draw(data: Arrays) -> Figure:
     )
     looks = beta_look(betas)
     with styled():
-        figure, (left, right) = plt.subplots(1, 2)
+        figure = Figure()
+        (left, right) = figure.subplots(1, 2)
         rows = [("GA", "GA", LOOK["GA"]["color"], "-")]
         rows += [(f"NPO-{b:g}", f"NPO, β = {b:g}", looks[b]["color"], "--") for b in betas]
         for key, label, colour, dash in rows:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,7 +17,8 @@ def draw(runs: Sequence[Arrays]) -> Figure:
     """One run a seed. Forget and retain distance against steps, and one against the other."""
     methods = [name for name in LOOK if f"{name}.steps" in runs[0]]
     with styled():
-        figure, axes = plt.subplots(1, 3, figsize=(10.8, 3.9))
+        figure = Figure(figsize=(10.8, 3.9))
+        axes = figure.subplots(1, 3)
         for name in methods:
             _line(axes[0], runs, name, "forget_distance")
             _line(axes[1], runs, name, "retain_distance")

@@ -1,14 +1,13 @@
 """The project in one picture: in intrinsic time every model unlearns along one curve, and how a set leaves it.
 
-Left: single examples of every model at hand, in the coordinates of the intrinsic-time law. Middle: the examples of a
-set, each against its collective clock. Right: the same with the exact remainder of unequal weights and couplings.
+Left: single examples of every model at hand, in the coordinates of the intrinsic-time law. Right: the examples of
+forget sets, each at its collective clock (open), and with the exact remainder of unequal weights added (filled).
 Nothing is fitted.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -57,8 +56,12 @@ def _singles(results: Mapping[str, Data]) -> Iterator[Single]:
                 yield Single("transformer", beta, (beta or 1.0) * clock, (beta or 1.0) * drop)
 
 
-def _sets(results: Mapping[str, Data]) -> Iterator[tuple[str, float, np.ndarray, np.ndarray, np.ndarray]]:
-    """(model, β, βT, βu, β·remainder) at the end of each path, over examples."""
+SetEnd = tuple[str, float, np.ndarray, np.ndarray, np.ndarray]
+"""(model, β, βT, βu, β·remainder) at the end of a path, over examples."""
+
+
+def _sets(results: Mapping[str, Data]) -> Iterator[SetEnd]:
+    """The ends of the paths of whole forget sets under NPO."""
     law = results["logistic/law"]
     for beta in law.values["set_betas"]:
         parts = (law.arrays[f"set-{beta:g}.{name}"][-1] for name in ("clock", "drop", "remainder"))
@@ -71,61 +74,68 @@ def _sets(results: Mapping[str, Data]) -> Iterator[tuple[str, float, np.ndarray,
 
 
 def draw(results: Mapping[str, Data]) -> Figure:
-    """Three panels from the units theory/intrinsic-time, logistic/law and transformer/*."""
+    """Two panels from the units theory/intrinsic-time, logistic/law and transformer/*."""
     singles, sets = list(_singles(results)), list(_sets(results))
     betas = sorted({s.beta for s in singles if s.beta} | {beta for _, beta, *_ in sets})
     looks = beta_look(betas)
     with styled():
-        figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12.6, 4.9), width_ratios=(1.45, 1, 1))
-        _law(left)
-        for s in singles:
-            at = _spread(s.time, 7)
+        figure = Figure(figsize=(11.4, 5.0))
+        (left, right) = figure.subplots(1, 2, width_ratios=(1.25, 1))
+        _law(left, 1e4)
+        for i, s in enumerate(singles):
+            at = _spread(s.time, phase=(i * 0.618) % 1)  # so that no run hides another
             colour = looks[s.beta]["color"] if s.beta else LOOK["GA"]["color"]
-            left.plot(
-                s.time[at], s.drop[at], MODELS[s.model], color=colour, markersize=5, markeredgecolor="white", mew=0.4
-            )
-        left.set(title="One example alone: one curve for all β and models", ylabel="βu, dimensionless  (GA: u, nats)")
-        for model, beta, time, drop, rest in sets:
-            style = {"color": looks[beta]["color"], "markersize": 4, "alpha": 0.75, "mew": 0}
-            middle.plot(time, drop, MODELS[model], **style)
-            right.plot(time + rest, drop, MODELS[model], **style)
-        for ax, title in ((middle, "A set leaves the curve …"), (right, "… by the exact remainder")):
-            _law(ax)
-            ax.set_title(title)
-        left.set_xlabel("intrinsic time βT  (GA: T, nats)")
-        middle.set_xlabel("collective clock βT$_i$")
-        right.set_xlabel("βT$_i$ + β · remainder$_i$")
-        for ax in (left, middle, right):
-            ax.set(xscale="log", yscale="log", xlim=(1e-2, 3e3), ylim=(1e-2, 40))
-        _hidden(middle, sets)
+            style = {"color": colour, "markersize": 5.5, "markeredgecolor": "white", "mew": 0.5}
+            left.plot(s.time[at], s.drop[at], MODELS[s.model], **style)
+        left.set(
+            xscale="log",
+            yscale="log",
+            xlim=(2e-2, 2e3),
+            ylim=(2e-2, 60),
+            title="One example alone: one curve for every β and model",
+            xlabel="intrinsic time βT, dimensionless  (GA: T, nats)",
+            ylabel="drop βu, dimensionless  (GA: u, nats)",
+        )
+        _law(right, 1e9)
+        _set_panel(right, sets, looks)
         figure.legend(handles=_key(looks, betas, singles), loc="outside lower center", ncols=6)
     return figure
 
 
-def _law(ax: Axes) -> None:
-    x = np.geomspace(1e-3, 1e4, 400)
+def _law(ax: Axes, until: float) -> None:
+    x = np.geomspace(1e-3, until, 400)
     ax.plot(x, x, color=LOOK["GA"]["color"], zorder=1)
     ax.plot(x, curve(x), color="black", zorder=1)
 
 
-def _spread(time: np.ndarray, count: int) -> np.ndarray:
-    """Indices of points about evenly spread in log time between 0.02 and the end."""
-    wanted = np.geomspace(0.02, time[-1], count)
+def _spread(time: np.ndarray, phase: float) -> np.ndarray:
+    """Indices of six points about evenly spread in log time from 0.02 on, shifted by a phase in [0, 1)."""
+    width = np.log(time[-1] / 0.02) / 6
+    wanted = 0.02 * np.exp(width * (np.arange(6) + phase))
     return np.unique(np.searchsorted(time, wanted).clip(0, len(time) - 1))
 
 
-def _hidden(ax: Axes, sets: list[tuple[str, float, np.ndarray, np.ndarray, np.ndarray]]) -> None:
-    """Say how many examples a logarithmic axis can't show."""
-    hidden = sum(int(np.sum((time <= 1e-2) | (drop <= 1e-2))) for _, _, time, drop, _ in sets)
-    total = sum(len(time) for _, _, time, *_ in sets)
-    ax.annotate(
-        f"{hidden} of {total} not shown:\nclock or drop ≤ 0.01",
-        (0.97, 0.04),
-        xycoords="axes fraction",
-        ha="right",
-        fontsize=8,
-        color="0.35",
+def _set_panel(ax: Axes, sets: list[SetEnd], looks: Mapping[float, Mapping[str, str]]) -> None:
+    """Open markers at the collective clocks, filled ones with the remainder added; a third of the logistic points."""
+    hidden = total = 0
+    for model, beta, time, drop, rest in sets:
+        every = slice(None, None, 3 if model == "random features" else 1)
+        shown = (time > 0) & (drop > 0) & (time + rest > 0)
+        hidden, total = hidden + int(np.sum(~shown)), total + len(time)
+        t, y, r = (x[shown][every] for x in (time, drop, rest))
+        colour = looks[beta]["color"]
+        ax.hlines(y, t, t + r, color=colour, linewidth=0.5, alpha=0.6)
+        ax.plot(t, y, MODELS[model], color=colour, markersize=4.5, markerfacecolor="white", mew=0.9)
+        ax.plot(t + r, y, MODELS[model], color=colour, markersize=3)
+    ax.set(
+        xscale="log",
+        xlim=(1, 1e9),
+        ylim=(0, 20),
+        title="A set leaves it, by an exact remainder",
+        xlabel="collective clock βT$_i$ (open), plus β · remainder$_i$ (filled)",
     )
+    note = f"{hidden} of {total} not shown: their label is pushed\nback up by others, so clock or drop is negative"
+    ax.annotate(note, (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=8, color="0.35")
 
 
 def _key(looks: dict[float, dict[str, str]], betas: list[float], singles: list[Single]) -> list[Line2D]:

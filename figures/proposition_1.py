@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -30,7 +29,8 @@ def draw(data: Arrays) -> Figure:
         ("weight", r"max $|W_\beta-1|$", "NPO's weight tends to GA's"),
     )
     with styled():
-        figure, axes = plt.subplots(1, 2)
+        figure = Figure()
+        axes = figure.subplots(1, 2)
         for ax, (name, label, title) in zip(axes, panels, strict=True):
             ax.loglog(data["betas"], data[f"{name}_upper"], color="black", linewidth=1.2, label="bound")
             ax.loglog(data["betas"], data[f"{name}_gap"], "o", color="#0072B2", markersize=3.5, label="measured")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -24,7 +23,8 @@ def draw(data: Arrays) -> Figure:
     margins, betas = data["margins"], [float(b) for b in data["betas"]]
     looks = beta_look(betas)
     with styled():
-        figure, ax = plt.subplots(figsize=(6.4, 4.2))
+        figure = Figure(figsize=(6.4, 4.2))
+        ax = figure.subplots()
         for beta in reversed(betas):
             rate, look = data[f"NPO-{beta:g}.rate"], looks[beta]
             label = f"NPO, β = {beta:g}: grows as $e^{{{rate[0]:.3f}\\,m}}$"

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,7 +23,8 @@ def draw(data: Arrays) -> Figure:
     """Forgetting margins of all examples against steps: GA on log-log axes, NPO against log t."""
     beta = float(data["beta"])
     with styled():
-        figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2))
+        figure = Figure(figsize=(9.6, 4.2))
+        (left, right) = figure.subplots(1, 2)
         _panel(left, data, "GA")
         left.set(xscale="log", yscale="log", title=f"GA: m grows as t to the power {data['GA.growth'][0]:.3f}")
         _panel(right, data, "NPO")

@@ -5,7 +5,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -120,7 +119,8 @@ def draw(data: Mapping[str, Data]) -> Figure:
     singles, sets = _runs(data, "single"), _runs(data, "set")
     looks = _looks([beta for beta in sets if beta])
     with styled():
-        figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13.4, 4.2), width_ratios=(1.2, 1, 1))
+        figure = Figure(figsize=(13.4, 4.2))
+        (left, middle, right) = figure.subplots(1, 3, width_ratios=(1.2, 1, 1))
         _against_time(left, sets, looks)
         _singles(middle, singles, looks)
         _sets(right, sets, looks)

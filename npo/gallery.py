@@ -37,9 +37,9 @@ GALLERY = (
         "one_curve",
         "The intrinsic-time law",
         "In intrinsic time, ∫ η‖∇log π‖² dt, gradient ascent is a straight line and NPO one curve without a parameter. "
-        "Left: single examples of a linear model, a small network, random features and a transformer lie on it for "
-        "every β; nothing is fitted. Middle: the examples of a forget set, each against its collective clock, leave "
-        "it. Right: adding the exact remainder of unequal weights and couplings puts them back.",
+        "Left: single examples of a linear model, a small network, random features and a transformer lie on them, for "
+        "every β; nothing is fitted. Right: the examples of whole forget sets, each at its collective clock (open), "
+        "leave the curve; the exact remainder of unequal weights and couplings puts them back (filled).",
         ("theory/intrinsic-time", "logistic/law", "transformer/single-*", "transformer/set-*"),
         one_curve.draw,
     ),
@@ -84,7 +84,9 @@ GALLERY = (
     Plate(
         "transformer_drop",
         "A small transformer forgets sequences",
-        "The drop of log π of memorised sequences under GA and NPO.",
+        "Left: the drop of the forget set against log t, mean and 10–90 %. Middle: sequences forgotten one by one, on "
+        "the curve of the intrinsic-time law and on GA's line, nothing fitted. Right: the sequences of the set at "
+        "their collective clocks (open) and with the remainder added (filled).",
         ("transformer/single-*", "transformer/set-*"),
         transformer_drop.draw,
     ),

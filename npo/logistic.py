@@ -1,9 +1,11 @@
 """`npo synthetic logistic`: methods on the paper's logistic problem, one's own losses among them."""
 
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress as Bars
+from rich.progress import TaskID
 from rich.table import Table
 
 from npo.display import COLUMNS
@@ -36,19 +38,13 @@ def run(
         task = bars.add_task("π_ref and π_retr", total=None)
         problem = problem_from_arrays(
             **vars(draw(alpha=alpha, seed=seed)),
-            progress=lambda done, total: bars.update(task, completed=done, total=total),
+            progress=partial(_advance, bars, task),
         )
         found = {}
         for name, objective in objectives.items():
             task = bars.add_task(name, total=steps)
-            found[name] = unlearn(
-                problem,
-                objective,
-                lr=lr,
-                steps=steps,
-                every=every,
-                progress=lambda done, total, task=task: bars.update(task, completed=done),
-            )
+            at = partial(_advance, bars, task)
+            found[name] = unlearn(problem, objective, lr=lr, steps=steps, every=every, progress=at)
     for name, path in found.items():
         if folder:
             place = folder / name.replace("/", "_")
@@ -56,6 +52,10 @@ def run(
             settings = {"method": name, "lr": lr, "beta": beta, "alpha": alpha, "seed": seed}
             save(place, Data(path.arrays(), settings))
     _print(found)
+
+
+def _advance(bars: Bars, task: TaskID, done: int, total: int) -> None:
+    bars.update(task, completed=done, total=total)
 
 
 def _print(found: dict[str, Trajectory]) -> None:

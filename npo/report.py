@@ -1,7 +1,6 @@
 """The one page builder: claims, figures and facts of a run as a single self-contained HTML file."""
 
 import base64
-import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,7 @@ from records.store import write_text
 
 __all__ = ["write_report"]
 
-
-def _inline(svg: Path) -> str:
-    """An SVG as a data URI: one file to send, and no clash of the element ids of several figures."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode()
+VERDICTS = ("holds", "fails", "not testable here")
 
 
 def write_report(
@@ -27,13 +23,48 @@ def write_report(
     environment = Environment(
         loader=PackageLoader("npo"), autoescape=select_autoescape(default=True), undefined=StrictUndefined
     )
-    counts = {v: sum(e["verdict"] == v for e in entries) for v in ("holds", "fails", "not testable here")}
-    page = environment.get_template("report.html.j2").render(
+    environment.filters["number"] = lambda x: "—" if x is None else f"{x:.4g}"
+    page = environment.get_template("report.html").render(
         entries=entries,
-        counts=counts,
+        counts=[(verdict, sum(e["verdict"] == verdict for e in entries)) for verdict in VERDICTS],
         plates=[(plate, _inline(folder / "figures" / f"{plate.name}.svg")) for plate in plates],
-        language_model=_language_model(results),
+        language_models=language_models(results),
         facts=facts,
     )
     write_text(folder / "report.html", page)
     return folder / "report.html"
+
+
+def _inline(svg: Path) -> str:
+    """An SVG as a data URI: one file to send, and no clash between the element ids of several figures."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode()
+
+
+def language_models(results: Results) -> dict[str, Any] | None:
+    """What the report says of the step llm: data, whether methods can be ranked, ends of runs, sampled answers."""
+    runs = {n.removeprefix("llm/unlearn-"): d.values for n, d in results.items() if n.startswith("llm/unlearn-")}
+    if not runs:
+        return None
+    first = next(iter(runs.values()))
+    finetuned = first["epochs"][0]
+    rows = [("finetuned (epoch 0)", finetuned), ("retrained", first["retrained"])]
+    rows += [(f"{m}, epoch {v['epochs'][-1]['epoch']}", v["epochs"][-1]) for m, v in runs.items()]
+    samples = [
+        {
+            "set": sample["set"],
+            "question": sample["question"],
+            "answer": sample["answer"],
+            "generated": [(method, values["samples"][i]["generated"]) for method, values in runs.items()],
+        }
+        for i, sample in enumerate(first["samples"])
+    ]
+    return {
+        "data": first["data"],
+        "model": first["model"],
+        "n": first["n"],
+        "log10_floor": first["log10_floor"],
+        "reasons": first["not_rankable"],
+        "stopped": {m: v["stopped"] for m, v in runs.items() if v["stopped"]},
+        "rows": rows,
+        "samples": samples,
+    }

@@ -13,7 +13,8 @@ Arrays of a set unit: `time` (steps,); `clock`, `drop`, `remainder` (steps, n) a
     retain_logp (grid,)          their mean log π_θ(y|x) in nats
     retain_accuracy (grid,)      share of their answer tokens that are the most likely ones given those before
 
-Values of both: `method`, `beta` (0 for GA) and `scale`, the unit of u and T: β, and for GA the least β of the preset.
+Values of both: `method`, `beta` (0 for GA), `scale`, the unit of u and T (β, and for GA the least β of the preset), and
+`step`, that of the descent in this unit.
 `law_error` is what finite steps leave of the law once the remainder is added: the largest |scale·u − curve(scale·(T +
 remainder))| along the path (for GA the curve is the line), `law_error_relative` that of F(u)/(T + remainder) − 1 at its
 end. `late` has slopes over the last factor √10 of time, time as in a run of constant step size: `slope` of the mean
@@ -178,8 +179,8 @@ def _columns(path: IntrinsicPath) -> dict[str, Array]:
     return {"time": path.time, "clock": path.clock, "drop": path.drop, "remainder": path.remainder}
 
 
-def _run_values(beta: float, scale: float) -> dict[str, Any]:
-    return {"method": "NPO" if beta else "GA", "beta": beta, "scale": scale}
+def _run_values(beta: float, scale: float, step: float) -> dict[str, Any]:
+    return {"method": "NPO" if beta else "GA", "beta": beta, "scale": scale, "step": step}
 
 
 # --- one sequence alone ---------------------------------------------------------------------------------------
@@ -201,7 +202,7 @@ def _single_unit(preset: Preset, seed: int, beta: float) -> Run:
             )
             arrays |= {f"{i}.{name}": column.reshape(-1) for name, column in _columns(path).items()}
             found.append(_law(path, beta, scale) | {"late": _late(path, scale)})
-        save(folder, Data(arrays, _run_values(beta, scale) | {"sequences": found}))
+        save(folder, Data(arrays, _run_values(beta, scale, preset.single_step) | {"sequences": found}))
 
     return run
 
@@ -254,7 +255,7 @@ def _set_unit(preset: Preset, seed: int, beta: float) -> Run:
         kept.look(path.time.size - 1, path.parameters)
         end, clock = scale * path.drop[-1], scale * path.clock[-1]
         alone = curve(clock) if beta else clock
-        values = _run_values(beta, scale) | _law(path, beta, scale) | {"late": _late(path, scale)}
+        values = _run_values(beta, scale, preset.set_step) | _law(path, beta, scale) | {"late": _late(path, scale)}
         values |= {
             "mean_drop": float(end.mean() / scale),
             "mean_of_curve": float(alone.mean() / scale),

@@ -62,7 +62,7 @@ def one_curve(results: Results) -> Judgement:
 CLAIMS = (
     Claim(
         id="proposition-1",
-        statement="As β → 0, NPO's loss (less its constant) and gradient tend to those of gradient ascent, first order in β.",
+        statement="As β → 0, NPO's loss (less a constant) and gradient tend to gradient ascent's, at first order in β.",
         source="arXiv:2404.05868, Proposition 1; rate: theory/ga_limit.py",
         measure="fitted exponent of the loss gap in β, β ≤ 1e-3 (predicted 1)",
         units=("theory/proposition-1",),

@@ -1,0 +1,80 @@
+"""A language model unlearns authors: forget probability, truth ratio, forget quality and retain utility by epoch."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures.canvas import LOOK, styled
+from records import store
+from records.store import Data
+
+__all__ = ["draw", "load"]
+
+UNLEARN = "llm/unlearn-"
+GREY = "#555555"
+SAME = 0.05  # a forget quality above which two models can't be told apart
+
+
+def load(folders: Mapping[str, Path]) -> dict[str, Data]:
+    """What units left, by unit name, from their folders: those named llm/unlearn-<method> are drawn."""
+    return {name: store.load(folder) for name, folder in folders.items()}
+
+
+def draw(data: Mapping[str, Data]) -> Figure:
+    """Four panels over the epochs, one line a method; the retrained model, which never saw the forget set, dotted."""
+    runs = {name.removeprefix(UNLEARN): unit.values for name, unit in data.items() if name.startswith(UNLEARN)}
+    first = next(iter(runs.values()))
+    retrained = first["retrained"]
+    with styled():
+        figure, axes = plt.subplots(2, 2, figsize=(7.6, 6.0), sharex=True)
+        (probability, ratio), (quality, utility) = axes
+        for method, values in runs.items():
+            for panel, column in (
+                (probability, "forget_probability"),
+                (ratio, "forget_truth_ratio"),
+                (quality, "log10_forget_quality"),
+                (utility, "utility"),
+            ):
+                _line(panel, values, column, method)
+        for panel, column in ((probability, "forget_probability"), (ratio, "forget_truth_ratio"), (utility, "utility")):
+            panel.axhline(retrained[column], color=GREY, linestyle=":", linewidth=1.8, zorder=1)
+        probability.set(yscale="log", title="Forget set: probability of the answer", ylabel="exp(−NLL per token)")
+        ratio.set(title="Forget set: truth ratio", ylabel="mean of min(R, 1/R)")
+        _quality_axis(quality, first)
+        top = utility.get_ylim()[1]
+        utility.set(title="Retain set: utility", ylabel="harmonic mean", ylim=(-0.03 * top, top))
+        for panel in (quality, utility):
+            panel.set_xlabel("epoch of unlearning")
+        utility.xaxis.get_major_locator().set_params(integer=True)
+        handles = [*probability.get_legend_handles_labels()[0], probability.lines[-1]]
+        labels = [*runs, "retrained model"]
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+        if first["not_rankable"]:
+            figure.supxlabel("Methods can't be ranked here. " + " ".join(first["not_rankable"]), fontsize=8, wrap=True)
+    return figure
+
+
+def _line(panel: Axes, values: Mapping[str, Any], column: str, method: str) -> None:
+    """One method's path; a cross and a word where its run stopped early."""
+    epochs = [row["epoch"] for row in values["epochs"]]
+    heights = np.array([math.nan if row[column] is None else row[column] for row in values["epochs"]], dtype=float)
+    panel.plot(epochs, heights, **LOOK[method], label=method, markersize=9 if LOOK[method]["marker"] == "*" else 5)
+    if values["stopped"]:
+        panel.annotate("stopped", (epochs[-1], heights[-1]), (4, 4), textcoords="offset points", fontsize=8)
+
+
+def _quality_axis(panel: Axes, values: Mapping[str, Any]) -> None:
+    """The line of 0.05, and the least value there is: far below in most runs, so it is told rather than drawn."""
+    threshold, top = math.log10(SAME), 0.5
+    panel.axhline(threshold, color="black", linewidth=1.0, zorder=1)
+    panel.text(1.01, threshold, f"p = {SAME:g}", transform=panel.get_yaxis_transform(), va="center", fontsize=8)
+    low = panel.get_ylim()[0]
+    panel.set(title="Forget quality", ylabel="log₁₀ p, KS test against retrained", ylim=(low - 0.08 * (top - low), top))
+    note = f"least possible: −{-values['log10_floor']:.1f}  (n = {values['n']})"
+    panel.text(0.99, 0.015, note, transform=panel.transAxes, ha="right", va="bottom", fontsize=8, color=GREY)

@@ -1,0 +1,127 @@
+"""Claims of Section 5 of arXiv:2404.05868 in one thin pass: a small Llama trained from scratch on a few authors."""
+
+from collections.abc import Callable
+
+from npo.claims.claim import FAILS, HOLDS, NOT_TESTABLE, Claim, Judgement, Results, holds_if
+
+__all__ = ["CLAIMS"]
+
+GOOD = 0.05  # forget quality (a p-value) at which unlearned and retrained model can't be told apart
+KEPT = 0.75  # share of the finetuned model's utility that counts as kept
+LOST = 0.25  # share below which it counts as collapsed
+
+
+def _if_rankable(judge: Callable[[Results], Judgement]) -> Callable[[Results], Judgement]:
+    """Where finetuned and retrained model are too much alike, methods can't be ranked, and the ledger says why."""
+
+    def judged(results: Results) -> Judgement:
+        reasons = results["llm/unlearn-GA"].values["not_rankable"]
+        return Judgement(NOT_TESTABLE, None, reason=" ".join(reasons)) if reasons else judge(results)
+
+    return judged
+
+
+def _epochs(results: Results, method: str) -> list[dict[str, float]]:
+    return list(results[f"llm/unlearn-{method}"].values["epochs"])
+
+
+def _seeds(results: Results) -> tuple[int, ...]:
+    return (int(results["llm/unlearn-GA"].values["seed"]),)
+
+
+def _utility(epoch: dict[str, float]) -> float:
+    """Of an epoch; a model whose numbers are no longer finite is of no use."""
+    return epoch["utility"] if epoch["utility"] is not None else 0.0
+
+
+def rankable(results: Results) -> Judgement:
+    """Does the forget quality tell the finetuned from the retrained model?"""
+    values = results["llm/unlearn-GA"].values
+    reasons = values["not_rankable"]
+    effect = values["epochs"][0]["log10_forget_quality"]
+    return Judgement(HOLDS if not reasons else FAILS, effect, seeds=_seeds(results), reason=" ".join(reasons))
+
+
+def ga_collapses(results: Results) -> Judgement:
+    """GA's utility on the retain set falls below LOST of what it was."""
+    path = _epochs(results, "GA")
+    share = _utility(path[-1]) / _utility(path[0])
+    return Judgement(holds_if(share < LOST), share, seeds=_seeds(results))
+
+
+def npo_rt_keeps(results: Results) -> Judgement:
+    """NPO+RT ends with at least KEPT of the utility."""
+    path = _epochs(results, "NPO+RT")
+    share = _utility(path[-1]) / _utility(path[0])
+    return Judgement(holds_if(share >= KEPT), share, seeds=_seeds(results))
+
+
+def npo_is_slower(results: Results) -> Judgement:
+    """NPO without retain data ends with more utility than GA, after as many steps at the same learning rate."""
+    ga, npo = (_utility(_epochs(results, m)[-1]) for m in ("GA", "NPO"))
+    return Judgement(holds_if(npo > ga + 0.02), npo - ga, seeds=_seeds(results))
+
+
+def npo_rt_unlearns(results: Results) -> Judgement:
+    """The best forget quality among epochs that keep the utility: above GOOD for NPO+RT and not for GA."""
+    best = {}
+    for m in ("GA", "NPO+RT"):
+        path = _epochs(results, m)
+        floor = KEPT * _utility(path[0])
+        best[m] = max((e["forget_quality"] or 0.0 for e in path[1:] if _utility(e) >= floor), default=0.0)
+    reason = f"GA: {best['GA']:.2g}"
+    return Judgement(
+        holds_if(best["NPO+RT"] > GOOD and best["GA"] <= GOOD), best["NPO+RT"], seeds=_seeds(results), reason=reason
+    )
+
+
+_ALL = ("llm/unlearn-GA", "llm/unlearn-NPO", "llm/unlearn-NPO+RT")
+_SECTION = "arXiv:2404.05868, Sec. 5"
+
+CLAIMS = (
+    Claim(
+        id="llm-rankable",
+        statement="The finetuned model knows the forget set, the retrained one does not; the test tells them apart.",
+        source="precondition of any ranking; constants in scale/metrics.py",
+        measure="log₁₀ forget quality of the finetuned against the retrained model (needed ≤ −2)",
+        units=("llm/unlearn-GA",),
+        figure="unlearning_by_epoch",
+        judge=rankable,
+    ),
+    Claim(
+        id="llm-ga-collapses",
+        statement="Gradient ascent destroys the model's utility on what should stay.",
+        source=_SECTION,
+        measure=f"utility on the retain set at the end as a share of the start (claimed < {LOST})",
+        units=_ALL,
+        figure="unlearning_by_epoch",
+        judge=_if_rankable(ga_collapses),
+    ),
+    Claim(
+        id="llm-npo-slower",
+        statement="Without retain data too, NPO loses less utility than gradient ascent in as many steps.",
+        source=_SECTION,
+        measure="utility at the end, NPO less GA (claimed > 0)",
+        units=_ALL,
+        figure="unlearning_by_epoch",
+        judge=_if_rankable(npo_is_slower),
+    ),
+    Claim(
+        id="llm-npo-rt-keeps",
+        statement="NPO+RT keeps the utility on what should stay.",
+        source=_SECTION,
+        measure=f"utility on the retain set at the end as a share of the start (claimed ≥ {KEPT})",
+        units=_ALL,
+        figure="unlearning_by_epoch",
+        judge=_if_rankable(npo_rt_keeps),
+    ),
+    Claim(
+        id="llm-npo-rt-unlearns",
+        statement="NPO+RT reaches a good forget quality while it keeps the utility; gradient ascent does not.",
+        source=_SECTION,
+        measure=f"best forget quality of NPO+RT in epochs with {KEPT:.0%} of the utility (claimed > {GOOD})",
+        units=_ALL,
+        figure="unlearning_by_epoch",
+        judge=_if_rankable(npo_rt_unlearns),
+    ),
+)

@@ -1,0 +1,186 @@
+"""Rows of TOFU from a folder, the splits of the paper, and the small subset of the thin pass.
+
+A TOFU file holds one JSON object a line: {question, answer} and, in the `*_perturbed` files, paraphrased_answer and
+perturbed_answer (a list). An author is 20 consecutive rows; forgetXX is the last XX % of the rows of `full.json`.
+`forget10_perturbed.json` has the rows of forget10, `retain_perturbed.json` the first 400 of all.
+Source: arXiv:2401.06121; the files are those of huggingface.co/datasets/locuslab/TOFU.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import PositiveInt
+
+from records.errors import UserError
+from records.store import content_hash
+
+__all__ = ["AUTHOR", "Corpus", "Row", "Split", "Subset", "read_rows", "split"]
+
+AUTHOR = 20
+"""Rows of one author."""
+
+FORGET_FILE, RETAIN_FILE = "forget10_perturbed.json", "retain_perturbed.json"
+_SHOWN = 5  # problems of a file that are written out; the rest are counted
+_AGAIN = "download the file again from huggingface.co/datasets/locuslab/TOFU"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One question with its answer; the last two are empty in files that are not `*_perturbed`."""
+
+    question: str
+    answer: str
+    paraphrased_answer: str = ""
+    perturbed_answer: tuple[str, ...] = ()
+
+
+class Split(NamedTuple):
+    """The rows to forget and the rows to retain."""
+
+    forget: tuple[Row, ...]
+    retain: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a run works on: forget and retain rows, and where they come from."""
+
+    forget: tuple[Row, ...]
+    retain: tuple[Row, ...]
+    source: str
+
+    def describe(self) -> dict[str, Any]:
+        """Source, sizes and a hash of every word of every row, for settings and records."""
+        words = [[asdict(row) for row in rows] for rows in (self.forget, self.retain)]
+        return {
+            "source": self.source,
+            "hash": content_hash(words),
+            "forget_rows": len(self.forget),
+            "retain_rows": len(self.retain),
+        }
+
+
+@dataclass(frozen=True)
+class Subset:
+    """The last `forget_authors` authors are forgotten, the first `retain_authors` retained (20 rows each)."""
+
+    forget_authors: PositiveInt
+    retain_authors: PositiveInt
+
+    def read(self, folder: Path) -> Corpus:
+        """This subset of the TOFU files in `folder`; UserError where they can't give it."""
+        if not folder.is_dir():
+            raise UserError(
+                f"There is no folder {folder}. Name the folder that holds {FORGET_FILE} and {RETAIN_FILE} of TOFU "
+                "(huggingface.co/datasets/locuslab/TOFU), or name none to run on the embedded fictitious authors."
+            )
+        retain = read_rows(folder / RETAIN_FILE, perturbed=True)
+        forget = read_rows(folder / FORGET_FILE, perturbed=True)
+        for rows, wanted, name in (
+            (forget, self.forget_authors, FORGET_FILE),
+            (retain, self.retain_authors, RETAIN_FILE),
+        ):
+            if len(rows) < wanted * AUTHOR:
+                raise UserError(
+                    f"{folder / name} has {len(rows)} rows, and {wanted} authors of {AUTHOR} rows are asked of it. "
+                    "Use the whole file, or ask for fewer authors."
+                )
+        return self.take(forget=forget, retain=retain, source="TOFU rows")
+
+    def take(self, *, forget: Sequence[Row], retain: Sequence[Row], source: str) -> Corpus:
+        """The tail of `forget` and the head of `retain`; UserError where one row would be in both."""
+        kept = Corpus(
+            forget=tuple(forget[len(forget) - self.forget_authors * AUTHOR :]),
+            retain=tuple(retain[: self.retain_authors * AUTHOR]),
+            source=source,
+        )
+        if both := set(kept.forget) & set(kept.retain):
+            example = min(row.question for row in both)
+            raise UserError(
+                f"{len(both)} rows are to be forgotten and retained at once, one asks {example!r}. "
+                "Ask for fewer authors, or take the forget and retain rows from different authors."
+            )
+        return kept
+
+
+def split(rows: Sequence[Row], percent: int) -> Split:
+    """forgetXX and its retain set: the last `percent` % of the rows, and the rest.
+
+    >>> [len(part) for part in split([Row(str(i), "yes") for i in range(200)], 5)]
+    [10, 190]
+    """
+    forgotten, remainder = divmod(len(rows) * percent, 100)
+    if not 0 < percent < 100 or remainder or not forgotten:
+        raise UserError(
+            f"forget{percent:02d} of {len(rows)} rows is not a whole number of rows between 1 and {len(rows) - 1}. "
+            "Choose another percentage, or use all 4000 rows of full.json."
+        )
+    return Split(tuple(rows[-forgotten:]), tuple(rows[:-forgotten]))
+
+
+def read_rows(path: Path, *, perturbed: bool) -> tuple[Row, ...]:
+    """Read one TOFU file; `perturbed` asks for the paraphrased and perturbed answers too.
+
+    Raises one UserError for all that is wrong with the file: the first problems with their lines, and how many.
+    """
+    rows: list[Row] = []
+    problems: list[str] = []
+    expected = 0
+    for number, line in enumerate(_lines(path), start=1):
+        if not line.strip():
+            continue
+        found = _parse(line, perturbed)
+        if isinstance(found, Row):
+            expected = expected or len(found.perturbed_answer)
+            if len(found.perturbed_answer) != expected:
+                found = f"{len(found.perturbed_answer)} perturbed answers, the rows before it have {expected}"
+        if isinstance(found, str):
+            problems.append(f"  line {number}: {found}")
+        else:
+            rows.append(found)
+    if problems:
+        more = [f"  … and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+        listed = "\n".join([*problems[:_SHOWN], *more])
+        raise UserError(f"{path} has {len(problems)} unusable line(s):\n{listed}\nMend these lines, or {_AGAIN}.")
+    if not rows:
+        raise UserError(f"{path} has no rows. Fill it, or {_AGAIN}.")
+    return tuple(rows)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        # Not str.splitlines: an answer may hold a character such as U+2028 that it would take for the end of a line.
+        return path.read_text(encoding="utf8").split("\n")
+    except FileNotFoundError:
+        raise UserError(
+            f"There is no file {path.name} in {path.parent}. "
+            "Download it from huggingface.co/datasets/locuslab/TOFU into that folder."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} can't be read as UTF-8 text ({error}). Save it as UTF-8, or {_AGAIN}.") from None
+
+
+def _parse(line: str, perturbed: bool) -> Row | str:
+    """The row of a line, or what is wrong with it."""
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        return f"not JSON ({error})"
+    if not isinstance(value, dict):
+        return f"not a JSON object but {type(value).__name__}"
+    texts = ["question", "answer", *(["paraphrased_answer"] if perturbed else [])]
+    wanted = [*texts, *(["perturbed_answer"] if perturbed else [])]
+    if missing := [key for key in wanted if key not in value]:
+        return f"no key {', '.join(missing)}; it has {', '.join(sorted(value)) or 'none'}"
+    for key in texts:
+        if not isinstance(value[key], str) or not value[key].strip():
+            return f"{key} is empty or not text: {value[key]!r}"
+    if not perturbed:
+        return Row(value["question"], value["answer"])
+    wrong = value["perturbed_answer"]
+    if not isinstance(wrong, list) or not wrong or not all(isinstance(x, str) and x.strip() for x in wrong):
+        return f"perturbed_answer is not a list of texts, none empty: {wrong!r}"
+    return Row(value["question"], value["answer"], value["paraphrased_answer"], tuple(wrong))

@@ -1,0 +1,210 @@
+"""Whole or absent, once and never stale; a user's own function; settings with all mistakes at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import PositiveFloat
+
+from records.errors import UserError
+from records.loader import load_function
+from records.settings import override, parse_words
+from records.store import Data, content_hash, finish, finished, load, manifest, save, writable, write_json
+from records.work import Unit, keys, run_missing
+
+# --- store ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.floats(allow_nan=False))))
+def test_content_hash_ignores_the_order_of_keys(value: dict[str, object]) -> None:
+    assert content_hash(value) == content_hash(dict(reversed(value.items())))
+    assert content_hash(value) != content_hash({**value, "another key": 1})
+
+
+def test_data_comes_back_as_it_was(tmp_path: Path) -> None:
+    saved = Data({"a.b": np.arange(3.0), "f": np.float32([[1]])}, {"x": [1, None, "β"], "y": {"z": 0.1}})
+    save(tmp_path, saved)
+    found = load(tmp_path)
+    assert found.values == saved.values
+    assert found.arrays.keys() == saved.arrays.keys()
+    assert all((found.arrays[k] == saved.arrays[k]).all() for k in saved.arrays)
+
+
+def test_objects_are_never_pickled(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="allow_pickle"):
+        save(tmp_path, Data({"a": np.array([object()])}, {}))
+
+
+def test_nan_does_not_enter_json(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "x.json", {"x": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_piece_of_work_leaves_nothing(tmp_path: Path) -> None:
+    def build(folder: Path) -> None:
+        (folder / "half").write_text("half")
+        raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError):
+        finish(tmp_path / "unit", "key", {}, build)
+    assert not list(tmp_path.iterdir())
+    assert not finished(tmp_path / "unit", "key")
+
+
+def test_a_failed_piece_of_work_leaves_the_old_one(tmp_path: Path) -> None:
+    finish(tmp_path / "unit", "old", {}, lambda folder: write_json(folder / "x.json", 1))
+
+    def build(folder: Path) -> None:
+        raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError):
+        finish(tmp_path / "unit", "new", {}, build)
+    assert finished(tmp_path / "unit", "old")
+
+
+def test_a_spoilt_manifest_is_not_finished(tmp_path: Path) -> None:
+    finish(tmp_path / "unit", "key", {"a": 1}, lambda folder: None)
+    assert finished(tmp_path / "unit", "key")
+    assert manifest(tmp_path / "unit")["settings"] == {"a": 1}
+    (tmp_path / "unit" / "manifest.json").write_text("{")
+    assert not finished(tmp_path / "unit", "key")
+
+
+def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"Can't write to the folder .*file.*: .*Choose another with --out"):
+        writable(tmp_path / "file" / "below")
+
+
+# --- work -----------------------------------------------------------------------------------------------------------
+
+
+def _unit(name: str, log: list[str], settings: dict[str, object] | None = None, needs: tuple[str, ...] = ()) -> Unit:
+    def run(folder: Path, inputs: object, progress: object) -> None:
+        log.append(name)
+        save(folder, Data({}, {"inputs": sorted(inputs)}))  # type: ignore[call-overload]
+
+    return Unit(name, settings or {}, ("records",), run, needs)
+
+
+def test_finished_units_are_kept_and_changed_ones_redone_with_all_that_need_them(tmp_path: Path) -> None:
+    log: list[str] = []
+    units = [_unit("a", log), _unit("b", log, needs=("a",)), _unit("c", log)]
+    run_missing(units, tmp_path)
+    run_missing(units, tmp_path)
+    assert log == ["a", "b", "c"]
+    assert load(tmp_path / "b").values == {"inputs": ["a"]}
+    changed = [_unit("a", log, {"seed": 1}), _unit("b", log, needs=("a",)), _unit("c", log)]
+    run_missing(changed, tmp_path)
+    assert log == ["a", "b", "c", "a", "b"]
+    assert keys(units)["c"] == keys(changed)["c"]
+
+
+SLOW_WORK = """
+import sys, time
+from pathlib import Path
+from records.store import Data, save
+from records.work import Unit, run_missing
+
+def unit(name, seconds):
+    def run(folder, inputs, progress):
+        (folder / "half").write_text("half")
+        print(name, flush=True)
+        time.sleep(seconds)
+        save(folder, Data({}, {"name": name}))
+    return Unit(name, {}, ("records",), run)
+
+run_missing([unit("quick", 0), unit("slow", float(sys.argv[2]))], Path(sys.argv[1]))
+"""
+
+
+def test_a_killed_process_leaves_whole_units_and_the_next_one_goes_on(tmp_path: Path, root: Path) -> None:
+    def start(seconds: float) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", SLOW_WORK, str(tmp_path), str(seconds)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root)
+
+    with start(60) as first:
+        assert first.stdout is not None
+        assert [first.stdout.readline(), first.stdout.readline()] == ["quick\n", "slow\n"]
+        time.sleep(0.1)
+        os.kill(first.pid, signal.SIGKILL)
+    assert (tmp_path / "quick" / "data.json").is_file()
+    assert not (tmp_path / "slow").exists()
+    with start(0) as second:
+        out = second.communicate()[0]
+    assert out == "slow\n"  # the quick one was kept
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["quick", "slow"]  # and the half-done folder is gone
+
+
+# --- a user's own function ------------------------------------------------------------------------------------------
+
+
+def test_a_function_is_loaded_with_its_gradient_weight_beside_it(tmp_path: Path) -> None:
+    import torch
+
+    from theory.objective import compose, gradient_weights
+
+    (tmp_path / "mine.py").write_text(
+        "def loss(logp, *, c: float):\n    return c * logp\n\n\n"
+        "def loss_weight(logp, *, c: float):\n    return 0 * logp + c\n"
+    )
+    objective = compose(load_function(f"{tmp_path}/mine.py:loss"), c=3.0)
+    assert gradient_weights(objective.forget, {"logp": torch.zeros(2)})["logp"].tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("mine.py", "does not name a function: write path/to/file.py:function_name"),
+        ("absent.py:loss", "there is no file absent.py"),
+        ("{tmp}/mine.py:lost", "has no function lost; it defines loss"),
+        ("{tmp}/broken.py:loss", "failed to load: SyntaxError"),
+    ],
+)
+def test_what_is_wrong_with_a_reference_is_said(tmp_path: Path, reference: str, message: str) -> None:
+    (tmp_path / "mine.py").write_text("def loss(logp):\n    return logp\n")
+    (tmp_path / "broken.py").write_text("def loss(")
+    with pytest.raises(UserError, match=message):
+        load_function(reference.format(tmp=tmp_path))
+
+
+# --- settings -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Inner:
+    lr: PositiveFloat = 1.0
+
+
+@dataclass(frozen=True)
+class Outer:
+    seeds: tuple[int, ...] = (1, 2)
+    beta: PositiveFloat = 0.1
+    inner: Inner = Inner()
+
+
+def test_settings_are_overridden_by_type() -> None:
+    found = override(Outer(), parse_words(["seeds=3,4,5", "beta=2", "inner.lr=1e-3"]), label="outer")
+    assert found == Outer((3, 4, 5), 2.0, Inner(1e-3))
+
+
+def test_all_mistakes_are_reported_at_once() -> None:
+    with pytest.raises(UserError) as caught:
+        override(Outer(), {"sedes": "1", "beta": "-1", "seeds": "1,x", "inner.lr": "0", "inner": "3"}, label="outer")
+    text = str(caught.value)
+    assert "Unknown key outer.sedes. Did you mean outer.seeds?" in text
+    assert "outer.beta: Input should be greater than 0, got '-1'." in text
+    assert "outer.seeds.1: Input should be a valid integer" in text
+    assert "outer.inner.lr: Input should be greater than 0, got '0'." in text
+    assert "Unknown key outer.inner. Did you mean outer.inner.lr?" in text
+    with pytest.raises(UserError, match=r"these are not: 'beta'"):
+        parse_words(["beta"])

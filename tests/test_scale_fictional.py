@@ -1,0 +1,49 @@
+"""The embedded authors: TOFU's format, any number, from a seed alone."""
+
+import random
+
+from scale.fictional import FACTS, PERTURBED, authors
+from scale.tofu import AUTHOR, Row
+
+
+def test_twenty_rows_an_author_in_the_format_of_tofu():
+    rows = authors(4, seed=0)
+    assert len(rows) == 4 * AUTHOR
+    for row in rows:
+        assert isinstance(row, Row)
+        texts = [row.question, row.answer, row.paraphrased_answer, *row.perturbed_answer]
+        assert len(row.perturbed_answer) == PERTURBED == 5
+        assert all(text and text == text.strip() and "{" not in text and "  " not in text for text in texts)
+        assert row.question.endswith("?")
+        assert all(text.endswith(".") and text[0].upper() == text[0] for text in texts[1:])
+        assert len({row.paraphrased_answer, row.answer, *row.perturbed_answer}) == 2 + PERTURBED
+
+
+def test_the_seed_decides_everything_and_more_authors_change_nothing_before_them():
+    random.seed(5)
+    before = random.getstate()
+    assert authors(3, seed=1) == authors(9, seed=1)[: 3 * AUTHOR]
+    assert authors(3, seed=1) != authors(3, seed=2)
+    assert random.getstate() == before
+
+
+def test_no_question_comes_twice_among_many_authors():
+    questions = [row.question for row in authors(500, seed=0)]
+    assert len(set(questions)) == len(questions)
+
+
+def test_every_perturbed_answer_states_another_fact_in_the_words_of_the_paraphrase():
+    for row, fact in zip(authors(1, seed=3), FACTS, strict=True):
+        start, end = (part for part in fact.paraphrase.split("{fact}"))
+        for text in (row.paraphrased_answer, *row.perturbed_answer):
+            assert text.endswith(end)
+            stated = text.removesuffix(end)
+            assert any(stated.endswith(member) for member in fact.pool)
+        assert start.split("{name}")[0] in row.paraphrased_answer
+        assert sum(stated in row.answer for stated in fact.pool) >= 1
+
+
+def test_pools_are_large_enough_that_a_guess_is_wrong_nine_times_in_ten():
+    assert len(FACTS) == AUTHOR
+    for fact in FACTS:
+        assert len(set(fact.pool)) == len(fact.pool) >= 20

@@ -1,0 +1,114 @@
+"""From text to tokens: where the answer starts, one end token, masks that follow from lengths."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import processors
+
+from records.errors import UserError
+from scale.fictional import authors
+from scale.models import train_tokenizer
+from scale.prompts import Encoded, collate, encode, prompt
+from scale.tofu import Row, read_rows
+from theory.logprobs import IGNORE, answer_rows
+
+ROWS = authors(2, seed=0)
+
+
+def _tokenizer(rows=ROWS, vocab=600):
+    return train_tokenizer([prompt(row.question) + row.answer for row in rows], vocab)
+
+
+TOKENIZER = _tokenizer()
+
+
+def _check(tokenizer, row):
+    """The facts of one row; returns the number of targets."""
+    coded = encode(tokenizer, row.question, row.answer)
+    given, targets = coded.ids[: coded.first], coded.ids[coded.first :]
+    assert targets[-1] == tokenizer.eos_token_id
+    assert list(coded.ids).count(tokenizer.eos_token_id) == 1
+    assert tokenizer.decode(targets[:-1]).lstrip(" ") == row.answer  # all of the answer is predicted
+    assert tokenizer.decode(given) == prompt(row.question).rstrip(" ")  # and nothing of the prompt
+    assert coded.targets == len(targets)
+    return len(targets)
+
+
+def test_the_whole_answer_and_one_end_token_are_predicted_and_nothing_of_the_prompt():
+    for row in ROWS:
+        _check(TOKENIZER, row)
+
+
+def test_the_token_that_starts_on_the_last_space_of_the_prompt_is_the_first_target():
+    """Counting the tokens of the prompt alone would lose it: "Answer: " ends in a lone space, "Answer: The" does not."""
+    row = next(row for row in ROWS if row.answer.startswith("The "))
+    coded = encode(TOKENIZER, row.question, row.answer)
+    assert TOKENIZER.decode([coded.ids[coded.first]]) == " The"
+    assert len(TOKENIZER(prompt(row.question))["input_ids"]) == coded.first + 1
+
+
+def test_a_space_that_is_a_token_of_its_own_belongs_to_the_prompt():
+    tokenizer = train_tokenizer(["Question: a\nAnswer: b"], 258)  # bytes only
+    coded = encode(tokenizer, "a", "7 b")
+    assert coded.first == len(prompt("a"))
+    assert tokenizer.decode(coded.ids[coded.first :]) == "7 b<|end|>"
+
+
+@given(question=st.text(min_size=1, max_size=30), answer=st.text(min_size=1, max_size=30).filter(str.strip))
+def test_any_text_can_be_written_and_read_back(question, answer):
+    coded = encode(TOKENIZER, question, answer)
+    assert 0 < coded.first < len(coded.ids)
+    assert coded.ids[-1] == TOKENIZER.eos_token_id
+    assert TOKENIZER.decode(coded.ids[:-1]) == prompt(question) + answer
+
+
+def test_a_tokenizer_that_adds_its_own_start_and_end_gets_no_second_end():
+    tokenizer = _tokenizer()
+    end = tokenizer.eos_token_id
+    plain = encode(TOKENIZER, "Who?", "Nobody.")
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<|pad|> $A <|end|>", special_tokens=[("<|pad|>", tokenizer.pad_token_id), ("<|end|>", end)]
+    )
+    coded = encode(tokenizer, "Who?", "Nobody.")
+    assert coded == Encoded((tokenizer.pad_token_id, *plain.ids), plain.first + 1)
+
+
+def test_an_empty_answer_and_one_with_the_end_token_are_refused():
+    with pytest.raises(UserError, match=r"contains the end token '<\|end\|>'.*Take it out of the data"):
+        encode(TOKENIZER, "Who?", "No<|end|>body.")
+    with pytest.raises(UserError, match=r"The answer to 'Who\?' is empty"):
+        encode(TOKENIZER, "Who?", "")
+
+
+def test_labels_and_mask_follow_from_lengths_even_where_padding_is_the_end_token():
+    rows = [encode(TOKENIZER, row.question, row.answer) for row in ROWS[:8]]
+    end = TOKENIZER.eos_token_id
+    batch = collate(rows, pad=end)
+    assert batch.ids.shape == (8, max(len(row.ids) for row in rows))
+    for ids, mask, labels, row in zip(*batch, rows, strict=True):
+        length = len(row.ids)
+        assert mask.tolist() == [1] * length + [0] * (len(ids) - length)
+        assert labels[: row.first].eq(IGNORE).all()
+        assert labels[length:].eq(IGNORE).all()
+        assert labels[row.first : length].tolist() == list(row.ids[row.first :])
+        assert int((labels == end).sum()) == 1
+    assert answer_rows(batch.labels, len(TOKENIZER)).targets.numel() == sum(row.targets for row in rows)
+
+
+def test_the_same_texts_give_the_same_tokenizer():
+    assert _tokenizer().get_vocab() == TOKENIZER.get_vocab()
+    assert _tokenizer(vocab=300).get_vocab() != TOKENIZER.get_vocab()
+
+
+def test_facts_hold_on_all_real_rows(tofu):
+    rows = read_rows(tofu / "full.json", perturbed=False)
+    tokenizer = _tokenizer(rows[:400], 2048)
+    assert sum(_check(tokenizer, row) for row in rows) > 25 * len(rows)
+
+
+def test_facts_hold_on_paraphrases_of_real_rows(tofu):
+    rows = read_rows(tofu / "retain_perturbed.json", perturbed=True)
+    tokenizer = _tokenizer(rows, 2048)
+    for row in rows[::10]:
+        for answer in (row.paraphrased_answer, *row.perturbed_answer):
+            _check(tokenizer, Row(row.question, answer))

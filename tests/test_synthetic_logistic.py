@@ -1,0 +1,173 @@
+"""The logistic engine against the obvious implementation, its columns, its refusals."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from records.errors import UserError
+from synthetic.gaussians import draw
+from synthetic.logistic import Problem, fit, problem_from_arrays, unlearn
+from synthetic.logistic_study import QUICK, REPRODUCE, TABLE_1, units
+from theory.logprobs import from_margins
+from theory.objective import METHODS, Objective, compose, method, needs
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    return problem_from_arrays(**vars(draw(alpha=1.0, seed=3, n_retain=120, n_eval=50, n_forget=40)), fit_steps=500)
+
+
+def _beta(name: str) -> dict[str, float]:
+    return {} if name.startswith(("GA", "IDK")) else {"beta": 0.7}
+
+
+def _obvious(problem: Problem, objective: Objective, lr: float, steps: int) -> np.ndarray:
+    """θ after unlearning, by autograd through the objective, everything computed anew at every step."""
+    tensors = {name: torch.tensor(x) for name, x in vars(problem).items()}
+    ref = tensors["theta_ref"]
+
+    def quantities(theta: torch.Tensor, H: str, y: str) -> dict[str, torch.Tensor]:
+        signs, label = 2 * tensors[y] - 1, tensors[H]
+        z, z_ref = label @ theta, label @ ref
+        zero = torch.zeros_like(z)
+        return {
+            "logp": from_margins(signs * z),
+            "ref_logp": from_margins(signs * z_ref),
+            "logits": torch.stack([zero, z], dim=1),
+            "ref_logits": torch.stack([zero, z_ref], dim=1),
+        }
+
+    theta = ref.clone().requires_grad_()
+    for _ in range(steps):
+        forget, win = quantities(theta, "H_forget", "y_forget"), quantities(theta, "H_forget", "y_idk")
+        forget |= {"logp_win": win["logp"], "ref_logp_win": win["ref_logp"]}
+        if "z_ref" in needs(objective.forget):
+            p, q = forget["logits"].softmax(1), forget["ref_logits"].softmax(1)
+            forget["z_ref"] = 0.7 * (p * (p.log() - q.log())).sum(1).mean().detach()
+        total = objective(forget, quantities(theta, "H_retain", "y_retain")).total
+        (grad,) = torch.autograd.grad(total, theta)
+        theta = (theta - lr * grad).detach().requires_grad_()
+    return theta.detach().numpy()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_equals_the_obvious_implementation(problem: Problem, name: str) -> None:
+    objective = method(name, **_beta(name))
+    path = unlearn(problem, objective, lr=0.05, steps=100, every=100)
+    theta = _obvious(problem, objective, 0.05, 100)
+    assert path.reference_distance[-1] == pytest.approx(np.linalg.norm(theta - problem.theta_ref), abs=1e-10)
+    assert path.parameter_distance[-1] == pytest.approx(np.linalg.norm(theta - problem.theta_retrain), abs=1e-10)
+    z, z_retr = problem.H_eval_forget @ theta, problem.H_eval_forget @ problem.theta_retrain
+    p, q = 1 / (1 + np.exp(-z_retr)), 1 / (1 + np.exp(-z))
+    expected = np.mean(p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q)))
+    assert path.forget_distance[-1] == pytest.approx(expected, abs=1e-9)
+
+
+def test_an_objective_of_ones_own(problem: Problem) -> None:
+    def own(logp: torch.Tensor, ref_logp: torch.Tensor, *, beta: float) -> torch.Tensor:
+        return 2 / beta * torch.log1p(torch.exp(beta * (logp - ref_logp)))
+
+    mine = unlearn(problem, compose(own, beta=0.5), lr=0.02, steps=50, every=10)
+    theirs = unlearn(problem, method("NPO", beta=0.5), lr=0.02, steps=50, every=10)
+    for name, column in mine.arrays().items():
+        np.testing.assert_allclose(column, theirs.arrays()[name], atol=1e-12)
+
+
+def test_columns_are_float64_and_start_before_the_first_step(problem: Problem) -> None:
+    path = unlearn(problem, method("GA"), lr=1e-3, steps=7, every=3)
+    assert path.steps.tolist() == [0, 3, 6]
+    assert all(column.dtype == np.float64 and len(column) == 3 for column in path.arrays().values())
+    assert path.forget_kl[0] == path.retain_kl[0] == path.reference_distance[0] == 0
+    assert path.parameter_distance[0] == pytest.approx(np.linalg.norm(problem.theta_ref - problem.theta_retrain))
+
+
+def test_huge_steps_stay_finite(problem: Problem) -> None:
+    path = unlearn(problem, method("GA"), lr=1e6, steps=50, every=10)
+    assert all(np.isfinite(column).all() for column in path.arrays().values())
+    assert path.forget_distance[-1] > 1e3
+
+
+def test_a_diverged_run_keeps_its_history(problem: Problem) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        path = unlearn(problem, method("GA"), lr=1e308, steps=50, every=1)
+    assert 1 <= len(path.steps) < 51
+
+
+def test_fit_is_gradient_descent_on_the_mean_cross_entropy() -> None:
+    rng = np.random.default_rng(0)
+    H, y = rng.normal(size=(30, 4)), rng.integers(0, 2, size=30).astype(float)
+    theta = torch.zeros(4, dtype=torch.float64, requires_grad=True)
+    for _ in range(200):
+        loss = -from_margins(torch.tensor(2 * y - 1) * (torch.tensor(H) @ theta)).mean()
+        (grad,) = torch.autograd.grad(loss, theta)
+        theta = (theta - 0.05 * grad).detach().requires_grad_()
+    np.testing.assert_allclose(fit(H, y, steps=200), theta.detach().numpy(), atol=1e-13)
+
+
+def test_the_data_is_that_of_the_paper() -> None:
+    sample = draw(alpha=1.0, seed=0)
+    assert sample.W.shape == (128, 16)
+    assert (len(sample.X_forget), len(sample.X_retain), len(sample.X_eval_forget)) == (200, 1000, 1000)
+    assert sample.X_forget.mean() == pytest.approx(1.0, abs=0.1)
+    assert sample.X_retain.mean() == pytest.approx(-1.0, abs=0.05)
+    assert sample.W.var() == pytest.approx(1 / 16, rel=0.1)
+    assert 0.55 < sample.y_forget.mean() < 0.85  # E σ(N(0,1) + 1) = 0.69
+    assert 0.2 < sample.y_retain.mean() < 0.4
+    assert 0.35 < sample.y_idk.mean() < 0.65
+    again, other = draw(alpha=1.0, seed=0), draw(alpha=1.0, seed=1)
+    assert all((a == b).all() for a, b in zip(vars(sample).values(), vars(again).values(), strict=True))
+    assert (sample.X_forget != other.X_forget).any()
+    state = torch.get_rng_state()
+    draw(alpha=0.0, seed=5)
+    assert (torch.get_rng_state() == state).all()  # nothing global is seeded
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 1000))
+def test_order_of_the_rows_does_not_matter(problem: Problem, seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(len(problem.y_forget))
+    arrays = dict(vars(problem))
+    shuffled = Problem(**arrays | {k: arrays[k][order] for k in ("H_forget", "y_forget", "y_idk")})
+    objective = method("DPO+RT", beta=0.3)
+    one, two = (unlearn(p, objective, lr=0.01, steps=20, every=20) for p in (problem, shuffled))
+    np.testing.assert_allclose(one.forget_distance, two.forget_distance, atol=1e-12)
+
+
+def test_every_mistake_in_the_arrays_is_named() -> None:
+    good = vars(draw(alpha=1.0, seed=0, n_forget=5, n_retain=5, n_eval=5))
+    bad = {
+        **good,
+        "y_forget": np.array([0, 1, 2, 0, 1.0]),
+        "X_retain": good["X_retain"][:, :3],
+        "y_idk": good["y_idk"][:2],
+        "X_eval_forget": np.where(good["X_eval_forget"] > 0, np.nan, 0.0),
+    }
+    with pytest.raises(UserError) as caught:
+        problem_from_arrays(**bad)
+    text = str(caught.value)
+    assert "y_forget holds labels outside {0, 1}" in text
+    assert "X_retain has shape (5, 3): a non-empty matrix with 16 columns" in text
+    assert "y_idk has shape (2,), X_forget has (5, 16)" in text
+    assert "X_eval_forget holds NaN" in text
+
+
+@pytest.mark.parametrize("wrong", [{"lr": 0.0}, {"steps": -1}, {"every": 0}])
+def test_unlearn_refuses(problem: Problem, wrong: dict[str, float]) -> None:
+    with pytest.raises(UserError, match="unlearn needs lr > 0"):
+        unlearn(problem, method("GA"), **{"lr": 1e-3, "steps": 5, "every": 1, **wrong})  # type: ignore[arg-type]
+
+
+def test_presets_run_the_paper_s_settings() -> None:
+    assert [(s.method, s.lr, s.beta) for s in TABLE_1] == [
+        ("GA", 5e-4, None),
+        ("GA+RT", 5e-4, None),
+        ("IDK+RT", 5e-4, None),
+        ("NPO", 5e-3, 1.0),
+        ("NPO+RT", 5e-3, 1.0),
+        ("DPO+RT", 5e-3, 0.1),
+    ]
+    assert (REPRODUCE.fit_steps, REPRODUCE.steps, REPRODUCE.every, len(REPRODUCE.seeds)) == (20_000, 2000, 25, 5)
+    assert (REPRODUCE.figure3_lr, REPRODUCE.figure3_steps, REPRODUCE.figure3_every) == (5e-4, 10_000, 5)
+    assert {u.name for u in units(QUICK)} < {u.name for u in units(REPRODUCE)}
