@@ -62,7 +62,7 @@ GALLERY = (
     Plate(
         "steps_to_margin",
         "What “exponentially slower” means",
-        "Steps that bring the margin of one example to m: linear in m for GA, growing as e^{βm} for NPO.",
+        "Steps that bring the margin of one example to m: linear in m for GA, growing as exp(βm) for NPO.",
         ("theory/exponential-slowdown",),
         lambda results: steps_to_margin.draw(results["theory/exponential-slowdown"].arrays),
     ),

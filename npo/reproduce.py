@@ -163,18 +163,16 @@ def _draw(results: Results, folder: Path) -> list[Plate]:
 
 
 def _ledger(entries: Sequence[Entry]) -> Table:
-    table = Table(
-        "claim", "verdict", "effect", "95 % interval", "what the effect is", title="The ledger", title_justify="left"
-    )
+    """The claims with verdict, effect and interval; what the effect is a number of stands in report and claims.json."""
+    table = Table("claim", "verdict", "effect", "95 % interval", title="The ledger", title_justify="left")
     colours = {"holds": "green", "fails": "red"}
     for e in entries:
-        verdict = str(e["verdict"])
+        verdict, interval = str(e["verdict"]), e["interval"]
         table.add_row(
-            str(e["id"]),
+            f"{e['statement']}",
             f"[{colours.get(verdict, 'yellow')}]{verdict}[/]",
             _number(e["effect"]),
-            "" if e["interval"] is None else "{:.4g} … {:.4g}".format(*e["interval"]),  # type: ignore[misc]
-            str(e["measure"]) + (f" ({e['reason']})" if e["reason"] else ""),
+            " … ".join(map(_number, interval)) if isinstance(interval, list) else "",
         )
     return table
 

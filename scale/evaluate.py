@@ -133,7 +133,7 @@ def generate(language_model: LanguageModel, question: str, *, max_new_tokens: in
     """The model's greedy answer to a question, up to its end token or `max_new_tokens`."""
     model, tokenizer = language_model
     model.eval()
-    # Without the prompt's last space: as in training, it belongs to the first token of the answer.
+    # Without the prompt's last space: it is part of the answer's first token (" The").
     given = tokenizer(prompt(question).rstrip(" "), return_tensors="pt").to(model.device)
     length = given["input_ids"].shape[1]
     found = model.generate(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, product
 
-from scale.tofu import AUTHOR, Row
+from scale.tofu import Row
 
 __all__ = ["authors"]
 
@@ -271,6 +271,3 @@ def authors(count: int, *, seed: int) -> tuple[Row, ...]:
         for draw in [random.Random(f"{name} {seed}")]
         for fact in FACTS
     )
-
-
-assert len(FACTS) == AUTHOR

@@ -70,14 +70,14 @@ def probability(losses: Losses) -> np.ndarray:
 def probability_among(losses: Losses) -> np.ndarray:
     """The answer's probability among itself and the perturbed ones, (n,); TOFU's for real authors and world facts.
 
-    P(answer) / (P(answer) + Σ_j P(perturbed_j)), each P = exp(−NLL).  Source: arXiv:2401.06121, Sec. 2.2.2.
+    P(answer) / (P(answer) + Σ_j P(perturbed_j)), each P = exp(−NLL).  Source: arXiv:2401.06121, Sec. 2.2.
     """
     every = np.concatenate([losses.answer[:, None], losses.perturbed], axis=1)
     return np.exp(-losses.answer - logsumexp(-every, axis=1))
 
 
 def log_truth_ratio_arithmetic(losses: Losses) -> np.ndarray:
-    """log of (1/k) Σ_j P(perturbed_j) / P(paraphrase), (n,).  Source: arXiv:2401.06121, Eq. (1)."""
+    """log of (1/k) Σ_j P(perturbed_j) / P(paraphrase), (n,).  Source: arXiv:2401.06121, Sec. 2.2."""
     k = losses.perturbed.shape[1]
     return logsumexp(-losses.perturbed, axis=1) - math.log(k) + losses.paraphrase
 

@@ -36,10 +36,11 @@ asked; k: perturbed answers; e: evaluations, the first before training and then 
     arrays       as above, with a first axis of length e
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, PositiveFloat
 
@@ -47,7 +48,7 @@ from records.work import Unit
 from scale import fictional
 from scale.models import LEAST_VOCAB, Shape
 from scale.stages import Asked, Method, Task, fit, unlearn
-from scale.tofu import Corpus, Subset
+from scale.tofu import Corpus, Row, Subset
 from scale.train import Schedule
 
 __all__ = ["QUICK", "REPRODUCE", "Preset", "corpus", "units"]
@@ -109,7 +110,7 @@ def units(preset: Preset, data: Path | None, seed: int = 0) -> list[Unit]:
     shared = {"data": rows.describe(), "asked": asdict(preset.asked), "seed": seed}
     model = {"vocab": preset.vocab, "shape": asdict(preset.shape), "schedule": asdict(preset.finetune)}
 
-    def fitted(name: str, stage: str, training: Any) -> Unit:
+    def fitted(name: str, stage: str, training: Sequence[Row]) -> Unit:
         run = partial(
             fit, task=task, stage=stage, rows=training, vocab=preset.vocab, shape=preset.shape, schedule=preset.finetune
         )

@@ -24,7 +24,7 @@ from scale.tofu import AUTHOR, Corpus, Row
 from scale.train import Epoch, Schedule
 from theory.objective import Objective, kernels, method, takes
 
-__all__ = ["Asked", "Method", "Task", "fit", "spaced", "unlearn"]
+__all__ = ["Asked", "Method", "Task", "fit", "spaced", "unlearn", "varied"]
 
 T = TypeVar("T")
 

@@ -146,7 +146,10 @@ def _figure3_unit(preset: Preset) -> Run:
             path = unlearn(problem, row.objective(), lr=row.lr, steps=preset.figure3_steps, every=preset.figure3_every)
             label = row.method if row.beta is None else f"{row.method}-{row.beta:g}"
             arrays |= {f"{label}.{name}": column for name, column in path.arrays().items()}
-        save(folder, Data(arrays, {"lr": preset.figure3_lr, "betas": list(preset.figure3_betas)}))
+        save(
+            folder,
+            Data(arrays, {"seed": preset.seeds[0], "lr": preset.figure3_lr, "betas": list(preset.figure3_betas)}),
+        )
 
     return run
 
@@ -172,7 +175,12 @@ def _law_unit(preset: Preset) -> Run:
             )
             columns = {"clock": path.clock, "drop": path.drop, "remainder": path.remainder}
             arrays |= {f"set-{beta:g}.{name}": x.astype(np.float32) for name, x in columns.items()}
-        values = {"betas": preset.law_betas, "examples": preset.law_examples, "set_betas": preset.set_betas}
+        values = {
+            "seed": preset.seeds[0],
+            "betas": preset.law_betas,
+            "examples": preset.law_examples,
+            "set_betas": preset.set_betas,
+        }
         save(folder, Data(arrays, values | {"step": preset.law_step, "set_step": preset.set_step}))
 
     return run

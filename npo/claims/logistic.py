@@ -42,7 +42,9 @@ def limit_is_ga(results: Results) -> Judgement:
     )
     exponent = float(np.polyfit(np.log(betas[:3]), np.log(gaps[:3]), 1)[0])
     shrinks = bool(np.all(np.diff(gaps) > 0))
-    return Judgement(holds_if(shrinks and exponent > 0.5), exponent, reason="" if shrinks else "not monotone in β")
+    seeds = (int(results["logistic/figure3"].values["seed"]),)
+    reason = "" if shrinks else "not monotone in β"
+    return Judgement(holds_if(shrinks and exponent > 0.5), exponent, seeds=seeds, reason=reason)
 
 
 def forget_distance_is_reached(results: Results) -> Judgement:
@@ -140,7 +142,7 @@ def linear_against_logarithmic(results: Results) -> Judgement:
         }
         right, wrong = ("linear", "logarithmic") if label == "GA" else ("logarithmic", "linear")
         margins.append(float(np.log10(misfit[wrong] / misfit[right])))
-    return Judgement(holds_if(min(margins) > 0), min(margins))
+    return Judgement(holds_if(min(margins) > 0), min(margins), seeds=(int(data.values["seed"]),))
 
 
 def _misfit(x: np.ndarray, y: np.ndarray) -> float:
@@ -157,7 +159,7 @@ def one_curve(results: Results) -> Judgement:
             time, drop = scale * data.arrays[f"{label}.clock"], scale * data.arrays[f"{label}.drop"]
             off, within = distance_from_curve(time, drop, gradient_ascent=beta == 0, step=data.values["step"])
             far, inside = max(far, off), inside and within
-    return Judgement(holds_if(inside), far)
+    return Judgement(holds_if(inside), far, seeds=(int(data.values["seed"]),))
 
 
 def remainder_accounts(results: Results) -> Judgement:

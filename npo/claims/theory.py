@@ -89,7 +89,7 @@ CLAIMS = (
     ),
     Claim(
         id="exponentially-slower",
-        statement="The steps to a margin m grow linearly in m for GA and like e^{βm} for NPO.",
+        statement="The steps to a margin m grow linearly in m for GA and as exp(βm) for NPO.",
         source="arXiv:2404.05868, Sec. 3 (the reading of Theorem 2); exact flow: theory/flows.py",
         measure="rate of log(steps) in m, over β, for the β where it is furthest from 1 (predicted 1)",
         units=("theory/exponential-slowdown",),

@@ -1,0 +1,230 @@
+"""Every verdict function can say no: on data in which its claim is false, it does."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from npo.claims import CLAIMS, Results, enter
+from npo.claims.claim import FAILS, HOLDS, NOT_TESTABLE, mean_with_interval
+from npo.claims.logistic import hypervolume
+from records.store import Data
+from theory.intrinsic_time import curve, time_on_curve
+
+STEPS = np.arange(0.0, 2001.0, 25.0)
+METHODS = ("GA", "GA+RT", "IDK+RT", "NPO", "NPO+RT", "DPO+RT")
+SEEDS = (1, 2, 3)
+
+
+def _figure4(seed: int) -> Data:
+    """Distances as Section 4.2 describes them."""
+    fall = {"GA": 2e-3, "GA+RT": 2e-3, "IDK+RT": 0.7, "NPO": 2e-3, "NPO+RT": 1e-3, "DPO+RT": 2e-3}
+    rise = {"GA": 2.0, "GA+RT": 0.6, "IDK+RT": 0.01, "NPO": 0.1, "NPO+RT": 0.001, "DPO+RT": 0.02}
+    arrays = {}
+    for m in METHODS:
+        done = np.minimum(STEPS / 800, 1)
+        level = m in ("NPO+RT", "DPO+RT", "IDK+RT")
+        arrays[f"{m}.steps"] = STEPS
+        arrays[f"{m}.forget_distance"] = 1.5 ** (1 - done) * fall[m] ** done * (1 + 0.01 * seed)
+        arrays[f"{m}.retain_distance"] = 0.02 + rise[m] * (done if level else (STEPS / 2000) ** 2)
+    return Data(arrays, {})
+
+
+def _figure3() -> Data:
+    t = np.arange(0.0, 10_001.0, 50.0)
+    arrays = {"GA.steps": t, "GA.reference_distance": 1e-3 * t}
+    betas = [0.01, 0.1, 0.2, 0.5]
+    for b in betas:
+        arrays[f"NPO-{b:g}.steps"] = t
+        arrays[f"NPO-{b:g}.reference_distance"] = np.log1p(b * 0.02 * t) / (20 * b)
+    return Data(arrays, {"betas": betas, "seed": 1})
+
+
+def _on_curve(beta: float, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    scale = beta or 1.0
+    y = np.linspace(0.01, 6, 50)
+    x = y if beta == 0 else time_on_curve(y)
+    return x / scale, (y + noise) / scale
+
+
+def _law() -> Data:
+    arrays = {}
+    for beta in (0.0, 0.5):
+        clock, drop = _on_curve(beta)
+        arrays |= {f"single-{beta:g}-0.clock": clock, f"single-{beta:g}-0.drop": drop}
+    clock, drop = _on_curve(0.5)
+    arrays |= {
+        "set-0.5.clock": 0.3 * clock[:, None],
+        "set-0.5.drop": drop[:, None],
+        "set-0.5.remainder": 0.7 * clock[:, None],
+    }
+    values = {"betas": [0.0, 0.5], "examples": [0], "set_betas": [0.5], "step": 0.02, "set_step": 0.04, "seed": 1}
+    return Data(arrays, values)
+
+
+def _transformer() -> dict[str, Data]:
+    found = {}
+    for beta in (0.0, 0.5, 1.0):
+        name = f"NPO-{beta:g}" if beta else "GA"
+        clock, drop = _on_curve(beta)
+        values = {"beta": beta, "scale": beta or 1.0, "step": 0.1}
+        found[f"transformer/single-{name}"] = Data({"0.clock": clock, "0.drop": drop}, values)
+        time, mean = np.linspace(0, 1, 50), np.linspace(0, 40, 50)
+        accuracy = np.clip(1.2 - mean / 30, 0, 1) if not beta else np.clip(1.2 - mean / 60, 0, 1)
+        found[f"transformer/set-{name}"] = Data(
+            {
+                "time": time * (10 if beta else 1),
+                "observed": np.arange(50),
+                "drop": mean[:, None] if not beta else np.linspace(0, 40, 50)[:, None],
+                "clock": 0.3 * time_on_curve((beta or 1.0) * mean)[:, None] / (beta or 1.0),
+                "remainder": 0.7 * time_on_curve((beta or 1.0) * mean)[:, None] / (beta or 1.0),
+                "retain_accuracy": accuracy,
+            },
+            values | {"late": {"scaled_slope": 1.2, "clock_exponent": 1.15}},
+        )
+    return found
+
+
+def _llm() -> dict[str, Data]:
+    def epochs(utility: list[float], quality: list[float]) -> list[dict[str, float]]:
+        rows = zip(utility, quality, strict=True)
+        return [{"utility": u, "forget_quality": q, "log10_forget_quality": float(np.log10(q))} for u, q in rows]
+
+    paths = {
+        "GA": epochs([0.8, 0.3, 0.01], [1e-12, 1e-3, 1e-9]),
+        "NPO": epochs([0.8, 0.5, 0.3], [1e-12, 1e-4, 1e-2]),
+        "NPO+RT": epochs([0.8, 0.75, 0.7], [1e-12, 1e-3, 0.2]),
+    }
+    return {f"llm/unlearn-{m}": Data({}, {"epochs": p, "seed": 0, "not_rankable": []}) for m, p in paths.items()}
+
+
+@pytest.fixture(scope="module")
+def true_results() -> Results:
+    """Data in which every claim is true; the theory's own, the others made by hand."""
+    from theory import demonstrations as d
+
+    theory = {
+        "theory/proposition-1": d.proposition_1(d.QUICK),
+        "theory/theorem-2": d.theorem_2(d.QUICK),
+        "theory/exponential-slowdown": d.exponential_slowdown(d.QUICK),
+        "theory/intrinsic-time": d.intrinsic_time(d.QUICK),
+    }
+    results = {name: Data(arrays, {}) for name, arrays in theory.items()}
+    results |= {f"logistic/figure4-{seed}": _figure4(seed) for seed in SEEDS}
+    return results | {"logistic/figure3": _figure3(), "logistic/law": _law()} | _transformer() | _llm()
+
+
+def _judge(claim_id: str, results: Results) -> dict[str, Any]:
+    (claim,) = (c for c in CLAIMS if c.id == claim_id)
+    return enter(claim, results, {})
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.id)
+def test_each_claim_holds_where_it_is_true(claim: Any, true_results: Results) -> None:
+    entry = enter(claim, true_results, {})
+    assert entry["verdict"] == HOLDS, entry
+
+
+def _set(unit: str, name: str, change: Callable[[Any], Any]) -> Callable[[dict[str, Any]], None]:
+    def spoil(results: dict[str, Any]) -> None:
+        for key in [k for k in results if k.startswith(unit)]:
+            store = results[key].arrays if name in results[key].arrays else results[key].values
+            store[name] = change(store[name])
+
+    return spoil
+
+
+def _epoch(unit: str, index: int, **changes: float) -> Callable[[dict[str, Any]], None]:
+    return lambda results: results[unit].values["epochs"][index].update(changes)
+
+
+SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
+    "proposition-1": _set("theory/proposition-1", "loss_slack", lambda x: x - 1e-3),
+    "theorem-2-ga": _set("theory/theorem-2", "GA.slack", lambda x: x - 1.0),
+    "theorem-2-npo": _set("theory/theorem-2", "NPO.growth", lambda x: x * 1.5),
+    "exponentially-slower": _set("theory/exponential-slowdown", "NPO-0.5.rate", lambda x: x * 0.8),
+    "intrinsic-time-theory": _set("theory/intrinsic-time", "tanh network, 1.drop", lambda x: x * 1.5),
+    "logistic-limit": _set("logistic/figure3", "NPO-0.01.reference_distance", lambda x: x + 3.0),
+    "logistic-divergence": _set("logistic/figure3", "GA.reference_distance", lambda x: np.log1p(x)),
+    "logistic-forget": _set("logistic/figure4", "NPO.forget_distance", lambda x: x + 0.1),
+    "logistic-retain": _set("logistic/figure4", "NPO+RT.retain_distance", lambda x: x + (STEPS / 2000) ** 2),
+    "logistic-pareto": _set("logistic/figure4", "NPO+RT.retain_distance", lambda x: x + 0.5),
+    "logistic-retain-free": _set("logistic/figure4", "NPO.retain_distance", lambda x: x + 0.5),
+    "intrinsic-time-logistic": _set("logistic/law", "single-0.5-0.drop", lambda x: x + 1.0),
+    "remainder-logistic": _set("logistic/law", "set-0.5.remainder", lambda x: 0 * x),
+    "intrinsic-time-transformer": _set("transformer/single-NPO-1", "0.drop", lambda x: x + 1.0),
+    "remainder-transformer": _set("transformer/set-NPO-1", "remainder", lambda x: 0 * x),
+    "transformer-logarithmic": _set(
+        "transformer/set-NPO-1", "late", lambda late: {"scaled_slope": 3.0, "clock_exponent": 1.0}
+    ),
+    "transformer-collapse": _set("transformer/set-NPO-1", "time", lambda x: x / 100),
+    "transformer-equal-drop": _set("transformer/set-NPO-1", "retain_accuracy", lambda x: 0.5 * x),
+    "llm-rankable": lambda results: results["llm/unlearn-GA"].values.update(not_rankable=["It knows too little."]),
+    "llm-ga-collapses": _epoch("llm/unlearn-GA", -1, utility=0.7),
+    "llm-npo-slower": _epoch("llm/unlearn-NPO", -1, utility=0.0),
+    "llm-npo-rt-keeps": _epoch("llm/unlearn-NPO+RT", -1, utility=0.2),
+    "llm-npo-rt-unlearns": _epoch("llm/unlearn-NPO+RT", -1, forget_quality=1e-4),
+}
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.id)
+def test_each_claim_fails_where_it_is_false(claim: Any, true_results: Results) -> None:
+    spoilt = copy.deepcopy(dict(true_results))
+    SPOIL[claim.id](spoilt)
+    assert enter(claim, spoilt, {})["verdict"] == FAILS
+
+
+def test_what_was_not_run_is_not_testable(true_results: Results) -> None:
+    for claim in CLAIMS:
+        entry = enter(claim, {}, {})
+        assert entry["verdict"] == NOT_TESTABLE
+        assert "not run" in str(entry["reason"])
+
+
+def test_methods_are_not_ranked_where_they_can_t_be(true_results: Results) -> None:
+    spoilt = copy.deepcopy(dict(true_results))
+    SPOIL["llm-rankable"](spoilt)
+    entry = _judge("llm-ga-collapses", spoilt)
+    assert (entry["verdict"], entry["reason"]) == (NOT_TESTABLE, "It knows too little.")
+
+
+def test_seeds_that_disagree_decide_nothing(true_results: Results) -> None:
+    spoilt = copy.deepcopy(dict(true_results))
+    arrays = spoilt["logistic/figure4-1"].arrays
+    arrays["NPO.retain_distance"] = arrays["NPO.retain_distance"] + 0.5
+    entry = _judge("logistic-retain-free", spoilt)
+    assert entry["verdict"] == NOT_TESTABLE
+    assert "can't tell them apart" in entry["reason"]
+
+
+def test_a_clock_that_runs_backwards_is_not_judged(true_results: Results) -> None:
+    spoilt = copy.deepcopy(dict(true_results))
+    spoilt["transformer/set-NPO-1"].values["late"] = {"scaled_slope": 1.0, "clock_exponent": None}
+    assert _judge("transformer-logarithmic", spoilt)["verdict"] == NOT_TESTABLE
+
+
+def test_entries_have_the_documented_fields(true_results: Results) -> None:
+    entry = enter(CLAIMS[0], true_results, {"theory/proposition-1": 1.234})
+    wanted = {"id", "statement", "source", "verdict", "effect", "interval", "seeds", "command", "figure", "seconds"}
+    assert wanted <= entry.keys()
+    assert entry["seconds"] == 1.23
+    assert len({c.id for c in CLAIMS}) == len(CLAIMS) == len(SPOIL)
+
+
+def test_statistics() -> None:
+    mean, interval = mean_with_interval([1.0, 2.0, 3.0])
+    assert mean == 2.0
+    assert interval is not None
+    assert interval[1] - 2.0 == pytest.approx(4.302652729911275 / np.sqrt(3))  # t_{0.975, 2}, tabulated
+    assert mean_with_interval([5.0]) == (5.0, None)
+    # the triangle above the line from (1, 0) to (0, 1), and nothing from outside the corner
+    line = np.linspace(0, 1, 11)
+    assert hypervolume(line, 1 - line, (1.0, 1.0)) == pytest.approx(0.5, abs=5e-3)
+    assert hypervolume(np.array([2.0, 3.0]), np.array([0.0, 0.0]), (1.0, 1.0)) == 0
+
+
+def test_the_curve_used_here_is_the_law_s() -> None:
+    clock, drop = _on_curve(0.5)
+    np.testing.assert_allclose(curve(0.5 * clock), 0.5 * drop)

@@ -1,0 +1,130 @@
+"""The main job from end to end in its quick form, killed and gone on with, and what it leaves."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npo.claims import CLAIMS
+from npo.gallery import GALLERY
+from npo.reproduce import STEPS, units_of
+from records.store import load, manifest
+
+NPO = [sys.executable, "-m", "npo.cli"]
+
+
+def _environment(data: bool = False) -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if data or k != "NPO_DATA"}
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A quick run of everything, on fictitious authors."""
+    out = tmp_path_factory.mktemp("quick") / "out"
+    root = Path(__file__).resolve().parent.parent
+    command = [*NPO, "reproduce", "--quick", "--out", str(out)]
+    started = time.perf_counter()
+    done = subprocess.run(command, cwd=root, env=_environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (out / "stdout").write_text(done.stdout)
+    (out / "seconds").write_text(str(time.perf_counter() - started))
+    return out
+
+
+def test_every_step_leaves_its_units(quick: Path) -> None:
+    units = units_of(STEPS, quick=True, data=None, settings={})
+    assert {unit.name.split("/")[0] for unit in units} == set(STEPS)
+    for unit in units:
+        assert manifest(quick / unit.name)["seconds"] >= 0
+        assert {"python", "torch", "numpy"} <= manifest(quick / unit.name)["environment"].keys()
+
+
+def test_the_ledger_has_every_claim_and_no_claim_is_left_out(quick: Path) -> None:
+    ledger = json.loads((quick / "claims.json").read_text())
+    assert [e["id"] for e in ledger] == [c.id for c in CLAIMS]
+    assert {e["verdict"] for e in ledger} <= {"holds", "fails", "not testable here"}
+    exact = {"proposition-1", "theorem-2-ga", "theorem-2-npo", "exponentially-slower", "intrinsic-time-theory"}
+    exact |= {"intrinsic-time-logistic", "remainder-logistic", "intrinsic-time-transformer"}
+    assert {e["id"] for e in ledger if e["verdict"] == "holds"} >= exact  # what needs no large run holds in a small one
+    printed = (quick / "stdout").read_text()
+    assert "The ledger" in printed
+    assert "report.html" in printed
+
+
+def test_figures_and_report(quick: Path) -> None:
+    page = (quick / "report.html").read_text()
+    for plate in GALLERY:
+        assert (quick / "figures" / f"{plate.name}.png").stat().st_size > 5000
+        assert (quick / "figures" / f"{plate.name}.svg").is_file()
+        assert f'id="{plate.name}"' in page
+    for claim in CLAIMS:
+        assert claim.figure in {plate.name for plate in GALLERY}
+        assert f'id="claim-{claim.id}"' in page
+    assert "A quick run" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")  # self-contained
+    assert 'src="data:image/svg+xml;base64,' in page
+    assert "Greedy answers at the end of unlearning" in page
+
+
+def test_nothing_is_done_twice(quick: Path, root: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in quick.rglob("manifest.json")}
+    command = [*NPO, "reproduce", "--quick", "--out", str(quick)]
+    done = subprocess.run(command, cwd=root, env=_environment(), capture_output=True, text=True, check=True)
+    assert {p: p.stat().st_mtime_ns for p in quick.rglob("manifest.json")} == before
+    assert "running" not in done.stderr
+    assert done.stderr.count(": kept") == len(before)
+
+
+def test_killed_and_started_again_it_ends_where_an_uninterrupted_run_ends(
+    quick: Path, tmp_path: Path, root: Path
+) -> None:
+    words = ["reproduce", "--quick", "--only", "logistic", "--only", "theory", "--out", str(tmp_path / "out")]
+    first = subprocess.Popen([*NPO, *words], cwd=root, env=_environment(), stderr=subprocess.DEVNULL)
+    for _ in range(600):
+        if (tmp_path / "out" / "logistic" / "problem-1000" / "manifest.json").exists():
+            break
+        time.sleep(0.05)
+    os.kill(first.pid, signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL
+    assert not (tmp_path / "out" / "claims.json").exists()
+    kept = (tmp_path / "out" / "logistic" / "problem-1000" / "manifest.json").stat().st_mtime_ns
+    subprocess.run([*NPO, *words], cwd=root, env=_environment(), check=True, capture_output=True)
+    assert (tmp_path / "out" / "logistic" / "problem-1000" / "manifest.json").stat().st_mtime_ns == kept
+    for name in ("logistic/figure4-1000", "logistic/figure3", "logistic/law", "theory/theorem-2"):
+        whole, resumed = load(quick / name).arrays, load(tmp_path / "out" / name).arrays
+        assert whole.keys() == resumed.keys()
+        assert all(np.array_equal(whole[k], resumed[k], equal_nan=True) for k in whole)
+    entries = json.loads((tmp_path / "out" / "claims.json").read_text())
+    left_out = [e for e in entries if e["id"].startswith("llm")]
+    assert all(e["verdict"] == "not testable here" and "not run" in e["reason"] for e in left_out)
+
+
+def test_settings_reach_their_step() -> None:
+    units = units_of(["logistic"], quick=True, data=None, settings={"logistic.alpha": "0", "logistic.seeds": "7,8"})
+    problems = [u for u in units if u.name.startswith("logistic/problem")]
+    assert [u.settings["seed"] for u in problems] == [7, 8]
+    assert all(u.settings["alpha"] == 0.0 for u in problems)
+
+
+def test_real_rows_are_used_where_their_folder_is_named(tofu: Path) -> None:
+    real = units_of(["llm"], quick=True, data=tofu, settings={})
+    made_up = units_of(["llm"], quick=True, data=None, settings={})
+    assert real[0].settings["data"] != made_up[0].settings["data"]
+
+
+@pytest.mark.slow
+def test_the_full_run_keeps_its_time_and_its_exact_claims(tmp_path: Path, root: Path) -> None:
+    started = time.perf_counter()
+    command = [*NPO, "reproduce", "--out", str(tmp_path / "out")]
+    subprocess.run(command, cwd=root, env=_environment(data=True), check=True, capture_output=True)
+    assert time.perf_counter() - started < 600  # six minutes on two free cores; twice that means something broke
+    ledger = {e["id"]: e for e in json.loads((tmp_path / "out" / "claims.json").read_text())}
+    assert ledger["llm-rankable"]["verdict"] == "holds"
+    assert ledger["logistic-pareto"]["verdict"] == "holds"
+    assert ledger["transformer-logarithmic"]["verdict"] == "holds"
