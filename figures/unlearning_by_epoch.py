@@ -44,7 +44,7 @@ def draw(data: Mapping[str, Data]) -> Figure:
                 _line(panel, values, column, method)
         for panel, column in ((probability, "forget_probability"), (ratio, "forget_truth_ratio"), (utility, "utility")):
             panel.axhline(retrained[column], color=GREY, linestyle=":", linewidth=1.8, zorder=1)
-        probability.set(yscale="log", title="Forget set: probability of the answer", ylabel="exp(−NLL per token)")
+        probability.set(yscale="log", title="Forget set: answer probability", ylabel="exp(−NLL per token)")
         ratio.set(title="Forget set: truth ratio", ylabel="mean of min(R, 1/R)")
         _quality_axis(quality, first)
         top = utility.get_ylim()[1]
@@ -53,7 +53,9 @@ def draw(data: Mapping[str, Data]) -> Figure:
             panel.set_xlabel("epoch of unlearning")
         utility.xaxis.get_major_locator().set_params(integer=True)
         handles = [*probability.get_legend_handles_labels()[0], probability.lines[-1]]
-        labels = [*runs, "retrained model"]
+        ends = {method: values["epochs"][-1]["epoch"] for method, values in runs.items() if values["stopped"]}
+        labels = [f"{method}, stopped after epoch {ends[method]}" if method in ends else method for method in runs]
+        labels.append("retrained model")
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
         if first["not_rankable"]:
             figure.supxlabel("Methods can't be ranked here. " + " ".join(first["not_rankable"]), fontsize=8, wrap=True)
@@ -61,12 +63,12 @@ def draw(data: Mapping[str, Data]) -> Figure:
 
 
 def _line(panel: Axes, values: Mapping[str, Any], column: str, method: str) -> None:
-    """One method's path; a cross and a word where its run stopped early."""
+    """One method's path; a cross ends it where its run stopped early."""
     epochs = [row["epoch"] for row in values["epochs"]]
     heights = np.array([math.nan if row[column] is None else row[column] for row in values["epochs"]], dtype=float)
     panel.plot(epochs, heights, **LOOK[method], label=method, markersize=9 if LOOK[method]["marker"] == "*" else 5)
     if values["stopped"]:
-        panel.annotate("stopped", (epochs[-1], heights[-1]), (4, 4), textcoords="offset points", fontsize=8)
+        panel.plot(epochs[-1:], heights[-1:], linestyle="", marker="x", markersize=11, color="black", zorder=4)
 
 
 def _quality_axis(panel: Axes, values: Mapping[str, Any]) -> None:

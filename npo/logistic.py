@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.progress import Progress as Bars
 from rich.progress import TaskID
@@ -34,6 +35,7 @@ def run(
         raise UserError(f"--lr must be positive, got {lr}.")
     objectives = objectives_of(methods, beta=beta)
     folder = writable(out) if out else None
+    torch.set_num_threads(1)  # 200 rows are too few for a second thread to be of use
     with Bars(*COLUMNS, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("π_ref and π_retr", total=None)
         problem = problem_from_arrays(

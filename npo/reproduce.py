@@ -20,7 +20,7 @@ from npo.gallery import GALLERY, Plate
 from npo.report import write_report
 from records.errors import UserError
 from records.settings import override, parse_words
-from records.store import Data, environment, load, manifest, save, writable, write_json
+from records.store import Data, environment, load, manifest, save, writable, write_json, write_text
 from records.work import Progress, Run, Unit, run_missing
 from synthetic import logistic_study, transformer_study
 from theory import demonstrations
@@ -106,11 +106,12 @@ def reproduce(
     units = units_of(steps, quick=quick, data=data, settings=parse_words(settings))
     folder = writable(out or Path("out") / ("reproduce-quick" if quick else "reproduce"))
     console = Console()
-    _run(units, folder, Console(stderr=True))
+    _run(units, folder, Console(stderr=True), threads=1 if quick else torch.get_num_threads())
     results: Results = {unit.name: load(folder / unit.name) for unit in units}
     seconds = {unit.name: float(manifest(folder / unit.name)["seconds"]) for unit in units}
     entries = [enter(claim, results, seconds) for claim in CLAIMS]
     write_json(folder / "claims.json", entries)
+    write_text(folder / "claims.md", _markdown(entries))
     plates = _draw(results, folder)
     facts = {"steps": steps, "quick": quick, "environment": environment(), "seconds": sum(seconds.values())}
     write_report(folder, entries, plates, results, facts)
@@ -119,12 +120,12 @@ def reproduce(
     console.print(f"{folder / 'report.html'}: {took}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _run(units: Sequence[Unit], folder: Path, console: Console) -> None:
+def _run(units: Sequence[Unit], folder: Path, console: Console, *, threads: int) -> None:
     """Run the missing units under one live display: the whole above, the unit at work below.
 
-    All but the language model is too small for a second thread: it would only wait, on a busy machine 100 times longer.
+    Only the language model gets `threads`. All else is too small for a second one, which would merely wait: on a busy
+    machine a hundred times longer than the work takes.
     """
-    threads = torch.get_num_threads()
     with Bars(*COLUMNS, console=console) as bars:
         whole = bars.add_task("reproduce", total=len(units))
         current = bars.add_task("", total=None, visible=False)
@@ -145,7 +146,6 @@ def _run(units: Sequence[Unit], folder: Path, console: Console) -> None:
             return progress
 
         run_missing(units, folder, started)
-        torch.set_num_threads(threads)
         bars.update(whole, completed=len(units), description="reproduce")
         bars.update(current, visible=False)
 
@@ -175,6 +175,18 @@ def _ledger(entries: Sequence[Entry]) -> Table:
             " … ".join(map(_number, interval)) if isinstance(interval, list) else "",
         )
     return table
+
+
+def _markdown(entries: Sequence[Entry]) -> str:
+    """The ledger as a Markdown table."""
+    lines = ["| claim | verdict | effect | what the effect is |", "|---|---|---|---|"]
+    for e in entries:
+        interval = e["interval"]
+        spread = f" ({' … '.join(map(_number, interval))})" if isinstance(interval, list) else ""
+        reason = f"; {e['reason']}" if e["reason"] else ""
+        cells = (e["statement"], f"**{e['verdict']}**", _number(e["effect"]) + spread, f"{e['measure']}{reason}")
+        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def _number(x: object) -> str:

@@ -10,7 +10,7 @@ from theory.logprobs import Head, Summed, summed
 
 __all__ = ["score", "score_all"]
 
-TOKENS_PER_BATCH = 4096
+TOKENS_PER_BATCH = 2048
 """Padded tokens that one forward pass of `score_all` may hold."""
 
 

@@ -100,7 +100,10 @@ def summary(found: Evaluation) -> dict[str, float | None]:
 
 
 def quality(found: Losses, retrained: Losses) -> dict[str, float | None]:
-    """Forget quality against the retrained model, under both truth ratios; the geometric one goes without a suffix."""
+    """Forget quality against the retrained model, under both truth ratios; the geometric one goes without a suffix.
+
+    To be read beside utility: a model that is destroyed can tell nothing apart, and may score high by that alone.
+    """
     geometric, arithmetic = (
         metrics.forget_quality(ratio(found), ratio(retrained))
         for ratio in (metrics.log_truth_ratio_geometric, metrics.log_truth_ratio_arithmetic)

@@ -241,7 +241,8 @@ def test_unlearning_that_diverges_is_kept_and_marked(tmp_path):
     assert values["history"]["loss"][-1] is None
     assert values["epochs"][0]["forget_probability"] > 0
     figure = unlearning_by_epoch.draw(unlearning_by_epoch.load({"llm/unlearn-GA": tmp_path / "llm/unlearn-GA"}))
-    assert any("stopped" in text.get_text() for text in figure.axes[0].texts)
+    last = values["epochs"][-1]["epoch"]
+    assert figure.legends[0].get_texts()[0].get_text() == f"GA, stopped after epoch {last}"
     plt.close(figure)
 
 

@@ -13,12 +13,13 @@ import itertools
 import numpy as np
 from jaxtyping import Float
 from scipy.integrate import quad
+from scipy.optimize import brentq
 from scipy.special import wrightomega
 
 from theory.margins import drop
 from theory.weights import log_sigmoid
 
-__all__ = ["ga_margin", "ga_time", "npo_time"]
+__all__ = ["ga_margin", "ga_time", "npo_asymptote", "npo_margin", "npo_time", "npo_time_at_beta_one"]
 
 Array = np.ndarray
 
@@ -62,3 +63,31 @@ def npo_time(margin: float, c: float, *, beta: float) -> float:
 
     pieces = np.linspace(0.0, margin, max(2, int(np.ceil(abs(margin) * max(beta, 1.0) / 5)) + 1))
     return float(sum(quad(inverse_speed, a, b, epsabs=0, epsrel=1e-10)[0] for a, b in itertools.pairwise(pieces)))
+
+
+def npo_time_at_beta_one(margin: Float[Array, "*n"] | float, c: float) -> Float[Array, "*n"]:
+    """τ(m) for β = 1 in closed form: F(m) − F(0), F(m) = [(3e^c + 1)m − (2e^c + 1)e^{c−m} + e^m] / (2(e^c + 1)).
+
+    >>> float(npo_time_at_beta_one(0.0, 2.0))
+    0.0
+    """
+    m, e = np.asarray(margin, dtype=np.float64), np.exp(c)
+    return np.asarray(((3 * e + 1) * m - (2 * e + 1) * e * np.expm1(-m) + np.expm1(m)) / (2 * (e + 1)))
+
+
+def npo_asymptote(tau: Float[Array, "*n"] | float, c: float, *, beta: float) -> Float[Array, "*n"]:
+    """The margin of NPO for τ → ∞, its constant included: (1/β) log(2βτ) + log(1 + e^c) + o(1)."""
+    return np.asarray(np.log(2 * beta * np.asarray(tau)) / beta + np.logaddexp(0.0, c))
+
+
+def npo_margin(tau: float, c: float, *, beta: float) -> float:
+    """The margin that NPO has reached at τ, by inverting `npo_time` in log τ; to τ = 1e100 and beyond.
+
+    >>> round(npo_margin(npo_time(7.0, 2.0, beta=0.5), 2.0, beta=0.5), 9)
+    7.0
+    """
+    if tau == 0:
+        return 0.0
+    # NPO is slower than GA (W ≤ 1 for m ≥ 0), and on its asymptote within a few nats and 1/β of it.
+    above = min(float(ga_margin(tau, c)), max(float(npo_asymptote(tau, c, beta=beta)), 0.0) + 5 + 5 / beta)
+    return float(brentq(lambda m: np.log(npo_time(m, c, beta=beta) / tau), 1e-12 * above, above, xtol=1e-11))

@@ -57,9 +57,10 @@ def npo_rt_keeps(results: Results) -> Judgement:
 
 
 def npo_is_slower(results: Results) -> Judgement:
-    """NPO without retain data ends with more utility than GA, after as many steps at the same learning rate."""
+    """NPO without retain data ends with utility that is of use, where GA has none left, after as many steps."""
     ga, npo = (_utility(_epochs(results, m)[-1]) for m in ("GA", "NPO"))
-    return Judgement(holds_if(npo > ga + 0.02), npo - ga, seeds=_seeds(results))
+    reason = f"{npo:.2g} against {ga:.2g}"
+    return Judgement(holds_if(npo > ga + 0.02), npo - ga, seeds=_seeds(results), reason=reason)
 
 
 def npo_rt_unlearns(results: Results) -> Judgement:
@@ -99,9 +100,9 @@ CLAIMS = (
     ),
     Claim(
         id="llm-npo-slower",
-        statement="Without retain data too, NPO loses less utility than gradient ascent in as many steps.",
+        statement="Without retain data too, NPO keeps utility that gradient ascent loses in as many steps.",
         source=_SECTION,
-        measure="utility at the end, NPO less GA (claimed > 0)",
+        measure="utility at the end, NPO less GA (claimed > 0, counted from 0.02 on)",
         units=_ALL,
         figure="unlearning_by_epoch",
         judge=_if_rankable(npo_is_slower),

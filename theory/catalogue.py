@@ -1,0 +1,51 @@
+"""Every theorem by a short name, with an instance on which to check it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from theory.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build
+from theory.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios
+from theory.gradient_weight import BOUNDED_BELOW, GRADIENT_WEIGHT
+from theory.instance_constants import INSTANCE_GA, INSTANCE_NPO
+from theory.intrinsic_time import INTRINSIC_TIME, Single
+from theory.specimens import small_network
+from theory.theorem import Theorem
+
+__all__ = ["CATALOGUE", "Exhibit"]
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A theorem, and a function that makes an instance of it from a seed."""
+
+    theorem: Theorem[Any]
+    instance: Callable[[int], Any]
+
+
+def _log_ratios(seed: int) -> LogRatios:
+    return LogRatios(np.random.default_rng(seed).normal(scale=5.0, size=200), np.geomspace(1e-12, 1e3, 61))
+
+
+def _divergence(seed: int) -> Divergence:
+    return Divergence(build(n=64, d=128, beta=1.0, lr=10.0, seed=seed), beta=1.0, steps=1_000_000)
+
+
+def _single(seed: int) -> Single:
+    specimen = small_network(seed=seed)
+    return Single(specimen.log_probs, specimen.parameters, beta=0.5)
+
+
+CATALOGUE: dict[str, Exhibit] = {
+    "bounded-below": Exhibit(BOUNDED_BELOW, _log_ratios),
+    "gradient-weight": Exhibit(GRADIENT_WEIGHT, _log_ratios),
+    "proposition-1": Exhibit(PROPOSITION_1, _log_ratios),
+    "proposition-1-weight": Exhibit(PROPOSITION_1_WEIGHT, _log_ratios),
+    "theorem-2-ga": Exhibit(THEOREM_2_GA, _divergence),
+    "theorem-2-npo": Exhibit(THEOREM_2_NPO, _divergence),
+    "instance-ga": Exhibit(INSTANCE_GA, _divergence),
+    "instance-npo": Exhibit(INSTANCE_NPO, _divergence),
+    "intrinsic-time": Exhibit(INTRINSIC_TIME, _single),
+}

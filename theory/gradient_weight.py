@@ -1,0 +1,71 @@
+"""Two facts on which everything else rests: NPO's gradient is GA's times a weight, and its loss is bounded below.
+
+    ∇L_NPO,β = mean(W_β(R) ∇log π_θ),  W_β(R) = 2σ(βR) ∈ (0, 2)          0 ≤ L_NPO,β
+    ∇L_GA    = mean(∇log π_θ)                                           L_GA → −∞ as log π_θ → −∞
+
+(arXiv:2404.05868, Sec. 3, prints both gradients with a minus sign; see theory/slips.py.) Measured here by autograd
+through the kernel, and predicted by the closed form.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from theory.ga_limit import LogRatios
+from theory.losses import npo, npo_weight
+from theory.theorem import Bounds, HypothesisError, Measurement, Theorem
+
+__all__ = ["BOUNDED_BELOW", "GRADIENT_WEIGHT"]
+
+Array = np.ndarray
+
+
+def _finite(instance: LogRatios) -> None:
+    if not (np.all(instance.betas > 0) and np.all(np.isfinite(instance.log_ratio))):
+        raise HypothesisError("β must be positive and the log-ratios finite: drop the offending entries.")
+
+
+def _for_each_beta(instance: LogRatios, function: Callable[[Tensor, float], Tensor]) -> Array:
+    R = torch.from_numpy(np.asarray(instance.log_ratio, dtype=np.float64))
+    return np.stack([function(R, float(beta)).numpy() for beta in instance.betas])
+
+
+def _by_autograd(R: Tensor, beta: float) -> Tensor:
+    free = R.clone().requires_grad_()
+    return torch.autograd.grad(npo(free, torch.zeros_like(free), beta=beta).sum(), free)[0]
+
+
+def _closed(instance: LogRatios, at: Array) -> Bounds:
+    weight = _for_each_beta(instance, lambda R, beta: npo_weight(R, torch.zeros_like(R), beta=beta))
+    return Bounds(weight, weight)
+
+
+def _loss(instance: LogRatios) -> Measurement:
+    return Measurement(instance.betas, _for_each_beta(instance, lambda R, beta: npo(R, torch.zeros_like(R), beta=beta)))
+
+
+def _loss_bounds(instance: LogRatios, betas: Array) -> Bounds:
+    # softplus(x) ≤ log 2 + max(x, 0)
+    upper = (2 / betas[:, None]) * (np.log(2) + np.maximum(betas[:, None] * instance.log_ratio[None, :], 0.0))
+    return Bounds(np.zeros_like(upper), upper)
+
+
+GRADIENT_WEIGHT: Theorem[LogRatios] = Theorem(
+    name="Gradient weight",
+    statement="∇ℓ_NPO = W_β(R) ∇log π_θ with W_β(R) = 2σ(βR)",
+    source="arXiv:2404.05868, Sec. 3",
+    hypotheses=_finite,
+    predict=_closed,
+    measure=lambda instance: Measurement(instance.betas, _for_each_beta(instance, _by_autograd)),
+)
+
+BOUNDED_BELOW: Theorem[LogRatios] = Theorem(
+    name="NPO is bounded below",
+    statement="0 ≤ ℓ_NPO ≤ (2/β)(log 2 + max(βR, 0)), while ℓ_GA = log π_θ has no lower bound",
+    source="arXiv:2404.05868, Sec. 3",
+    hypotheses=_finite,
+    predict=_loss_bounds,
+    measure=_loss,
+)
