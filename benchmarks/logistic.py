@@ -1,7 +1,7 @@
 """The logistic engine against the obvious implementation, in one run: the time ratio for equal curves.
 
 Baseline: one method at a time, autograd through the objective, random features and reference logits computed anew at
-every step. Ours: `synthetic.logistic` (features once, closed gradient weights). Variants alternate; medians are printed.
+every step. Ours: `synthetic.logistic` (features once, closed gradient weights). Rounds alternate; medians are printed.
 
     python benchmarks/logistic.py
 """

@@ -69,6 +69,25 @@ def reproduce(
 
 
 @app.command()
+def theory(
+    name: Annotated[str | None, typer.Argument(help="A theorem, or `slips`; without it they are listed.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the instance.")] = 0,
+) -> None:
+    """List the theorems, or check one: hypotheses, prediction, measurement, verdict. Exit code 1 if it fails.
+
+    npo theory instance-npo
+    """
+    from npo.theory import check, list_theorems, print_slips
+
+    if name is None:
+        list_theorems()
+    elif name == "slips":
+        print_slips()
+    else:
+        raise typer.Exit(check(name, seed))
+
+
+@app.command()
 def doctor() -> None:
     """Print versions, devices and what is missing; exit with 1 if something would keep the main job from running."""
     from npo.doctor import examine

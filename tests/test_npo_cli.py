@@ -55,6 +55,7 @@ MISTAKES = {
     ),
     "no such loss file": (["synthetic", "logistic", "--method", "x.py:f"], "there is no file x.py"),
     "no such retain term": (["synthetic", "logistic", "--method", "x.py:f+zz"], "+zz is no retain term"),
+    "unknown theorem": (["theory", "propositio-1"], "no theorem 'propositio-1'. Did you mean proposition-1?"),
     "unknown step": (["reproduce", "--only", "theroy"], "--only theroy: no such step; the steps are theory"),
     "unknown key": (
         ["reproduce", "--quick", "--only", "logistic", "logistic.alhpa=0"],
@@ -154,3 +155,34 @@ def test_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: py
     monkeypatch.setattr(doctor, "_version", lambda name: None if name == "accelerate" else real(name))
     assert doctor.examine() == 1
     assert "Absent: accelerate. For it: pip install -e '.[scale]'" in capsys.readouterr().out
+
+
+def test_theory_lists_and_checks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from theory.catalogue import CATALOGUE
+
+    code, out, _ = _run(monkeypatch, capsys, "theory")
+    assert code == 0
+    assert all(name in out for name in CATALOGUE)
+    code, out, _ = _run(monkeypatch, capsys, "theory", "intrinsic-time", "--seed", "4")
+    assert code == 0
+    assert "hypotheses: met" in out
+    assert "holds at" in out
+    code, out, _ = _run(monkeypatch, capsys, "theory", "slips")
+    assert code == 0
+    assert "XX" in out
+
+
+def test_theory_exits_with_1_where_a_theorem_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import dataclasses
+
+    from theory.catalogue import CATALOGUE
+    from theory.theorem import Bounds
+
+    exhibit = CATALOGUE["proposition-1"]
+    never = dataclasses.replace(exhibit.theorem, predict=lambda instance, at: Bounds(at + 1e9, at + 1e10))
+    monkeypatch.setitem(CATALOGUE, "proposition-1", dataclasses.replace(exhibit, theorem=never))
+    code, out, _ = _run(monkeypatch, capsys, "theory", "proposition-1")
+    assert code == 1
+    assert "FAILS" in out

@@ -6,11 +6,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from theory.catalogue import CATALOGUE
 from theory.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build, constants, coupling
-from theory.flows import ga_margin, ga_time, npo_time
+from theory.flows import ga_margin, ga_time, npo_asymptote, npo_margin, npo_time, npo_time_at_beta_one
 from theory.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios, log_cosh, loss_gap, rate
+from theory.gradient_weight import BOUNDED_BELOW, GRADIENT_WEIGHT
+from theory.instance_constants import INSTANCE_GA, INSTANCE_NPO
 from theory.losses import npo, npo_weight
 from theory.margins import LinearLogistic, drop, log_grid, simulate
+from theory.slips import SLIPS, Slip
 from theory.theorem import Bounds, HypothesisError, Measurement
 
 # --- Proposition 1 --------------------------------------------------------------------------------------------------
@@ -152,27 +156,13 @@ def test_known_values_of_the_flows() -> None:
     assert ga_margin(np.array(1.0), 20.0) == pytest.approx(2.06e-9, rel=2e-3)
 
 
-@given(c=st.floats(-2, 4), margin=st.floats(0.1, 12))
-def test_npo_time_at_beta_one_has_a_closed_form(c: float, margin: float) -> None:
-    """τ(m) = F(m) − F(0), F(m) = [(3e^c+1) m − (2e^c+1) e^{c−m} + e^m] / (2(e^c+1))."""
-    e = np.exp(c)
-    F = lambda m: ((3 * e + 1) * m - (2 * e + 1) * np.exp(c - m) + np.exp(m)) / (2 * (e + 1))  # noqa: E731
-    assert npo_time(margin, c, beta=1.0) == pytest.approx(F(margin) - F(0.0), rel=1e-8)
-
-
 @pytest.mark.parametrize("beta", [0.0, 0.5, 1.0])
 def test_descent_in_small_steps_follows_the_flow(beta: float) -> None:
     lr, c = 1e-3, 2.0
     model = LinearLogistic(np.ones((1, 1)), np.array([c]), c, lr)
     reached = simulate(model, beta=beta, at=np.array([20_000]))[0, 0]
-    exact = ga_margin(np.array(20.0), c) if beta == 0 else _invert(lambda m: npo_time(m, c, beta=beta), 20.0)
+    exact = ga_margin(np.array(20.0), c) if beta == 0 else npo_margin(20.0, c, beta=beta)
     assert reached == pytest.approx(float(exact), abs=3e-3)
-
-
-def _invert(time, tau: float) -> float:  # type: ignore[no-untyped-def]
-    from scipy.optimize import brentq
-
-    return float(brentq(lambda m: time(m) - tau, 1e-6, 20.0))
 
 
 @given(c=st.floats(-3, 3), margin=st.floats(0, 700))
@@ -180,3 +170,110 @@ def test_drop_lies_between_its_bounds(c: float, margin: float) -> None:
     """m − log(1 + e^c) ≤ u ≤ m for m ≥ 0."""
     u = float(drop(np.array([margin]), np.array([c]))[0])
     assert margin - np.logaddexp(0, c) - 1e-9 <= u <= margin + 1e-9
+
+
+# --- the instance's own constants -----------------------------------------------------------------------------------
+
+
+@given(
+    n=st.integers(1, 10),
+    beta=st.floats(0.05, 2),
+    eta0=st.floats(0.01, 2),
+    log_tilt=st.floats(-12, -3),
+    radius=st.floats(0, 2),
+    seed=st.integers(0, 10**6),
+)
+def test_instance_constants_hold_wherever_they_are_granted(
+    n: int, beta: float, eta0: float, log_tilt: float, radius: float, seed: int
+) -> None:
+    """On instances far more coupled than the uniform constants allow."""
+    rng = np.random.default_rng(seed)
+    basis = np.linalg.qr(rng.normal(size=(n + 2, n)))[0].T * rng.uniform(0.5, 1.5, size=(n, 1))
+    X = basis + 10.0**log_tilt * rng.normal(size=(n, n + 2))
+    theta = rng.normal(size=n + 2)
+    theta *= radius / np.linalg.norm(theta)
+    instance = Divergence(LinearLogistic(X @ X.T, X @ theta, radius, eta0 * n), beta, steps=2000, points=25)
+    for theorem in (INSTANCE_GA, INSTANCE_NPO):
+        try:
+            theorem.hypotheses(instance)
+        except HypothesisError:
+            continue
+        assert theorem.check(instance).holds
+
+
+def test_instance_constants_are_tighter_and_granted_more_often() -> None:
+    instance = Divergence(build(n=32, d=64, beta=1.0, lr=5.0, seed=0), 1.0, steps=100_000)
+    for tight, uniform in ((INSTANCE_GA, THEOREM_2_GA), (INSTANCE_NPO, THEOREM_2_NPO)):
+        at = log_grid(100_000, 30)
+        inner, outer = tight.predict(instance, at), uniform.predict(instance, at)
+        assert np.all(inner.lower >= outer.lower)
+        assert np.all(inner.upper <= outer.upper)
+        assert np.mean((outer.upper - outer.lower)[-1] / (inner.upper - inner.lower)[-1]) > 2
+    rng = np.random.default_rng(0)
+    X = np.eye(8) + 1e-4 * rng.normal(size=(8, 8))
+    theta = rng.normal(size=8)
+    theta *= 2 / np.linalg.norm(theta)
+    coupled = Divergence(LinearLogistic(X @ X.T, X @ theta, 2.0, 1.0), 0.5, steps=1000)
+    with pytest.raises(HypothesisError):
+        THEOREM_2_NPO.check(coupled)
+    assert INSTANCE_NPO.check(coupled).holds
+
+
+def test_instance_constants_refuse_what_is_too_coupled() -> None:
+    X = np.eye(3) + 0.5
+    instance = Divergence(LinearLogistic(X @ X.T, np.zeros(3), 0.0, 1.0), 1.0, 10)
+    with pytest.raises(HypothesisError, match="coupled too strongly for GA"):
+        INSTANCE_GA.check(instance)
+    with pytest.raises(HypothesisError, match="is not dominated by itself"):
+        INSTANCE_NPO.check(instance)
+
+
+# --- gradient weight, boundedness, slips, catalogue -----------------------------------------------------------------
+
+
+@given(st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=8), st.floats(-8, 3))
+def test_gradient_weight_and_boundedness(ratios: list[float], log_beta: float) -> None:
+    instance = LogRatios(np.array(ratios), np.array([10.0**log_beta]))
+    assert GRADIENT_WEIGHT.check(instance).holds
+    assert BOUNDED_BELOW.check(instance).holds
+
+
+def test_a_log_ratio_that_is_not_finite_is_refused() -> None:
+    for theorem in (GRADIENT_WEIGHT, BOUNDED_BELOW, PROPOSITION_1):
+        with pytest.raises(HypothesisError, match="drop the offending entries"):
+            theorem.check(LogRatios(np.array([np.nan]), np.array([1.0])))
+
+
+@pytest.mark.parametrize("slip", SLIPS, ids=lambda s: s.where)
+def test_slips_are_shown_by_their_numbers(slip: Slip) -> None:
+    printed, corrected, true = slip.show()
+    if "lower bound" in slip.where:
+        assert printed < 0 < corrected <= true
+    else:
+        assert corrected == pytest.approx(true)
+        assert printed != pytest.approx(true)
+
+
+@pytest.mark.parametrize("name", [n for n in CATALOGUE if not n.startswith(("theorem-2", "instance"))])
+def test_the_catalogue_s_instances_hold(name: str) -> None:
+    assert CATALOGUE[name].theorem.check(CATALOGUE[name].instance(3)).holds
+
+
+# --- flows in log time ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("beta", [0.1, 0.5, 1.0, 2.0])
+def test_npo_flow_reaches_its_asymptote_with_its_constant(beta: float) -> None:
+    far = [npo_margin(10.0**k, 2.0, beta=beta) for k in (30, 100)]
+    assert far[1] == pytest.approx(float(npo_asymptote(1e100, 2.0, beta=beta)), rel=1e-10)
+    assert (far[1] - far[0]) / (70 * np.log(10)) == pytest.approx(1 / beta, rel=1e-10)  # the slope is exactly 1/β
+
+
+@given(c=st.floats(-3, 4), margin=st.floats(1e-3, 20), beta=st.sampled_from([0.1, 0.7, 2.0]))
+def test_npo_flow_inverts(c: float, margin: float, beta: float) -> None:
+    assert npo_margin(npo_time(margin, c, beta=beta), c, beta=beta) == pytest.approx(margin, rel=1e-6)
+
+
+@given(c=st.floats(-3, 4), margin=st.floats(0, 30))
+def test_closed_time_at_beta_one(c: float, margin: float) -> None:
+    assert npo_time(margin, c, beta=1.0) == pytest.approx(float(npo_time_at_beta_one(margin, c)), rel=1e-8, abs=1e-14)

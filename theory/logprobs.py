@@ -1,32 +1,50 @@
 """From logits, or hidden states and an output head, to log-probabilities of answers.
 
 The only place that knows the label −100 ("not part of the answer") and the shift by one: the logits at position t
-predict the label at position t + 1. Answer positions are picked out before anything of vocabulary size is made.
+predict the label at position t + 1. Answer positions are picked out before anything of vocabulary size is made, and
+where their logits do not fit a budget, `theory.chunks` takes them piece by piece. Float32 or better inside and out.
 """
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import cross_entropy, linear, logsigmoid
+from torch.nn.functional import cross_entropy, logsigmoid
 
-__all__ = ["IGNORE", "Head", "Summed", "answer_rows", "from_logits", "from_margins", "summed"]
+from theory.chunks import BUDGET, Head, fits, over_rows, widened
+
+__all__ = [
+    "BUDGET",
+    "IGNORE",
+    "Head",
+    "Summed",
+    "TokenLogprobs",
+    "answer_positions",
+    "answer_rows",
+    "from_logits",
+    "from_margins",
+    "summed",
+    "token_logprobs",
+    "token_logprobs_from_logits",
+]
 
 IGNORE = -100
-
-
-class Head(NamedTuple):
-    """The output head of a language model: logits = hidden · weightᵀ + bias."""
-
-    weight: Float[Tensor, "vocab hidden"]
-    bias: Float[Tensor, " vocab"] | None = None
 
 
 class Summed(NamedTuple):
     """Per example: the summed log-probability of its answer in nats, and how many tokens that is."""
 
     logp: Float[Tensor, " batch"]
+    tokens: Int[Tensor, " batch"]
+
+
+class TokenLogprobs(NamedTuple):
+    """Per answer token, example after example: its log-probability in nats, and whose it is; `tokens` per example."""
+
+    logp: Float[Tensor, " tokens"]
+    example: Int[Tensor, " tokens"]
     tokens: Int[Tensor, " batch"]
 
 
@@ -63,41 +81,145 @@ def answer_rows(labels: Int[Tensor, "batch time"], vocab: int) -> AnswerRows:
     return AnswerRows(example * labels.shape[1] + position, targets[keep], example, tokens)
 
 
-def _sum_by_example(token_logp: Tensor, found: AnswerRows) -> Summed:
+def answer_positions(labels: Int[Tensor, "batch time"], vocab: int) -> Bool[Tensor, "batch time"]:
+    """Which positions predict an answer token, as a mask; the errors are those of `answer_rows`.
+
+    >>> answer_positions(torch.tensor([[-100, -100, 7, 3]]), vocab=10)
+    tensor([[False,  True,  True, False]])
+    """
+    mask = torch.zeros_like(labels, dtype=torch.bool)
+    mask.view(-1)[answer_rows(labels, vocab).rows] = True
+    return mask
+
+
+def _sum_by_example(token_logp: Tensor, found: AnswerRows) -> Tensor:
     total = torch.zeros(found.tokens.shape[0], dtype=token_logp.dtype, device=token_logp.device)
-    return Summed(total.index_add(0, found.example, token_logp), found.tokens)
+    return total.index_add(0, found.example, token_logp)
 
 
-def _token_logp(logits: Tensor, targets: Tensor) -> Tensor:
+# --- from logits ----------------------------------------------------------------------------------------------
+
+
+def _log_softmax_at(logits: Tensor, targets: Tensor) -> Tensor:
     # log softmax(z)_y as −cross entropy: fused, and stable because the row maximum is subtracted first.
-    wide = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-    return -cross_entropy(wide, targets, reduction="none")
+    return -cross_entropy(logits.to(widened(logits)), targets, reduction="none")
+
+
+def token_logprobs_from_logits(
+    logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "batch time"]
+) -> TokenLogprobs:
+    """Log-probability of each answer token from the logits of all positions.
+
+    log π(y_t | x, y_<t) = log softmax(logits[t])[labels[t+1]] wherever labels[t+1] ≠ −100.
+    ValueError as in `answer_rows`.
+
+    >>> token_logprobs_from_logits(torch.zeros(1, 3, 2), torch.tensor([[-100, 0, 1]])).logp
+    tensor([-0.6931, -0.6931])
+    """
+    found = answer_rows(labels, logits.shape[-1])
+    rows = logits.flatten(0, 1).index_select(0, found.rows)
+    return TokenLogprobs(_log_softmax_at(rows, found.targets), found.example, found.tokens)
 
 
 def from_logits(logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "batch time"]) -> Summed:
     """Summed log-probability of each answer from the logits of all positions.
 
-    log π(y|x) = Σ_{t : labels[t+1] ≠ −100} log softmax(logits[t])[labels[t+1]], in float32 or better.
+    log π(y|x) = Σ_{t : labels[t+1] ≠ −100} log softmax(logits[t])[labels[t+1]].  ValueError as in `answer_rows`.
 
     >>> from_logits(torch.zeros(1, 3, 2), torch.tensor([[-100, 0, 1]]))
     Summed(logp=tensor([-1.3863]), tokens=tensor([2]))
     """
     found = answer_rows(labels, logits.shape[-1])
-    return _sum_by_example(_token_logp(logits.flatten(0, 1)[found.rows], found.targets), found)
+    rows = logits.flatten(0, 1).index_select(0, found.rows)
+    return Summed(_sum_by_example(_log_softmax_at(rows, found.targets), found), found.tokens)
 
 
-def summed(hidden: Float[Tensor, "batch time hidden"], head: Head, labels: Int[Tensor, "batch time"]) -> Summed:
-    """Summed log-probability of each answer from the final hidden states and the output head.
+# --- from hidden states and an output head ----------------------------------------------------------------------
 
-    Equal to `from_logits(linear(hidden, *head), labels)`, but the head runs on answer positions only.
+
+class _LogProb:
+    """log softmax(z)_y of a row, whose gradient is (onehot(y) − softmax(z)): the `RowLoss` of an answer token."""
+
+    buffers = 1
+
+    def __init__(self, targets: Tensor) -> None:
+        self.targets = targets[:, None]
+
+    def values(self, z: Tensor, buffers: Sequence[Tensor], rows: slice) -> Tensor:
+        log_p = torch.log_softmax(z, dim=-1, out=buffers[0])
+        return log_p.gather(1, self.targets[rows])[:, 0]
+
+    def gradient(self, buffers: Sequence[Tensor], rows: slice, upstream: Tensor) -> Tensor:
+        dz = buffers[0].exp_().mul_(-upstream[:, None])
+        return dz.scatter_add_(1, self.targets[rows], upstream[:, None])
+
+
+def _at_answers(
+    hidden: Tensor, head: Head, found: AnswerRows, budget: int, weight: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
+    rows = hidden.flatten(0, 1).index_select(0, found.rows)
+    if fits(len(rows), head, widened(hidden, head.weight, head.bias), budget):
+        return _log_softmax_at(head.logits(rows), found.targets)
+
+    def promise(token_logp: Tensor) -> Tensor:
+        assert weight is not None
+        return weight(_sum_by_example(token_logp, found)).to(token_logp.dtype).index_select(0, found.example)
+
+    loss, counts = _LogProb(found.targets), found.tokens.tolist()
+    return over_rows(rows, head, loss, examples=counts, budget=budget, promise=promise if weight else None)
+
+
+def token_logprobs(
+    hidden: Float[Tensor, "batch time hidden"],
+    head: Head,
+    labels: Int[Tensor, "batch time"],
+    *,
+    budget: int = BUDGET,
+) -> TokenLogprobs:
+    """Log-probability of each answer token from the final hidden states and the output head.
+
+    Equal to `token_logprobs_from_logits(head.logits(hidden), labels)`, but the head runs on answer positions only, and
+    in chunks where their logits exceed `budget` bytes (then differentiable once: a trained head computes its logits
+    again in the backward pass, a frozen one makes the gradient in the forward pass). ValueError as in `answer_rows`.
 
     >>> head = Head(torch.zeros(5, 4))
-    >>> summed(torch.ones(1, 3, 4), head, torch.tensor([[-100, -100, 2]])).logp  # log(1/5)
-    tensor([-1.6094])
+    >>> token_logprobs(torch.ones(1, 3, 4), head, torch.tensor([[-100, 1, 2]])).logp  # log(1/5)
+    tensor([-1.6094, -1.6094])
     """
     found = answer_rows(labels, head.weight.shape[0])
-    rows = hidden.flatten(0, 1)[found.rows]
-    return _sum_by_example(_token_logp(linear(rows, head.weight, head.bias), found.targets), found)
+    return TokenLogprobs(_at_answers(hidden, head, found, budget), found.example, found.tokens)
+
+
+def summed(
+    hidden: Float[Tensor, "batch time hidden"],
+    head: Head,
+    labels: Int[Tensor, "batch time"],
+    weight: Callable[[Tensor], Tensor] | None = None,
+    *,
+    budget: int = BUDGET,
+) -> Summed:
+    """Summed log-probability of each answer from the final hidden states and the output head.
+
+    Equal to `from_logits(head.logits(hidden), labels)`, memory apart (see `token_logprobs`).
+
+    `weight` maps the (batch,) sums to d loss / d sum, each from its own sum, up to one common factor; with it a trained
+    head makes its gradient in the forward pass, one chunk of whole answers after the other. The gradient is autograd's
+    whatever `weight` says: the backward pass multiplies what it finds made by upstream / weight where that is one
+    number, and else warns and recomputes. It may be called before all sums are known; those still missing are 0.
+
+    >>> from theory.losses import npo, npo_weight
+    >>> head, reference = Head(torch.zeros(5, 4, requires_grad=True)), torch.tensor([-2.0])
+    >>> weight = lambda logp: npo_weight(logp, reference, beta=0.1)
+    >>> logp, tokens = summed(torch.ones(1, 3, 4), head, torch.tensor([[-100, -100, 2]]), weight, budget=0)
+    >>> npo(logp, reference, beta=0.1).mean().backward()  # logp = log(1/5)
+    >>> head.weight.grad[:, 0]
+    tensor([-0.2039, -0.2039,  0.8156, -0.2039, -0.2039])
+    """
+    found = answer_rows(labels, head.weight.shape[0])
+    return Summed(_sum_by_example(_at_answers(hidden, head, found, budget, weight), found), found.tokens)
+
+
+# --- binary labels ----------------------------------------------------------------------------------------------
 
 
 def from_margins(margins: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:

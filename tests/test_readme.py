@@ -1,0 +1,83 @@
+"""What the README says is true of this tree."""
+
+import re
+from pathlib import Path
+
+import torch
+
+from theory.losses import nll, npo
+
+
+def _blocks(root: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (root / "README.md").read_text(encoding="utf8"), re.DOTALL)
+
+
+def test_the_lines_for_ones_own_training_loop_run(root: Path) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    (code,) = _blocks(root, "python")
+    assert code.count("\n") <= 12
+    names: dict[str, object] = {}
+    exec(code, names)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = LlamaConfig(
+            vocab_size=50,
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            bos_token_id=0,
+            eos_token_id=1,
+        )
+        model = LlamaForCausalLM(config)
+    generator = torch.Generator().manual_seed(0)
+
+    def batch() -> dict[str, torch.Tensor]:
+        ids = torch.randint(50, (3, 8), generator=generator)
+        labels = ids.clone()
+        labels[:, :4] = -100
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
+
+    forget, retain = batch(), batch()
+    answer_logp, unlearning_loss = names["answer_logp"], names["unlearning_loss"]
+    assert callable(answer_logp)
+    assert callable(unlearning_loss)
+    ref = answer_logp(model, forget).detach()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(20):
+        loss = unlearning_loss(model, forget, retain, ref)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert answer_logp(model, forget).mean() < ref.mean() - 1
+    expected = npo(answer_logp(model, forget), ref, beta=0.1).mean() + nll(answer_logp(model, retain)).mean()
+    torch.testing.assert_close(unlearning_loss(model, forget, retain, ref), expected)
+
+
+def test_every_file_of_the_packages_is_in_the_tree(root: Path) -> None:
+    text = (root / "README.md").read_text(encoding="utf8")
+    for package in ("records", "theory", "synthetic", "scale"):
+        for path in (root / package).glob("*.py"):
+            if path.name != "__init__.py":
+                assert path.name in text, f"README.md's tree does not name {package}/{path.name}"
+
+
+def test_every_named_thing_exists(root: Path) -> None:
+    text = (root / "README.md").read_text(encoding="utf8")
+    targets = re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(encoding="utf8"), re.MULTILINE)
+    for target in re.findall(r"`?make ([a-z-]+)`?", text):
+        assert target in targets
+    for path in re.findall(r"\]\(((?!http)[^)]+)\)", text):
+        assert (root / path).exists(), path
+    tree = text.split("## The tree")[1].split("## ")[0]
+    for name in re.findall(r"\b([a-z0-9_]+\.(?:py|ipynb))\b", tree):
+        assert list(root.glob(f"*/{name}")) or list(root.glob(f"*/*/{name}")), name
+
+
+def test_the_claims_table_is_that_of_the_claims(root: Path) -> None:
+    from npo.claims import CLAIMS
+
+    text = (root / "README.md").read_text(encoding="utf8")
+    for claim in CLAIMS:
+        assert claim.statement.replace("|", "\\|") in text, claim.id
