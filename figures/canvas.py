@@ -34,7 +34,7 @@ _BETA_MARKERS = ("o", "^", "D", "v", "P", "X")
 
 def beta_look(betas: list[float]) -> dict[float, dict[str, Any]]:
     """Light to dark blue, and a marker, for increasing β of NPO."""
-    ordered = sorted(betas)
+    ordered = sorted(set(betas))
     return {
         beta: {"color": _BETA_COLOURS[i % len(_BETA_COLOURS)], "marker": _BETA_MARKERS[i % len(_BETA_MARKERS)]}
         for i, beta in enumerate(ordered)

@@ -31,14 +31,17 @@ def draw(data: Arrays) -> Figure:
                 data[f"{key}.steps"], data[f"{key}.reference_distance"], color=colour, linestyle=dash, linewidth=width
             )
         left.set(
-            xlabel="forget distance  E KL(π_retr ‖ π_θ)",
-            ylabel="retain distance",
+            xlabel=r"forget distance  E KL$(\pi_{\rm retr}\,\Vert\,\pi_\theta)$ (nats)",
+            ylabel="retain distance (nats)",
             xscale="log",
             yscale="log",
-            title="Paths from π_ref (right end)",
+            title=r"Paths from $\pi_{\rm ref}$ (right end)",
         )
         left.legend()
         right.set(
-            xlabel="gradient-descent steps", ylabel="‖θ − θ_ref‖", title="Distance from the reference", xlim=(0, None)
+            xlabel="gradient-descent steps",
+            ylabel=r"$\Vert\theta-\theta_{\rm ref}\Vert$",
+            title="Distance from the reference",
+            xlim=(0, None),
         )
     return figure

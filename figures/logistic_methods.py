@@ -26,8 +26,12 @@ def draw(runs: Sequence[Arrays]) -> Figure:
                 np.mean([r[f"{name}.{c}"] for r in runs], axis=0) for c in ("forget_distance", "retain_distance")
             )
             axes[2].plot(forget, retain, color=LOOK[name]["color"], linestyle=LOOK[name]["linestyle"])
-        axes[0].set(ylabel="forget distance  E KL(π_retr ‖ π_θ)", title="(a1) forget", ylim=(2e-3, None))
-        axes[1].set(ylabel="retain distance", title="(a2) retain")
+        axes[0].set(
+            ylabel=r"forget distance  E KL$(\pi_{\rm retr}\,\Vert\,\pi_\theta)$ (nats)",
+            title="(a1) forget",
+            ylim=(2e-3, None),
+        )
+        axes[1].set(ylabel="retain distance (nats)", title="(a2) retain")
         for ax in axes[:2]:
             ax.set(xlabel="gradient-descent steps", yscale="log", xlim=(0, None))
         axes[2].set(

@@ -14,9 +14,9 @@ __all__ = ["compute", "draw"]
 Arrays = Mapping[str, np.ndarray]
 
 
-def compute(quick: bool = False) -> Arrays:
-    """Margins and bounds on a built instance of Theorem 2."""
-    return demonstrations.theorem_2(demonstrations.QUICK if quick else demonstrations.REPRODUCE)
+def compute(quick: bool = False, preset: demonstrations.Preset | None = None) -> Arrays:
+    """Margins and bounds on a built instance of Theorem 2; a preset of one's own goes before `quick`."""
+    return demonstrations.theorem_2(preset or (demonstrations.QUICK if quick else demonstrations.REPRODUCE))
 
 
 def draw(data: Arrays) -> Figure:

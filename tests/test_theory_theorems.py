@@ -247,11 +247,11 @@ def test_a_log_ratio_that_is_not_finite_is_refused() -> None:
 @pytest.mark.parametrize("slip", SLIPS, ids=lambda s: s.where)
 def test_slips_are_shown_by_their_numbers(slip: Slip) -> None:
     printed, corrected, true = slip.show()
-    if "lower bound" in slip.where:
+    if slip.quantity.startswith("lower bound"):
         assert printed < 0 < corrected <= true
     else:
-        assert corrected == pytest.approx(true)
-        assert printed != pytest.approx(true)
+        assert corrected == pytest.approx(true, rel=1e-2)
+        assert printed != pytest.approx(true, rel=0.4)
 
 
 @pytest.mark.parametrize("name", [n for n in CATALOGUE if not n.startswith(("theorem-2", "instance"))])

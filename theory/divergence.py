@@ -8,9 +8,12 @@ For the logistic model with nearly orthogonal inputs, b_x ≤ ‖x_i‖ ≤ B_x,
     C₁ = ½ b_x² σ(−B),  C₂ = B_x² + C₁,  C_a = β k₁,  C_b = β k₂ e^{βη₀κ},
     k₁ = ½ b_x² σ(−B),  k₂ = 3 B_x² (1 + e^B)^β,  κ = (3/2) B_x².
 
-The paper proves that such constants exist. Why these work. GA: the off-diagonal terms of A add at most
-Σ_{j≠i}|γ_ij| ≤ C₀ since g ≤ 1, and the diagonal gives at least γ_ii σ(−B) while m ≥ 0. NPO: follow z = e^{βm};
-below, e^{βδ} ≥ 1 + βδ, so z grows by at least βη₀k₁ a step; above, e^{βδ} ≤ 1 + βδ e^{βδ} and δ ≤ η₀κ.
+The paper proves that such constants exist (for NPO with η ≤ 1; here the step size enters C_b instead), for
+‖θ − θ_init‖_{XᵀX} = ‖m‖₂, which the bounds on each m_i imply.
+
+Why these work. GA: the off-diagonal terms of A add at most Σ_{j≠i}|γ_ij| ≤ C₀ since g ≤ 1, and the diagonal gives at
+least γ_ii σ(−B) while m ≥ 0. NPO: follow z = e^{βm}; below, e^{βδ} ≥ 1 + βδ, so z grows by at least βη₀k₁ a step;
+above, e^{βδ} ≤ 1 + βδ e^{βδ} and δ ≤ η₀κ.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,153 @@
+"""Every formula once more as a slow loop that a reader can verify by eye: for tests and notebooks only.
+
+Plain Python floats, one example at a time, in the order in which the paper writes things. Nothing is rearranged for
+speed; log(1 + e^x) alone is written so that it does not overflow.
+"""
+
+import math
+from collections.abc import Sequence
+
+__all__ = [
+    "bernoulli_kl",
+    "collective_clock_rate",
+    "dpo",
+    "ga",
+    "ga_margin_step",
+    "idk",
+    "kl",
+    "kto",
+    "nll",
+    "npo",
+    "npo_margin_step",
+    "npo_weight",
+    "sequence_logp",
+    "sigmoid",
+]
+
+Vector = Sequence[float]
+Matrix = Sequence[Sequence[float]]
+
+
+def log1p_exp(x: float) -> float:
+    """log(1 + e^x) = max(x, 0) + log(1 + e^{−|x|}).
+
+    >>> log1p_exp(0.0) == math.log(2)
+    True
+    """
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+def sigmoid(x: float) -> float:
+    """σ(x) = 1/(1 + e^{−x}), as e^x/(1 + e^x) for negative x.
+
+    >>> sigmoid(0.0)
+    0.5
+    """
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+# --- kernels (arXiv:2404.05868, Eq. 1 to 3 and App. E.1) ------------------------------------------------------------
+
+
+def ga(logp: float) -> float:
+    """log π_θ(y|x)."""
+    return logp
+
+
+def nll(logp: float) -> float:
+    """−log π_θ(y|x)."""
+    return -logp
+
+
+def idk(logp_win: float) -> float:
+    """−log π_θ(y⁺|x)."""
+    return -logp_win
+
+
+def npo(logp: float, ref_logp: float, *, beta: float) -> float:
+    """(2/β) log(1 + (π_θ/π_ref)^β)."""
+    return 2 / beta * log1p_exp(beta * (logp - ref_logp))
+
+
+def npo_weight(logp: float, ref_logp: float, *, beta: float) -> float:
+    """2π_θ^β / (π_θ^β + π_ref^β)."""
+    return 2 * sigmoid(beta * (logp - ref_logp))
+
+
+def dpo(logp_win: float, ref_logp_win: float, logp_lose: float, ref_logp_lose: float, *, beta: float) -> float:
+    """−(2/β) log σ(β log(π_θ(y⁺)/π_ref(y⁺)) − β log(π_θ(y)/π_ref(y)))."""
+    gap = beta * (logp_win - ref_logp_win) - beta * (logp_lose - ref_logp_lose)
+    return 2 / beta * log1p_exp(-gap)
+
+
+def kto(logp: float, ref_logp: float, z_ref: float, *, beta: float) -> float:
+    """−(2/β) log σ(z_ref − β log(π_θ/π_ref))."""
+    return 2 / beta * log1p_exp(beta * (logp - ref_logp) - z_ref)
+
+
+# --- log-probabilities and divergences ------------------------------------------------------------------------------
+
+
+def _log_softmax(logits: Vector) -> list[float]:
+    top = max(logits)
+    log_normaliser = top + math.log(sum(math.exp(z - top) for z in logits))
+    return [z - log_normaliser for z in logits]
+
+
+def sequence_logp(logits: Matrix, labels: Sequence[int | None]) -> tuple[float, int]:
+    """Σ_t log softmax(logits[t])[labels[t+1]] over the labels that are part of the answer (not None), and how many.
+
+    >>> sequence_logp([[0.0, 0.0], [0.0, 0.0]], [None, 1])
+    (-0.6931471805599453, 1)
+    """
+    total, count = 0.0, 0
+    for t in range(len(labels) - 1):
+        label = labels[t + 1]
+        if label is not None:
+            total += _log_softmax(logits[t])[label]
+            count += 1
+    return total, count
+
+
+def kl(ref_logits: Vector, logits: Vector) -> float:
+    """Σ_v p_ref(v) (log p_ref(v) − log p(v))."""
+    ref, own = _log_softmax(ref_logits), _log_softmax(logits)
+    return sum(math.exp(a) * (a - b) for a, b in zip(ref, own, strict=True) if math.exp(a) > 0)
+
+
+def bernoulli_kl(logit_p: float, logit_q: float) -> float:
+    """KL(Bern(σ(a)) ‖ Bern(σ(b))), as the KL of the two classes."""
+    return kl([0.0, logit_p], [0.0, logit_q])
+
+
+# --- dynamics -------------------------------------------------------------------------------------------------------
+
+
+def _drop(m: float, c: float) -> float:
+    """u = log π_ref − log π_θ with π_ref = σ(c), π_θ = σ(c − m)."""
+    return log1p_exp(m - c) - log1p_exp(-c)
+
+
+def _margin_step(m: Vector, A: Matrix, c: Vector, eta0: float, weights: Vector) -> list[float]:
+    moved = []
+    for i in range(len(m)):
+        push = sum(A[i][j] * weights[j] * sigmoid(m[j] - c[j]) for j in range(len(m)))
+        moved.append(m[i] + eta0 * push)
+    return moved
+
+
+def ga_margin_step(m: Vector, A: Matrix, c: Vector, eta0: float) -> list[float]:
+    """m_i + η₀ Σ_j A_ij σ(m_j − c_j)."""
+    return _margin_step(m, A, c, eta0, [1.0] * len(m))
+
+
+def npo_margin_step(m: Vector, A: Matrix, c: Vector, eta0: float, *, beta: float) -> list[float]:
+    """m_i + η₀ Σ_j A_ij W_j σ(m_j − c_j), W_j = 2σ(−β u_j)."""
+    weights = [2 * sigmoid(-beta * _drop(m_j, c_j)) for m_j, c_j in zip(m, c, strict=True)]
+    return _margin_step(m, A, c, eta0, weights)
+
+
+def collective_clock_rate(jacobian: Matrix) -> list[float]:
+    """dT_i/d(ηt) = (1/n) Σ_j ⟨∇log π_i, ∇log π_j⟩, from the rows ∇log π_i."""
+    n = len(jacobian)
+    return [sum(sum(a * b for a, b in zip(gi, gj, strict=True)) for gj in jacobian) / n for gi in jacobian]
