@@ -159,10 +159,10 @@ def test_dpo_and_kto_contain_npo(logp: float, ref: float, beta: float) -> None:
     torch.testing.assert_close(losses.dpo(zero, zero, x, r, beta=beta, prefactor=1.0), npo / 2)  # Eq. (2) of the paper
 
 
-@pytest.mark.parametrize("beta", [0.0, -1.0, math.nan])
+@pytest.mark.parametrize("beta", [0.0, -1.0, math.nan, math.inf])
 @pytest.mark.parametrize("kernel", [losses.npo, losses.npo_weight, losses.kto])
 def test_beta_must_be_positive(kernel: Callable[..., Tensor], beta: float) -> None:
-    with pytest.raises(ValueError, match="beta must be positive"):
+    with pytest.raises(ValueError, match="beta must be positive and finite"):
         kernel(torch.zeros(1), torch.zeros(1), *([0.0] if kernel is losses.kto else []), beta=beta)
 
 

@@ -1,6 +1,7 @@
 """Objectives as values: the table of methods, reductions, what is asked for, and refusals."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -13,6 +14,7 @@ from theory import losses, retain
 from theory.objective import (
     METHODS,
     Objective,
+    bind,
     compose,
     examples,
     gradient_weights,
@@ -160,3 +162,24 @@ def test_refusals(name: str, given: dict[str, float], message: str) -> None:
 def test_missing_quantities_are_named() -> None:
     with pytest.raises(ValueError, match="needs \\['ref_logp'\\]"):
         method("NPO", beta=1.0)({"logp": torch.zeros(1)})
+
+
+def _averaging(logp: Tensor) -> Tensor:
+    return logp.mean()
+
+
+def _listing(logp: Tensor) -> list[float]:
+    return logp.tolist()
+
+
+@pytest.mark.parametrize("kernel", [_averaging, _listing])
+def test_a_kernel_that_averages_by_itself_is_refused(kernel: Callable[..., Tensor]) -> None:
+    for use in (lambda: Objective(kernel)(_forget()), lambda: gradient_weights(kernel, _forget())):
+        with pytest.raises(ValueError, match="must return one value an example"):
+            use()
+
+
+def test_only_beta_must_be_positive() -> None:
+    assert bind(_own, gamma=-1.0) is not None
+    with pytest.raises(ValueError, match="gamma of _own must be a finite number"):
+        bind(_own, gamma=math.nan)

@@ -45,14 +45,14 @@ def _log_ratio(logp: Tensor, ref_logp: Tensor) -> Tensor:
 
 
 def _softplus(x: Tensor) -> Tensor:
-    # log(1 + e^x) = −log σ(−x). torch's own softplus turns linear at x = 20 and loses ten digits of float64 there.
+    # log(1 + e^x) = −log σ(−x). torch's own softplus turns linear at x = 20 and is off by 1e-10 there.
     return -logsigmoid(-x)
 
 
 def _check_positive(**values: float) -> None:
     for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be positive, got {value}.")
+        if not 0 < value < float("inf"):
+            raise ValueError(f"{name} must be positive and finite, got {value}.")
 
 
 # --- gradient ascent ------------------------------------------------------------------------------------------

@@ -11,18 +11,26 @@ What a kernel needs it says by its parameter names (see `theory.losses`); whoeve
 """
 
 import difflib
-import inspect
 import math
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from theory import losses, retain
+from theory.kernel import (
+    Kernel,
+    Quantities,
+    bind,
+    gather,
+    gradient_weights,
+    needs,
+    one_value_per_example,
+    plain_name,
+    takes,
+)
 
 __all__ = [
     "METHODS",
@@ -42,12 +50,7 @@ __all__ = [
     "z_ref_from_positive",
 ]
 
-Kernel = Callable[..., Tensor]
-Quantities = Mapping[str, Tensor]
 Denominator = Callable[[Tensor], Tensor]
-
-# The forget answer goes by one name where it is alone and by another where a kernel pairs it with a positive one.
-_ALIASES = {"logp_lose": "logp", "ref_logp_lose": "ref_logp"}
 
 
 # --- reductions -----------------------------------------------------------------------------------------------
@@ -77,91 +80,6 @@ def z_ref_from_positive(logp_win: Tensor, ref_logp_win: Tensor, *, beta: float) 
 def z_ref_from_kl(kl_to_ref: Tensor, *, beta: float) -> Tensor:
     """β · mean KL(π_θ ‖ π_ref) over the forget inputs, where that KL is exact (arXiv:2404.05868, Sec. 4)."""
     return beta * kl_to_ref.mean()
-
-
-# --- kernels by their parameter names -------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=256)  # inner loops ask at every step
-def needs(kernel: Kernel) -> tuple[str, ...]:
-    """The quantities that a kernel takes: the names of its parameters that are neither keyword-only nor bound.
-
-    >>> needs(partial(losses.npo, beta=0.1))
-    ('logp', 'ref_logp')
-    """
-    free = inspect.signature(kernel).parameters.values()
-    return tuple(p.name for p in free if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty)
-
-
-def takes(kernel: Kernel) -> dict[str, bool]:
-    """The hyperparameters that a kernel still takes, by name, and whether each is required.
-
-    >>> takes(losses.npo)
-    {'beta': True}
-    """
-    free = inspect.signature(kernel).parameters.values()
-    return {p.name: p.default is p.empty for p in free if p.kind is p.KEYWORD_ONLY}
-
-
-def bind(kernel: Kernel, **hyperparameters: float) -> Kernel:
-    """Bind a kernel's hyperparameters; all errors (unknown, missing, not positive) are reported at once.
-
-    >>> bind(losses.ga, beta=1.0)
-    Traceback (most recent call last):
-    ValueError: ga takes no hyperparameter beta.
-    """
-    known = takes(kernel)
-    label = getattr(kernel, "__name__", str(kernel))
-    wrong = [f"{label} takes no hyperparameter {name}." for name in hyperparameters if name not in known]
-    wrong += [f"{label} needs {name}=…" for name, required in known.items() if required and name not in hyperparameters]
-    wrong += [
-        f"{name} of {label} must be a positive number, got {value}."
-        for name, value in hyperparameters.items()
-        if name in known and not (value > 0 and math.isfinite(value))
-    ]
-    if wrong:
-        raise ValueError(" ".join(wrong))
-    return partial(kernel, **hyperparameters) if hyperparameters else kernel
-
-
-def _gather(kernel: Kernel, quantities: Quantities) -> dict[str, Tensor]:
-    wanted = {name: _ALIASES.get(name, name) for name in needs(kernel)}
-    missing = [source for source in wanted.values() if source not in quantities]
-    if missing:
-        raise ValueError(f"The objective needs {missing}; it was given {sorted(quantities)}.")
-    return {name: quantities[source] for name, source in wanted.items()}
-
-
-def _closed_form(kernel: Kernel, suffix: str) -> Kernel | None:
-    """The closed gradient that stands beside a kernel in its module under `<kernel>_<suffix>`, with the same β."""
-    plain = kernel.func if isinstance(kernel, partial) else kernel
-    beside = getattr(sys.modules.get(plain.__module__), f"{plain.__name__}_{suffix}", None)
-    return partial(beside, **kernel.keywords) if beside and isinstance(kernel, partial) else beside
-
-
-def _by_autograd(kernel: Kernel, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    free = {name: x.detach().requires_grad_() for name, x in inputs.items() if not name.startswith(("ref_", "z_ref"))}
-    with torch.enable_grad():
-        total = kernel(**{**inputs, **free}).sum()
-        return dict(zip(free, torch.autograd.grad(total, list(free.values())), strict=True))
-
-
-def gradient_weights(kernel: Kernel, quantities: Quantities) -> dict[str, Tensor]:
-    """d loss / d quantity, example by example: the closed form where one stands beside the kernel, else autograd.
-
-    >>> gradient_weights(partial(losses.npo, beta=1.0), {"logp": torch.zeros(1), "ref_logp": torch.zeros(1)})
-    {'logp': tensor([1.])}
-    """
-    inputs = _gather(kernel, quantities)
-    if closed := _closed_form(kernel, "weight"):
-        weights = closed(**inputs)
-        free = [name for name in inputs if not name.startswith(("ref_", "z_ref"))]
-        found = dict(zip(free, weights if isinstance(weights, tuple) else (weights,), strict=True))
-    elif closed := _closed_form(kernel, "gradient"):
-        found = {"logits": closed(**inputs)}
-    else:
-        found = _by_autograd(kernel, inputs)
-    return {_ALIASES.get(name, name): weight for name, weight in found.items()}
 
 
 # --- objectives -----------------------------------------------------------------------------------------------
@@ -196,7 +114,7 @@ class Objective:
     @property
     def forget_needs(self) -> frozenset[str]:
         """Names of the quantities of the forget set that must be computed."""
-        own = {_ALIASES.get(name, name) for name in needs(self.forget)}
+        own = {plain_name(name) for name in needs(self.forget)}
         if "z_ref" not in own:
             return frozenset(own)
         return frozenset(own - {"z_ref"} | (set(needs(self.z_ref)) if self.z_ref else {"z_ref"}))
@@ -212,7 +130,7 @@ class Objective:
         if "z_ref" in needs(self.forget) and "z_ref" not in given:
             if self.z_ref is None:
                 raise ValueError("This forget kernel takes z_ref, and the objective has no estimator for it.")
-            estimate = self.z_ref(**_gather(self.z_ref, given)).detach()
+            estimate = self.z_ref(**gather(self.z_ref, given)).detach()
             given |= {"z_ref": estimate.clamp(min=self.z_ref_floor), "z_ref_estimate": estimate}
         return given
 
@@ -243,7 +161,8 @@ class Objective:
 def _reduced(
     kernel: Kernel, quantities: Quantities, per: Denominator, counted: str, denominator: Tensor | None
 ) -> Tensor:
-    values = kernel(**_gather(kernel, quantities))
+    inputs = gather(kernel, quantities)
+    values = one_value_per_example(kernel, inputs, kernel(**inputs))
     if denominator is None:
         denominator = per(quantities.get(counted, torch.ones_like(values)))
     return values.sum() / denominator

@@ -36,8 +36,7 @@ def kto(log_ratio: Float[Array, "*n"] | float, z_ref: float, *, beta: float) -> 
 def bernoulli_kl(logit_p: Float[Array, "*n"] | float, logit_q: Float[Array, "*n"] | float) -> Float[Array, "*n"]:
     """KL(Bern(σ(a)) ‖ Bern(σ(b))) in nats, finite for any finite logits.
 
-    = σ(a)(a − b) + softplus(b) − softplus(a), as σ(a) log σ(a)/σ(b) + σ(−a) log σ(−a)/σ(−b) collapses to it;
-    where a and b are large and equal in sign the softplus difference is taken as (b − a) + tails to keep its digits.
+    = σ(a)(a − b) + softplus(b) − softplus(a), as σ(a) log σ(a)/σ(b) + σ(−a) log σ(−a)/σ(−b) collapses to it.
     """
     a, b = np.asarray(logit_p, dtype=np.float64), np.asarray(logit_q, dtype=np.float64)
     # KL is invariant under (a, b) -> (−a, −b); flipping to a ≤ 0 keeps softplus(a), softplus(b) small where p ≈ 0.
