@@ -42,14 +42,13 @@ def _singles(results: Mapping[str, Data]) -> Iterator[Single]:
     for run in [key.removesuffix(".time") for key in theory if key.endswith(".time")]:
         model = "linear" if run.startswith("linear") else "network"
         yield Single(model, float(run.rsplit(", ", 1)[1]), theory[f"{run}.time"], theory[f"{run}.drop"])
-    law = results["logistic/law"]
-    for beta in law.values["betas"]:
-        for i in law.values["examples"]:
-            clock, drop = (law.arrays[f"single-{beta:g}-{i}.{name}"] for name in ("clock", "drop"))
-            scale = beta or 1.0
-            yield Single("random features", beta, scale * clock, scale * drop)
     for name, data in results.items():
-        if name.startswith("transformer/single-"):
+        if name == "logistic/law":
+            for beta in data.values["betas"]:
+                for i in data.values["examples"]:
+                    clock, drop = (data.arrays[f"single-{beta:g}-{i}.{part}"] for part in ("clock", "drop"))
+                    yield Single("random features", beta, (beta or 1.0) * clock, (beta or 1.0) * drop)
+        elif name.startswith("transformer/single-"):
             beta = float(data.values["beta"])
             for run in [key.removesuffix(".clock") for key in data.arrays if key.endswith(".clock")]:
                 clock, drop = (np.ravel(data.arrays[f"{run}.{part}"]) for part in ("clock", "drop"))
@@ -62,13 +61,13 @@ SetEnd = tuple[str, float, np.ndarray, np.ndarray, np.ndarray]
 
 def _sets(results: Mapping[str, Data]) -> Iterator[SetEnd]:
     """The ends of the paths of whole forget sets under NPO."""
-    law = results["logistic/law"]
-    for beta in law.values["set_betas"]:
-        parts = (law.arrays[f"set-{beta:g}.{name}"][-1] for name in ("clock", "drop", "remainder"))
-        yield ("random features", beta, *(beta * part for part in parts))
     for name, data in results.items():
-        beta = float(data.values["beta"]) if name.startswith("transformer/set-NPO") else 0.0
-        if beta:
+        if name == "logistic/law":
+            for beta in data.values["set_betas"]:
+                parts = (data.arrays[f"set-{beta:g}.{part}"][-1] for part in ("clock", "drop", "remainder"))
+                yield ("random features", beta, *(beta * part for part in parts))
+        elif name.startswith("transformer/set-NPO"):
+            beta = float(data.values["beta"])
             parts = (data.arrays[part][-1] for part in ("clock", "drop", "remainder"))
             yield ("transformer", beta, *(beta * part for part in parts))
 
@@ -116,25 +115,26 @@ def _spread(time: np.ndarray, phase: float) -> np.ndarray:
 
 
 def _set_panel(ax: Axes, sets: list[SetEnd], looks: Mapping[float, Mapping[str, str]]) -> None:
-    """Open markers at the collective clocks, filled ones with the remainder added; a third of the logistic points."""
+    """Open markers at the collective clocks, filled ones with the remainder added."""
     hidden = total = 0
+    furthest = 1e3
     for model, beta, time, drop, rest in sets:
-        every = slice(None, None, 3 if model == "random features" else 1)
         shown = (time > 0) & (drop > 0) & (time + rest > 0)
         hidden, total = hidden + int(np.sum(~shown)), total + len(time)
-        t, y, r = (x[shown][every] for x in (time, drop, rest))
+        t, y, r = (x[shown] for x in (time, drop, rest))
         colour = looks[beta]["color"]
         ax.hlines(y, t, t + r, color=colour, linewidth=0.5, alpha=0.6)
-        ax.plot(t, y, MODELS[model], color=colour, markersize=4.5, markerfacecolor="white", mew=0.9)
-        ax.plot(t + r, y, MODELS[model], color=colour, markersize=3)
+        ax.plot(t, y, MODELS[model], color=colour, markersize=4, markerfacecolor="white", mew=0.8)
+        ax.plot(t + r, y, MODELS[model], color=colour, markersize=2.5)
+        furthest = max([furthest, *(t + r)])
     ax.set(
         xscale="log",
-        xlim=(1, 1e9),
-        ylim=(0, 20),
+        xlim=(1, 10 * furthest),
+        ylim=(0, 1.1 * float(curve(furthest))),
         title="A set leaves it, by an exact remainder",
         xlabel="collective clock βT$_i$ (open), plus β · remainder$_i$ (filled)",
     )
-    note = f"{hidden} of {total} not shown: their label is pushed\nback up by others, so clock or drop is negative"
+    note = f"{hidden} of {total} not shown: others push their\nlabel back up, so that clock or drop is negative"
     ax.annotate(note, (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=8, color="0.35")
 
 

@@ -2,28 +2,20 @@
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, styled
-from records import store
 from records.store import Data
 
-__all__ = ["draw", "load"]
+__all__ = ["draw"]
 
 UNLEARN = "llm/unlearn-"
 GREY = "#555555"
 SAME = 0.05  # a forget quality above which two models can't be told apart
-
-
-def load(folders: Mapping[str, Path]) -> dict[str, Data]:
-    """What units left, by unit name, from their folders: those named llm/unlearn-<method> are drawn."""
-    return {name: store.load(folder) for name, folder in folders.items()}
 
 
 def draw(data: Mapping[str, Data]) -> Figure:
@@ -32,7 +24,8 @@ def draw(data: Mapping[str, Data]) -> Figure:
     first = next(iter(runs.values()))
     retrained = first["retrained"]
     with styled():
-        figure, axes = plt.subplots(2, 2, figsize=(7.6, 6.0), sharex=True)
+        figure = Figure(figsize=(8.4, 6.0))
+        axes = figure.subplots(2, 2, sharex=True)
         (probability, ratio), (quality, utility) = axes
         for method, values in runs.items():
             for panel, column in (
@@ -66,7 +59,8 @@ def _line(panel: Axes, values: Mapping[str, Any], column: str, method: str) -> N
     """One method's path; a cross ends it where its run stopped early."""
     epochs = [row["epoch"] for row in values["epochs"]]
     heights = np.array([math.nan if row[column] is None else row[column] for row in values["epochs"]], dtype=float)
-    panel.plot(epochs, heights, **LOOK[method], label=method, markersize=9 if LOOK[method]["marker"] == "*" else 5)
+    look = LOOK.get(method, {"color": "black", "linestyle": "-.", "marker": "+"})  # a method of the user's own
+    panel.plot(epochs, heights, **look, label=method, markersize=9 if look["marker"] == "*" else 5)
     if values["stopped"]:
         panel.plot(epochs[-1:], heights[-1:], linestyle="", marker="x", markersize=11, color="black", zorder=4)
 

@@ -22,7 +22,7 @@ __all__ = ["GALLERY", "Plate"]
 
 @dataclass(frozen=True)
 class Plate:
-    """A figure: file name, title, caption, patterns of the units it is drawn from, and how."""
+    """A figure: file name, title, caption, patterns of the units it needs and of those it also draws, and how."""
 
     name: str
     title: str
@@ -40,8 +40,9 @@ GALLERY = (
         "Left: single examples of a linear model, a small network, random features and a transformer lie on them, for "
         "every β; nothing is fitted. Right: the examples of whole forget sets, each at its collective clock (open), "
         "leave the curve; the exact remainder of unequal weights and couplings puts them back (filled).",
-        ("theory/intrinsic-time", "logistic/law", "transformer/single-*", "transformer/set-*"),
+        ("theory/intrinsic-time",),
         one_curve.draw,
+        optional=("logistic/law", "transformer/single-*", "transformer/set-*"),
     ),
     Plate(
         "proposition_1",
@@ -69,7 +70,7 @@ GALLERY = (
     Plate(
         "logistic_beta_sweep",
         "Figure 3 of the paper: β → 0 is gradient ascent",
-        "The logistic problem at α = 1, step size 5e-4. Left: all β take nearly the path of GA through the plane of "
+        "The logistic problem at step size 5e-4 (paper: α = 1). Left: all β take nearly GA's path through the plane of "
         "distances. Right: they take it more slowly, the more so the larger β.",
         ("logistic/figure3",),
         lambda results: logistic_beta_sweep.draw(results["logistic/figure3"].arrays),
@@ -77,7 +78,8 @@ GALLERY = (
     Plate(
         "logistic_methods",
         "Figure 4 (a) of the paper: six methods",
-        "The logistic problem at α = 1 with the paper's settings, mean and standard deviation over seeds.",
+        "The logistic problem with the step sizes and β of the paper's Table 1 at α = 1; mean and, of several seeds, "
+        "standard deviation.",
         ("logistic/figure4-*",),
         lambda results: logistic_methods.draw([data.arrays for data in results.values()]),
     ),

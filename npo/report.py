@@ -27,6 +27,7 @@ def write_report(
     page = environment.get_template("report.html").render(
         entries=entries,
         counts=[(verdict, sum(e["verdict"] == verdict for e in entries)) for verdict in VERDICTS],
+        drawn={plate.name for plate in plates},
         plates=[(plate, _inline(folder / "figures" / f"{plate.name}.svg")) for plate in plates],
         language_models=language_models(results),
         facts=facts,

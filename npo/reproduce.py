@@ -24,6 +24,7 @@ from records.store import Data, environment, load, manifest, save, writable, wri
 from records.work import Progress, Run, Unit, run_missing
 from synthetic import logistic_study, transformer_study
 from theory import demonstrations
+from theory.theorem import HypothesisError
 
 __all__ = ["STEPS", "reproduce", "units_of"]
 
@@ -41,7 +42,10 @@ def _theory_units(preset: demonstrations.Preset) -> list[Unit]:
 
     def run_of(demonstrate: Callable[[demonstrations.Preset], dict[str, np.ndarray]]) -> Run:
         def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-            save(folder, Data(demonstrate(preset), {}))
+            try:
+                save(folder, Data(demonstrate(preset), {"seed": preset.seed}))
+            except HypothesisError as error:
+                raise UserError(f"The settings of the step theory admit no instance: {error}") from error
 
         return run
 
@@ -109,15 +113,24 @@ def reproduce(
     _run(units, folder, Console(stderr=True), threads=1 if quick else torch.get_num_threads())
     results: Results = {unit.name: load(folder / unit.name) for unit in units}
     seconds = {unit.name: float(manifest(folder / unit.name)["seconds"]) for unit in units}
-    entries = [enter(claim, results, seconds) for claim in CLAIMS]
+    words = {step: _words(step, settings, data=data, quick=quick) for step in STEPS}
+    entries = [enter(claim, results, seconds, words) for claim in CLAIMS]
     write_json(folder / "claims.json", entries)
     write_text(folder / "claims.md", _markdown(entries))
     plates = _draw(results, folder)
-    facts = {"steps": steps, "quick": quick, "environment": environment(), "seconds": sum(seconds.values())}
+    command = " ".join(["npo reproduce", *(f"--only {s}" for s in only), *(["--quick"] if quick else []), *settings])
+    facts = {"steps": steps, "quick": quick, "command": command, "environment": environment()}
+    facts |= {"seconds": sum(seconds.values())}
     write_report(folder, entries, plates, results, facts)
     console.print(_ledger(entries))
     took = f"{time.time() - started:.0f} s for this call, {sum(seconds.values()):.0f} s of work in all"
     console.print(f"{folder / 'report.html'}: {took}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _words(step: str, settings: Sequence[str], *, data: Path | None, quick: bool) -> str:
+    """What must follow `npo reproduce --only STEP` to make that data again; DIR is the reader's TOFU folder."""
+    real = ["--data DIR"] if data and step == "llm" else []
+    return " ".join([*(["--quick"] if quick else []), *real, *(s for s in settings if s.startswith(f"{step}."))])
 
 
 def _run(units: Sequence[Unit], folder: Path, console: Console, *, threads: int) -> None:
@@ -155,8 +168,9 @@ def _draw(results: Results, folder: Path) -> list[Plate]:
     place = writable(folder / "figures")
     drawn = []
     for plate in GALLERY:
-        mine = {name: data for name, data in results.items() if any(fnmatch(name, p) for p in plate.units)}
-        if all(any(fnmatch(name, p) for name in mine) for p in plate.units if p not in plate.optional):
+        wanted = plate.units + plate.optional
+        mine = {name: data for name, data in results.items() if any(fnmatch(name, p) for p in wanted)}
+        if all(any(fnmatch(name, p) for name in mine) for p in plate.units):
             save_figure(plate.draw(mine), place, plate.name)
             drawn.append(plate)
     return drawn

@@ -12,11 +12,13 @@ Units, and what each leaves (arrays over evaluated steps unless said otherwise):
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 
+from records.settings import Finite, NotNegative, Positive, Seed, distinct
 from records.store import Data, load, save
 from records.work import Progress, Run, Unit
 from synthetic.gaussians import draw
@@ -53,26 +55,35 @@ TABLE_1 = (
 )
 
 
+N_FORGET = 200
+"""Forget examples of a problem, as in the paper."""
+
+
 @dataclass(frozen=True)
 class Preset:
     """How much of Section 4 to run; the paper's values where nothing else is said."""
 
-    seeds: tuple[int, ...] = (1000, 2000, 3000, 4000, 5000)  # as in the authors' code
-    alpha: float = 1.0
+    seeds: tuple[Seed, ...] = (1000, 2000, 3000, 4000, 5000)  # as in the authors' code
+    alpha: Finite = 1.0
     fit_steps: PositiveInt = FIT_STEPS
     steps: PositiveInt = 2000
     every: PositiveInt = 25
-    figure3_lr: PositiveFloat = 5e-4
+    figure3_lr: Positive = 5e-4
     figure3_steps: PositiveInt = 10_000
     figure3_every: PositiveInt = 5
-    figure3_betas: tuple[PositiveFloat, ...] = (0.01, 0.1, 0.2, 0.5, 1.0)
-    law_betas: tuple[NonNegativeFloat, ...] = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)  # 0 is GA
-    law_examples: tuple[int, ...] = (0, 1)
-    law_step: PositiveFloat = 0.02
-    law_until: PositiveFloat = 8.0
-    set_betas: tuple[PositiveFloat, ...] = (0.1, 1.0)
-    set_step: PositiveFloat = 0.04
+    figure3_betas: tuple[Positive, ...] = (0.01, 0.1, 0.2, 0.5, 1.0)
+    law_betas: tuple[NotNegative, ...] = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)  # 0 is GA
+    law_examples: tuple[Annotated[int, Field(ge=0, lt=N_FORGET)], ...] = (0, 1)
+    law_step: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    law_until: Positive = 8.0
+    set_betas: tuple[Positive, ...] = (0.1, 1.0)
+    set_step: Annotated[float, Field(gt=0, lt=1)] = 0.04
     set_steps: PositiveInt = 600
+
+    def __post_init__(self) -> None:
+        """Refuse empty lists, and values that would share a name in the results."""
+        for name in ("seeds", "figure3_betas", "law_betas", "law_examples", "set_betas"):
+            distinct(name, getattr(self, name))
 
 
 REPRODUCE = Preset()
@@ -115,11 +126,16 @@ def load_problem(folder: Path) -> Problem:
 
 def _problem_unit(preset: Preset, seed: int) -> Run:
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        sample = vars(draw(alpha=preset.alpha, seed=seed))
+        sample = vars(draw(alpha=preset.alpha, seed=seed, n_forget=N_FORGET))
         problem = problem_from_arrays(**sample, fit_steps=preset.fit_steps, progress=progress)
         save(folder, Data(vars(problem), {"seed": seed, "alpha": preset.alpha}))
 
     return run
+
+
+def _as_run(preset: Preset) -> dict[str, Any]:
+    """What a reader must know to say whether this is the paper's experiment; `seed` is that of the one-seed units."""
+    return {"seed": preset.seeds[0], "alpha": preset.alpha, "fit_steps": preset.fit_steps, "steps": preset.steps}
 
 
 def _figure4_unit(preset: Preset) -> Run:
@@ -130,7 +146,7 @@ def _figure4_unit(preset: Preset) -> Run:
             progress(i, len(TABLE_1))
             path = unlearn(problem, row.objective(), lr=row.lr, steps=preset.steps, every=preset.every)
             arrays |= {f"{row.method}.{name}": column for name, column in path.arrays().items()}
-        save(folder, Data(arrays, {"table": [asdict(row) for row in TABLE_1]}))
+        save(folder, Data(arrays, _as_run(preset) | {"table": [asdict(row) for row in TABLE_1]}))
 
     return run
 
@@ -148,7 +164,7 @@ def _figure3_unit(preset: Preset) -> Run:
             arrays |= {f"{label}.{name}": column for name, column in path.arrays().items()}
         save(
             folder,
-            Data(arrays, {"seed": preset.seeds[0], "lr": preset.figure3_lr, "betas": list(preset.figure3_betas)}),
+            Data(arrays, _as_run(preset) | {"lr": preset.figure3_lr, "betas": list(preset.figure3_betas)}),
         )
 
     return run
@@ -175,8 +191,7 @@ def _law_unit(preset: Preset) -> Run:
             )
             columns = {"clock": path.clock, "drop": path.drop, "remainder": path.remainder}
             arrays |= {f"set-{beta:g}.{name}": x.astype(np.float32) for name, x in columns.items()}
-        values = {
-            "seed": preset.seeds[0],
+        values = _as_run(preset) | {
             "betas": preset.law_betas,
             "examples": preset.law_examples,
             "set_betas": preset.set_betas,

@@ -13,7 +13,7 @@ Arrays of a set unit: `time` (steps,); `clock`, `drop`, `remainder` (steps, n) a
     retain_logp (grid,)          their mean log π_θ(y|x) in nats
     retain_accuracy (grid,)      share of their answer tokens that are the most likely ones given those before
 
-Values of both: `method`, `beta` (0 for GA), `scale`, the unit of u and T (β, and for GA the least β of the preset), and
+Values of both: `method`, `seed`, `beta` (0 for GA), `scale`, the unit of u and T (β; for GA the least β), and
 `step`, that of the descent in this unit.
 `law_error` is what finite steps leave of the law once the remainder is added: the largest |scale·u − curve(scale·(T +
 remainder))| along the path (for GA the curve is the line), `law_error_relative` that of F(u)/(T + remainder) − 1 at its
@@ -38,9 +38,10 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor
 
+from records.settings import Positive, distinct
 from records.store import Data, save
 from records.work import Progress, Run, Unit
 from synthetic.memorise import Training, describe, load_reference, memorise, save_reference
@@ -71,16 +72,21 @@ class Preset:
     layers: PositiveInt = 2
     expansion: PositiveInt = 2
     target: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    rate: PositiveFloat = 3e-3
+    rate: Positive = 3e-3
     max_steps: PositiveInt = 1000
-    betas: tuple[PositiveFloat, ...] = (0.1, 0.5, 1.0)
+    betas: tuple[Positive, ...] = (0.1, 0.5, 1.0)
     examples: PositiveInt = 3
-    single_step: PositiveFloat = 0.03
-    single_until: PositiveFloat = 8.0
-    set_step: PositiveFloat = 0.1
-    set_until: PositiveFloat = 18.0
-    nats: PositiveFloat = 100.0
+    single_step: Annotated[float, Field(gt=0, lt=1)] = 0.03
+    single_until: Positive = 8.0
+    set_step: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    set_until: Positive = 18.0
+    nats: Positive = 100.0
     every: PositiveInt = 5
+
+    def __post_init__(self) -> None:
+        """Refuse equal betas, and what `Sizes` and `Config` refuse."""
+        distinct("betas", self.betas)
+        _ = self.sizes, self.config
 
     @property
     def sizes(self) -> Sizes:
@@ -179,8 +185,8 @@ def _columns(path: IntrinsicPath) -> dict[str, Array]:
     return {"time": path.time, "clock": path.clock, "drop": path.drop, "remainder": path.remainder}
 
 
-def _run_values(beta: float, scale: float, step: float) -> dict[str, Any]:
-    return {"method": "NPO" if beta else "GA", "beta": beta, "scale": scale, "step": step}
+def _run_values(seed: int, beta: float, scale: float, step: float) -> dict[str, Any]:
+    return {"method": "NPO" if beta else "GA", "seed": seed, "beta": beta, "scale": scale, "step": step}
 
 
 # --- one sequence alone ---------------------------------------------------------------------------------------
@@ -202,7 +208,7 @@ def _single_unit(preset: Preset, seed: int, beta: float) -> Run:
             )
             arrays |= {f"{i}.{name}": column.reshape(-1) for name, column in _columns(path).items()}
             found.append(_law(path, beta, scale) | {"late": _late(path, scale)})
-        save(folder, Data(arrays, _run_values(beta, scale, preset.single_step) | {"sequences": found}))
+        save(folder, Data(arrays, _run_values(seed, beta, scale, preset.single_step) | {"sequences": found}))
 
     return run
 
@@ -255,7 +261,9 @@ def _set_unit(preset: Preset, seed: int, beta: float) -> Run:
         kept.look(path.time.size - 1, path.parameters)
         end, clock = scale * path.drop[-1], scale * path.clock[-1]
         alone = curve(clock) if beta else clock
-        values = _run_values(beta, scale, preset.set_step) | _law(path, beta, scale) | {"late": _late(path, scale)}
+        values = (
+            _run_values(seed, beta, scale, preset.set_step) | _law(path, beta, scale) | {"late": _late(path, scale)}
+        )
         values |= {
             "mean_drop": float(end.mean() / scale),
             "mean_of_curve": float(alone.mean() / scale),

@@ -16,6 +16,7 @@ from theory.intrinsic_time import curve, time_on_curve
 STEPS = np.arange(0.0, 2001.0, 25.0)
 METHODS = ("GA", "GA+RT", "IDK+RT", "NPO", "NPO+RT", "DPO+RT")
 SEEDS = (1, 2, 3)
+AS_IN_THE_PAPER = {"seed": 1, "alpha": 1.0, "fit_steps": 20_000, "steps": 2000}
 
 
 def _figure4(seed: int) -> Data:
@@ -29,7 +30,7 @@ def _figure4(seed: int) -> Data:
         arrays[f"{m}.steps"] = STEPS
         arrays[f"{m}.forget_distance"] = 1.5 ** (1 - done) * fall[m] ** done * (1 + 0.01 * seed)
         arrays[f"{m}.retain_distance"] = 0.02 + rise[m] * (done if level else (STEPS / 2000) ** 2)
-    return Data(arrays, {})
+    return Data(arrays, dict(AS_IN_THE_PAPER))
 
 
 def _figure3() -> Data:
@@ -39,7 +40,7 @@ def _figure3() -> Data:
     for b in betas:
         arrays[f"NPO-{b:g}.steps"] = t
         arrays[f"NPO-{b:g}.reference_distance"] = np.log1p(b * 0.02 * t) / (20 * b)
-    return Data(arrays, {"betas": betas, "seed": 1})
+    return Data(arrays, AS_IN_THE_PAPER | {"betas": betas})
 
 
 def _on_curve(beta: float, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -69,15 +70,15 @@ def _transformer() -> dict[str, Data]:
     for beta in (0.0, 0.5, 1.0):
         name = f"NPO-{beta:g}" if beta else "GA"
         clock, drop = _on_curve(beta)
-        values = {"beta": beta, "scale": beta or 1.0, "step": 0.1}
+        values = {"seed": 0, "beta": beta, "scale": beta or 1.0, "step": 0.1}
         found[f"transformer/single-{name}"] = Data({"0.clock": clock, "0.drop": drop}, values)
         time, mean = np.linspace(0, 1, 50), np.linspace(0, 40, 50)
         accuracy = np.clip(1.2 - mean / 30, 0, 1) if not beta else np.clip(1.2 - mean / 60, 0, 1)
         found[f"transformer/set-{name}"] = Data(
             {
-                "time": time * (10 if beta else 1),
+                "time": time if not beta else np.expm1(mean / 4),
                 "observed": np.arange(50),
-                "drop": mean[:, None] if not beta else np.linspace(0, 40, 50)[:, None],
+                "drop": mean[:, None],
                 "clock": 0.3 * time_on_curve((beta or 1.0) * mean)[:, None] / (beta or 1.0),
                 "remainder": 0.7 * time_on_curve((beta or 1.0) * mean)[:, None] / (beta or 1.0),
                 "retain_accuracy": accuracy,
@@ -111,19 +112,19 @@ def true_results() -> Results:
         "theory/exponential-slowdown": d.exponential_slowdown(d.QUICK),
         "theory/intrinsic-time": d.intrinsic_time(d.QUICK),
     }
-    results = {name: Data(arrays, {}) for name, arrays in theory.items()}
+    results = {name: Data(arrays, {"seed": 0}) for name, arrays in theory.items()}
     results |= {f"logistic/figure4-{seed}": _figure4(seed) for seed in SEEDS}
     return results | {"logistic/figure3": _figure3(), "logistic/law": _law()} | _transformer() | _llm()
 
 
 def _judge(claim_id: str, results: Results) -> dict[str, Any]:
     (claim,) = (c for c in CLAIMS if c.id == claim_id)
-    return enter(claim, results, {})
+    return enter(claim, results, {}, {})
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.id)
 def test_each_claim_holds_where_it_is_true(claim: Any, true_results: Results) -> None:
-    entry = enter(claim, true_results, {})
+    entry = enter(claim, true_results, {}, {})
     assert entry["verdict"] == HOLDS, entry
 
 
@@ -159,7 +160,9 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "transformer-logarithmic": _set(
         "transformer/set-NPO-1", "late", lambda late: {"scaled_slope": 3.0, "clock_exponent": 1.0}
     ),
-    "transformer-collapse": _set("transformer/set-NPO-1", "time", lambda x: x / 100),
+    "transformer-collapse": lambda results: results["transformer/set-NPO-1"].arrays.update(
+        time=np.linspace(0, 0.5, 50), retain_accuracy=np.linspace(1, 0, 50)
+    ),
     "transformer-equal-drop": _set("transformer/set-NPO-1", "retain_accuracy", lambda x: 0.5 * x),
     "llm-rankable": lambda results: results["llm/unlearn-GA"].values.update(not_rankable=["It knows too little."]),
     "llm-ga-collapses": _epoch("llm/unlearn-GA", -1, utility=0.7),
@@ -169,16 +172,96 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
 }
 
 
+# Other ways to be false, for claims with more than one half.
+ALSO_FALSE: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
+    "Proposition 1 of a kernel that is not NPO": (
+        "proposition-1",
+        _set("theory/proposition-1", "off_the_kernels", lambda x: x + 1.0),
+    ),
+    "GA's steps grow exponentially": (
+        "exponentially-slower",
+        _set("theory/exponential-slowdown", "GA.steps", lambda x: np.exp(np.arange(1.0, len(x) + 1))),
+    ),
+    "descent is not the flow": (
+        "exponentially-slower",
+        _set("theory/exponential-slowdown", "NPO-1.steps_of_descent", lambda x: 2 * x),
+    ),
+    "NPO's margin leaves its bounds": (
+        "theorem-2-npo",
+        _set("theory/theorem-2", "NPO.slack", lambda x: x - 1.0),
+    ),
+    "a drop linear in t, with a clock to match": (
+        "transformer-logarithmic",
+        _set("transformer/set-NPO-1", "time", lambda x: np.linspace(0, 20, len(x))),
+    ),
+    "GA levels off": ("logistic-retain", _set("logistic/figure4", "GA.retain_distance", lambda x: 0 * x + 0.1)),
+    "IDK+RT reaches it too": ("logistic-forget", _set("logistic/figure4", "IDK+RT.forget_distance", lambda x: x / 1e4)),
+    "NPO linear in t": (
+        "logistic-divergence",
+        _set("logistic/figure3", "NPO-0.5.reference_distance", lambda x: 0 * x + np.arange(len(x))),
+    ),
+    "NPO collapses with GA": ("llm-npo-slower", _epoch("llm/unlearn-NPO", -1, utility=0.1)),
+    "GA does not collapse": ("llm-npo-slower", _epoch("llm/unlearn-GA", -1, utility=0.5)),
+    "GA unlearns as well": ("llm-npo-rt-unlearns", _epoch("llm/unlearn-GA", 1, utility=0.8, forget_quality=0.3)),
+}
+
+
+@pytest.mark.parametrize("way", ALSO_FALSE)
+def test_each_half_of_a_claim_can_fail(way: str, true_results: Results) -> None:
+    claim_id, spoil = ALSO_FALSE[way]
+    spoilt = copy.deepcopy(dict(true_results))
+    spoil(spoilt)
+    assert _judge(claim_id, spoilt)["verdict"] == FAILS
+
+
+UNDECIDED: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
+    "another experiment than the paper's": ("logistic-forget", _set("logistic/figure4", "alpha", lambda x: 0.0)),
+    "models fitted for fewer steps": ("logistic-limit", _set("logistic/figure3", "fit_steps", lambda x: 10)),
+    "two β only": ("logistic-limit", _set("logistic/figure3", "betas", lambda x: x[:2])),
+    "neither level nor diverging": (
+        "logistic-retain",
+        _set("logistic/figure4", "NPO+RT.retain_distance", lambda x: np.where(STEPS > 1500, 1.7 * x[len(x) // 2], x)),
+    ),
+    "a run shorter than GA's way to collapse": (
+        "transformer-collapse",
+        _set("transformer/set-NPO-1", "time", lambda x: x / 1e9),
+    ),
+    "GA was not seen to collapse": (
+        "transformer-collapse",
+        _set("transformer/set-GA", "retain_accuracy", lambda x: 0 * x + 1),
+    ),
+    "no example followed": ("intrinsic-time-logistic", _set("logistic/law", "betas", lambda x: [])),
+    "no set followed": ("remainder-logistic", _set("logistic/law", "set_betas", lambda x: [])),
+}
+
+
+@pytest.mark.parametrize("way", UNDECIDED)
+def test_what_the_data_can_t_decide_is_not_decided(way: str, true_results: Results) -> None:
+    claim_id, spoil = UNDECIDED[way]
+    spoilt = copy.deepcopy(dict(true_results))
+    spoil(spoilt)
+    entry = _judge(claim_id, spoilt)
+    assert entry["verdict"] == NOT_TESTABLE
+    assert entry["reason"]
+
+
+def test_one_seed_does_not_rank_methods(true_results: Results) -> None:
+    one = {
+        name: data for name, data in true_results.items() if name not in ("logistic/figure4-2", "logistic/figure4-3")
+    }
+    assert _judge("logistic-pareto", one)["verdict"] == NOT_TESTABLE
+
+
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.id)
 def test_each_claim_fails_where_it_is_false(claim: Any, true_results: Results) -> None:
     spoilt = copy.deepcopy(dict(true_results))
     SPOIL[claim.id](spoilt)
-    assert enter(claim, spoilt, {})["verdict"] == FAILS
+    assert enter(claim, spoilt, {}, {})["verdict"] == FAILS
 
 
 def test_what_was_not_run_is_not_testable(true_results: Results) -> None:
     for claim in CLAIMS:
-        entry = enter(claim, {}, {})
+        entry = enter(claim, {}, {}, {})
         assert entry["verdict"] == NOT_TESTABLE
         assert "not run" in str(entry["reason"])
 
@@ -206,10 +289,11 @@ def test_a_clock_that_runs_backwards_is_not_judged(true_results: Results) -> Non
 
 
 def test_entries_have_the_documented_fields(true_results: Results) -> None:
-    entry = enter(CLAIMS[0], true_results, {"theory/proposition-1": 1.234})
+    entry = enter(CLAIMS[0], true_results, {"theory/proposition-1": 1.234}, {"theory": "--quick"})
     wanted = {"id", "statement", "source", "verdict", "effect", "interval", "seeds", "command", "figure", "seconds"}
     assert wanted <= entry.keys()
     assert entry["seconds"] == 1.23
+    assert entry["command"] == "npo reproduce --only theory --quick"
     assert len({c.id for c in CLAIMS}) == len(CLAIMS) == len(SPOIL)
 
 

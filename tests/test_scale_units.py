@@ -174,7 +174,7 @@ def test_a_saved_model_gives_the_numbers_that_were_saved(out):
 
 
 def test_the_figure_draws_every_epoch(out, tmp_path):
-    data = unlearning_by_epoch.load({name: out / name for name in NAMES})
+    data = {name: load(out / name) for name in NAMES}
     figure = unlearning_by_epoch.draw(data)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [*METHODS, "retrained model"]
     for panel in figure.axes:
@@ -240,7 +240,7 @@ def test_unlearning_that_diverges_is_kept_and_marked(tmp_path):
     assert "is not finite" in values["stopped"]
     assert values["history"]["loss"][-1] is None
     assert values["epochs"][0]["forget_probability"] > 0
-    figure = unlearning_by_epoch.draw(unlearning_by_epoch.load({"llm/unlearn-GA": tmp_path / "llm/unlearn-GA"}))
+    figure = unlearning_by_epoch.draw({"llm/unlearn-GA": load(tmp_path / "llm/unlearn-GA")})
     last = values["epochs"][-1]["epoch"]
     assert figure.legends[0].get_texts()[0].get_text() == f"GA, stopped after epoch {last}"
     plt.close(figure)

@@ -3,18 +3,21 @@
 Each function returns named float64 arrays (a single number is an array without axes).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from scipy.stats import linregress, t
 
-from theory.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build, coupling
+from theory.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build, constants, coupling
 from theory.flows import ga_time, npo_time
-from theory.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios, rate
+from theory.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios
 from theory.intrinsic_time import INTRINSIC_TIME, Single
+from theory.losses import npo, npo_weight
 from theory.margins import LinearLogistic, log_grid, simulate
 from theory.specimens import Specimen, linear_logistic, small_network
-from theory.theorem import Bounds, Measurement
+from theory.theorem import Bounds, HypothesisError, Measurement
 
 __all__ = [
     "QUICK",
@@ -26,6 +29,8 @@ __all__ = [
     "slope_with_interval",
     "theorem_2",
 ]
+
+LEAST_STEPS = 100
 
 Arrays = dict[str, np.ndarray]
 
@@ -44,14 +49,31 @@ class Preset:
     law_step: float = 0.01
 
     def __post_init__(self) -> None:
-        """Refuse what no instance can be built from."""
+        """Refuse what no instance can be built from, and what would share a name in the results."""
         for name in ("examples", "dimension", "beta", "lr", "steps", "law_step"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be positive and finite")
         if self.dimension < self.examples:
             raise ValueError(f"{self.examples} nearly orthogonal examples need dimension ≥ {self.examples}")
-        if any(beta < 0 for beta in self.law_betas):
-            raise ValueError("law_betas must not be negative")
+        if self.steps < LEAST_STEPS:
+            raise ValueError(f"slopes against log t need steps ≥ {LEAST_STEPS}")
+        if self.law_step >= 1:
+            raise ValueError("the bounds on the law need law_step < 1")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError("seed must be at least 0 and below 2^63")
+        if not self.law_betas or not all(0 <= beta < math.inf for beta in self.law_betas):
+            raise ValueError("law_betas must be one or more finite numbers ≥ 0")
+        if len({f"{beta:g}" for beta in self.law_betas}) < len(self.law_betas):
+            raise ValueError("law_betas must differ from each other in their first six digits")
+        self.model()
+
+    def model(self) -> LinearLogistic:
+        """The forget set of Theorem 2; HypothesisError where this size, β and step size allow none."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            model = build(n=self.examples, d=self.dimension, beta=self.beta, lr=self.lr, seed=self.seed)
+            if not all(map(math.isfinite, vars(constants(model, self.beta)).values())):
+                raise HypothesisError(f"Theorem 2 has no finite constants for β = {self.beta:g}: take a smaller one")
+        return model
 
 
 REPRODUCE = Preset()
@@ -82,14 +104,25 @@ def proposition_1(preset: Preset) -> Arrays:
         "loss_slack": np.array(PROPOSITION_1.judge(loss_bound, loss).slack),
         "weight_slack": np.array(PROPOSITION_1_WEIGHT.judge(weight_bound, weight).slack),
         "rate": slope_with_interval(np.log(instance.betas[small]), np.log(loss.value[small])),
-        "rate_predicted": np.array(1.0),
-        "rate_over_all": np.array(rate(instance.betas, loss.value)),
+        "off_the_kernels": np.array(_off_the_kernels(instance, loss.value, weight.value)),
     }
+
+
+def _off_the_kernels(instance: LogRatios, loss: np.ndarray, weight: np.ndarray) -> float:
+    """How far the gaps are from those of the kernels as they stand, where these keep enough digits (β ≥ 1e-3)."""
+    R, worst = torch.from_numpy(instance.log_ratio), 0.0
+    zero = torch.zeros_like(R)
+    for k in np.flatnonzero(instance.betas >= 1e-3):
+        beta = float(instance.betas[k])
+        gap = (npo(R, zero, beta=beta) - 2 / beta * np.log(2) - R).mean()
+        weight_gap = (npo_weight(R, zero, beta=beta) - 1).abs().numpy()
+        worst = max(worst, abs(float(gap) - loss[k]), float(np.abs(weight_gap - weight[k]).max()))
+    return worst
 
 
 def theorem_2(preset: Preset) -> Arrays:
     """GA and NPO on a built, nearly orthogonal forget set, with the two-sided bounds at every recorded step."""
-    model = build(n=preset.examples, d=preset.dimension, beta=preset.beta, lr=preset.lr, seed=preset.seed)
+    model = preset.model()
     instance = Divergence(model, preset.beta, preset.steps)
     found: Arrays = {"beta": np.array(preset.beta), "lr": np.array(preset.lr), "coupling": np.array(coupling(model))}
     for label, theorem in (("GA", THEOREM_2_GA), ("NPO", THEOREM_2_NPO)):

@@ -20,7 +20,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 from scipy.special import expit
 
 from theory.margins import LinearLogistic, log_grid, simulate
@@ -172,9 +171,3 @@ THEOREM_2_NPO: Theorem[Divergence] = Theorem(
     predict=_npo_bounds,
     measure=_margins(lambda instance: instance.beta),
 )
-
-
-def growth(at: Float[Array, " k"], margin: Float[Array, " k"]) -> float:
-    """d margin / d log t over the last decade of steps; Theorem 2 predicts 1/β for NPO."""
-    late = at >= at[-1] / 10
-    return float(np.polyfit(np.log(at[late]), margin[late], 1)[0])

@@ -1,14 +1,15 @@
 """What a claim is, and the few statistics that verdicts share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import t
 
 from records.store import Data
-from theory.intrinsic_time import bounds_on_curve, curve
+from theory.intrinsic_time import bounds_on_curve, curve, time_on_curve
 
 __all__ = [
     "FAILS",
@@ -17,11 +18,15 @@ __all__ = [
     "Claim",
     "Entry",
     "Judgement",
+    "OffCurve",
+    "OnCurve",
     "Results",
-    "distance_from_curve",
     "enter",
     "holds_if",
+    "judge_sets",
+    "judge_singles",
     "mean_with_interval",
+    "misfit",
     "seed_of",
 ]
 
@@ -66,8 +71,11 @@ class Claim:
 Entry = dict[str, object]
 
 
-def enter(claim: Claim, results: Results, seconds: Mapping[str, float]) -> Entry:
-    """The ledger's line for a claim; where a unit it needs is absent, that is what it says."""
+def enter(claim: Claim, results: Results, seconds: Mapping[str, float], words: Mapping[str, str]) -> Entry:
+    """The ledger's line for a claim; where a unit it needs is absent, that is what it says.
+
+    `words` are, by step, what must follow `npo reproduce --only STEP` to make the same data again.
+    """
     mine = {name: data for name, data in results.items() if any(fnmatch(name, p) for p in claim.units)}
     missing = [p for p in claim.units if not any(fnmatch(name, p) for name in mine)]
     not_run = Judgement(NOT_TESTABLE, None, reason=f"not run: {', '.join(missing)}")
@@ -82,7 +90,7 @@ def enter(claim: Claim, results: Results, seconds: Mapping[str, float]) -> Entry
         "interval": None if judged.interval is None else [float(x) for x in judged.interval],
         "seeds": list(judged.seeds),
         "reason": judged.reason,
-        "command": f"npo reproduce --only {claim.step}",
+        "command": f"npo reproduce --only {claim.step} {words.get(claim.step, '')}".rstrip(),
         "figure": claim.figure,
         "seconds": round(sum(seconds.get(name, 0.0) for name in mine), 2),
     }
@@ -102,14 +110,61 @@ def mean_with_interval(values: Sequence[float]) -> tuple[float, tuple[float, flo
     return float(x.mean()), (float(x.mean()) - half, float(x.mean()) + half)
 
 
-def distance_from_curve(
-    time: np.ndarray, drop: np.ndarray, *, gradient_ascent: bool, step: float
-) -> tuple[float, bool]:
-    """How far βu is from the intrinsic-time curve at most, and whether that is within the bounds of its steps."""
-    law = time if gradient_ascent else curve(time)
-    bounds = bounds_on_curve(time, gradient_ascent=gradient_ascent, step=step)
-    within = np.all((drop >= bounds.lower - 1e-9) & (drop <= bounds.upper + 1e-9))
-    return float(np.abs(drop - law).max()), bool(within)
+class OnCurve(NamedTuple):
+    """One example unlearned alone: βT and βu (T and u for GA) along its path, and the step of the descent."""
+
+    time: np.ndarray
+    drop: np.ndarray
+    gradient_ascent: bool
+    step: float
+
+
+def judge_singles(runs: Iterable[OnCurve], seeds: tuple[int, ...]) -> Judgement:
+    """Is every example within the law's discretisation bounds? The effect is the largest distance from the curve.
+
+    The law is an identity of gradient flow: what can fail is the code, and descent in steps that are too large.
+    """
+    far, inside, count = 0.0, True, 0
+    for run in runs:
+        law = run.time if run.gradient_ascent else curve(run.time)
+        bounds = bounds_on_curve(run.time, gradient_ascent=run.gradient_ascent, step=run.step)
+        inside &= bool(np.all((run.drop >= bounds.lower - 1e-9) & (run.drop <= bounds.upper + 1e-9)))
+        far, count = max(far, float(np.abs(run.drop - law).max())), count + 1
+    if not count:
+        return Judgement(NOT_TESTABLE, None, seeds=seeds, reason="no example was followed")
+    return Judgement(holds_if(inside), far, seeds=seeds, reason=f"{count} runs")
+
+
+class OffCurve(NamedTuple):
+    """The examples of a set at the end of a path: βT_i, βu_i, β·remainder_i, and the step of the descent."""
+
+    time: np.ndarray
+    drop: np.ndarray
+    remainder: np.ndarray
+    step: float
+
+
+def judge_sets(runs: Iterable[OffCurve], seeds: tuple[int, ...]) -> Judgement:
+    """Do curve and remainder account for every example of every set, where the curve alone does not?
+
+    The effect is the largest |βF(u) − βT − β·remainder| / (1 + |βF(u)|) over examples; steps of s leave at most 2s.
+    """
+    left = off = allowed = 0.0
+    for run in runs:
+        reached = time_on_curve(run.drop)
+        size = 1 + np.abs(reached)
+        left = max(left, float((np.abs(reached - run.time - run.remainder) / size).max()))
+        off = max(off, float((np.abs(reached - run.time) / size).max()))
+        allowed = max(allowed, 2 * run.step)
+    if not allowed:
+        return Judgement(NOT_TESTABLE, None, seeds=seeds, reason="no set was followed")
+    reason = f"without the remainder {off:.2f}"
+    return Judgement(holds_if(left < allowed and off > 3 * left), left, seeds=seeds, reason=reason)
+
+
+def misfit(x: np.ndarray, y: np.ndarray) -> float:
+    """Variance of y about its least-squares line in x."""
+    return float(np.var(y - np.polyval(np.polyfit(x, y, 1), x))) + 1e-300  # a perfect fit may still be divided by
 
 
 def seed_of(unit: str) -> int:

@@ -56,11 +56,13 @@ def npo_rt_keeps(results: Results) -> Judgement:
     return Judgement(holds_if(share >= KEPT), share, seeds=_seeds(results))
 
 
-def npo_is_slower(results: Results) -> Judgement:
-    """NPO without retain data ends with utility that is of use, where GA has none left, after as many steps."""
-    ga, npo = (_utility(_epochs(results, m)[-1]) for m in ("GA", "NPO"))
-    reason = f"{npo:.2g} against {ga:.2g}"
-    return Judgement(holds_if(npo > ga + 0.02), npo - ga, seeds=_seeds(results), reason=reason)
+def npo_keeps_more(results: Results) -> Judgement:
+    """After as many epochs, NPO without retain data has at least LOST of its utility where GA has less."""
+    ga, npo = _epochs(results, "GA"), _epochs(results, "NPO")
+    last = min(len(ga), len(npo)) - 1
+    shares = [_utility(path[last]) / _utility(path[0]) for path in (ga, npo)]
+    reason = f"after epoch {last}: NPO {shares[1]:.2g} of its utility, GA {shares[0]:.2g}"
+    return Judgement(holds_if(shares[1] >= LOST > shares[0]), shares[1], seeds=_seeds(results), reason=reason)
 
 
 def npo_rt_unlearns(results: Results) -> Judgement:
@@ -77,7 +79,8 @@ def npo_rt_unlearns(results: Results) -> Judgement:
 
 
 _ALL = ("llm/unlearn-GA", "llm/unlearn-NPO", "llm/unlearn-NPO+RT")
-_SECTION = "arXiv:2404.05868, Sec. 5"
+# The learning rate was chosen so that GA visibly destroys this small model (scale/preset.py): not a blind test.
+_SECTION = "arXiv:2404.05868, Sec. 5; at a learning rate chosen to show it"
 
 CLAIMS = (
     Claim(
@@ -102,10 +105,10 @@ CLAIMS = (
         id="llm-npo-slower",
         statement="Without retain data too, NPO keeps utility that gradient ascent loses in as many steps.",
         source=_SECTION,
-        measure="utility at the end, NPO less GA (claimed > 0, counted from 0.02 on)",
+        measure=f"share of its utility that NPO keeps where GA has lost its own (claimed ≥ {LOST})",
         units=_ALL,
         figure="unlearning_by_epoch",
-        judge=_if_rankable(npo_is_slower),
+        judge=_if_rankable(npo_keeps_more),
     ),
     Claim(
         id="llm-npo-rt-keeps",
