@@ -65,18 +65,28 @@ def margin_step(
 
 
 def _march(m: Array, A: Array, c: Array, eta0: float, beta: float, steps: int) -> Array:
-    """`steps` margin steps as plain loops: the compiled twin of `margin_step`."""
+    """`steps` margin steps as plain loops: the compiled twin of `margin_step`.
+
+    For β = 0 and β = 1 one exponential an example suffices: W = 1, and W = 2π/(π + π_ref) with π = 1/(1 + e^{m−c}).
+    """
     n = m.shape[0]
     floor = np.maximum(-c, 0.0) + np.log1p(np.exp(-np.abs(c)))  # softplus(−c)
+    start = np.exp(floor)  # 1 + e^{−c}
     g = np.empty(n)
     for _ in range(steps):
         for i in range(n):
             z = m[i] - c[i]
             e = np.exp(-abs(z))
-            u = max(z, 0.0) + np.log1p(e) - floor[i]
             pull = 1.0 / (1.0 + e) if z >= 0 else e / (1.0 + e)
-            shrink = np.exp(-beta * abs(u))
-            g[i] = pull * (2.0 * shrink / (1.0 + shrink) if u >= 0 else 2.0 / (1.0 + shrink))
+            if beta == 0.0:
+                g[i] = pull
+            elif beta == 1.0:  # 1/(1 + e^z) = e/(1 + e) for z ≥ 0, which only underflows
+                pi = e / (1.0 + e) if z >= 0 else 1.0 / (1.0 + e)
+                g[i] = pull * 2.0 * pi * start[i] / (1.0 + pi * start[i])
+            else:
+                u = max(z, 0.0) + np.log1p(e) - floor[i]
+                shrink = np.exp(-beta * abs(u))
+                g[i] = pull * (2.0 * shrink / (1.0 + shrink) if u >= 0 else 2.0 / (1.0 + shrink))
         for i in range(n):
             s = 0.0
             for j in range(n):
