@@ -4,7 +4,7 @@ BIN    := .venv/bin
 READY  := .venv/.ready
 PACKAGES := records theory synthetic scale figures npo benchmarks tests
 
-.PHONY: reproduce test test-slow lint types notebooks bench format clean
+.PHONY: reproduce test test-slow lint types notebooks bench mutants format clean
 
 reproduce: $(READY)        ## the main job: every room, the ledger, out/reproduce/report.html
 	$(BIN)/npo reproduce
@@ -32,8 +32,13 @@ notebooks: .venv/.notebooks  ## execute every notebook in place
 bench: $(READY)            ## our speed claims, as ratios in one run
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python "$$script" || exit 1; done
 
+mutants: $(READY)          ## break the kernels on purpose; fail for a mutant that no test notices and no line explains
+	rm -rf mutants
+	HYPOTHESIS_PROFILE=mutants OMP_NUM_THREADS=1 $(BIN)/mutmut run
+	$(BIN)/mutmut results | $(BIN)/python tests/mutants.py
+
 clean:                     ## everything that the other targets made
-	rm -rf .venv out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv out build mutants dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt

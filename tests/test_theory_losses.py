@@ -159,17 +159,23 @@ def test_dpo_and_kto_contain_npo(logp: float, ref: float, beta: float) -> None:
     torch.testing.assert_close(losses.dpo(zero, zero, x, r, beta=beta, prefactor=1.0), npo / 2)  # Eq. (2) of the paper
 
 
-@pytest.mark.parametrize("beta", [0.0, -1.0, math.nan, math.inf])
-@pytest.mark.parametrize("kernel", [losses.npo, losses.npo_weight, losses.kto])
-def test_beta_must_be_positive(kernel: Callable[..., Tensor], beta: float) -> None:
-    with pytest.raises(ValueError, match="beta must be positive and finite"):
-        kernel(torch.zeros(1), torch.zeros(1), *([0.0] if kernel is losses.kto else []), beta=beta)
+@pytest.mark.parametrize("wrong", [0.0, -1.0, math.nan, math.inf])
+@pytest.mark.parametrize(
+    "kernel", [losses.npo, losses.npo_weight, losses.kto, losses.kto_weight, losses.dpo, losses.dpo_weight]
+)
+def test_beta_and_prefactor_must_be_positive(kernel: Callable[..., Tensor], wrong: float) -> None:
+    inputs = {name: torch.zeros(()) for name in needs(kernel)}
+    with pytest.raises(ValueError, match=r"^beta must be positive and finite, got"):
+        kernel(**inputs, beta=wrong)
+    if kernel in (losses.dpo, losses.dpo_weight):
+        with pytest.raises(ValueError, match=r"^prefactor must be positive and finite, got"):
+            kernel(**inputs, beta=1.0, prefactor=wrong)
 
 
 @given(seed=st.integers(0, 10**6), scale=st.floats(0.1, 50))
 def test_kl_and_its_gradient(seed: int, scale: float) -> None:
     generator = torch.Generator().manual_seed(seed)
-    ref, logits = scale * torch.randn(2, 4, 7, generator=generator, dtype=torch.float64)
+    ref, logits = scale * torch.randn(2, 3, 4, 7, generator=generator, dtype=torch.float64)
     p, q = ref.softmax(-1), logits.softmax(-1)
     torch.testing.assert_close(kl(ref, logits), (p * (p.log() - q.log())).nan_to_num(0.0).sum(-1), rtol=1e-9, atol=1e-9)
     free = logits.clone().requires_grad_()
@@ -186,3 +192,11 @@ def test_kl_where_the_reference_rules_a_class_out() -> None:
     torch.testing.assert_close(value, torch.tensor([math.log(2.0)]))
     (grad,) = torch.autograd.grad(value.sum(), free)
     torch.testing.assert_close(grad, torch.tensor([[-0.5, 0.5]]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_kl_of_half_logits_is_computed_in_float32(dtype: torch.dtype) -> None:
+    ref, logits = torch.randn(2, 5, 50, generator=torch.Generator().manual_seed(0)).to(dtype)
+    found = kl(ref, logits)
+    assert found.dtype == kl_gradient(ref, logits).dtype == torch.float32
+    torch.testing.assert_close(found.double(), kl(ref.double(), logits.double()), rtol=1e-5, atol=1e-6)

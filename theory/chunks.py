@@ -11,9 +11,10 @@ A promise that is not kept costs time, never accuracy: then the gradient is reco
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -21,7 +22,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-__all__ = ["BUDGET", "Head", "HeadInto", "RowLoss", "check_softcap", "fits", "over_rows", "widened"]
+__all__ = ["BUDGET", "Head", "HeadInto", "RowLoss", "fits", "over_rows", "widened"]
 
 BUDGET = 256 * 2**20
 """Bytes of float logits that may be held at once (256 MiB)."""
@@ -68,7 +69,7 @@ class Head(NamedTuple):
         >>> Head(torch.ones(2, 3), softcap=1.0).logits(torch.ones(1, 3))  # tanh(3)
         tensor([[0.9951, 0.9951]])
         """
-        check_softcap(self.softcap)
+        _check_softcap(self.softcap)
         dtype = widened(hidden, self.weight, self.bias)
         bias = None if self.bias is None else self.bias.to(dtype)
         with torch.autocast(hidden.device.type, enabled=False):  # which would round the logits to half precision
@@ -76,23 +77,23 @@ class Head(NamedTuple):
         return z if self.softcap is None else self.softcap * torch.tanh(z / self.softcap)
 
 
-def check_softcap(softcap: float | None) -> None:
+def _check_softcap(softcap: float | None) -> None:
     if softcap is not None and not softcap > 0:
         raise ValueError(f"softcap must be positive, got {softcap}: leave it out where the logits are not capped.")
 
 
-class RowLoss(Protocol):
-    """A value per row of logits z, and its gradient."""
+class RowLoss(ABC):
+    """A value per row of logits, and its gradient, in `buffers` arrays of the size of a chunk of logits."""
 
-    @property
-    def buffers(self) -> int:
-        """How many arrays of the size of a chunk of logits it needs, besides z."""
+    buffers: int
 
-    def values(self, z: Tensor, buffers: Sequence[Tensor], rows: slice) -> Tensor:
-        """The values of these rows, whose logits are z. It may overwrite z."""
+    @abstractmethod
+    def values(self, buffers: Sequence[Tensor], rows: slice) -> Tensor:
+        """The values of these rows, whose logits are in the first buffer and may be overwritten."""
 
+    @abstractmethod
     def gradient(self, buffers: Sequence[Tensor], rows: slice, upstream: Tensor) -> Tensor:
-        """upstream · d value / dz from what `values` left in the buffers; in one of them, which is then spent."""
+        """upstream · d value / d logits from what the last call of `values` left; in one of the buffers, then spent."""
 
 
 def fits(rows: int, head: Head, dtype: torch.dtype, budget: int) -> bool:
@@ -100,13 +101,11 @@ def fits(rows: int, head: Head, dtype: torch.dtype, budget: int) -> bool:
     return rows * head.weight.shape[0] * dtype.itemsize <= budget
 
 
-# --- one pass over the rows -----------------------------------------------------------------------------------
-
-
 class HeadInto:
     """A head whose logits go into a given buffer, widened once for all chunks."""
 
     def __init__(self, head: Head, dtype: torch.dtype) -> None:
+        _check_softcap(head.softcap)
         self.weight = head.weight.detach().to(dtype)
         self.bias = None if head.bias is None else head.bias.detach().to(dtype)
         self.softcap = head.softcap
@@ -132,12 +131,12 @@ class _Gradients:
     rows: Tensor | None
     weight: Tensor | None
     bias: Tensor | None
-    started: bool = False
+    started: bool = field(default=False, init=False)
 
     @classmethod
     def empty(cls, rows: Tensor, weight: Tensor, wanted: Sequence[bool]) -> "_Gradients":
-        like = (rows, weight, weight[:, 0])
-        return cls(*(torch.empty_like(x) if want else None for x, want in zip(like, wanted, strict=True)))
+        shapes = (rows.shape, weight.shape, weight.shape[:1])
+        return cls(*(weight.new_empty(shape) if want else None for shape, want in zip(shapes, wanted, strict=True)))
 
     def add(self, dz: Tensor, rows: Tensor, weight: Tensor, where: slice) -> None:
         if self.rows is not None:
@@ -152,6 +151,10 @@ class _Gradients:
         for gradient in (self.rows, self.weight, self.bias):
             if gradient is not None:
                 gradient.mul_(factor)
+
+    def narrowed(self, *inputs: Tensor | None) -> list[Tensor | None]:
+        found = zip((self.rows, self.weight, self.bias), inputs, strict=True)
+        return [None if gradient is None or x is None else gradient.to(x.dtype) for gradient, x in found]
 
 
 @dataclass(frozen=True)
@@ -197,14 +200,14 @@ def _sweep(
     """
     rows, into = rows.detach().to(plan.dtype), HeadInto(head, plan.dtype)
     capped = weigh is not None and head.softcap is not None
-    z, *buffers = into.weight.new_empty(1 + plan.loss.buffers + capped, plan.chunk, len(into.weight))
+    buffers = into.weight.new_empty(plan.loss.buffers + capped, plan.chunk, len(into.weight))
     values, weights = (rows.new_zeros(len(rows)) for _ in range(2))
     gradients = _Gradients.empty(rows, into.weight, wanted)
 
     def evaluate(start: int, stop: int) -> tuple[list[Tensor], Tensor]:
         used = [buffer[: stop - start] for buffer in buffers]
-        logits = into.logits(rows[start:stop], z[: stop - start], used[-1] if capped else None)
-        return used, plan.loss.values(logits, used, slice(start, stop))
+        into.logits(rows[start:stop], used[0], used[-1] if capped else None)
+        return used, plan.loss.values(used, slice(start, stop))
 
     for first, last in runs:
         chunks = _cut(first, last, plan.chunk)
@@ -219,9 +222,6 @@ def _sweep(
             dz = plan.loss.gradient(used, slice(start, stop), weights[start:stop])
             gradients.add(dz.mul_(used[-1]) if capped else dz, rows[start:stop], into.weight, slice(start, stop))
     return values, weights, gradients
-
-
-# --- as a function that autograd can go through -----------------------------------------------------------------
 
 
 class _OverRows(torch.autograd.Function):
@@ -245,7 +245,7 @@ class _OverRows(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.frozen:
             (like,) = ctx.saved_tensors
             return (ctx.made.rows * upstream[:, None]).to(like.dtype), None, None, None
@@ -259,8 +259,7 @@ class _OverRows(torch.autograd.Function):
             made = _sweep(plan, rows, head, by_chunk, lambda _: upstream, ctx.needs_input_grad[:3])[2]
         elif factor != 1:
             made.scale(factor)
-        found = ((made.rows, rows), (made.weight, weight), (made.bias, bias))
-        return *(None if gradient is None else gradient.to(x.dtype) for gradient, x in found), None
+        return *made.narrowed(rows, weight, bias), None
 
 
 def _common_factor(upstream: Tensor, promised: Tensor, *, warn: bool) -> float | None:
@@ -292,9 +291,8 @@ def over_rows(
     examples done so far are meaningful, to the gradient that will come back for each, up to a common factor; it is
     used where the head is trained, and checked in the backward pass. Differentiable once.
     """
-    check_softcap(head.softcap)
     dtype = widened(rows, head.weight, head.bias)
-    of_a_row = len(head.weight) * dtype.itemsize * (1 + loss.buffers + (head.softcap is not None))
+    of_a_row = len(head.weight) * dtype.itemsize * (loss.buffers + (head.softcap is not None))
     chunk = max(1, min(budget // of_a_row, len(rows)))
     plan = _Plan(loss, head.softcap, dtype, chunk, examples, promise, warn)
     if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in (rows, head.weight, head.bias)):

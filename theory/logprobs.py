@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid
 
-from theory.chunks import BUDGET, Head, fits, over_rows, widened
+from theory.chunks import BUDGET, Head, RowLoss, fits, over_rows, widened
 
 __all__ = [
     "BUDGET",
@@ -92,9 +92,11 @@ def answer_positions(labels: Int[Tensor, "batch time"], vocab: int) -> Bool[Tens
     return mask
 
 
-def _sum_by_example(token_logp: Tensor, found: AnswerRows) -> Tensor:
-    total = torch.zeros(found.tokens.shape[0], dtype=token_logp.dtype, device=token_logp.device)
-    return total.index_add(0, found.example, token_logp)
+def _sum_by_example(token_logp: Tensor, found: AnswerRows, labels: Tensor) -> Tensor:
+    # Each into a place of its own and then row by row: in the same order each time, which adding by index is not on a
+    # GPU. The weight of a sequence is taken from its sum in the forward pass and must be that of the final sum.
+    spread = token_logp.new_zeros(labels.numel()).scatter(0, found.rows, token_logp)
+    return spread.view(labels.shape).sum(dim=1)
 
 
 # --- from logits ----------------------------------------------------------------------------------------------
@@ -131,42 +133,40 @@ def from_logits(logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "
     """
     found = answer_rows(labels, logits.shape[-1])
     rows = logits.flatten(0, 1).index_select(0, found.rows)
-    return Summed(_sum_by_example(_log_softmax_at(rows, found.targets), found), found.tokens)
+    return Summed(_sum_by_example(_log_softmax_at(rows, found.targets), found, labels), found.tokens)
 
 
 # --- from hidden states and an output head ----------------------------------------------------------------------
 
 
-class _LogProb:
-    """log softmax(z)_y of a row, whose gradient is (onehot(y) − softmax(z)): the `RowLoss` of an answer token."""
+class _LogProb(RowLoss):
+    """log softmax(z)_y of a row, whose gradient is onehot(y) − softmax(z)."""
 
     buffers = 1
 
     def __init__(self, targets: Tensor) -> None:
         self.targets = targets[:, None]
 
-    def values(self, z: Tensor, buffers: Sequence[Tensor], rows: slice) -> Tensor:
-        log_p = torch.log_softmax(z, dim=-1, out=buffers[0])
-        return log_p.gather(1, self.targets[rows])[:, 0]
+    def values(self, buffers: Sequence[Tensor], rows: slice) -> Tensor:
+        z = buffers[0]
+        z.sub_(z.amax(dim=1, keepdim=True))  # so that no exp overflows
+        chosen = z.gather(1, self.targets[rows])
+        self.total = z.exp_().sum(dim=1, keepdim=True)
+        return (chosen - self.total.log())[:, 0]
 
     def gradient(self, buffers: Sequence[Tensor], rows: slice, upstream: Tensor) -> Tensor:
-        dz = buffers[0].exp_().mul_(-upstream[:, None])
+        dz = buffers[0].mul_(-upstream[:, None] / self.total)
         return dz.scatter_add_(1, self.targets[rows], upstream[:, None])
 
 
 def _at_answers(
-    hidden: Tensor, head: Head, found: AnswerRows, budget: int, weight: Callable[[Tensor], Tensor] | None = None
+    hidden: Tensor, head: Head, found: AnswerRows, budget: int, promise: Callable[[Tensor], Tensor] | None = None
 ) -> Tensor:
     rows = hidden.flatten(0, 1).index_select(0, found.rows)
-    if fits(len(rows), head, widened(hidden, head.weight, head.bias), budget):
+    if promise is None and fits(len(rows), head, widened(hidden, head.weight, head.bias), budget):
         return _log_softmax_at(head.logits(rows), found.targets)
-
-    def promise(token_logp: Tensor) -> Tensor:
-        assert weight is not None
-        return weight(_sum_by_example(token_logp, found)).to(token_logp.dtype).index_select(0, found.example)
-
     loss, counts = _LogProb(found.targets), found.tokens.tolist()
-    return over_rows(rows, head, loss, examples=counts, budget=budget, promise=promise if weight else None)
+    return over_rows(rows, head, loss, examples=counts, budget=budget, promise=promise)
 
 
 def token_logprobs(
@@ -203,9 +203,11 @@ def summed(
     Equal to `from_logits(head.logits(hidden), labels)`, memory apart (see `token_logprobs`).
 
     `weight` maps the (batch,) sums to d loss / d sum, each from its own sum, up to one common factor; with it a trained
-    head makes its gradient in the forward pass, one chunk of whole answers after the other. The gradient is autograd's
+    head makes its gradient in the forward pass, chunk after chunk of whole answers (a single one where the logits fit
+    the budget: faster still, but differentiable once). The gradient is autograd's
     whatever `weight` says: the backward pass multiplies what it finds made by upstream / weight where that is one
     number, and else warns and recomputes. It may be called before all sums are known; those still missing are 0.
+    Leave it out for a loss that couples two answers, as DPO does. ValueError as in `answer_rows`.
 
     >>> from theory.losses import npo, npo_weight
     >>> head, reference = Head(torch.zeros(5, 4, requires_grad=True)), torch.tensor([-2.0])
@@ -216,7 +218,14 @@ def summed(
     tensor([-0.2039, -0.2039,  0.8156, -0.2039, -0.2039])
     """
     found = answer_rows(labels, head.weight.shape[0])
-    return Summed(_sum_by_example(_at_answers(hidden, head, found, budget, weight), found), found.tokens)
+
+    def promise(token_logp: Tensor) -> Tensor:
+        assert weight is not None
+        by_example = weight(_sum_by_example(token_logp, found, labels))
+        return by_example.to(token_logp.dtype).index_select(0, found.example)
+
+    token_logp = _at_answers(hidden, head, found, budget, promise if weight else None)
+    return Summed(_sum_by_example(token_logp, found, labels), found.tokens)
 
 
 # --- binary labels ----------------------------------------------------------------------------------------------
