@@ -10,7 +10,7 @@ from theory.catalogue import CATALOGUE
 from theory.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build, constants, coupling
 from theory.flows import ga_margin, ga_time, npo_asymptote, npo_margin, npo_time, npo_time_at_beta_one
 from theory.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios, log_cosh, loss_gap, rate
-from theory.gradient_weight import BOUNDED_BELOW, GRADIENT_WEIGHT
+from theory.gradient_weight import BOUNDED_BELOW, GRADIENT_WEIGHT, PROPOSITION_1_GRADIENT, Gradients
 from theory.instance_constants import INSTANCE_GA, INSTANCE_NPO
 from theory.losses import npo, npo_weight
 from theory.margins import LinearLogistic, drop, log_grid, simulate
@@ -236,6 +236,32 @@ def test_gradient_weight_and_boundedness(ratios: list[float], log_beta: float) -
     instance = LogRatios(np.array(ratios), np.array([10.0**log_beta]))
     assert GRADIENT_WEIGHT.check(instance).holds
     assert BOUNDED_BELOW.check(instance).holds
+
+
+@given(
+    n=st.integers(1, 6),
+    seed=st.integers(0, 10**6),
+    log_beta=st.floats(-8, 3),
+    size=st.floats(1e-3, 1e3),
+)
+def test_the_gradient_gap_of_proposition_1(n: int, seed: int, log_beta: float, size: float) -> None:
+    rng = np.random.default_rng(seed)
+    instance = Gradients(rng.normal(size=(n, 4)), size * rng.normal(size=n), np.array([10.0**log_beta]))
+    assert PROPOSITION_1_GRADIENT.check(instance).holds
+
+
+def test_the_gradient_gap_is_that_of_the_losses() -> None:
+    """On a network, by autograd through npo and ga of the whole forget set; and it vanishes with β at first order."""
+    instance = CATALOGUE["proposition-1-gradient"].instance(2)
+    gaps = PROPOSITION_1_GRADIENT.measure(instance).value
+    assert rate(instance.betas[:12], gaps[:12]) == pytest.approx(1, abs=1e-3)
+    J, R = torch.tensor(instance.jacobian), torch.tensor(instance.log_ratio)
+    theta = torch.zeros(J.shape[1], dtype=torch.float64, requires_grad=True)
+    logp = R + J @ theta  # to first order, which is all that a gradient sees
+    beta = float(instance.betas[-1])
+    (of_npo,) = torch.autograd.grad(npo(logp, torch.zeros_like(R), beta=beta).mean(), theta, retain_graph=True)
+    (of_ga,) = torch.autograd.grad(logp.mean(), theta)
+    assert float((of_npo - of_ga).norm()) == pytest.approx(gaps[-1], rel=1e-10)
 
 
 def test_a_log_ratio_that_is_not_finite_is_refused() -> None:
