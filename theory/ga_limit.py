@@ -5,7 +5,8 @@
     0 ≤ [L_NPO − (2/β) log 2] − mean R ≤ mean min(βR²/4, |R|)
     |W_β(R) − 1| = |tanh(βR/2)| ≤ min(β|R|/2, 1)
 
-and with it the gap between the gradients (`theory.gradient_weight.PROPOSITION_1_GRADIENT`). Computed as written, the left-hand sides lose every digit as β → 0; here the gap itself is computed.
+and with it the gap between the gradients (`theory.gradient_weight.PROPOSITION_1_GRADIENT`). Computed as written, the
+left-hand sides lose every digit as β → 0; here the gap itself is computed.
 """
 
 from dataclasses import dataclass
