@@ -1,19 +1,38 @@
 """The command `npo`. One verb a function; everything heavy is imported inside the verb, so that help is instant."""
 
+import errno
 import os
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from records.errors import UserError
 
 __all__ = ["app", "main"]
 
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+
+
+class Verbs(TyperGroup):
+    """The verbs, with a word on the way out of one that is interrupted; typer would end it in silence."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; exit code 130 where it is interrupted."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            kept = "; finished pieces are kept, the same command goes on from there"
+            sys.stderr.write(f"\nnpo: stopped{kept if ctx.invoked_subcommand == 'reproduce' else ''}.\n")
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="npo",
+    cls=Verbs,
     help="Negative Preference Optimization: the theory checked, the dynamics shown, a language model unlearned.",
     no_args_is_help=True,
     add_completion=False,
@@ -24,6 +43,7 @@ synthetic = typer.Typer(help="Experiments small enough to watch.", no_args_is_he
 app.add_typer(synthetic, name="synthetic")
 
 Out = Annotated[Path | None, typer.Option(help="Folder for results; it is made if needed.")]
+LAST_SEED = 2**63 - 1
 
 
 def _print_version(wanted: bool) -> None:
@@ -71,7 +91,7 @@ def reproduce(
 @app.command()
 def theory(
     name: Annotated[str | None, typer.Argument(help="A theorem, or `slips`; without it they are listed.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the instance.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LAST_SEED, help="Seed of the instance.")] = 0,
 ) -> None:
     """List the theorems, or check one: hypotheses, prediction, measurement, verdict. Exit code 1 if it fails.
 
@@ -102,9 +122,12 @@ def logistic(
         typer.Option(help="A method, e.g. NPO+RT, or one's own forget loss: file.py:name[+rt|+kl]. May be repeated."),
     ] = None,
     lr: Annotated[float, typer.Option(help="Step size of gradient descent.")] = 5e-3,
-    beta: Annotated[float | None, typer.Option(help="Inverse temperature β of the methods that have one.")] = None,
+    beta: Annotated[
+        float | None,
+        typer.Option(help="Inverse temperature β of the methods that have one; 1 if none is named."),
+    ] = None,
     alpha: Annotated[float, typer.Option(help="1: forget and retain inputs apart; 0: overlapping.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Seed of the data.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, max=LAST_SEED, help="Seed of the data.")] = 1000,
     steps: Annotated[int, typer.Option(min=1, help="Gradient-descent steps.")] = 2000,
     every: Annotated[int, typer.Option(min=1, help="Steps between evaluations.")] = 25,
     out: Out = None,
@@ -116,20 +139,25 @@ def logistic(
     """
     from npo.logistic import run
 
-    run(methods=method or ["NPO+RT"], lr=lr, beta=beta, alpha=alpha, seed=seed, steps=steps, every=every, out=out)
+    if not method:
+        method, beta = ["NPO+RT"], 1.0 if beta is None else beta
+    run(methods=method, lr=lr, beta=beta, alpha=alpha, seed=seed, steps=steps, every=every, out=out)
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in its message and exit code 2, an interrupt in 130."""
+    """Run the command line; a user's mistake or a full disk ends in its message and exit code 2, Ctrl-C in 130."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         app()
     except UserError as error:
         sys.stderr.write(f"npo: {error}\n")
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nnpo: stopped; finished pieces are kept, the same command goes on from there.\n")
-        sys.exit(130)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        sys.stderr.write(f"npo: Can't use the disk{where}: {error.strerror}. Make room or choose another --out.\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

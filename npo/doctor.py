@@ -1,25 +1,21 @@
 """What this machine has, what is missing, and whether another distribution shadows one of our packages."""
 
 import platform
+import re
 import sys
 from importlib import import_module, metadata, util
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["examine", "shadowed"]
+__all__ = ["dependencies", "examine", "precisions", "shadowed"]
 
+DISTRIBUTION = "npo-playground"
 PACKAGES = ("records", "theory", "synthetic", "scale", "figures", "npo")
-CORE = ("torch", "numpy", "scipy", "matplotlib")
-OPTIONAL = {
-    "transformers": "scale",
-    "tokenizers": "scale",
-    "accelerate": "scale",
-    "numba": "fast",
-    "jupyter": "notebooks",
-    "ipywidgets": "notebooks",
-}
+CORE, NEEDED = "", ("", "scale")  # the extras without which the main job does not run; "" is no extra
+DTYPES = ("float64", "float32", "bfloat16", "float16")
 
 
 def shadowed(root: Path | None = None) -> list[str]:
@@ -36,6 +32,31 @@ def shadowed(root: Path | None = None) -> list[str]:
     return found
 
 
+def dependencies() -> dict[str, list[str]]:
+    """Each distribution that ours asks for, with the extras that ask for it ("" for what is always needed)."""
+    found: dict[str, list[str]] = {}
+    for text in metadata.requires(DISTRIBUTION) or []:
+        name = re.match(r"[\w.-]+", text)
+        extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", text)
+        if name:
+            found.setdefault(name.group(), []).append(extra.group(1) if extra else CORE)
+    return found
+
+
+def precisions(device: str) -> list[str]:
+    """The dtypes in which the device really multiplies two matrices."""
+    torch = import_module("torch")
+    return [name for name in DTYPES if _multiplies(torch, device, getattr(torch, name))]
+
+
+def _multiplies(torch: Any, device: str, dtype: Any) -> bool:
+    try:
+        ones = torch.ones(2, 2, dtype=dtype, device=device)
+        return bool(((ones @ ones) == 2).all())
+    except (RuntimeError, TypeError, NotImplementedError):
+        return False
+
+
 def _version(name: str) -> str | None:
     try:
         return metadata.version(name)
@@ -45,14 +66,16 @@ def _version(name: str) -> str | None:
 
 def _devices() -> list[tuple[str, str]]:
     torch = import_module("torch")
-    rows = [("CPU", f"{platform.machine()}, {torch.get_num_threads()} threads, float64 and float32")]
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            bf16 = "bfloat16" if torch.cuda.is_bf16_supported() else "no bfloat16"
-            rows.append((f"GPU {index}", f"{torch.cuda.get_device_name(index)}, {bf16}"))
-    else:
-        rows.append(("GPU", "none that torch can use"))
-    return rows
+    rows = [("CPU", f"{platform.machine()}, {torch.get_num_threads()} thread(s); {_listed('cpu')}")]
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        rows.append((f"GPU {index}", f"{torch.cuda.get_device_name(index)}; {_listed(f'cuda:{index}')}"))
+    if torch.backends.mps.is_available():
+        rows.append(("GPU", f"Apple; {_listed('mps')}"))
+    return rows if len(rows) > 1 else [*rows, ("GPU", "none that torch can use")]
+
+
+def _listed(device: str) -> str:
+    return ", ".join(precisions(device)) or "no matrix product works"
 
 
 def examine() -> int:
@@ -60,24 +83,27 @@ def examine() -> int:
     console = Console()
     table = Table("what", "found", title="npo doctor", title_justify="left")
     table.add_row("python", f"{platform.python_version()} ({sys.executable})")
-    table.add_row("npo-playground", _version("npo-playground") or "not installed")
-    problems = shadowed()
-    for name in CORE:
-        table.add_row(name, _version(name) or "MISSING")
-        if _version(name) is None:
-            problems.append(f"{name} is missing: install the project again.")
-    missing: dict[str, list[str]] = {}
-    for name, extra in OPTIONAL.items():
-        table.add_row(f"{name}  [{extra}]", _version(name) or "absent")
-        if _version(name) is None:
-            missing.setdefault(extra, []).append(name)
-    for what, found in _devices():
-        table.add_row(what, found)
+    table.add_row(DISTRIBUTION, _version(DISTRIBUTION) or "MISSING")
+    problems, missing = shadowed(), dict[str, list[str]]()
+    if _version(DISTRIBUTION) is None:
+        problems.append(f"{DISTRIBUTION} is not installed, so what it needs is not known: pip install -e .")
+        asked: dict[str, list[str]] = {"torch": [CORE]}
+    else:
+        asked = dependencies()
+    for name, extras in asked.items():
+        version = _version(name)
+        label = ", ".join(filter(None, extras))
+        table.add_row(f"{name}  [{label}]" if label else name, version or ("MISSING" if CORE in extras else "absent"))
+        if version is None:
+            missing.setdefault(extras[0], []).append(name)
+    if "torch" not in missing.get(CORE, []):
+        for what, found in _devices():
+            table.add_row(what, found)
     console.print(table, markup=False)
+    problems += [f"{name} is missing: install the project again." for name in missing.get(CORE, [])]
     for extra, names in missing.items():
-        console.print(f"Absent: {', '.join(names)}. For it: pip install -e '.[{extra}]'", markup=False)
+        if extra != CORE:
+            console.print(f"Absent: {', '.join(names)}. For it: pip install -e '.[{extra}]'", markup=False)
     for problem in problems:
         console.print(f"Problem: {problem}", markup=False, style="red")
-    if "scale" in missing:
-        problems.append("scale")
-    return 1 if problems else 0
+    return int(bool(problems) or any(extra in missing for extra in NEEDED))

@@ -46,10 +46,10 @@ def check(name: str, seed: int) -> int:
         raise UserError(f"There is no theorem {name!r}.{hint} `npo theory` lists them.")
     torch.set_num_threads(1)
     exhibit, started = CATALOGUE[name], time.perf_counter()
-    theorem, instance = exhibit.theorem, exhibit.instance(seed)
-    console = Console(highlight=False)
+    theorem, console = exhibit.theorem, Console(highlight=False)
     console.print(f"{theorem.name}: {theorem.statement}\nsource: {theorem.source}", markup=False)
     try:
+        instance = exhibit.instance(seed)
         theorem.hypotheses(instance)
     except HypothesisError as error:
         raise UserError(f"hypotheses not met: {error}") from error

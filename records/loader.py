@@ -30,7 +30,7 @@ def load_function(reference: str) -> Callable[..., Any]:
     sys.modules[module_name] = module  # so that a closed gradient weight beside the function is found
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{path} failed to load: {type(error).__name__}: {error}") from error
     function = getattr(module, name, None)
     if not callable(function):

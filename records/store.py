@@ -11,13 +11,15 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+from safetensors import SafetensorError
 
 from records.errors import UserError
 
@@ -27,13 +29,14 @@ __all__ = [
     "finish",
     "finished",
     "load",
+    "locked",
     "save",
     "source_hash",
     "writable",
     "write_json",
 ]
 
-MANIFEST = "manifest.json"
+MANIFEST, LOCK = "manifest.json", ".lock"
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,44 @@ def writable(folder: Path) -> Path:
     return folder
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process alone; UserError where another holds it.
+
+    The lock is the operating system's, which lets go of it when the process ends, however it ends: the file `.lock`
+    that stays behind means nothing. Where there are no such locks (Windows, some network drives) none is taken.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with open(folder / LOCK, "a", encoding="utf8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"Another run is working in {folder}. Wait until it has ended, or choose another folder with --out."
+            ) from None
+        except OSError:
+            pass  # this file system has no locks
+        yield
+
+
+@contextmanager
+def _whole(path: Path, mode: str, encoding: str | None = None) -> Iterator[IO[Any]]:
+    """A temporary file beside `path`, renamed to it once it is written and closed."""
+    file = tempfile.NamedTemporaryFile(mode, dir=path.parent, prefix=".", delete=False, encoding=encoding)  # noqa: SIM115
+    try:
+        with file:
+            yield file
+        Path(file.name).chmod(0o644)
+        os.replace(file.name, path)
+    except BaseException:
+        Path(file.name).unlink(missing_ok=True)
+        raise
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that the file is either the old one or the new one, whatever happens on the way."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
@@ -81,19 +122,14 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write text atomically: a temporary file beside it, then a rename."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False, encoding="utf8") as file:
-        try:
-            file.write(text)
-        except BaseException:
-            Path(file.name).unlink()
-            raise
-    Path(file.name).chmod(0o644)
-    os.replace(file.name, path)
+    with _whole(path, "w", "utf8") as file:
+        file.write(text)
 
 
 def save(folder: Path, data: Data) -> None:
-    """Save arrays as data.npz and values as data.json."""
-    np.savez_compressed(folder / "data.npz", allow_pickle=False, **data.arrays)
+    """Save arrays as data.npz and values as data.json, each file whole or not at all."""
+    with _whole(folder / "data.npz", "wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **data.arrays)
     write_json(folder / "data.json", dict(data.values))
 
 
@@ -105,38 +141,60 @@ def load(folder: Path) -> Data:
 
 
 def manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a finished piece of work: key, settings, seconds, environment."""
+    """The manifest of a finished piece of work: key, settings, seconds, environment, files with their bytes."""
     found: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf8"))
     return found
 
 
 def finished(folder: Path, key: str) -> bool:
-    """Is this piece of work there, whole, and made from the inputs that `key` hashes?"""
+    """Is this piece of work there, with all its files, and made from the inputs that `key` hashes?"""
     try:
-        return bool(manifest(folder)["key"] == key)
-    except (OSError, ValueError, KeyError):
+        found = manifest(folder)
+        return bool(found["key"] == key and found["files"] == _files(folder))
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
+def _files(folder: Path) -> dict[str, int]:
+    """The bytes of every file below `folder`, the manifest aside; hidden files are not ours."""
+    found = (p for p in sorted(folder.rglob("*")) if p.is_file() and not p.name.startswith("."))
+    return {p.relative_to(folder).as_posix(): p.stat().st_size for p in found if p != folder / MANIFEST}
+
+
 def finish(folder: Path, key: str, settings: Mapping[str, Any], build: Callable[[Path], None]) -> None:
-    """Build a piece of work into `folder`, replacing a stale one; until the last moment nothing is there."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(f".{folder.name}.*"):
-        shutil.rmtree(left, ignore_errors=True)  # of a killed run
-    started = time.time()
-    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    """Build a piece of work into `folder`, replacing a stale one; until the last moment nothing is there.
+
+    UserError where the disk is full or the folder can't be written to; then, too, nothing half-done is left.
+    """
     try:
-        build(work)
-        seconds = round(time.time() - started, 2)
-        facts = {"key": key, "settings": dict(settings), "seconds": seconds, "environment": environment()}
-        write_json(work / MANIFEST, facts)
-        work.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(work, folder)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for left in folder.parent.glob(f".{folder.name}.*"):
+            shutil.rmtree(left, ignore_errors=True)  # of a killed run
+        work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        try:
+            _build(work, key, settings, build)
+            if folder.exists():
+                shutil.rmtree(folder)
+            os.replace(work, folder)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+    except (OSError, SafetensorError) as error:
+        if isinstance(error, SafetensorError) and "os error" not in str(error):
+            raise  # a spoilt file, not a full disk
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"Can't write {folder}: {reason}. Make room or choose another folder with --out; "
+            "finished pieces are kept, the same command goes on from there."
+        ) from error
+
+
+def _build(work: Path, key: str, settings: Mapping[str, Any], build: Callable[[Path], None]) -> None:
+    started = time.time()
+    build(work)
+    facts = {"key": key, "settings": dict(settings), "seconds": round(time.time() - started, 2)}
+    write_json(work / MANIFEST, {**facts, "environment": environment(), "files": _files(work)})
+    work.chmod(0o755)
 
 
 def environment() -> dict[str, str]:

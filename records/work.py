@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from records.store import content_hash, finish, finished, source_hash
+from records.store import content_hash, finish, finished, locked, source_hash, writable
 
 __all__ = ["Progress", "Run", "Unit", "keys", "run_missing", "silent"]
 
@@ -40,10 +40,15 @@ class Unit:
 
 
 def keys(units: Sequence[Unit]) -> dict[str, str]:
-    """The content hash of each unit, that of its needs included; needs come before those who need them."""
+    """The content hash of each unit, that of its needs included; needs come before those who need them.
+
+    ValueError where two units share a name, and so a folder.
+    """
     sources = {packages: source_hash(packages) for packages in {unit.packages for unit in units}}
     found: dict[str, str] = {}
     for unit in units:
+        if unit.name in found:
+            raise ValueError(f"Two units are named {unit.name}.")
         upstream = [found[name] for name in unit.needs]
         found[unit.name] = content_hash([unit.name, dict(unit.settings), sources[unit.packages], upstream])
     return found
@@ -54,12 +59,16 @@ def run_missing(
     out: Path,
     started: Callable[[Unit, bool], Progress] = lambda unit, cached: silent,
 ) -> None:
-    """Run the units that are missing or stale, in order; `started(unit, cached)` is told of each."""
-    for unit, key in zip(units, keys(units).values(), strict=True):
-        cached = finished(out / unit.name, key)
-        progress = started(unit, cached)
-        if not cached:
-            inputs = {name: out / name for name in unit.needs}
-            work = partial(unit.run, inputs=inputs, progress=progress)
-            finish(out / unit.name, key, unit.settings, work)
-        progress(1, 1)
+    """Run the units that are missing or stale, in order; `started(unit, cached)` is told of each.
+
+    UserError where another run is at work in `out`.
+    """
+    with locked(writable(out)):
+        for unit, key in zip(units, keys(units).values(), strict=True):
+            cached = finished(out / unit.name, key)
+            progress = started(unit, cached)
+            if not cached:
+                inputs = {name: out / name for name in unit.needs}
+                work = partial(unit.run, inputs=inputs, progress=progress)
+                finish(out / unit.name, key, unit.settings, work)
+            progress(1, 1)

@@ -36,14 +36,17 @@ asked; k: perturbed answers; e: evaluations, the first before training and then 
     arrays       as above, with a first axis of length e
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
+from records.errors import UserError
+from records.settings import Positive
 from records.work import Unit
 from scale import fictional
 from scale.models import LEAST_VOCAB, Shape
@@ -68,8 +71,15 @@ class Preset:
     finetune: Schedule
     unlearn: Schedule
     asked: Asked
-    beta: PositiveFloat = 0.1
-    methods: tuple[str, ...] = ("GA", "NPO", "NPO+RT")
+    beta: Positive = 0.1
+    methods: Annotated[tuple[str, ...], Field(min_length=1)] = ("GA", "NPO", "NPO+RT")
+
+    def __post_init__(self) -> None:
+        """Refuse learning rates and weight decays without end."""
+        for stage in ("finetune", "unlearn"):
+            for name in ("lr", "weight_decay"):
+                if not math.isfinite(getattr(getattr(self, stage), name)):
+                    raise ValueError(f"{stage}.{name} must be finite")
 
 
 REPRODUCE = Preset(
@@ -101,10 +111,20 @@ def corpus(preset: Preset, data: Path | None) -> Corpus:
     return preset.subset.take(forget=rows, retain=rows, source=f"embedded generator, seed {FICTIONAL_SEED}")
 
 
+def _methods(preset: Preset) -> list[Method]:
+    """The methods to run; UserError, by the key of a setting, where one can't run or the model has no such shape."""
+    key = "llm"
+    try:
+        preset.shape.check()
+        key = "llm.methods"
+        return [Method.of(name, preset.beta) for name in dict.fromkeys(map(str.upper, preset.methods))]
+    except UserError as error:
+        raise UserError(f"{key}.{error}" if key == "llm" else f"{key}: {error}") from None
+
+
 def units(preset: Preset, data: Path | None, seed: int = 0) -> list[Unit]:
     """Finetune, retrain, and one unit for each method; the rows are read now, so their errors come at once."""
-    preset.shape.check()
-    methods = [Method.of(name, preset.beta) for name in dict.fromkeys(map(str.upper, preset.methods))]
+    methods = _methods(preset)
     rows = corpus(preset, data)
     task = Task(rows, preset.asked, seed)
     shared = {"data": rows.describe(), "asked": asdict(preset.asked), "seed": seed}

@@ -7,12 +7,13 @@ Source: arXiv:2401.06121; the files are those of huggingface.co/datasets/locusla
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import PositiveInt
+from pydantic import Field
 
 from records.errors import UserError
 from records.store import content_hash
@@ -21,6 +22,9 @@ __all__ = ["AUTHOR", "Corpus", "Row", "Split", "Subset", "read_rows", "split"]
 
 AUTHOR = 20
 """Rows of one author."""
+
+Authors = Annotated[int, Field(ge=1, le=200)]
+"""How many authors; TOFU has 200."""
 
 FORGET_FILE, RETAIN_FILE = "forget10_perturbed.json", "retain_perturbed.json"
 _SHOWN = 5  # problems of a file that are written out; the rest are counted
@@ -67,8 +71,8 @@ class Corpus:
 class Subset:
     """The last `forget_authors` authors are forgotten, the first `retain_authors` retained (20 rows each)."""
 
-    forget_authors: PositiveInt
-    retain_authors: PositiveInt
+    forget_authors: Authors
+    retain_authors: Authors
 
     def read(self, folder: Path) -> Corpus:
         """This subset of the TOFU files in `folder`; UserError where they can't give it."""
@@ -126,19 +130,16 @@ def read_rows(path: Path, *, perturbed: bool) -> tuple[Row, ...]:
 
     Raises one UserError for all that is wrong with the file: the first problems with their lines, and how many.
     """
+    parsed = [(i, _parse(line, perturbed)) for i, line in enumerate(_lines(path), start=1) if line.strip()]
+    counts = Counter(len(found.perturbed_answer) for _, found in parsed if isinstance(found, Row))
+    expected = counts.most_common(1)[0][0] if counts else 0
     rows: list[Row] = []
     problems: list[str] = []
-    expected = 0
-    for number, line in enumerate(_lines(path), start=1):
-        if not line.strip():
-            continue
-        found = _parse(line, perturbed)
-        if isinstance(found, Row):
-            expected = expected or len(found.perturbed_answer)
-            if len(found.perturbed_answer) != expected:
-                found = f"{len(found.perturbed_answer)} perturbed answers, the rows before it have {expected}"
+    for number, found in parsed:
         if isinstance(found, str):
             problems.append(f"  line {number}: {found}")
+        elif (k := len(found.perturbed_answer)) != expected:
+            problems.append(f"  line {number}: {k} perturbed answer(s), in this file {expected} are usual")
         else:
             rows.append(found)
     if problems:

@@ -7,7 +7,7 @@ Source: arXiv:2404.05868, Sec. 4 and App. D.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 import numpy as np
@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from records.errors import UserError
 from records.work import Progress, silent
-from theory.objective import Objective, gradient_weights, needs
+from theory.objective import Objective, gradient_weights, z_ref_from_kl, z_ref_from_positive
 from theory.weights import bernoulli_kl, log_sigmoid
 
 __all__ = ["FIT_LR", "FIT_STEPS", "Problem", "Trajectory", "fit", "problem_from_arrays", "unlearn"]
@@ -62,6 +62,8 @@ class Trajectory:
 def _checked(arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Every array as float64; UserError listing all that is wrong with them."""
     found = {name: np.asarray(value, dtype=np.float64) for name, value in arrays.items()}
+    if found["W"].ndim != 2:
+        raise UserError(f"W has shape {found['W'].shape}: a matrix (features, input dimensions) is needed.")
     wrong = [f"{name} holds NaN or infinite values." for name, x in found.items() if not np.isfinite(x).all()]
     d = found["W"].shape[-1]
     for name, x in found.items():
@@ -124,27 +126,23 @@ def problem_from_arrays(
             "y_idk": y_idk,
         }
     )
-    H = {name[2:]: np.maximum(x @ given["W"].T, 0.0) for name, x in given.items() if name.startswith("X_")}
-    both = np.concatenate([H["forget"], H["retain"]]), np.concatenate([given["y_forget"], given["y_retain"]])
-    theta_ref = fit(*both, steps=fit_steps, lr=fit_lr, progress=lambda k, n: progress(k, 2 * n))
-    theta_retrain = fit(
-        H["retain"],
-        given["y_retain"],
-        steps=fit_steps,
-        lr=fit_lr,
-        progress=lambda k, n: progress(n + k, 2 * n),
-    )
-    return Problem(
-        H_forget=H["forget"],
-        y_forget=given["y_forget"],
-        H_retain=H["retain"],
-        y_retain=given["y_retain"],
-        H_eval_forget=H["eval_forget"],
-        H_eval_retain=H["eval_retain"],
-        y_idk=given["y_idk"],
-        theta_ref=theta_ref,
-        theta_retrain=theta_retrain,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # told below, in words
+        H = {f"H_{name[2:]}": np.maximum(x @ given["W"].T, 0.0) for name, x in given.items() if name.startswith("X_")}
+        y = {name: labels for name, labels in given.items() if name.startswith("y_")}
+        theta_ref, theta_retrain = _two_fits(H, y, fit_steps, fit_lr, progress)
+    if not (np.isfinite(theta_ref).all() and np.isfinite(theta_retrain).all()):
+        raise UserError(f"Fitting π_ref and π_retr diverged: scale the inputs down, or lower fit_lr={fit_lr}.")
+    return Problem(**H, **y, theta_ref=theta_ref, theta_retrain=theta_retrain)
+
+
+def _two_fits(
+    H: Mapping[str, Array], y: Mapping[str, Array], steps: int, lr: float, progress: Progress
+) -> tuple[Array, Array]:
+    """θ of π_ref, fitted on forget ∪ retain, and of π_retr, fitted on retain alone."""
+    features, labels = np.concatenate([H["H_forget"], H["H_retain"]]), np.concatenate([y["y_forget"], y["y_retain"]])
+    theta_ref = fit(features, labels, steps=steps, lr=lr, progress=lambda k, n: progress(k, 2 * n))
+    second: Progress = lambda k, n: progress(n + k, 2 * n)  # noqa: E731
+    return theta_ref, fit(H["H_retain"], y["y_retain"], steps=steps, lr=lr, progress=second)
 
 
 # --- the gradient -----------------------------------------------------------------------------------------------
@@ -162,37 +160,41 @@ def _two_class(logit: Array) -> torch.Tensor:
     return torch.from_numpy(np.stack([np.zeros_like(logit), logit], axis=1))
 
 
-def _forget_slope(problem: Problem, objective: Objective, z_ref: Array) -> Slope:
+def _with_exact_kl(objective: Objective) -> Objective:
+    """The same with KTO's reference point from the KL itself, known here, not estimated from positive answers."""
+    estimate = objective.z_ref
+    if isinstance(estimate, partial) and estimate.func is z_ref_from_positive:
+        return replace(objective, z_ref=partial(z_ref_from_kl, **estimate.keywords))
+    return objective
+
+
+def _forget_slope(problem: Problem, objective: Objective, ref_logit: Array) -> Slope:
     """The gradient of the weighted mean forget loss on the forget logits, given those of π_ref."""
-    asked = set(needs(objective.forget)) | objective.forget_needs
-    every = {"ref_logp": problem.y_forget, "ref_logp_win": problem.y_idk}
-    fixed = {name: _logp(z_ref, y) for name, y in every.items() if name in objective.forget_needs}
-    moving = {"logp": problem.y_forget, "logp_win": problem.y_idk}
-    moving = {name: y for name, y in moving.items() if name in objective.forget_needs}
-    scale = objective.forget_weight / float(objective.forget_per(torch.ones(len(z_ref))))
+    objective = _with_exact_kl(objective)
+    asked = objective.forget_needs
+    labels = {"logp": problem.y_forget, "logp_win": problem.y_idk}
+    moving = {name: y for name, y in labels.items() if name in asked}
+    fixed = {f"ref_{name}": _logp(ref_logit, y) for name, y in labels.items() if f"ref_{name}" in asked}
+    scale = objective.forget_weight / float(objective.forget_per(torch.ones(len(ref_logit))))
 
     def slope(z: Array) -> Array:
         given = fixed | {name: _logp(z, y) for name, y in moving.items()}
-        if "z_ref" in asked:  # KTO's E[β KL(π_θ ‖ π_ref)] is exact here: no estimate from positive answers
-            given["z_ref"] = torch.tensor(_beta(objective) * bernoulli_kl(z, z_ref).mean())
-        weight, p = gradient_weights(objective.forget, given), expit(z)
-        return scale * sum((w.numpy() * (moving[name] - p) for name, w in weight.items()), np.zeros_like(p))
+        if "kl_to_ref" in asked:
+            given["kl_to_ref"] = torch.from_numpy(bernoulli_kl(z, ref_logit))
+        weight, p = gradient_weights(objective.forget, objective.with_z_ref(given)), expit(z)
+        return scale * sum((w.numpy() * (labels[name] - p) for name, w in weight.items()), np.zeros_like(p))
 
     return slope
 
 
-def _beta(objective: Objective) -> float:
-    return objective.forget.keywords["beta"] if isinstance(objective.forget, partial) else 1.0
-
-
-def _retain_slope(problem: Problem, objective: Objective, z_ref: Array) -> Slope | None:
+def _retain_slope(problem: Problem, objective: Objective, ref_logit: Array) -> Slope | None:
     """The gradient of the weighted mean retain loss on the retain logits; None where there is no such term."""
     if objective.retain is None:
         return None
     kernel, y = objective.retain, problem.y_retain
-    scale = objective.retain_weight / float(objective.retain_per(torch.ones(len(z_ref))))
+    scale = objective.retain_weight / float(objective.retain_per(torch.ones(len(ref_logit))))
     if "logits" in objective.retain_needs:
-        ref_logits = _two_class(z_ref)
+        ref_logits = _two_class(ref_logit)
         return lambda z: (
             scale
             * gradient_weights(kernel, {"logits": _two_class(z), "ref_logits": ref_logits})["logits"].numpy()[:, 1]
@@ -203,7 +205,7 @@ def _retain_slope(problem: Problem, objective: Objective, z_ref: Array) -> Slope
 def unlearn(
     problem: Problem, objective: Objective, *, lr: float, steps: int, every: int, progress: Progress = silent
 ) -> Trajectory:
-    """Unlearn from π_ref by full-batch gradient descent, evaluated every `every` steps.
+    """Unlearn from π_ref by full-batch gradient descent, evaluated every `every` steps and after the last.
 
     θ ← θ − lr ∇L(θ), L = mean forget loss + mean retain loss with the objective's weights.
     A run whose parameters stop being finite ends there, and keeps its history.
@@ -211,30 +213,41 @@ def unlearn(
     >>> from theory.objective import method
     >>> from synthetic.gaussians import draw
     >>> problem = problem_from_arrays(**vars(draw(alpha=1.0, seed=0)), fit_steps=200)
-    >>> unlearn(problem, method("NPO", beta=1.0), lr=5e-3, steps=50, every=25).steps
-    array([ 0., 25., 50.])
+    >>> unlearn(problem, method("NPO", beta=1.0), lr=5e-3, steps=60, every=25).steps
+    array([ 0., 25., 50., 60.])
     """
-    if not (lr > 0 and steps >= 0 and every > 0):
+    if not (0 < lr < np.inf and steps >= 0 and every > 0):
         raise UserError(f"unlearn needs lr > 0, steps ≥ 0 and every > 0; got lr={lr}, steps={steps}, every={every}.")
+    with np.errstate(over="ignore", invalid="ignore"):  # a diverging run ends by the test for finite numbers
+        rows = _descend(problem, objective, lr, steps, every, progress)
+    return Trajectory(*(np.asarray(column) for column in zip(*rows, strict=True)))
+
+
+def _descend(
+    problem: Problem, objective: Objective, lr: float, steps: int, every: int, progress: Progress
+) -> list[tuple[float, ...]]:
+    """The rows of a Trajectory."""
     theta = problem.theta_ref.copy()
     forget_slope = _forget_slope(problem, objective, problem.H_forget @ theta)
     retain_slope = _retain_slope(problem, objective, problem.H_retain @ theta)
-    back_forget, back_retain = (
-        np.ascontiguousarray(problem.H_forget.T),
-        np.ascontiguousarray(problem.H_retain.T),
-    )
-    rows = []
+    back_forget, back_retain = np.ascontiguousarray(problem.H_forget.T), np.ascontiguousarray(problem.H_retain.T)
+    rows: list[tuple[float, ...]] = []
     for k in range(steps + 1):
-        if k % every == 0:
-            rows.append((float(k), *_measure(problem, theta)))
+        if k % every == 0 or k == steps:
+            row = (float(k), *_measure(problem, theta))
+            if not np.isfinite(row).all():
+                break
+            rows.append(row)
             progress(k, steps)
+        if k == steps:
+            break
         gradient = back_forget @ forget_slope(problem.H_forget @ theta)
         if retain_slope is not None:
             gradient += back_retain @ retain_slope(problem.H_retain @ theta)
         theta = theta - lr * gradient
         if not np.isfinite(theta).all():
             break
-    return Trajectory(*(np.asarray(column) for column in zip(*rows, strict=True)))
+    return rows
 
 
 def _measure(problem: Problem, theta: Array) -> tuple[float, ...]:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from pydantic import Field, PositiveInt
 
-from records.settings import Finite, NotNegative, Positive, Seed, distinct
+from records.settings import NotNegative, Positive, Seed, distinct
 from records.store import Data, load, save
 from records.work import Progress, Run, Unit
 from synthetic.gaussians import draw
@@ -64,7 +64,7 @@ class Preset:
     """How much of Section 4 to run; the paper's values where nothing else is said."""
 
     seeds: tuple[Seed, ...] = (1000, 2000, 3000, 4000, 5000)  # as in the authors' code
-    alpha: Finite = 1.0
+    alpha: Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)] = 1.0  # beyond, π_ref is certain in float64
     fit_steps: PositiveInt = FIT_STEPS
     steps: PositiveInt = 2000
     every: PositiveInt = 25

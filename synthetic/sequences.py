@@ -25,6 +25,15 @@ class Sizes:
     answer: int
     vocab: int
 
+    def __post_init__(self) -> None:
+        """Refuse so few possible prompts that `draw` would hardly ever, or never, find distinct ones."""
+        count = self.forget + self.retain
+        if self.vocab**self.prompt < max(4 * count, count**2 // 4):
+            raise ValueError(
+                f"{count} distinct prompts of {self.prompt} token(s) need a larger vocabulary than {self.vocab}, "
+                "or longer prompts."
+            )
+
     @property
     def length(self) -> int:
         """Tokens of one sequence."""
@@ -56,10 +65,6 @@ class Split(NamedTuple):
 
 def _distinct_prompts(count: int, length: int, vocab: int, generator: torch.Generator) -> Tensor:
     """Random prompts of which no two are equal: one prompt with two answers can't be memorised."""
-    if vocab**length < 4 * count:
-        raise ValueError(
-            f"{count} distinct prompts of {length} token(s) need a larger vocabulary than {vocab}, or longer prompts."
-        )
     prompts = torch.randint(vocab, (count, length), generator=generator)
     while torch.unique(prompts, dim=0).shape[0] < count:
         prompts = torch.randint(vocab, (count, length), generator=generator)

@@ -54,6 +54,7 @@ __all__ = ["QUICK", "REPRODUCE", "Preset", "coupling", "name_of", "units"]
 
 PACKAGES = ("theory", "synthetic", "records")
 MEMORISE = "transformer/memorise"
+LEAST_STEPS = 4  # of a path: fewer give no slope
 Array = np.ndarray
 
 
@@ -84,9 +85,19 @@ class Preset:
     every: PositiveInt = 5
 
     def __post_init__(self) -> None:
-        """Refuse equal betas, and what `Sizes` and `Config` refuse."""
+        """Refuse equal betas, what `Sizes` and `Config` refuse, and paths too short for a slope."""
         distinct("betas", self.betas)
         _ = self.sizes, self.config
+        for kind, step, until in (
+            ("single", self.single_step, self.single_until),
+            ("set", self.set_step, self.set_until),
+        ):
+            end = min(until, min(self.betas) * self.nats)
+            if end < LEAST_STEPS * step:
+                raise ValueError(
+                    f"paths that end at {end:g} (the least of {kind}_until and least beta · nats) have fewer than "
+                    f"{LEAST_STEPS} steps of {kind}_step={step:g}: take smaller steps or raise the end"
+                )
 
     @property
     def sizes(self) -> Sizes:

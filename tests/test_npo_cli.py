@@ -1,9 +1,12 @@
 """The command as a stranger meets it: fast help, and one clear message for each mistake."""
 
-import re
+import errno
+import json
+import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,12 +41,23 @@ def _run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *w
     return int(caught.value.code or 0), captured.out, captured.err
 
 
+@pytest.fixture
+def short_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """π_ref and π_retr of `npo synthetic logistic` from few steps, to save time."""
+    from npo import logistic
+
+    monkeypatch.setattr(logistic, "problem_from_arrays", partial(logistic.problem_from_arrays, fit_steps=100))
+
+
 MISTAKES = {
     "unknown method": (
         ["synthetic", "logistic", "--method", "NPQ"],
         "--method NPQ: Unknown method 'NPQ'. Did you mean NPO?",
     ),
-    "method without its β": (["synthetic", "logistic", "--method", "NPO"], "npo needs beta=…"),
+    "method without its β": (
+        ["synthetic", "logistic", "--method", "NPO"],
+        "--method NPO: it needs a β: give it with --beta, e.g. --beta 1.",
+    ),
     "β for a method without": (["synthetic", "logistic", "--method", "GA", "--beta", "1"], "none of GA takes β"),
     "β not positive": (
         ["synthetic", "logistic", "--method", "NPO", "--beta", "-1"],
@@ -51,7 +65,21 @@ MISTAKES = {
     ),
     "lr not positive": (
         ["synthetic", "logistic", "--method", "GA", "--lr", "0"],
-        "--lr must be positive, got 0.0",
+        "--lr must be a positive number, got 0.0",
+    ),
+    "lr infinite": (["synthetic", "logistic", "--lr", "inf"], "--lr must be a positive number, got inf"),
+    "lr not a number": (["synthetic", "logistic", "--lr", "nan"], "--lr must be a positive number, got nan"),
+    "alpha not a number": (["synthetic", "logistic", "--alpha", "nan"], "--alpha must be a finite number, got nan"),
+    "alpha too large to fit": (["synthetic", "logistic", "--alpha", "1e308"], "Fitting π_ref and π_retr diverged"),
+    "negative seed": (["synthetic", "logistic", "--seed", "-1"], "Invalid value for '--seed'"),
+    "negative seed of a theorem": (["theory", "proposition-1", "--seed", "-1"], "Invalid value for '--seed'"),
+    "seed beyond all generators": (
+        ["theory", "proposition-1", "--seed", "99999999999999999999"],
+        "Invalid value for '--seed'",
+    ),
+    "a file where a method's folder should be": (
+        ["synthetic", "logistic", "--method", "GA", "--out", "{tmp}/taken"],
+        "Can't write to the folder {tmp}/taken/GA",
     ),
     "no such loss file": (["synthetic", "logistic", "--method", "x.py:f"], "there is no file x.py"),
     "no such retain term": (["synthetic", "logistic", "--method", "x.py:f+zz"], "+zz is no retain term"),
@@ -76,14 +104,55 @@ MISTAKES = {
         ["reproduce", "--quick", "--only", "theory", "--out", "{tmp}/file/below"],
         "Can't write to the folder {tmp}/file/below",
     ),
+    "a setting given twice": (
+        ["reproduce", "logistic.alpha=0", "logistic.alpha=1"],
+        "given more often: logistic.alpha",
+    ),
+}
+
+SETTINGS = {
+    "theory.seed=-1": "theory: seed must be at least 0",
+    "theory.lr=1e9": "theory: Theorem 2 allows a coupling of",
+    "theory.beta=inf": "theory: beta must be positive and finite.",
+    "theory.steps=1": "theory: slopes against log t need steps ≥ 100.",
+    "theory.law_step=3": "theory: the bounds on the law need law_step < 1.",
+    "theory.law_betas=": "theory: law_betas must be one or more finite numbers ≥ 0.",
+    "theory.law_betas=1,1": "theory: law_betas must differ from each other",
+    "transformer.width=65": "transformer: width 65 must be a multiple of heads 4.",
+    "transformer.betas=0.5,0.5": "transformer: betas holds 0.5 more than once.",
+    "transformer.betas=": "transformer: betas needs at least one value.",
+    "transformer.nats=inf": "transformer.nats: Input should be a finite number, got 'inf'.",
+    "transformer.vocab=2 transformer.prompt=1": "transformer: 32 distinct prompts of 1 token(s) need a larger",
+    "transformer.nats=0.001": "transformer: paths that end at 0.0001 (the least of single_until and least beta",
+    "transformer.set_until=0.1": "fewer than 4 steps of set_step=0.25: take smaller steps or raise the end.",
+    "logistic.alpha=100": "logistic.alpha: Input should be less than or equal to 10, got '100'.",
+    "logistic.law_examples=999": "logistic.law_examples.0: Input should be less than 200, got '999'.",
+    "logistic.alpha=nan": "logistic.alpha: Input should be a finite number, got 'nan'.",
+    "logistic.figure3_lr=inf": "logistic.figure3_lr: Input should be a finite number, got 'inf'.",
+    "logistic.seeds=1,1": "logistic: seeds holds 1 more than once.",
+    "logistic.seeds=": "logistic: seeds needs at least one value.",
+    "logistic.seeds=-1": "logistic.seeds.0: Input should be greater than or equal to 0, got '-1'.",
+    "logistic.figure3_betas=0.1,0.1": "logistic: figure3_betas holds 0.1 more than once.",
+    "llm.shape.hidden=96 llm.shape.heads=5": "llm.shape.hidden=96 is no multiple of 2 · 5 heads.",
+    "llm.subset.retain_authors=100000": "llm.subset.retain_authors: Input should be less than or equal to 200",
+    "llm.unlearn.lr=inf": "llm: unlearn.lr must be finite.",
+    "llm.methods=NPQ": "llm.methods: Unknown method 'NPQ'.",
+    "llm.methods=": "llm.methods: Tuple should have at least 1 item",
+}
+MISTAKES |= {
+    words: (["reproduce", "--quick", "--only", words.partition(".")[0], *words.split()], message)
+    for words, message in SETTINGS.items()
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.usefixtures("short_fit")
 def test_a_mistake_gets_one_message_and_exit_code_2(
     mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "GA").write_text("")
     monkeypatch.delenv("NPO_DATA", raising=False)
     words, message = MISTAKES[mistake]
     code, out, err = _run(monkeypatch, capsys, *(w.format(tmp=tmp_path) for w in words))
@@ -95,16 +164,17 @@ def test_a_mistake_gets_one_message_and_exit_code_2(
 
 
 def test_a_broken_line_of_the_data_is_named(
-    tmp_path: Path, tofu: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    row = {"answer": "Yes.", "paraphrased_answer": "Indeed.", "perturbed_answer": ["No.", "Never."]}
     for name in ("forget10_perturbed.json", "retain_perturbed.json"):
-        lines = (tofu / name).read_text(encoding="utf8").splitlines()
+        lines = [json.dumps({"question": f"{name} {i}?", **row}) for i in range(60)]
         lines[-1] = lines[-1][:-5]
         (tmp_path / name).write_text("\n".join(lines), encoding="utf8")
-    code, _, err = _run(monkeypatch, capsys, "reproduce", "--quick", "--only", "llm", "--data", str(tmp_path))
+    code, out, err = _run(monkeypatch, capsys, "reproduce", "--quick", "--only", "llm", "--data", str(tmp_path))
     assert code == 2
-    assert re.search(r"_perturbed\.json\D+400", err)  # file and line
-    assert "Traceback" not in err
+    assert "_perturbed.json has 1 unusable line(s):\n  line 60: not JSON" in err
+    assert "Traceback" not in out + err
 
 
 def test_mistakes_in_the_words_themselves_are_click_s(
@@ -121,68 +191,78 @@ def test_the_real_command_prints_no_traceback(root: Path) -> None:
     assert done.stderr == "npo: --only x: no such step; the steps are theory, logistic, transformer, llm.\n"
 
 
-def test_logistic_runs_ones_own_loss_beside_the_paper_s(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "mine.py").write_text(
-        "import torch\n\n\ndef loss(logp, ref_logp, *, beta: float):\n"
-        "    return 2 / beta * torch.log1p(torch.exp(beta * (logp - ref_logp)))\n"
-    )
-    own = f"{tmp_path}/mine.py:loss+rt"
-    words = ("--method", "NPO+RT", "--method", own, "--beta", "1", "--steps", "50", "--out", str(tmp_path / "out"))
-    code, out, _ = _run(monkeypatch, capsys, "synthetic", "logistic", *words)
-    assert code == 0
-    assert "NPO+RT" in out
-    from records.store import load
-
-    (theirs,) = (tmp_path / "out").glob("NPO+RT")
-    (mine,) = (tmp_path / "out").glob("*mine*")
-    difference = load(theirs).arrays["forget_distance"] - load(mine).arrays["forget_distance"]
-    assert abs(difference).max() < 1e-12
-
-
-def test_doctor_examines_this_machine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = _run(monkeypatch, capsys, "doctor")
-    assert code == 0
-    for what in ("python", "torch", "transformers", "numba", "CPU", "GPU"):
-        assert what in out
-
-
-def test_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from npo import doctor
-
-    real = doctor._version
-    monkeypatch.setattr(doctor, "_version", lambda name: None if name == "accelerate" else real(name))
-    assert doctor.examine() == 1
-    assert "Absent: accelerate. For it: pip install -e '.[scale]'" in capsys.readouterr().out
-
-
-def test_theory_lists_and_checks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from theory.catalogue import CATALOGUE
-
-    code, out, _ = _run(monkeypatch, capsys, "theory")
-    assert code == 0
-    assert all(name in out for name in CATALOGUE)
-    code, out, _ = _run(monkeypatch, capsys, "theory", "intrinsic-time", "--seed", "4")
-    assert code == 0
-    assert "hypotheses: met" in out
-    assert "holds at" in out
-    code, out, _ = _run(monkeypatch, capsys, "theory", "slips")
-    assert code == 0
-    assert "XX" in out
-
-
-def test_theory_exits_with_1_where_a_theorem_fails(
+@pytest.mark.usefixtures("short_fit")
+def test_logistic_runs_without_any_option_and_says_where_a_run_diverged(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import dataclasses
+    code, out, _ = _run(monkeypatch, capsys, "synthetic", "logistic", "--steps", "40", "--every", "25")
+    assert code == 0
+    assert "NPO+RT │ 40 " in out
+    code, out, _ = _run(
+        monkeypatch, capsys, "synthetic", "logistic", "--method", "GA", "--lr", "1e308", "--steps", "40"
+    )
+    assert code == 0
+    assert "GA diverged after step" in out
 
-    from theory.catalogue import CATALOGUE
-    from theory.theorem import Bounds
 
-    exhibit = CATALOGUE["proposition-1"]
-    never = dataclasses.replace(exhibit.theorem, predict=lambda instance, at: Bounds(at + 1e9, at + 1e10))
-    monkeypatch.setitem(CATALOGUE, "proposition-1", dataclasses.replace(exhibit, theorem=never))
-    code, out, _ = _run(monkeypatch, capsys, "theory", "proposition-1")
-    assert code == 1
-    assert "FAILS" in out
+# --- a run that is stopped, a folder in use, a full disk ------------------------------------------------------------
+
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from npo.cli import main; main()"
+)
+
+
+def test_an_interrupted_run_says_so_and_how_to_go_on(root: Path, tmp_path: Path) -> None:
+    words = ["reproduce", "--quick", "--only", "logistic", "--out", str(tmp_path / "out")]
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTIBLE, *words], cwd=root, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if "running" in line:
+                break
+        run.send_signal(signal.SIGINT)
+        rest = run.stderr.read()
+    assert run.returncode == 130
+    assert "npo: stopped; finished pieces are kept, the same command goes on from there." in rest
+    assert "Traceback" not in rest
+    assert not [p for p in (tmp_path / "out").rglob(".*") if p.name != ".lock"]
+
+
+def test_two_runs_do_not_share_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from records.store import locked
+
+    words = ("reproduce", "--quick", "--only", "theory", "--out", str(tmp_path))
+    with locked(tmp_path):
+        code, _, err = _run(monkeypatch, capsys, *words)
+    assert code == 2
+    assert f"npo: Another run is working in {tmp_path}. Wait until it has ended" in err
+
+
+def _full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["reproduce", "--quick", "--only", "theory"], "npo: Can't write {tmp}/theory/proposition-1: No space left"),
+        (["synthetic", "logistic", "--steps", "9"], "npo: Can't use the disk: No space left on device. Make room"),
+    ],
+)
+@pytest.mark.usefixtures("short_fit")
+def test_a_full_disk_is_told_and_nothing_half_written_stays(
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("numpy.savez_compressed", _full)
+    code, _, err = _run(monkeypatch, capsys, *words, "--out", str(tmp_path))
+    assert code == 2
+    assert message.format(tmp=tmp_path) in err
+    assert "Traceback" not in err
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] in ([], [".lock"])

@@ -1,5 +1,6 @@
 """Whole or absent, once and never stale; a user's own function; settings with all mistakes at once."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import PositiveFloat
+from safetensors import SafetensorError
 
 from records.errors import UserError
 from records.loader import load_function
-from records.settings import override, parse_words
-from records.store import Data, content_hash, finish, finished, load, manifest, save, writable, write_json
+from records.settings import distinct, override, parse_words
+from records.store import Data, content_hash, finish, finished, load, locked, manifest, save, writable, write_json
 from records.work import Unit, keys, run_missing
 
 # --- store ----------------------------------------------------------------------------------------------------------
@@ -77,6 +79,59 @@ def test_a_spoilt_manifest_is_not_finished(tmp_path: Path) -> None:
     assert manifest(tmp_path / "unit")["settings"] == {"a": 1}
     (tmp_path / "unit" / "manifest.json").write_text("{")
     assert not finished(tmp_path / "unit", "key")
+
+
+@pytest.mark.parametrize("name", ["data.npz", "data.json"])
+def test_a_piece_of_work_without_one_of_its_files_is_done_again(tmp_path: Path, name: str) -> None:
+    def build(folder: Path) -> None:
+        save(folder, Data({"x": np.arange(3.0)}, {"y": 1}))
+
+    finish(tmp_path / "unit", "key", {}, build)
+    assert finished(tmp_path / "unit", "key")
+    assert set(manifest(tmp_path / "unit")["files"]) == {"data.npz", "data.json"}
+    path = tmp_path / "unit" / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert not finished(tmp_path / "unit", "key")
+    path.unlink()
+    assert not finished(tmp_path / "unit", "key")
+    path.write_bytes(whole)
+    assert finished(tmp_path / "unit", "key")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_told_and_the_old_piece_stays(tmp_path: Path, error: Exception) -> None:
+    finish(tmp_path / "unit", "old", {}, lambda folder: write_json(folder / "x.json", 1))
+
+    def build(folder: Path) -> None:
+        (folder / "half").write_text("half")
+        raise error
+
+    with pytest.raises(UserError, match=r"Can't write .*unit: .*No space left on device.*\. Make room or choose"):
+        finish(tmp_path / "unit", "new", {}, build)
+    assert finished(tmp_path / "unit", "old")
+    assert [p.name for p in tmp_path.iterdir()] == ["unit"]
+
+
+def test_a_file_where_a_folder_should_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "theory").write_text("")
+    with pytest.raises(UserError, match=r"Can't write .*theory/unit: "):
+        finish(tmp_path / "theory" / "unit", "key", {}, lambda folder: None)
+
+
+def test_a_save_that_fails_leaves_the_old_files(tmp_path: Path) -> None:
+    save(tmp_path, Data({"a": np.arange(3.0)}, {"x": 1}))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        save(tmp_path, Data({"a": np.array([object()])}, {"x": 2}))
+    assert load(tmp_path).values == {"x": 1}
+    assert load(tmp_path).arrays["a"].tolist() == [0, 1, 2]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data.json", "data.npz"]
 
 
 def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
@@ -142,7 +197,36 @@ def test_a_killed_process_leaves_whole_units_and_the_next_one_goes_on(tmp_path: 
     with start(0) as second:
         out = second.communicate()[0]
     assert out == "slow\n"  # the quick one was kept
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["quick", "slow"]  # and the half-done folder is gone
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "quick", "slow"]  # the half-done folder is gone
+
+
+def test_a_folder_is_held_by_one_run_and_free_once_that_is_killed(tmp_path: Path, root: Path) -> None:
+    command = [sys.executable, "-c", SLOW_WORK, str(tmp_path), "60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as first:
+        assert first.stdout is not None
+        assert [first.stdout.readline(), first.stdout.readline()] == ["quick\n", "slow\n"]
+        half = [p for p in tmp_path.rglob("half") if p.parent.name.startswith(".slow.")]
+        with pytest.raises(UserError, match=r"Another run is working in .*\. Wait until it has ended, or choose"):
+            run_missing([_unit("slow", [])], tmp_path)
+        assert [p for p in half if p.exists()]  # the first one's working folder is still there
+        os.kill(first.pid, signal.SIGKILL)
+    log: list[str] = []
+    run_missing([_unit("slow", log)], tmp_path)
+    assert log == ["slow"]
+
+
+def test_the_lock_is_let_go_and_is_none_where_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        with locked(tmp_path):
+            pass
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with locked(tmp_path), locked(tmp_path):
+        pass
+
+
+def test_two_units_of_one_name_are_a_mistake_of_the_program(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Two units are named a"):
+        run_missing([_unit("a", []), _unit("a", [])], tmp_path)
 
 
 # --- a user's own function ------------------------------------------------------------------------------------------
@@ -208,3 +292,24 @@ def test_all_mistakes_are_reported_at_once() -> None:
     assert "Unknown key outer.inner. Did you mean outer.inner.lr?" in text
     with pytest.raises(UserError, match=r"these are not: 'beta'"):
         parse_words(["beta"])
+
+
+@dataclass(frozen=True)
+class Whole:
+    betas: tuple[PositiveFloat, ...] = (0.1, 1.0)
+    inner: Inner = Inner()
+
+    def __post_init__(self) -> None:
+        distinct("betas", self.betas)
+
+
+def test_what_is_wrong_with_several_fields_together_is_said_in_its_own_words() -> None:
+    for text, said in (("1,1.0", "betas holds 1 more than once."), ("", "betas needs at least one value.")):
+        with pytest.raises(UserError) as caught:
+            override(Whole(), {"betas": text}, label="whole")
+        assert str(caught.value) == f"whole: {said}"
+
+
+def test_a_setting_is_given_once() -> None:
+    with pytest.raises(UserError, match=r"Each setting can be given once; given more often: a\.b"):
+        parse_words(["a.b=1", "a.c=1", "a.b=2"])

@@ -50,7 +50,7 @@ def test_a_line_separator_inside_an_answer_is_no_end_of_line(tmp_path):
         (_row(paraphrased_answer=""), "line 2: paraphrased_answer is empty"),
         (_row(perturbed_answer=[]), "line 2: perturbed_answer is not a list of texts"),
         (_row(perturbed_answer=["No.", ""]), "line 2: perturbed_answer is not a list of texts"),
-        (_row(perturbed_answer=["No."]), "line 2: 1 perturbed answers, the rows before it have 2"),
+        (_row(perturbed_answer=["No."]), "line 2: 1 perturbed answer(s), in this file 2 are usual"),
     ],
 )
 def test_a_broken_line_is_named_with_file_and_number(tmp_path, broken, words):
@@ -58,6 +58,14 @@ def test_a_broken_line_is_named_with_file_and_number(tmp_path, broken, words):
     assert f"{tmp_path / 'rows.json'} has 1 unusable line(s):" in message
     assert words in message
     assert "download the file again from huggingface.co/datasets/locuslab/TOFU" in message
+
+
+def test_the_usual_number_of_perturbed_answers_is_that_of_most_rows(tmp_path):
+    rows = [_row(0, perturbed_answer=["No."]), "{", *(_row(i) for i in range(1, 40))]
+    message = _error(_write(tmp_path / "rows.json", rows))
+    assert "has 2 unusable line(s)" in message
+    assert "line 1: 1 perturbed answer(s), in this file 2 are usual" in message
+    assert "line 2: not JSON" in message
 
 
 def test_many_broken_lines_are_told_at_once_the_first_few_in_words(tmp_path):

@@ -1,5 +1,7 @@
 """The logistic engine against the obvious implementation, its columns, its refusals."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -77,8 +79,8 @@ def test_an_objective_of_ones_own(problem: Problem) -> None:
 
 def test_columns_are_float64_and_start_before_the_first_step(problem: Problem) -> None:
     path = unlearn(problem, method("GA"), lr=1e-3, steps=7, every=3)
-    assert path.steps.tolist() == [0, 3, 6]
-    assert all(column.dtype == np.float64 and len(column) == 3 for column in path.arrays().values())
+    assert path.steps.tolist() == [0, 3, 6, 7]
+    assert all(column.dtype == np.float64 and len(column) == 4 for column in path.arrays().values())
     assert path.forget_kl[0] == path.retain_kl[0] == path.reference_distance[0] == 0
     assert path.parameter_distance[0] == pytest.approx(np.linalg.norm(problem.theta_ref - problem.theta_retrain))
 
@@ -90,9 +92,40 @@ def test_huge_steps_stay_finite(problem: Problem) -> None:
 
 
 def test_a_diverged_run_keeps_its_history(problem: Problem) -> None:
-    with np.errstate(over="ignore", invalid="ignore"):
-        path = unlearn(problem, method("GA"), lr=1e308, steps=50, every=1)
+    path = unlearn(problem, method("GA"), lr=1e308, steps=50, every=1)
     assert 1 <= len(path.steps) < 51
+    assert all(np.isfinite(column).all() for column in path.arrays().values())
+
+
+def test_the_end_is_the_last_step_and_no_gradient_is_taken_after_it(problem: Problem) -> None:
+    calls = []
+
+    def own(logp: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        return logp
+
+    path = unlearn(problem, compose(own), lr=1e-3, steps=40, every=25)
+    assert path.steps.tolist() == [0, 25, 40]
+    assert len(calls) == 40
+    assert unlearn(problem, compose(own), lr=1e-3, steps=0, every=25).steps.tolist() == [0]
+
+
+def test_an_estimator_of_ones_own_for_the_reference_point_is_kept(problem: Problem) -> None:
+    def nothing(kl_to_ref: torch.Tensor) -> torch.Tensor:
+        return 0 * kl_to_ref.mean()
+
+    kto = dataclasses.replace(method("KTO", beta=0.7), z_ref=nothing)
+    mine = unlearn(problem, kto, lr=0.02, steps=50, every=10)
+    npo = unlearn(problem, method("NPO", beta=0.7), lr=0.02, steps=50, every=10)
+    np.testing.assert_allclose(mine.forget_distance, npo.forget_distance, atol=1e-12)  # KTO with z_ref = 0 is NPO
+
+
+def test_inputs_that_overflow_are_told() -> None:
+    arrays = vars(draw(alpha=1e308, seed=0, n_forget=5, n_retain=5, n_eval=5))
+    with pytest.raises(UserError, match="Fitting π_ref and π_retr diverged: scale the inputs down"):
+        problem_from_arrays(**arrays, fit_steps=10)
+    with pytest.raises(UserError, match=r"W has shape \(3,\): a matrix"):
+        problem_from_arrays(**{**arrays, "W": np.ones(3)})
 
 
 def test_fit_is_gradient_descent_on_the_mean_cross_entropy() -> None:
@@ -153,7 +186,7 @@ def test_every_mistake_in_the_arrays_is_named() -> None:
     assert "X_eval_forget holds NaN" in text
 
 
-@pytest.mark.parametrize("wrong", [{"lr": 0.0}, {"steps": -1}, {"every": 0}])
+@pytest.mark.parametrize("wrong", [{"lr": 0.0}, {"lr": np.inf}, {"steps": -1}, {"every": 0}])
 def test_unlearn_refuses(problem: Problem, wrong: dict[str, float]) -> None:
     with pytest.raises(UserError, match="unlearn needs lr > 0"):
         unlearn(problem, method("GA"), **{"lr": 1e-3, "steps": 5, "every": 1, **wrong})  # type: ignore[arg-type]

@@ -154,7 +154,12 @@ def follow(
             break
         w = weight(drop)
         now = rates(log_probs, theta, w)
-        eta = min(2 * largest, step / (scale * float(now.motion.abs().max())))
+        fastest = float(now.motion.abs().max())
+        if not 0 < fastest < float("inf"):
+            raise HypothesisError(
+                "No example moves: its gradient is 0 in float64. Take a reference that is less certain."
+            )
+        eta = min(2 * largest, step / (scale * fastest))
         theta, drop, largest = _linear_step(log_probs, theta, start, drop, now, eta, step)
         elapsed += largest
         clock = clock + largest * now.clock
