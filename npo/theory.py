@@ -57,10 +57,24 @@ def check(name: str, seed: int) -> int:
     measured = theorem.measure(instance)
     bounds = theorem.predict(instance, measured.at)
     console.print(_rows(bounds, measured))
+    if exhibit.looser:
+        wide = exhibit.looser.predict(instance, measured.at)
+        narrower = float(np.mean((wide.upper - wide.lower)[-1] / (bounds.upper - bounds.lower)[-1]))
+        console.print(f"at the end the band is {narrower:.2f} times narrower than that of “{exhibit.looser.name}”")
+    console.print(_room(bounds, measured))
     verdict = theorem.judge(bounds, measured)
     console.print(str(verdict), style="green" if verdict.holds else "red", markup=False)
     console.print(f"{time.perf_counter() - started:.2f} s")
     return 0 if verdict.holds else 1
+
+
+def _room(bounds: Bounds, measured: Measurement) -> str:
+    """How far the measurement stays from either bound at the end, as fractions of the measured value."""
+    value = measured.value[-1]
+    below, above = (float(np.mean(np.abs(gap / value))) for gap in (value - bounds.lower[-1], bounds.upper[-1] - value))
+    return (
+        f"at the end the measurement is {below:.2%} above the lower and {above:.2%} below the upper bound, in the mean"
+    )
 
 
 def _rows(bounds: Bounds, measured: Measurement) -> Table:

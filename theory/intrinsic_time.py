@@ -154,12 +154,7 @@ def follow(
             break
         w = weight(drop)
         now = rates(log_probs, theta, w)
-        fastest = float(now.motion.abs().max())
-        if not 0 < fastest < float("inf"):
-            raise HypothesisError(
-                "No example moves: its gradient is 0 in float64. Take a reference that is less certain."
-            )
-        eta = min(2 * largest, step / (scale * fastest))
+        eta = min(2 * largest, step / (scale * _fastest(now)))
         theta, drop, largest = _linear_step(log_probs, theta, start, drop, now, eta, step)
         elapsed += largest
         clock = clock + largest * now.clock
@@ -170,6 +165,13 @@ def follow(
 
 def _kept(x: Tensor) -> Array:
     return x.cpu().numpy().astype(np.float64)  # astype copies
+
+
+def _fastest(now: Rates) -> float:
+    fastest = float(now.motion.abs().max())
+    if not 0 < fastest < float("inf"):
+        raise HypothesisError("No example moves: its gradient is 0 in float64. Take a reference that is less certain.")
+    return fastest
 
 
 def _linear_step(
