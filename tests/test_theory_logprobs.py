@@ -78,7 +78,8 @@ def test_every_form_agrees_with_loops(seed: int, bias: bool, softcap: float | No
     slow, counts = _slowly(logits, labels)
     expected = torch.tensor(slow, dtype=torch.float64)
     by_token = token_logprobs(hidden, head, labels, budget=budget)
-    torch.testing.assert_close(by_token.logp, token_logprobs_from_logits(logits, labels).logp, rtol=1e-12, atol=1e-12)
+    for ours, theirs in zip(by_token, token_logprobs_from_logits(logits, labels), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)  # log-probabilities, whose they are, how many
     assert torch.bincount(by_token.example).tolist() == by_token.tokens.tolist() == counts
     for found in (
         summed(hidden, head, labels, budget=budget),

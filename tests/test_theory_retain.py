@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch.nn.functional import kl_div, linear, log_softmax
 
@@ -45,11 +45,11 @@ def _leaves(hidden: torch.Tensor, head: Head, *, frozen: bool = False) -> tuple[
 def _slowly(ref_logits: torch.Tensor, logits: torch.Tensor, positions: torch.Tensor) -> list[float]:
     """The formula as loops."""
     sums = []
-    for example, mask in enumerate(positions.tolist()):
+    for which, mask in enumerate(positions.tolist()):
         total = 0.0
         for t, counts in enumerate(mask):
             if counts:
-                ref, own = ref_logits[example, t].tolist(), logits[example, t].tolist()
+                ref, own = ref_logits[which, t].tolist(), logits[which, t].tolist()
                 ref_norm, own_norm = (math.log(sum(math.exp(z) for z in row)) for row in (ref, own))
                 total += sum(
                     math.exp(a - ref_norm) * ((a - ref_norm) - (b - own_norm)) for a, b in zip(ref, own, strict=True)
@@ -59,6 +59,8 @@ def _slowly(ref_logits: torch.Tensor, logits: torch.Tensor, positions: torch.Ten
 
 
 @given(seed=SEEDS, budget=BUDGETS, softcap=CAPS, ref_softcap=CAPS)
+@example(seed=0, budget=600, softcap=None, ref_softcap=None)  # several rows of several examples in a chunk
+@example(seed=1, budget=600, softcap=2.0, ref_softcap=2.0)
 def test_every_form_agrees_with_loops(seed: int, budget: int, softcap: float | None, ref_softcap: float | None) -> None:
     ref_hidden, ref_head, hidden, head, positions = _batch(seed)
     ref_head, head = ref_head._replace(softcap=ref_softcap), head._replace(softcap=softcap)
@@ -147,6 +149,7 @@ def test_named_reductions(seed: int) -> None:
     mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [0, 1, 1, 0, 0]])
     ref_logp, logp = log_softmax(ref_logits, -1), log_softmax(logits, -1)
     authors = kl_div(logp.flatten(0, 1), ref_logp.flatten(0, 1), reduction="batchmean", log_target=True)
+    assert padded_positions(mask).dtype == real_positions(mask).dtype == torch.bool
     padded = kl_from_logits(ref_logits, logits, padded_positions(mask))
     torch.testing.assert_close(padded.mean(), authors, rtol=1e-12, atol=1e-12)
     real = kl_from_logits(ref_logits, logits, real_positions(mask))
@@ -156,6 +159,16 @@ def test_named_reductions(seed: int) -> None:
     answers = kl_from_logits(ref_logits, logits, answer_positions(labels, vocab=7))
     expected = by_row[:, :-1][labels[:, 1:] != -100].mean()
     torch.testing.assert_close(answers.mean(), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("wide", ["hidden", "weight", "bias"])
+@pytest.mark.parametrize("budget", [0, 2**28])
+def test_the_widest_of_what_the_model_brings_decides(wide: str, budget: int) -> None:
+    ref_hidden, ref_head, hidden, head, positions = _batch(0, torch.float32)
+    assert head.bias is not None
+    head = head._replace(**{wide: getattr(head, wide).double()}) if wide != "hidden" else head
+    hidden = hidden.double() if wide == "hidden" else hidden
+    assert kl_from_hidden(ref_hidden, ref_head, hidden, head, positions, budget=budget).kl.dtype == torch.float64
 
 
 def test_errors_name_what_is_wrong() -> None:
