@@ -60,10 +60,13 @@ def check(name: str, seed: int) -> int:
     if exhibit.looser:
         wide = exhibit.looser.predict(instance, measured.at)
         narrower = float(np.mean((wide.upper - wide.lower)[-1] / (bounds.upper - bounds.lower)[-1]))
-        console.print(f"at the end the band is {narrower:.2f} times narrower than that of “{exhibit.looser.name}”")
-    console.print(_room(bounds, measured))
+        console.print(
+            f"at the end the band is {narrower:.2f} times narrower than that of “{exhibit.looser.name}”", soft_wrap=True
+        )
+    if np.all(measured.value[-1] > 0):
+        console.print(_room(bounds, measured), soft_wrap=True)
     verdict = theorem.judge(bounds, measured)
-    console.print(str(verdict), style="green" if verdict.holds else "red", markup=False)
+    console.print(str(verdict), style="green" if verdict.holds else "red", markup=False, soft_wrap=True)
     console.print(f"{time.perf_counter() - started:.2f} s")
     return 0 if verdict.holds else 1
 
