@@ -120,3 +120,16 @@ def test_the_project_names_no_machine(root: Path) -> None:
         if path.suffix in {".py", ".md", ".toml", ".txt", ".ipynb", ".html"} and path.is_file():
             found = pattern.search(path.read_text(encoding="utf8"))
             assert found is None or name == "tests/test_architecture.py", f"{name} names {found and found.group()}"
+
+
+def test_explained_mutants_are_of_functions_that_exist_and_give_a_reason(root: Path) -> None:
+    lines = [
+        x for x in (root / "tests" / "mutants.txt").read_text(encoding="utf8").splitlines() if x[:1] not in ("#", "")
+    ]
+    for line in lines:
+        name, count, reason = line.split(":", 2)
+        module, function = re.fullmatch(r"theory\.(\w+)\.x(?:ǁ\w+ǁ|_)(\w+)", name).groups()
+        source = ast.parse((root / "theory" / f"{module}.py").read_text(encoding="utf8"))
+        assert function in {n.name for n in ast.walk(source) if isinstance(n, ast.FunctionDef)}, name
+        assert int(count) > 0
+        assert len(reason) > 20

@@ -146,7 +146,7 @@ def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
 def _unit(name: str, log: list[str], settings: dict[str, object] | None = None, needs: tuple[str, ...] = ()) -> Unit:
     def run(folder: Path, inputs: object, progress: object) -> None:
         log.append(name)
-        save(folder, Data({}, {"inputs": sorted(inputs)}))  # type: ignore[call-overload]
+        save(folder, Data({}, {"inputs": sorted(inputs)}))
 
     return Unit(name, settings or {}, ("records",), run, needs)
 

@@ -189,7 +189,7 @@ def test_every_mistake_in_the_arrays_is_named() -> None:
 @pytest.mark.parametrize("wrong", [{"lr": 0.0}, {"lr": np.inf}, {"steps": -1}, {"every": 0}])
 def test_unlearn_refuses(problem: Problem, wrong: dict[str, float]) -> None:
     with pytest.raises(UserError, match="unlearn needs lr > 0"):
-        unlearn(problem, method("GA"), **{"lr": 1e-3, "steps": 5, "every": 1, **wrong})  # type: ignore[arg-type]
+        unlearn(problem, method("GA"), **{"lr": 1e-3, "steps": 5, "every": 1, **wrong})
 
 
 def test_presets_run_the_paper_s_settings() -> None:
