@@ -27,7 +27,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 notebooks: .venv/.notebooks  ## execute every notebook in place
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+	$(BIN)/jupyter execute --inplace --timeout=300 notebooks/*.ipynb
 
 bench: $(READY)            ## our speed claims, as ratios in one run
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python "$$script" || exit 1; done
