@@ -1,7 +1,8 @@
 """Files that are whole or absent, and pieces of work that are done once.
 
 A piece of work is a folder. It is built beside its place and renamed into it, so a killed process leaves either all
-of it or nothing; its manifest holds the hash of everything that the result depends on, so it is never stale.
+of it or nothing. Its manifest holds the hash of the settings, sources and inputs that made it, so a change of these
+makes it anew; versions of libraries are recorded there, and a change of those does not.
 """
 
 import hashlib

@@ -1,7 +1,10 @@
 """Settings for all tests: hypothesis profiles, one thread, and where things are."""
 
 import os
+import sys
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,3 +38,26 @@ def tofu() -> Path:
     if not os.environ.get("NPO_DATA"):
         pytest.skip("NPO_DATA is unset: it names the folder of the real TOFU files")
     return Path(os.environ["NPO_DATA"])
+
+
+@pytest.fixture
+def run_npo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """The command with these words, in this process: exit code, standard output, standard error."""
+    from npo.cli import main
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["npo", *words])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        captured = capsys.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def short_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """π_ref and π_retr of `npo synthetic logistic` from few steps, to save time."""
+    from npo import logistic
+
+    monkeypatch.setattr(logistic, "problem_from_arrays", partial(logistic.problem_from_arrays, fit_steps=100))

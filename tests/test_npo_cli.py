@@ -6,12 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from npo.cli import main
 
 NPO = [sys.executable, "-m", "npo.cli"]
 
@@ -31,22 +29,6 @@ def test_help_imports_nothing_heavy(root: Path) -> None:
     code = "import sys, npo.cli; print(sorted({'torch', 'numpy', 'matplotlib', 'scipy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def _run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["npo", *words])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    captured = capsys.readouterr()
-    return int(caught.value.code or 0), captured.out, captured.err
-
-
-@pytest.fixture
-def short_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """π_ref and π_retr of `npo synthetic logistic` from few steps, to save time."""
-    from npo import logistic
-
-    monkeypatch.setattr(logistic, "problem_from_arrays", partial(logistic.problem_from_arrays, fit_steps=100))
 
 
 MISTAKES = {
@@ -148,14 +130,14 @@ MISTAKES |= {
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.usefixtures("short_fit")
 def test_a_mistake_gets_one_message_and_exit_code_2(
-    mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_npo: Callable[..., tuple[int, str, str]]
 ) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "GA").write_text("")
     monkeypatch.delenv("NPO_DATA", raising=False)
     words, message = MISTAKES[mistake]
-    code, out, err = _run(monkeypatch, capsys, *(w.format(tmp=tmp_path) for w in words))
+    code, out, err = run_npo(*(w.format(tmp=tmp_path) for w in words))
     assert code == 2
     assert message.format(tmp=tmp_path) in err
     assert "Traceback" not in out + err
@@ -163,24 +145,20 @@ def test_a_mistake_gets_one_message_and_exit_code_2(
         assert "beta must be positive" in err
 
 
-def test_a_broken_line_of_the_data_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_broken_line_of_the_data_is_named(tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]]) -> None:
     row = {"answer": "Yes.", "paraphrased_answer": "Indeed.", "perturbed_answer": ["No.", "Never."]}
     for name in ("forget10_perturbed.json", "retain_perturbed.json"):
         lines = [json.dumps({"question": f"{name} {i}?", **row}) for i in range(60)]
         lines[-1] = lines[-1][:-5]
         (tmp_path / name).write_text("\n".join(lines), encoding="utf8")
-    code, out, err = _run(monkeypatch, capsys, "reproduce", "--quick", "--only", "llm", "--data", str(tmp_path))
+    code, out, err = run_npo("reproduce", "--quick", "--only", "llm", "--data", str(tmp_path))
     assert code == 2
     assert "_perturbed.json has 1 unusable line(s):\n  line 60: not JSON" in err
     assert "Traceback" not in out + err
 
 
-def test_mistakes_in_the_words_themselves_are_click_s(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, _, err = _run(monkeypatch, capsys, "reprodcue")
+def test_mistakes_in_the_words_themselves_are_click_s(run_npo: Callable[..., tuple[int, str, str]]) -> None:
+    code, _, err = run_npo("reprodcue")
     assert code == 2
     assert "No such command 'reprodcue'" in err
 
@@ -193,14 +171,12 @@ def test_the_real_command_prints_no_traceback(root: Path) -> None:
 
 @pytest.mark.usefixtures("short_fit")
 def test_logistic_runs_without_any_option_and_says_where_a_run_diverged(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run_npo: Callable[..., tuple[int, str, str]],
 ) -> None:
-    code, out, _ = _run(monkeypatch, capsys, "synthetic", "logistic", "--steps", "40", "--every", "25")
+    code, out, _ = run_npo("synthetic", "logistic", "--steps", "40", "--every", "25")
     assert code == 0
     assert "NPO+RT │ 40 " in out
-    code, out, _ = _run(
-        monkeypatch, capsys, "synthetic", "logistic", "--method", "GA", "--lr", "1e308", "--steps", "40"
-    )
+    code, out, _ = run_npo("synthetic", "logistic", "--method", "GA", "--lr", "1e308", "--steps", "40")
     assert code == 0
     assert "GA diverged after step" in out
 
@@ -229,14 +205,12 @@ def test_an_interrupted_run_says_so_and_how_to_go_on(root: Path, tmp_path: Path)
     assert not [p for p in (tmp_path / "out").rglob(".*") if p.name != ".lock"]
 
 
-def test_two_runs_do_not_share_a_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_two_runs_do_not_share_a_folder(tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]]) -> None:
     from records.store import locked
 
     words = ("reproduce", "--quick", "--only", "theory", "--out", str(tmp_path))
     with locked(tmp_path):
-        code, _, err = _run(monkeypatch, capsys, *words)
+        code, _, err = run_npo(*words)
     assert code == 2
     assert f"npo: Another run is working in {tmp_path}. Wait until it has ended" in err
 
@@ -258,10 +232,10 @@ def test_a_full_disk_is_told_and_nothing_half_written_stays(
     message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    run_npo: Callable[..., tuple[int, str, str]],
 ) -> None:
     monkeypatch.setattr("numpy.savez_compressed", _full)
-    code, _, err = _run(monkeypatch, capsys, *words, "--out", str(tmp_path))
+    code, _, err = run_npo(*words, "--out", str(tmp_path))
     assert code == 2
     assert message.format(tmp=tmp_path) in err
     assert "Traceback" not in err

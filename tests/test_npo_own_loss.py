@@ -1,29 +1,9 @@
 """A forget loss of one's own on the command line: every mistake in it is told in words, and a right one runs."""
 
-import sys
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from npo.cli import main
-
-
-def _run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["npo", *words])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    captured = capsys.readouterr()
-    return int(caught.value.code or 0), captured.out, captured.err
-
-
-@pytest.fixture
-def short_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """π_ref and π_retr of `npo synthetic logistic` from few steps, to save time."""
-    from npo import logistic
-
-    monkeypatch.setattr(logistic, "problem_from_arrays", partial(logistic.problem_from_arrays, fit_steps=100))
-
 
 LOSSES = {
     "an unknown quantity": ("def f(logits): return logits", "no quantity is called logits; there are logp, ref_logp"),
@@ -55,12 +35,12 @@ LOSSES = {
 
 @pytest.mark.parametrize("mistake", LOSSES)
 def test_a_mistake_in_ones_own_loss_is_told_before_anything_runs(
-    mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    mistake: str, tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]]
 ) -> None:
     source, message = LOSSES[mistake]
     (tmp_path / "mine.py").write_text(f"import torch\n\n{source}\n")
     name = f"{tmp_path}/mine.py:f"
-    code, out, err = _run(monkeypatch, capsys, "synthetic", "logistic", "--method", name, "--out", str(tmp_path / "o"))
+    code, out, err = run_npo("synthetic", "logistic", "--method", name, "--out", str(tmp_path / "o"))
     assert code == 2
     assert f"npo: --method {name}" in err
     assert message in err
@@ -69,18 +49,16 @@ def test_a_mistake_in_ones_own_loss_is_told_before_anything_runs(
 
 
 @pytest.mark.usefixtures("short_fit")
-def test_what_fails_only_on_the_way_is_told_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_fails_only_on_the_way_is_told_too(tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]]) -> None:
     (tmp_path / "mine.py").write_text("def f(logp):\n    assert len(logp) == 3, 'three!'\n    return logp\n")
-    code, _, err = _run(monkeypatch, capsys, "synthetic", "logistic", "--method", f"{tmp_path}/mine.py:f+kl")
+    code, _, err = run_npo("synthetic", "logistic", "--method", f"{tmp_path}/mine.py:f+kl")
     assert code == 2
     assert err.endswith("mine.py:f+kl: it raised AssertionError: three!\n")
 
 
 @pytest.mark.usefixtures("short_fit")
 def test_logistic_runs_ones_own_loss_beside_the_paper_s(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]]
 ) -> None:
     (tmp_path / "mine.py").write_text(
         "import torch\n\n\ndef loss(logp, ref_logp, *, beta: float):\n"
@@ -88,7 +66,7 @@ def test_logistic_runs_ones_own_loss_beside_the_paper_s(
     )
     own = f"{tmp_path}/mine.py:loss+rt"
     words = ("--method", "NPO+RT", "--method", own, "--beta", "1", "--steps", "50", "--out", str(tmp_path / "out"))
-    code, out, _ = _run(monkeypatch, capsys, "synthetic", "logistic", *words)
+    code, out, _ = run_npo("synthetic", "logistic", *words)
     assert code == 0
     assert "NPO+RT" in out
     from records.store import load

@@ -1,24 +1,14 @@
 """`npo doctor` and `npo theory`: what they print, and with which exit code they end."""
 
-import sys
 from collections.abc import Callable
 
 import pytest
 
 from npo import doctor
-from npo.cli import main
 
 
-def _run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["npo", *words])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    captured = capsys.readouterr()
-    return int(caught.value.code or 0), captured.out, captured.err
-
-
-def test_doctor_examines_this_machine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = _run(monkeypatch, capsys, "doctor")
+def test_doctor_examines_this_machine(run_npo: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, _ = run_npo("doctor")
     assert code == 0
     for what in ("python", "torch", "jinja2", "transformers  [scale]", "numba  [fast]", "GPU", "float64, float32"):
         assert what in out
@@ -65,23 +55,23 @@ def test_only_what_the_main_job_needs_makes_doctor_fail(
         assert absent in out
 
 
-def test_theory_lists_and_checks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_theory_lists_and_checks(run_npo: Callable[..., tuple[int, str, str]]) -> None:
     from theory.catalogue import CATALOGUE
 
-    code, out, _ = _run(monkeypatch, capsys, "theory")
+    code, out, _ = run_npo("theory")
     assert code == 0
     assert all(name in out for name in CATALOGUE)
-    code, out, _ = _run(monkeypatch, capsys, "theory", "intrinsic-time", "--seed", "4")
+    code, out, _ = run_npo("theory", "intrinsic-time", "--seed", "4")
     assert code == 0
     assert "hypotheses: met" in out
     assert "holds at" in out
-    code, out, _ = _run(monkeypatch, capsys, "theory", "slips")
+    code, out, _ = run_npo("theory", "slips")
     assert code == 0
     assert "XX" in out
 
 
 def test_theory_exits_with_1_where_a_theorem_fails(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, run_npo: Callable[..., tuple[int, str, str]]
 ) -> None:
     import dataclasses
 
@@ -91,13 +81,13 @@ def test_theory_exits_with_1_where_a_theorem_fails(
     exhibit = CATALOGUE["proposition-1"]
     never = dataclasses.replace(exhibit.theorem, predict=lambda instance, at: Bounds(at + 1e9, at + 1e10))
     monkeypatch.setitem(CATALOGUE, "proposition-1", dataclasses.replace(exhibit, theorem=never))
-    code, out, _ = _run(monkeypatch, capsys, "theory", "proposition-1")
+    code, out, _ = run_npo("theory", "proposition-1")
     assert code == 1
     assert "FAILS" in out
 
 
 def test_an_instance_that_can_not_be_built_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, run_npo: Callable[..., tuple[int, str, str]]
 ) -> None:
     import dataclasses
 
@@ -108,6 +98,6 @@ def test_an_instance_that_can_not_be_built_is_told(
         raise HypothesisError("no such instance")
 
     monkeypatch.setitem(CATALOGUE, "proposition-1", dataclasses.replace(CATALOGUE["proposition-1"], instance=instance))
-    code, _, err = _run(monkeypatch, capsys, "theory", "proposition-1")
+    code, _, err = run_npo("theory", "proposition-1")
     assert code == 2
     assert err == "npo: hypotheses not met: no such instance\n"

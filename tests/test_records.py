@@ -216,12 +216,14 @@ def test_a_folder_is_held_by_one_run_and_free_once_that_is_killed(tmp_path: Path
 
 
 def test_the_lock_is_let_go_and_is_none_where_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered = 0
     for _ in range(2):
         with locked(tmp_path):
-            pass
+            entered += 1
     monkeypatch.setitem(sys.modules, "fcntl", None)
     with locked(tmp_path), locked(tmp_path):
-        pass
+        entered += 1
+    assert entered == 3
 
 
 def test_two_units_of_one_name_are_a_mistake_of_the_program(tmp_path: Path) -> None:
