@@ -14,8 +14,8 @@ Array = np.ndarray
 
 
 def softplus(x: Float[Array, "*n"] | float) -> Float[Array, "*n"]:
-    """log(1 + e^x), by log(e^0 + e^x), which neither overflows nor cancels."""
-    return np.asarray(np.logaddexp(0.0, x))
+    """log(1 + e^x) = max(x, 0) + log(1 + e^{−|x|}), which neither overflows nor cancels."""
+    return np.asarray(np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x))))
 
 
 def log_sigmoid(x: Float[Array, "*n"] | float) -> Float[Array, "*n"]:
