@@ -54,16 +54,19 @@ def time_on_curve(beta_drop: Float[Array, "*shape"] | float) -> Float[Array, "*s
 
 
 def curve(beta_time: Float[Array, "*shape"] | float) -> Float[Array, "*shape"]:
-    """βu that NPO has reached at intrinsic time βT: the inverse of `time_on_curve`, for βT ≥ 0.
+    """βu that NPO has reached at intrinsic time βT: the inverse of `time_on_curve`.
 
     y + e^y = 2βT + 1 is solved by Wright's omega, y = log ω(2βT + 1), which loses digits as βT → 0;
-    one Newton step restores them. For large βT, y → log(2βT).
+    one Newton step restores them. For large βT, y → log(2βT). A collective clock may run backward: for βT < 0,
+    y = (2βT + 1) − ω(2βT + 1), which does not underflow.
 
     >>> bool(np.isclose(curve(time_on_curve(np.array(3.0))), 3.0, rtol=1e-14))
     True
     """
     x = np.asarray(beta_time, dtype=np.float64)
-    y = np.log(wrightomega(2 * x + 1))
+    z = 2 * x + 1
+    omega = wrightomega(z)
+    y = np.where(x < 0, z - omega, np.log(np.maximum(omega, np.finfo(np.float64).tiny)))
     return np.asarray(y - (time_on_curve(y) - x) / (0.5 * (1 + np.exp(y))))
 
 
