@@ -1,14 +1,16 @@
 """What all figures share: the style, the look of each method, and saving as SVG and PNG."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["LOOK", "beta_look", "save", "styled"]
+__all__ = ["LOOK", "across", "beta_look", "line_with_spread", "save", "styled"]
 
 STYLE = Path(__file__).with_name("style.mplstyle")
 
@@ -39,6 +41,22 @@ def beta_look(betas: list[float]) -> dict[float, dict[str, Any]]:
         beta: {"color": _BETA_COLOURS[i % len(_BETA_COLOURS)], "marker": _BETA_MARKERS[i % len(_BETA_MARKERS)]}
         for i, beta in enumerate(ordered)
     }
+
+
+def across(runs: Sequence[Mapping[str, np.ndarray]], label: str, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """The steps, and one column of the runs `label` as (seeds, steps), to the step that all of them reached."""
+    reached = min(len(run[f"{label}.steps"]) for run in runs)
+    return runs[0][f"{label}.steps"][:reached], np.stack([run[f"{label}.{column}"][:reached] for run in runs])
+
+
+def line_with_spread(ax: Axes, x: np.ndarray, every: np.ndarray, *, floor: float | None = None, **look: Any) -> None:
+    """The mean over seeds (first axis) and ±1 standard deviation; `floor` keeps the band on a logarithmic axis."""
+    mean = every.mean(axis=0)
+    ax.plot(x, mean, **look)
+    if len(every) > 1:
+        spread = every.std(axis=0, ddof=1)
+        low = mean - spread if floor is None else np.maximum(mean - spread, floor)
+        ax.fill_between(x, low, mean + spread, color=look["color"], alpha=0.15, linewidth=0)
 
 
 @contextmanager

@@ -1,47 +1,51 @@
 """Figure 3 of arXiv:2404.05868: as β → 0, the trajectory of NPO tends to that of gradient ascent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.canvas import LOOK, beta_look, styled
+from figures.canvas import LOOK, across, beta_look, line_with_spread, styled
 
 __all__ = ["draw"]
 
 Arrays = Mapping[str, np.ndarray]
 
 
-def draw(data: Arrays) -> Figure:
-    """Left: retain against forget distance along unlearning. Right: ‖θ − θ_ref‖ against steps."""
-    betas = sorted(
-        float(key.split("-")[1].removesuffix(".steps")) for key in data if key.endswith(".steps") and "-" in key
-    )
+def draw(runs: Sequence[Arrays]) -> Figure:
+    """One run a seed. Left: retain against forget distance. Middle: from where they are least. Right: ‖θ − θ_ref‖."""
+    betas = sorted(float(key[4:].removesuffix(".steps")) for key in runs[0] if key.startswith("NPO") and "steps" in key)
     looks = beta_look(betas)
+    rows = [("GA", "GA", {"color": LOOK["GA"]["color"], "linewidth": 3.0})]
+    rows += [
+        (f"NPO-{b:g}", f"NPO, β = {b:g}", {"color": looks[b]["color"], "linestyle": "--", "linewidth": 1.6})
+        for b in betas
+    ]
     with styled():
-        figure = Figure()
-        (left, right) = figure.subplots(1, 2)
-        rows = [("GA", "GA", LOOK["GA"]["color"], "-")]
-        rows += [(f"NPO-{b:g}", f"NPO, β = {b:g}", looks[b]["color"], "--") for b in betas]
-        for key, label, colour, dash in rows:
-            width = 3.0 if key == "GA" else 1.6
-            forget, retain = data[f"{key}.forget_distance"], data[f"{key}.retain_distance"]
-            left.plot(forget, retain, color=colour, linestyle=dash, linewidth=width, label=label)
-            right.plot(
-                data[f"{key}.steps"], data[f"{key}.reference_distance"], color=colour, linestyle=dash, linewidth=width
-            )
-        left.set(
+        figure = Figure(figsize=(11.4, 4.2))
+        (plane, steps, far) = figure.subplots(1, 3)
+        for key, label, look in rows:
+            _, forget = across(runs, key, "forget_distance")
+            at, retain = across(runs, key, "retain_distance")
+            plane.plot(forget.mean(axis=0), retain.mean(axis=0), label=label, **look)
+            line_with_spread(steps, at, forget, floor=1e-4, **look)
+            line_with_spread(far, *across(runs, key, "reference_distance"), **look)
+        plane.set(
             xlabel=r"forget distance  E KL$(\pi_{\rm retr}\,\Vert\,\pi_\theta)$ (nats)",
             ylabel="retain distance (nats)",
             xscale="log",
             yscale="log",
-            title=r"Paths from $\pi_{\rm ref}$ (right end)",
+            title=r"Paths from $\pi_{\rm ref}$ (star), mean",
         )
-        left.legend()
-        right.set(
+        plane.plot(forget[:, 0].mean(), retain[:, 0].mean(), "k*", markersize=10, zorder=5)
+        steps.set(
+            xlabel="gradient-descent steps", ylabel="forget distance (nats)", yscale="log", title="Forget distance"
+        )
+        far.set(
             xlabel="gradient-descent steps",
             ylabel=r"$\Vert\theta-\theta_{\rm ref}\Vert$",
             title="Distance from the reference",
             xlim=(0, None),
         )
+        figure.legend(*plane.get_legend_handles_labels(), loc="outside lower center", ncols=len(rows))
     return figure

@@ -1,4 +1,7 @@
-"""Figure 4 (a1, a2, a3) of arXiv:2404.05868: six methods on the logistic problem, mean ± 1 s.d. over seeds."""
+"""Figure 4 of arXiv:2404.05868: its six methods on the logistic problem, mean ± 1 s.d. over seeds.
+
+(a1), (a2), (a3) are α = 1, where forget and retain inputs lie apart; (b) is α = 0, where they lie over each other.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,56 +9,48 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.canvas import LOOK, styled
+from figures.canvas import LOOK, across, line_with_spread, styled
 
 __all__ = ["draw"]
 
 Arrays = Mapping[str, np.ndarray]
+METHODS = ("GA", "GA+RT", "IDK+RT", "DPO+RT", "NPO", "NPO+RT")  # of the paper's figure
+FLOOR = 1e-4
 
 
-def draw(runs: Sequence[Arrays]) -> Figure:
-    """One run a seed. Forget and retain distance against steps, and one against the other."""
-    methods = [name for name in LOOK if f"{name}.steps" in runs[0]]
+def draw(apart: Sequence[Arrays], together: Sequence[Arrays]) -> Figure:
+    """One run a seed at α = 1 (`apart`) and α = 0 (`together`, may be empty)."""
     with styled():
-        figure = Figure(figsize=(10.8, 3.9))
-        axes = figure.subplots(1, 3)
-        for name in methods:
-            _line(axes[0], runs, name, "forget_distance")
-            _line(axes[1], runs, name, "retain_distance")
-            forget, retain = (
-                np.mean([r[f"{name}.{c}"] for r in runs], axis=0) for c in ("forget_distance", "retain_distance")
-            )
-            axes[2].plot(forget, retain, color=LOOK[name]["color"], linestyle=LOOK[name]["linestyle"])
-        axes[0].set(
-            ylabel=r"forget distance  E KL$(\pi_{\rm retr}\,\Vert\,\pi_\theta)$ (nats)",
-            title="(a1) forget",
-            ylim=(2e-3, None),
-        )
-        axes[1].set(ylabel="retain distance (nats)", title="(a2) retain")
-        for ax in axes[:2]:
-            ax.set(xlabel="gradient-descent steps", yscale="log", xlim=(0, None))
+        figure = Figure(figsize=(13.2, 3.9))
+        axes = figure.subplots(1, 4)
+        for name in METHODS:
+            _steps(axes[0], apart, name, "forget_distance")
+            _steps(axes[1], apart, name, "retain_distance")
+            _plane(axes[2], apart, name)
+            if together:
+                _steps(axes[3], together, name, "forget_distance")
+        axes[0].set(ylabel="forget distance (nats)", title="(a1) α = 1, forget", ylim=(2e-3, None))
+        axes[1].set(ylabel="retain distance (nats)", title="(a2) α = 1, retain")
         axes[2].set(
-            xlabel="forget distance",
-            ylabel="retain distance",
+            xlabel="forget distance (nats)",
+            ylabel="retain distance (nats)",
             xscale="log",
             yscale="log",
-            title="(a3) one against the other",
+            title="(a3) α = 1, one against the other",
         )
-        axes[2].plot(forget[0], retain[0], "k*", markersize=9)
-        axes[2].annotate("start", (forget[0], retain[0]), textcoords="offset points", xytext=(0, 8), ha="center")
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(methods))
+        axes[3].set(ylabel="forget distance (nats)", title="(b) α = 0")
+        for ax in (axes[0], axes[1], axes[3]):
+            ax.set(xlabel="gradient-descent steps", yscale="log", xlim=(0, None))
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(METHODS))
     return figure
 
 
-def _line(ax: Axes, runs: Sequence[Arrays], name: str, column: str) -> None:
-    steps, every = runs[0][f"{name}.steps"], np.array([run[f"{name}.{column}"] for run in runs])
-    mean, spread = every.mean(axis=0), every.std(axis=0, ddof=1) if len(runs) > 1 else 0.0
-    look = LOOK[name]
-    ax.plot(
-        steps, mean, color=look["color"], linestyle=look["linestyle"], marker=look["marker"], markevery=20, label=name
-    )
-    if len(runs) > 1:
-        ax.fill_between(
-            steps, np.maximum(mean - spread, 1e-6), mean + spread, color=look["color"], alpha=0.15, linewidth=0
-        )
+def _steps(ax: Axes, runs: Sequence[Arrays], name: str, column: str) -> None:
+    line_with_spread(ax, *across(runs, name, column), floor=FLOOR, label=name, markevery=20, **LOOK[name])
+
+
+def _plane(ax: Axes, runs: Sequence[Arrays], name: str) -> None:
+    forget, retain = (across(runs, name, f"{side}_distance")[1].mean(axis=0) for side in ("forget", "retain"))
+    ax.plot(forget, retain, color=LOOK[name]["color"], linestyle=LOOK[name]["linestyle"])
+    ax.plot(forget[0], retain[0], "k*", markersize=9, zorder=5)
+    ax.annotate("start", (forget[0], retain[0]), textcoords="offset points", xytext=(0, 8), ha="center")

@@ -76,6 +76,10 @@ def reproduce(
         typer.Option(envvar="NPO_DATA", help="Folder of the real TOFU files; without it fictitious authors are made."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A small version of every step, in under a minute.")] = False,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="All of every step: Section 4's logistic study to 10⁶ steps, some minutes more."),
+    ] = False,
 ) -> None:
     """Run the main job: every room, its figures, the ledger of claims and one report.
 
@@ -85,7 +89,7 @@ def reproduce(
     """
     from npo.reproduce import reproduce as run
 
-    run(settings=settings or [], only=only or [], out=out, data=data, quick=quick)
+    run(settings=settings or [], only=only or [], out=out, data=data, quick=quick, full=full)
 
 
 @app.command()

@@ -52,7 +52,9 @@ def _theory_units(preset: demonstrations.Preset) -> list[Unit]:
     return [Unit(name, dataclasses.asdict(preset), ("theory",), run_of(f)) for name, f in work.items()]
 
 
-def units_of(steps: Sequence[str], *, quick: bool, data: Path | None, settings: Mapping[str, str]) -> list[Unit]:
+def units_of(
+    steps: Sequence[str], *, quick: bool, data: Path | None, settings: Mapping[str, str], full: bool = False
+) -> list[Unit]:
     """The units of the steps, in order, with `step.key` settings applied to each step's preset."""
     by_step: dict[str, dict[str, str]] = {step: {} for step in STEPS}
     wrong = []
@@ -65,10 +67,10 @@ def units_of(steps: Sequence[str], *, quick: bool, data: Path | None, settings: 
         else:
             by_step[step][name] = text
     makers = {
-        "theory": lambda: _theory_units(_preset(demonstrations, quick, by_step["theory"], "theory")),
-        "logistic": lambda: logistic_study.units(_preset(logistic_study, quick, by_step["logistic"], "logistic")),
+        "theory": lambda: _theory_units(_preset(demonstrations, quick, full, by_step["theory"], "theory")),
+        "logistic": lambda: logistic_study.units(_preset(logistic_study, quick, full, by_step["logistic"], "logistic")),
         "transformer": lambda: transformer_study.units(
-            _preset(transformer_study, quick, by_step["transformer"], "transformer")
+            _preset(transformer_study, quick, full, by_step["transformer"], "transformer")
         ),
         "llm": lambda: _llm_units(quick, by_step["llm"], data),
     }
@@ -83,8 +85,10 @@ def units_of(steps: Sequence[str], *, quick: bool, data: Path | None, settings: 
     return found
 
 
-def _preset(room: Any, quick: bool, changes: Mapping[str, str], label: str) -> Any:
-    return override(room.QUICK if quick else room.REPRODUCE, changes, label=label)
+def _preset(room: Any, quick: bool, full: bool, changes: Mapping[str, str], label: str) -> Any:
+    """The room's preset of the size that is asked for, with changes; FULL where it has one."""
+    usual = getattr(room, "FULL", room.REPRODUCE) if full else room.REPRODUCE
+    return override(room.QUICK if quick else usual, changes, label=label)
 
 
 def _llm_units(quick: bool, changes: Mapping[str, str], data: Path | None) -> list[Unit]:
@@ -95,30 +99,33 @@ def _llm_units(quick: bool, changes: Mapping[str, str], data: Path | None) -> li
             f"The step llm needs the extra `scale` ({error.name} is missing): pip install -e '.[scale]', "
             "or leave it out with --only."
         ) from error
-    return preset.units(_preset(preset, quick, changes, "llm"), data)
+    return preset.units(_preset(preset, quick, False, changes, "llm"), data)
 
 
 def reproduce(
-    *, settings: Sequence[str], only: Sequence[str], out: Path | None, data: Path | None, quick: bool
+    *, settings: Sequence[str], only: Sequence[str], out: Path | None, data: Path | None, quick: bool, full: bool
 ) -> None:
     """Run the steps into `out` and leave there claims.json, figures/ and report.html; print the ledger."""
     started = time.time()
+    if quick and full:
+        raise UserError("--quick and --full can't be had together: leave one out.")
+    size = "quick" if quick else "full" if full else ""
     unknown = sorted(set(only) - set(STEPS))
     if unknown:
         raise UserError(f"--only {', '.join(unknown)}: no such step; the steps are {', '.join(STEPS)}.")
     steps = [step for step in STEPS if step in only] if only else list(STEPS)
-    units = units_of(steps, quick=quick, data=data, settings=parse_words(settings))
-    folder = writable(out or Path("out") / ("reproduce-quick" if quick else "reproduce"))
+    units = units_of(steps, quick=quick, data=data, settings=parse_words(settings), full=full)
+    folder = writable(out or Path("out") / "-".join(filter(None, ("reproduce", size))))
     console = Console()
     _run(units, folder, Console(stderr=True), threads=1 if quick else torch.get_num_threads())
     results: Results = {unit.name: load(folder / unit.name) for unit in units}
     seconds = {unit.name: float(manifest(folder / unit.name)["seconds"]) for unit in units}
-    words = {step: _words(step, settings, data=data, quick=quick) for step in STEPS}
+    words = {step: _words(step, settings, data=data, size=size) for step in STEPS}
     entries = [enter(claim, results, seconds, words) for claim in CLAIMS]
     write_json(folder / "claims.json", entries)
     write_text(folder / "claims.md", _markdown(entries))
     plates = _draw(results, folder)
-    command = " ".join(["npo reproduce", *(f"--only {s}" for s in only), *(["--quick"] if quick else []), *settings])
+    command = " ".join(["npo reproduce", *(f"--only {s}" for s in only), *([f"--{size}"] if size else []), *settings])
     facts = {"steps": steps, "quick": quick, "command": command, "environment": environment()}
     facts |= {"seconds": sum(seconds.values())}
     write_report(folder, entries, plates, results, facts)
@@ -127,10 +134,10 @@ def reproduce(
     console.print(f"{folder / 'report.html'}: {took}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _words(step: str, settings: Sequence[str], *, data: Path | None, quick: bool) -> str:
+def _words(step: str, settings: Sequence[str], *, data: Path | None, size: str) -> str:
     """What must follow `npo reproduce --only STEP` to make that data again; DIR is the reader's TOFU folder."""
     real = ["--data DIR"] if data and step == "llm" else []
-    return " ".join([*(["--quick"] if quick else []), *real, *(s for s in settings if s.startswith(f"{step}."))])
+    return " ".join([*([f"--{size}"] if size else []), *real, *(s for s in settings if s.startswith(f"{step}."))])
 
 
 def _run(units: Sequence[Unit], folder: Path, console: Console, *, threads: int) -> None:

@@ -8,11 +8,12 @@ a_i = 1 − π_i = σ(m_i − c_i) and c_i = s_i⟨h_i, θ_ref⟩,
 and F(u_i) = T_i + remainder_i exactly (`theory.intrinsic_time`), where the remainder sums (1/n) ∫ K_ij (W_j/W_i − 1) dt
 over j. Here it is kept apart for those j whose label agrees with that of i and for those whose label does not.
 
-Far out, π_i → 0 and the NPO loss of an example tends to (2/β) e^{−βu}: an exponential loss, for the labels turned round.
-Gradient flow on such a loss goes to infinity like log t along the direction of largest margin (arXiv:1710.10345). So where
-Theorem 2 of arXiv:2404.05868, which asks for nearly orthogonal inputs, gives every example the rate β du/d log t = 1,
-correlated inputs give 1 to the support vectors and margin_i/margin_min ≥ 1 to the others. But the loss also goes flat
-where π_i → 1: an example that its neighbours push up so far is given up, and the margin is that of the rest.
+Far out, π_i → 0 and the NPO loss of an example tends to (2/β) e^{−βu}: an exponential loss, for the labels turned
+round. Gradient flow on such a loss goes to infinity like log t along the direction of largest margin
+(arXiv:1710.10345). So where Theorem 2 of arXiv:2404.05868, which asks for nearly orthogonal inputs, gives every example
+the rate β du/d log t = 1, correlated inputs give 1 to the support vectors and margin_i/margin_min ≥ 1 to the others.
+But the loss also goes flat where π_i → 1: an example that its neighbours push up so far is given up, and the margin is
+that of the rest.
 """
 
 from dataclasses import dataclass

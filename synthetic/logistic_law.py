@@ -6,10 +6,10 @@ Units, and what each leaves:
                                GA), and set-<β>.{clock, drop, remainder} (recorded steps, n_f) for the whole forget set
     logistic/order-<seed>      step (k,), and <β>-<example> (k,): how far plain gradient descent ends from the curve, in
                                βu (u for GA), when its first step moves βu by `step`
-    logistic/departure-<seed>  <α>-<noise>-<β>.<name> over recorded times, means over the forget set in nats: `drop`, and
-                               what curve and clock make of it: `law`, with the remainder of equal labels `agreeing`,
-                               with all of it `exact`; shares of examples that rise, u < 0 (`rising`), and whose clock
-                               runs backward (`backward`); `time`; `minority`, the share of the rarer label
+    logistic/departure-<seed>  <α>-<noise>-<β>.<name> over recorded times, means over the forget set in nats: `drop`,
+                               and what curve and clock make of it: `law`, with the remainder of equal labels
+                               `agreeing`, with all of it `exact`; shares of examples that rise, u < 0 (`rising`), and
+                               whose clock runs backward (`backward`); `time`; the rarer label's share (`minority`)
     logistic/margin-<seed>     <β>.{rate, margin, given_up} over a small forget set: β du/d log t over the last two
                                decades of time, margin_i / margin_min of the examples not given up, and which those are
 """
@@ -127,11 +127,12 @@ def plain_descent_gap(c: float, norm2: float, beta: float, step: float) -> float
     drop = 0.0
     while scale * drop < ORDER_UNTIL:
         a = 1 / (1 + np.exp(c - m))
-        weight = float(npo(-drop, beta=beta)) if beta else 1.0
+        weight = float(npo(np.float64(-drop), beta=beta)) if beta else 1.0
         clock += eta * norm2 * a * a
         m += eta * norm2 * weight * a
         drop = start - float(log_sigmoid(c - m))
-    return float(abs(scale * drop - (curve(scale * clock) if beta else clock)))
+    predicted = float(curve(scale * clock)) if beta else clock
+    return abs(scale * drop - predicted)
 
 
 def _order_unit(preset: Preset, seed: int) -> Run:

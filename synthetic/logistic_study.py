@@ -3,7 +3,7 @@
 Units, and what each leaves (α in its shortest form; arrays over evaluated steps unless said otherwise):
 
     logistic/problem-<α>-<seed>    the arrays of a `Problem`
-    logistic/methods-<α>-<seed>    the trajectories of all methods (`synthetic.logistic.load_trajectories`): Figures 4, 9
+    logistic/methods-<α>-<seed>    the trajectories of all methods, for Figures 4 and 9 (`load_trajectories`)
     logistic/figure3-<seed>        those of GA and NPO-<β>, at one step size
     logistic/long-<seed>           the same to 10⁶ steps, evaluated on a logarithmic grid
 
@@ -49,8 +49,8 @@ class Setting:
 def table_1(alpha: float) -> tuple[Setting, ...]:
     """All twelve methods with the step sizes and β of Table 1 of arXiv:2404.05868.
 
-    The methods that it leaves out take those of their nearest kin (KTO as NPO). The table has α = 1 and α = 0; any other
-    α takes the values of α = 1.
+    The methods that it leaves out take those of their nearest kin (KTO as NPO). The table has α = 1 and α = 0; any
+    other α takes the values of α = 1.
 
     >>> [s.method for s in table_1(1.0) if not s.ours]
     ['GA', 'GA+RT', 'IDK+RT', 'DPO+RT', 'NPO', 'NPO+RT']
@@ -114,9 +114,7 @@ class Preset:
 
 
 FULL = Preset()
-REPRODUCE = Preset(
-    long_steps=100_000, departure_seeds=1, departure_alphas=(1.0, 0.0), departure_noises=(0.0, 0.4)
-)
+REPRODUCE = Preset(long_steps=100_000, departure_seeds=1, departure_alphas=(1.0, 0.0), departure_noises=(0.0, 0.4))
 QUICK = Preset(
     seeds=(1000,),
     fit_steps=4000,
@@ -206,9 +204,7 @@ def _figure3_unit(preset: Preset, seed: int) -> Run:
         at = evaluated(preset.figure3_steps, preset.figure3_every)
         paths = unlearn_together(load_problem(source), runs, at=at, progress=progress)
         provenance = as_run(preset, preset.alphas[0], seed)
-        save_trajectories(
-            folder, paths, provenance | {"lr": preset.figure3_lr, "betas": list(preset.figure3_betas)}
-        )
+        save_trajectories(folder, paths, provenance | {"lr": preset.figure3_lr, "betas": list(preset.figure3_betas)})
 
     return run
 

@@ -1,87 +1,102 @@
-"""Claims of Section 4 of arXiv:2404.05868, on the logistic problem at α = 1."""
+"""Claims of Section 4 and Appendix B.1 of arXiv:2404.05868, on the logistic problem at α = 1 and α = 0."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from figures.logistic_fronts import RETAIN_LIMIT, areas
 from npo.claims.claim import (
     FAILS,
     HOLDS,
     NOT_TESTABLE,
     Claim,
     Judgement,
-    OffCurve,
-    OnCurve,
     Results,
     holds_if,
-    judge_sets,
-    judge_singles,
     mean_with_interval,
-    misfit,
-    seed_of,
 )
 
-__all__ = ["CLAIMS", "hypervolume"]
+__all__ = ["CLAIMS", "as_in_the_paper"]
 
 Arrays = Mapping[str, np.ndarray]
+PAPER = ("GA", "GA+RT", "IDK+RT", "DPO+RT", "NPO", "NPO+RT")  # the methods of Figure 4
 UNBOUNDED, BOUNDED = ("GA", "GA+RT"), ("NPO+RT", "DPO+RT")
 NEAR = 0.005  # nats of forget distance that count as having unlearned
 WITHIN = 1200  # steps
 DIVERGES, LEVEL = 2.0, 1.5  # growth over the second half of the steps
-RETAIN_LIMIT = 1.0  # nats of retain distance at the hypervolume's reference point
+AS_ONE = 0.1  # in the logarithm: distances that differ by less are called equal
 
 
 def _runs(results: Results) -> dict[int, Arrays]:
-    """Figure 4's arrays by seed."""
-    return {seed_of(name): results[name].arrays for name in sorted(results) if "figure4" in name}
+    """The arrays by seed."""
+    return {int(data.values["seed"]): data.arrays for _, data in sorted(results.items())}
 
 
-def _as_in_the_paper(judge: Callable[[Results], Judgement]) -> Callable[[Results], Judgement]:
-    """The sentences of Section 4 are about α = 1 and models fitted for 20,000 steps; other data does not test them."""
+def as_in_the_paper(alpha: float) -> Callable[[Callable[[Results], Judgement]], Callable[[Results], Judgement]]:
+    """Section 4 speaks of one α and of models fitted for 20,000 steps; other data does not test its sentences."""
 
-    def judged(results: Results) -> Judgement:
-        values = next(iter(results.values())).values
-        wanted = {"alpha": 1.0, "fit_steps": 20_000, "steps": 2000}
-        other = [f"{k} = {values[k]:g}, not {v:g}" for k, v in wanted.items() if values[k] != v]
-        return Judgement(NOT_TESTABLE, None, reason="; ".join(other)) if other else judge(results)
+    def decorate(judge: Callable[[Results], Judgement]) -> Callable[[Results], Judgement]:
+        def judged(results: Results) -> Judgement:
+            values = next(iter(results.values())).values
+            wanted = {"alpha": alpha, "fit_steps": 20_000, "steps": 2000}
+            other = [f"{k} = {values[k]:g}, not {v:g}" for k, v in wanted.items() if values[k] != v]
+            return Judgement(NOT_TESTABLE, None, reason="; ".join(other)) if other else judge(results)
 
-    return judged
+        return judged
+
+    return decorate
 
 
-def _seed(results: Results) -> tuple[int, ...]:
-    return (int(next(iter(results.values())).values["seed"]),)
+def decided(values: Sequence[float], seeds: Sequence[int], reason: str) -> Judgement:
+    """Is the mean over seeds above 0, as far as its interval tells?"""
+    mean, interval = mean_with_interval(values)
+    if interval is None:
+        return Judgement(NOT_TESTABLE, mean, None, tuple(seeds), f"{reason}; one seed decides nothing")
+    verdict = HOLDS if interval[0] > 0 else FAILS if interval[1] < 0 else NOT_TESTABLE
+    if verdict == NOT_TESTABLE:
+        reason += f"; {len(values)} seeds can't tell"
+    return Judgement(verdict, mean, interval, tuple(seeds), reason)
+
+
+# --- Figure 3 ---------------------------------------------------------------------------------------------------
 
 
 def limit_is_ga(results: Results) -> Judgement:
     """The distance between NPO's and GA's trajectories shrinks with β; the effect is its exponent in β."""
-    a = results["logistic/figure3"].arrays
-    betas = np.array(sorted(results["logistic/figure3"].values["betas"]))
+    values = next(iter(results.values())).values
+    betas = np.array(sorted(values["betas"]))
     if len(betas) < 3:
-        return Judgement(NOT_TESTABLE, None, seeds=_seed(results), reason="an exponent needs three β")
-    early = a["GA.steps"] <= 1000
-    gaps = np.array(
-        [np.abs(a[f"NPO-{b:g}.reference_distance"] - a["GA.reference_distance"])[early].max() for b in betas]
-    )
-    exponent = float(np.polyfit(np.log(betas[:3]), np.log(gaps[:3]), 1)[0])
-    shrinks = bool(np.all(np.diff(gaps) > 0))
-    reason = "" if shrinks else "not monotone in β"
-    return Judgement(holds_if(shrinks and exponent > 0.5), exponent, seeds=_seed(results), reason=reason)
+        return Judgement(NOT_TESTABLE, None, reason="an exponent needs three β")
+    exponents, monotone, runs = [], True, _runs(results)
+    for a in runs.values():
+        early = a["GA.steps"] <= 1000
+        path = {b: a[f"NPO-{b:g}.reference_distance"] - a["GA.reference_distance"] for b in betas}
+        gaps = np.array([np.abs(path[b][early]).max() for b in betas])
+        exponents.append(float(np.polyfit(np.log(betas[:3]), np.log(gaps[:3]), 1)[0]))
+        monotone &= bool(np.all(np.diff(gaps) > 0))
+    mean, interval = mean_with_interval(exponents)
+    low = interval[0] if interval else mean
+    reason = "" if monotone else "not monotone in β"
+    return Judgement(holds_if(monotone and low > 0.5), mean, interval, tuple(runs), reason)
+
+
+# --- Figure 4 (a) -----------------------------------------------------------------------------------------------
 
 
 def forget_distance_is_reached(results: Results) -> Judgement:
     """All methods but IDK+RT come below NEAR within WITHIN steps, in the mean over seeds."""
     runs = _runs(results)
-    methods = [key.removesuffix(".steps") for key in next(iter(runs.values())) if key.endswith(".steps")]
     least = {
-        m: [float(a[f"{m}.forget_distance"][a[f"{m}.steps"] <= WITHIN].min()) for a in runs.values()] for m in methods
+        m: [float(a[f"{m}.forget_distance"][a[f"{m}.steps"] <= WITHIN].min()) for a in runs.values()] for m in PAPER
     }
-    worst = max((m for m in methods if m != "IDK+RT"), key=lambda m: np.mean(least[m]))
+    others = [m for m in PAPER if m != "IDK+RT"]
+    worst = max(others, key=lambda m: np.mean(least[m]))
     mean, interval = mean_with_interval(least[worst])
-    all_reach = all(np.mean(least[m]) < NEAR for m in methods if m != "IDK+RT")
-    idk_does_not = np.mean(least["IDK+RT"]) >= NEAR
-    some = sum(max(least[m][i] for m in methods if m != "IDK+RT") < NEAR for i in range(len(runs)))
-    reason = f"worst: {worst}; all five methods reach it in {some} of {len(runs)} seeds"
-    return Judgement(holds_if(bool(all_reach and idk_does_not)), mean, interval, tuple(runs), reason)
+    reached = [m for m in others if np.mean(least[m]) < NEAR]
+    some = sum(max(least[m][i] for m in others) < NEAR for i in range(len(runs)))
+    reason = f"worst: {worst}; {', '.join(reached) or 'none'} reach it; all five in {some} of {len(runs)} seeds"
+    holds = reached == others and np.mean(least["IDK+RT"]) >= NEAR
+    return Judgement(holds_if(bool(holds)), mean, interval, tuple(runs), reason)
 
 
 def retain_distances_part(results: Results) -> Judgement:
@@ -105,96 +120,134 @@ def retain_distances_part(results: Results) -> Judgement:
     return Judgement(FAILS if wrong else NOT_TESTABLE, mean, interval, tuple(runs), reason)
 
 
-def hypervolume(forget: np.ndarray, retain: np.ndarray, corner: tuple[float, float]) -> float:
-    """Area dominated by a path below the corner (forget, retain), both distances to be small.
-
-    The path is joined by straight lines, so that fast and slow methods, which are evaluated after equally many steps,
-    are treated alike.
-
-    >>> round(hypervolume(np.array([2.0, 0.0]), np.array([0.0, 0.0]), (2.0, 1.0)), 3)
-    2.0
-    """
-    at = np.linspace(0, len(forget) - 1, 50 * (len(forget) - 1) + 1)
-    f, r = (np.interp(at, np.arange(len(x)), x) for x in (forget, retain))
-    inside = (f <= corner[0]) & (r <= corner[1])
-    order = np.argsort(f[inside])
-    f, r = f[inside][order], np.minimum.accumulate(r[inside][order])
-    return float(np.sum(np.diff(np.append(f, corner[0])) * (corner[1] - r)))
-
-
-def _best_front(results: Results, champion: str, rivals: tuple[str, ...]) -> Judgement:
-    """Does the champion's Pareto front dominate more area than the best rival's? Paired over seeds."""
+def _lead(results: Results, champion: str, rivals: Sequence[str]) -> Judgement:
+    """Does the champion's Pareto front dominate a larger share of the box than the best rival's? Paired over seeds."""
     runs = _runs(results)
-    leads, names = [], []
-    for arrays in runs.values():
-        corner = (float(arrays["GA.forget_distance"][0]), RETAIN_LIMIT)
-        area = {
-            m: hypervolume(arrays[f"{m}.forget_distance"], arrays[f"{m}.retain_distance"], corner)
-            for m in (champion, *rivals)
-        }
-        best = max(rivals, key=lambda m: area[m])
-        leads.append(area[champion] - area[best])
-        names.append(best)
-    mean, interval = mean_with_interval(leads)
-    reason = f"nearest rival: {', '.join(sorted(set(names)))}"
-    if interval is None:
-        return Judgement(NOT_TESTABLE, mean, None, tuple(runs), f"{reason}; one seed decides nothing")
-    verdict = HOLDS if interval[0] > 0 else FAILS if interval[1] < 0 else NOT_TESTABLE
-    if verdict == NOT_TESTABLE:
-        reason += f"; {len(runs)} seeds can't tell them apart"
-    return Judgement(verdict, mean, interval, tuple(runs), reason)
+    area = {m: areas(list(runs.values()), m) for m in (champion, *rivals)}
+    best = np.max([area[m] for m in rivals], axis=0)
+    nearest = sorted({max(rivals, key=lambda m: area[m][i]) for i in range(len(runs))})
+    return decided(list(area[champion] - best), list(runs), f"nearest rival: {', '.join(nearest)}")
 
 
 def best_of_all(results: Results) -> Judgement:
     """NPO+RT against the other five methods."""
-    return _best_front(results, "NPO+RT", ("GA", "GA+RT", "IDK+RT", "NPO", "DPO+RT"))
+    return _lead(results, "NPO+RT", [m for m in PAPER if m != "NPO+RT"])
 
 
 def best_without_retain_data(results: Results) -> Judgement:
     """NPO against GA, the retain-free methods of Figure 4."""
-    return _best_front(results, "NPO", ("GA",))
+    return _lead(results, "NPO", ("GA",))
 
 
-def linear_against_logarithmic(results: Results) -> Judgement:
-    """‖θ − θ_ref‖ in the last 90 % of the steps: a line fits GA better, a line in log t fits NPO better (β ≥ 0.1)."""
-    data = results["logistic/figure3"]
-    margins = []
-    for label in ["GA"] + [f"NPO-{b:g}" for b in data.values["betas"] if b >= 0.1]:
-        steps, path = data.arrays[f"{label}.steps"], data.arrays[f"{label}.reference_distance"]
-        late = steps >= 0.1 * steps[-1]
-        off = {"linear": misfit(steps[late], path[late]), "logarithmic": misfit(np.log(steps[late]), path[late])}
-        right, wrong = ("linear", "logarithmic") if label == "GA" else ("logarithmic", "linear")
-        margins.append(float(np.log10(off[wrong] / off[right])))
-    return Judgement(holds_if(min(margins) > 0), min(margins), seeds=_seed(results))
+def best_of_all_without_retain_data(results: Results) -> Judgement:
+    """NPO against GA, DPO and KTO, all the retain-free methods."""
+    return _lead(results, "NPO", ("GA", "DPO", "KTO"))
 
 
-def one_curve(results: Results) -> Judgement:
-    """Every example alone stays within the law's discretisation bounds."""
-    data = results["logistic/law"]
-    runs = [(f"single-{beta:g}-{i}", beta) for beta in data.values["betas"] for i in data.values["examples"]]
-
-    def columns(label: str, beta: float) -> OnCurve:
-        scale = beta or 1.0
-        time, drop = (scale * data.arrays[f"{label}.{name}"] for name in ("clock", "drop"))
-        return OnCurve(time, drop, beta == 0, data.values["step"])
-
-    return judge_singles((columns(label, beta) for label, beta in runs), _seed(results))
+# --- Figure 4 (b) -----------------------------------------------------------------------------------------------
 
 
-def remainder_accounts(results: Results) -> Judgement:
-    """The forget set leaves the curve, and the exact remainder says by how much."""
-    data = results["logistic/law"]
+def distances_are_equal(results: Results) -> Judgement:
+    """At α = 0 log(retain distance / forget distance) at each method's best is 0, within AS_ONE."""
+    runs = _runs(results)
 
-    def end(beta: float) -> OffCurve:
-        parts = (data.arrays[f"set-{beta:g}.{k}"][-1].astype(np.float64) for k in ("clock", "drop", "remainder"))
-        clock, drop, rest = (beta * part for part in parts)
-        return OffCurve(clock, drop, rest, data.values["set_step"])
+    def ratios(m: str) -> list[float]:
+        best = [int(a[f"{m}.forget_distance"].argmin()) for a in runs.values()]
+        return [
+            float(np.log(a[f"{m}.retain_distance"][k] / a[f"{m}.forget_distance"][k]))
+            for k, a in zip(best, runs.values(), strict=True)
+        ]
 
-    return judge_sets((end(beta) for beta in data.values["set_betas"]), _seed(results))
+    worst = max(PAPER, key=lambda m: abs(np.mean(ratios(m))))
+    mean, interval = mean_with_interval(ratios(worst))
+    return Judgement(holds_if(abs(mean) < AS_ONE), mean, interval, tuple(runs), f"furthest from 0: {worst}")
 
 
-_FIGURE_4 = ("logistic/figure4-*",)
+def smallest_distance(results: Results) -> Judgement:
+    """At α = 0 NPO+RT comes nearest to π_retr: log₁₀ of the best rival's least distance over its own."""
+    runs = _runs(results)
+    least = {m: np.array([a[f"{m}.forget_distance"].min() for a in runs.values()]) for m in PAPER}
+    rivals = [m for m in PAPER if m != "NPO+RT"]
+    best = np.min([least[m] for m in rivals], axis=0)
+    nearest = sorted({min(rivals, key=lambda m: least[m][i]) for i in range(len(runs))})
+    lead = np.log10(best / least["NPO+RT"])
+    reason = f"nearest rival: {', '.join(nearest)}; NPO+RT {least['NPO+RT'].mean():.3g} nats, it {best.mean():.3g}"
+    return decided(list(lead), list(runs), reason)
+
+
+# --- Figure 9 ---------------------------------------------------------------------------------------------------
+
+
+def forget_kl_is_moderate(results: Results) -> Judgement:
+    """GA and GA+RT end above, IDK+RT ends below the forget KL where NPO+RT is best; the smallest log₂ ratio."""
+    runs = _runs(results)
+    found = []
+    for a in runs.values():
+        best = int((a["NPO+RT.forget_distance"] + a["NPO+RT.retain_distance"]).argmin())
+        moderate = a["NPO+RT.forget_kl"][best]
+        above = [a[f"{m}.forget_kl"][-1] / moderate for m in UNBOUNDED]
+        found.append(float(np.log2(min(*above, moderate / a["IDK+RT.forget_kl"][-1]))))
+    return decided(found, list(runs), "best: least sum of both distances")
+
+
+# --- divergence -------------------------------------------------------------------------------------------------
+
+
+def akaike(x: np.ndarray, y: np.ndarray) -> float:
+    """Akaike's information criterion of a least-squares line, up to a constant: n log(residual variance)."""
+    variance = float(np.var(y - np.polyval(np.polyfit(x, y, 1), x)))
+    return len(y) * float(np.log(variance + 1e-300))  # a perfect fit has a logarithm too
+
+
+def _late(arrays: Arrays, label: str, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and values of the last two decades; on a logarithmic grid every decade counts alike."""
+    steps, path = arrays[f"{label}.steps"], arrays[f"{label}.{column}"]
+    late = steps >= steps[-1] / 100
+    return steps[late], path[late]
+
+
+def _labels(results: Results) -> Iterator[str]:
+    yield "GA"
+    yield from (f"NPO-{b:g}" for b in next(iter(results.values())).values["betas"])
+
+
+def _linear_against_logarithmic(column: str) -> Callable[[Results], Judgement]:
+    """ΔAIC per point of the wrong form of growth less that of the right one, for the run where it is least."""
+
+    def judge(results: Results) -> Judgement:
+        runs, leads, tightest = _runs(results), [], set()
+        for a in runs.values():
+            found = {}
+            for label in _labels(results):
+                t, y = _late(a, label, column)
+                linear, logarithmic = akaike(t, y), akaike(np.log(t), y)
+                found[label] = (logarithmic - linear if label == "GA" else linear - logarithmic) / len(t)
+            leads.append(min(found.values()))
+            tightest.add(min(found, key=lambda label: found[label]))
+        return decided(leads, list(runs), f"least for {', '.join(sorted(tightest))}")
+
+    return judge
+
+
+def late_growth(results: Results) -> Judgement:
+    """d log‖θ − θ_ref‖ / d log t over the last two decades: 1 is linear; GA's, with the largest of NPO's beside it."""
+    runs = _runs(results)
+
+    def exponents(label: str) -> list[float]:
+        paths = (_late(a, label, "reference_distance") for a in runs.values())
+        return [float(np.polyfit(np.log(t), np.log(y), 1)[0]) for t, y in paths]
+
+    mean, interval = mean_with_interval(exponents("GA"))
+    npo = {label: float(np.mean(exponents(label))) for label in _labels(results) if label != "GA"}
+    reason = "; ".join(f"{label.replace('-', ' β = ')}: {x:.3f}" for label, x in npo.items())
+    holds = abs(mean - 1) < 0.1 and max(npo.values()) < 0.5
+    return Judgement(holds_if(holds), mean, interval, tuple(runs), reason)
+
+
+_AT_1, _AT_0 = ("logistic/methods-1-*",), ("logistic/methods-0-*",)
+_LONG = ("logistic/long-*",)
 _PAPER = "arXiv:2404.05868, Sec. 4.2"
+_SHARE = f"lead in hypervolume as a share of the box (π_ref's forget distance × {RETAIN_LIMIT:g} nat; predicted > 0)"
 
 CLAIMS = (
     Claim(
@@ -202,71 +255,107 @@ CLAIMS = (
         statement="In the logistic model NPO's trajectory tends to GA's as β → 0.",
         source="arXiv:2404.05868, Fig. 3",
         measure="exponent in β of the largest gap in ‖θ − θ_ref‖ within 1000 steps, β ≤ 0.2 (first order: 1)",
-        units=("logistic/figure3",),
+        units=("logistic/figure3-*",),
         figure="logistic_beta_sweep",
-        judge=_as_in_the_paper(limit_is_ga),
-    ),
-    Claim(
-        id="logistic-divergence",
-        statement="The distance from the reference grows linearly in t for GA, logarithmically for NPO with β ≥ 0.1.",
-        source="arXiv:2404.05868, Sec. 3 and Fig. 3",
-        measure="smallest log₁₀ ratio of residual variance, wrong form of growth over right form (predicted > 0)",
-        units=("logistic/figure3",),
-        figure="logistic_beta_sweep",
-        judge=_as_in_the_paper(linear_against_logarithmic),
+        judge=as_in_the_paper(1.0)(limit_is_ga),
     ),
     Claim(
         id="logistic-forget",
         statement=f"At α = 1 all methods but IDK+RT reach a forget distance below {NEAR} within {WITHIN} steps.",
         source=_PAPER,
         measure="least forget distance of the worst of the five methods, mean over seeds (claimed < 0.005 nats)",
-        units=_FIGURE_4,
+        units=_AT_1,
         figure="logistic_methods",
-        judge=_as_in_the_paper(forget_distance_is_reached),
+        judge=as_in_the_paper(1.0)(forget_distance_is_reached),
     ),
     Claim(
         id="logistic-retain",
         statement="The retain distances of GA and GA+RT diverge, those of NPO+RT and DPO+RT level off.",
         source=_PAPER,
         measure="late growth of the retain distance: least of GA, GA+RT (> 2) over most of NPO+RT, DPO+RT (< 1.5)",
-        units=_FIGURE_4,
+        units=_AT_1,
         figure="logistic_methods",
-        judge=_as_in_the_paper(retain_distances_part),
+        judge=as_in_the_paper(1.0)(retain_distances_part),
     ),
     Claim(
         id="logistic-pareto",
         statement="NPO+RT has the best Pareto front of the six methods.",
         source=_PAPER,
-        measure="lead in hypervolume over the best rival, nats² (predicted > 0)",
-        units=_FIGURE_4,
-        figure="logistic_methods",
-        judge=_as_in_the_paper(best_of_all),
+        measure=_SHARE,
+        units=_AT_1,
+        figure="logistic_fronts",
+        judge=as_in_the_paper(1.0)(best_of_all),
     ),
     Claim(
         id="logistic-retain-free",
-        statement="NPO has the best Pareto front of the methods without retain data (here: against GA).",
+        statement="NPO has the best Pareto front of the methods without retain data in the paper's figure, GA and NPO.",
         source=_PAPER,
-        measure="lead in hypervolume over GA, nats² (predicted > 0)",
-        units=_FIGURE_4,
+        measure=_SHARE,
+        units=_AT_1,
+        figure="logistic_fronts",
+        judge=as_in_the_paper(1.0)(best_without_retain_data),
+    ),
+    Claim(
+        id="logistic-retain-free-all",
+        statement="NPO has the best Pareto front of all methods without retain data: GA, DPO, KTO and NPO.",
+        source="this project, extending arXiv:2404.05868, Sec. 4.2",
+        measure=_SHARE,
+        units=_AT_1,
+        figure="logistic_fronts",
+        judge=as_in_the_paper(1.0)(best_of_all_without_retain_data),
+    ),
+    Claim(
+        id="logistic-overlap",
+        statement="At α = 0, where inputs are alike, forget and retain distance are equal.",
+        source="arXiv:2404.05868, Fig. 4 (b)",
+        measure="log(retain / forget distance) at a method's best, for the method furthest from 0 (claimed 0)",
+        units=_AT_0,
         figure="logistic_methods",
-        judge=_as_in_the_paper(best_without_retain_data),
+        judge=as_in_the_paper(0.0)(distances_are_equal),
     ),
     Claim(
-        id="intrinsic-time-logistic",
-        statement="One forget example of the logistic problem alone unlearns along the curve, for every β.",
-        source="this project: theory/intrinsic_time.py",
-        measure="largest distance from the curve in βu (an identity of the flow: 0, to the descent's step)",
-        units=("logistic/law",),
-        figure="one_curve",
-        judge=one_curve,
+        id="logistic-overlap-best",
+        statement="At α = 0 NPO+RT attains the smallest distance of the six methods.",
+        source=_PAPER,
+        measure="log₁₀ of the best rival's least distance over that of NPO+RT (predicted > 0)",
+        units=_AT_0,
+        figure="logistic_methods",
+        judge=as_in_the_paper(0.0)(smallest_distance),
     ),
     Claim(
-        id="remainder-logistic",
-        statement="A set of 200 correlated points leaves the curve, by the exact remainder of unequal weights.",
-        source="this project: theory/intrinsic_time.py",
-        measure="largest gap of βF(u) to βT + β·remainder, over 1 + βF (an identity of the flow: 0, to the step)",
-        units=("logistic/law",),
-        figure="one_curve",
-        judge=remainder_accounts,
+        id="logistic-forget-kl",
+        statement="Unlearning is best at a moderate forget KL: GA and GA+RT end above it, IDK+RT below.",
+        source="arXiv:2404.05868, App. B.1",
+        measure="least log₂ ratio of final forget KLs to NPO+RT's at its best: GA and GA+RT over it, it over IDK+RT",
+        units=_AT_1,
+        figure="logistic_forget_kl",
+        judge=as_in_the_paper(1.0)(forget_kl_is_moderate),
+    ),
+    Claim(
+        id="logistic-divergence",
+        statement="‖θ − θ_ref‖ grows linearly in t under GA, logarithmically under NPO.",
+        source="arXiv:2404.05868, Thm. 2, for random features",
+        measure="least ΔAIC a point, wrong form of growth less right, last two decades of steps (predicted > 0)",
+        units=_LONG,
+        figure="logistic_long_run",
+        judge=as_in_the_paper(1.0)(_linear_against_logarithmic("reference_distance")),
+    ),
+    Claim(
+        id="logistic-divergence-kl",
+        statement="The forget KL to the reference grows linearly in t under GA, logarithmically under NPO.",
+        source="arXiv:2404.05868, Thm. 2, for random features",
+        measure="least ΔAIC a point, wrong form of growth less right, last two decades of steps (predicted > 0)",
+        units=_LONG,
+        figure="logistic_long_run",
+        judge=as_in_the_paper(1.0)(_linear_against_logarithmic("forget_kl")),
+    ),
+    Claim(
+        id="logistic-exponent",
+        statement="As a power of t, ‖θ − θ_ref‖ grows with exponent 1 under GA, with a small one under NPO.",
+        source="arXiv:2404.05868, Thm. 2, for random features",
+        measure="d log‖θ − θ_ref‖ / d log t of GA over the last two decades of steps (predicted 1; NPO below 0.5)",
+        units=_LONG,
+        figure="logistic_long_run",
+        judge=as_in_the_paper(1.0)(late_growth),
     ),
 )

@@ -1,0 +1,39 @@
+"""Figure 9 (a), (b) of arXiv:2404.05868: how far unlearning goes from the reference on the forget set.
+
+Forget KL, E KL(π_ref ‖ π_θ), mean ± 1 s.d. over seeds; a dot marks where each method's forget distance is least.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures.canvas import LOOK, across, line_with_spread, styled
+from figures.logistic_methods import METHODS
+
+__all__ = ["draw"]
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def draw(apart: Sequence[Arrays], together: Sequence[Arrays]) -> Figure:
+    """One run a seed at α = 1 (`apart`) and α = 0 (`together`, may be empty)."""
+    with styled():
+        figure = Figure(figsize=(9.6, 4.0))
+        panels = list(zip(figure.subplots(1, 2), (apart, together), ("(a) α = 1", "(b) α = 0"), strict=True))
+        for ax, runs, title in panels:
+            for name in METHODS if runs else ():
+                steps, kl = across(runs, name, "forget_kl")
+                look = {k: LOOK[name][k] for k in ("color", "linestyle")}
+                line_with_spread(ax, steps[1:], kl[:, 1:], floor=1e-4, label=name, **look)
+                best = int(across(runs, name, "forget_distance")[1].mean(axis=0).argmin())
+                ax.plot(steps[best], kl[:, best].mean(), "o", color=look["color"], markeredgecolor="black", zorder=5)
+            ax.set(
+                xlabel="gradient-descent steps",
+                ylabel=r"forget KL  E KL$(\pi_{\rm ref}\,\Vert\,\pi_\theta)$ (nats)",
+                yscale="log",
+                title=title,
+                xlim=(0, None),
+            )
+        figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(METHODS))
+    return figure

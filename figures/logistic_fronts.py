@@ -1,0 +1,95 @@
+"""What the paper's Figure 4 leaves out: the Pareto fronts of all twelve methods, and the area that each dominates."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures.canvas import LOOK, styled
+from synthetic.fronts import bootstrap_band, front, hypervolume
+
+__all__ = ["RETAIN_LIMIT", "areas", "draw"]
+
+Arrays = Mapping[str, np.ndarray]
+FAMILIES = (
+    ("GA", "GA+RT", "GA+KL"),
+    ("NPO", "NPO+RT", "NPO+KL"),
+    ("DPO", "DPO+RT", "DPO+KL"),
+    ("KTO", "KTO+RT", "IDK+RT"),
+)
+RETAIN_LIMIT = 1.0  # nats of retain distance at the corner below which areas are taken
+
+
+def areas(runs: Sequence[Arrays], name: str) -> np.ndarray:
+    """The hypervolume of a method in each seed, as a share of the box below the corner.
+
+    The corner is π_ref's forget distance and RETAIN_LIMIT.
+    """
+    found = []
+    for run in runs:
+        forget, retain = run[f"{name}.forget_distance"], run[f"{name}.retain_distance"]
+        corner = (float(forget[0]), RETAIN_LIMIT)
+        found.append(hypervolume(forget, retain, corner) / (corner[0] * corner[1]))
+    return np.array(found)
+
+
+def draw(apart: Sequence[Arrays], together: Sequence[Arrays]) -> Figure:
+    """One run a seed at α = 1 (`apart`) and α = 0 (`together`, may be empty)."""
+    with styled():
+        figure = Figure(figsize=(12.6, 6.0))
+        grid = figure.add_gridspec(2, 3, width_ratios=(1, 1, 1.15))
+        for k, family in enumerate(FAMILIES):
+            ax = figure.add_subplot(grid[k // 2, k % 2])
+            _fronts(ax, apart, family)
+        bars = figure.add_subplot(grid[:, 2])
+        _areas(bars, apart, together)
+    return figure
+
+
+def _fronts(ax: Axes, runs: Sequence[Arrays], family: tuple[str, ...]) -> None:
+    start = float(np.mean([run["GA.forget_distance"][0] for run in runs]))
+    at = np.geomspace(2e-3, start, 200)
+    for name in dict.fromkeys((*family, "NPO+RT")):
+        curves = [front(run[f"{name}.forget_distance"], run[f"{name}.retain_distance"], at) for run in runs]
+        mean, lower, upper = bootstrap_band(curves)
+        look = {k: LOOK[name][k] for k in ("color", "linestyle")}
+        guest = name not in family
+        ax.plot(at, mean, label=name, alpha=0.4 if guest else 1.0, **look)
+        if not guest and len(runs) > 1:
+            ax.fill_between(at, lower, upper, color=look["color"], alpha=0.18, linewidth=0)
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="forget distance, at most (nats)",
+        ylabel="least retain distance (nats)",
+        ylim=(3e-3, 1.0),
+        title=f"{family[0].split('+')[0]} family, α = 1" if family[0] != "KTO" else "KTO and IDK, α = 1",
+    )
+    ax.legend(fontsize=8)
+
+
+def _areas(ax: Axes, apart: Sequence[Arrays], together: Sequence[Arrays]) -> None:
+    """Area that is not dominated, on a logarithmic axis, where good methods differ; seeds as dots."""
+    names = sorted(LOOK, key=lambda name: -float(areas(apart, name).mean()))
+    for runs, marker, shift, label in ((apart, "o", -0.14, "α = 1"), (together, "D", 0.14, "α = 0")):
+        for row, name in enumerate(names) if runs else ():
+            missed, colour = 1 - areas(runs, name), LOOK[name]["color"]
+            ax.plot(missed, np.full(len(missed), row + shift), marker, color=colour, markersize=3, alpha=0.5)
+            ax.plot(
+                missed.mean(),
+                row + shift,
+                marker,
+                color=colour,
+                markersize=7,
+                markeredgecolor="black",
+                label=label if row == 0 else None,
+            )
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.legend()
+    ax.set(
+        xscale="log",
+        xlabel=f"share of the box not dominated\n(box: π_ref's forget distance × {RETAIN_LIMIT:g} nat of retain)",
+        title="Hypervolume missed: less is better",
+    )

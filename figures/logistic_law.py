@@ -1,0 +1,117 @@
+"""The law on correlated forget points: where the intrinsic-time law ends, why, and what holds instead.
+
+(a) one example under plain gradient descent: its distance from the curve is of order η. (b) 200 points: the mean drop
+that their clocks predict, with and without the exact remainder. (c) the examples that rise. (d) small sets: the rate of
+each example against its margin.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures.canvas import LOOK, beta_look, styled
+from records.store import Data
+
+__all__ = ["draw"]
+
+NOISE_MARKERS = ("o", "^", "D", "v", "P")
+
+
+def draw(order: Sequence[Data], departure: Sequence[Data], margin: Sequence[Data]) -> Figure:
+    """Four panels from the units logistic/order-*, logistic/departure-* and logistic/margin-*."""
+    with styled():
+        figure = Figure(figsize=(15.0, 4.1))
+        axes = figure.subplots(1, 4)
+        _order(axes[0], order)
+        _departure(axes[1], departure)
+        _rising(axes[2], departure)
+        _margins(axes[3], margin)
+    return figure
+
+
+def _order(ax: Axes, seeds: Sequence[Data]) -> None:
+    labels = [key for key in seeds[0].arrays if key != "step"]
+    betas = sorted({float(label.rsplit("-", 1)[0]) for label in labels})
+    looks = beta_look([b for b in betas if b])
+    for beta in betas:
+        gaps = [d.arrays[key] for d in seeds for key in labels if float(key.rsplit("-", 1)[0]) == beta]
+        step, colour = seeds[0].arrays["step"], looks[beta]["color"] if beta else LOOK["GA"]["color"]
+        ax.plot(step, np.mean(gaps, axis=0), "o-", color=colour, markersize=4, label=f"β = {beta:g}" if beta else "GA")
+    ax.plot(step, 0.5 * step, "k:", label="slope 1")
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="βΔu of the first step (∝ η)",
+        ylabel="distance from the curve in βu",
+        title="(a) one example alone: O(η)",
+    )
+    ax.legend(fontsize=7, ncols=2)
+
+
+def _means(seeds: Sequence[Data], label: str, name: str) -> float:
+    return float(np.mean([d.arrays[f"{label}.{name}"][-1] for d in seeds]))
+
+
+def _departure(ax: Axes, seeds: Sequence[Data]) -> None:
+    """β × mean drop at the end, first α and noise: what happened, and three predictions."""
+    grid = seeds[0].values
+    betas, case = grid["betas"], f"{grid['alphas'][0]:g}-{grid['noises'][0]:g}"
+    columns = (
+        ("drop", "measured", "k", "o-"),
+        ("exact", "clock + whole remainder", LOOK["NPO"]["color"], "x"),
+        ("agreeing", "clock + remainder of equal labels", LOOK["KTO"]["color"], "^--"),
+        ("law", "clock alone: the law", LOOK["GA"]["color"], "s--"),
+    )
+    for name, label, colour, style in columns:
+        y = [b * _means(seeds, f"{case}-{b:g}", name) for b in betas]
+        size = 11 if style == "x" else 5
+        ax.plot(betas, y, style, color=colour, label=label, markersize=size, markeredgewidth=2 if style == "x" else 1)
+    ax.set(
+        xscale="log",
+        yscale="symlog",
+        xlabel="β",
+        ylabel="β × mean drop (symmetric log axis)",
+        title=f"(b) {200} points at α = {grid['alphas'][0]:g}",
+    )
+    ax.axhline(0, color="0.7", linewidth=0.6)
+    ax.legend(fontsize=7, loc="lower left")
+
+
+def _rising(ax: Axes, seeds: Sequence[Data]) -> None:
+    grid = seeds[0].values
+    for alpha, dash in zip(grid["alphas"], ("-", "--", ":", "-."), strict=False):
+        for noise, marker in zip(grid["noises"], NOISE_MARKERS, strict=False):
+            y = [_means(seeds, f"{alpha:g}-{noise:g}-{b:g}", "rising") for b in grid["betas"]]
+            label = f"α = {alpha:g}, {noise:.0%} of labels turned"
+            ax.plot(grid["betas"], y, marker + dash, label=label, markersize=4)
+    ax.set(
+        xscale="log",
+        ylim=(0, None),
+        xlabel="β",
+        ylabel="share of forget examples with u < 0",
+        title="(c) examples that NPO makes likelier",
+    )
+    ax.legend(fontsize=7)
+
+
+def _margins(ax: Axes, seeds: Sequence[Data]) -> None:
+    betas = seeds[0].values["betas"]
+    looks = beta_look(betas)
+    top = 1.0
+    for beta in betas:
+        pairs = [(d.arrays[f"{beta:g}.margin"], d.arrays[f"{beta:g}.rate"]) for d in seeds]
+        margin, rate = (np.concatenate(x) for x in zip(*pairs, strict=True))
+        kept = np.isfinite(margin)
+        look = looks[beta]
+        ax.plot(margin[kept], rate[kept], look["marker"], color=look["color"], alpha=0.6, label=f"β = {beta:g}")
+        top = max([top, *margin[kept]])
+    ax.plot([0, top], [0, top], color="black", linewidth=1, label="the margin law")
+    ax.axhline(1.0, color="0.5", linestyle=":", label="Theorem 2: 1 for all")
+    ax.set(
+        xlabel="margin$_i$ / smallest margin",
+        ylabel="β d$u_i$ / d log t, measured",
+        title="(d) small sets: rate = margin",
+    )
+    ax.legend(fontsize=7)

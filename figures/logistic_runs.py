@@ -1,0 +1,48 @@
+"""Any runs on the logistic problem: both distances against steps, and one against the other; mean ± 1 s.d. over seeds."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures.canvas import LOOK, across, line_with_spread, styled
+
+__all__ = ["draw"]
+
+Arrays = Mapping[str, np.ndarray]
+OTHERS = ("#56B4E9", "#E69F00", "#000000", "#882255", "#44AA99")
+FLOOR = 1e-5
+
+
+def _looks(labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The look of each label: that of its method, or one of its own."""
+    spare = cycle(OTHERS)
+    return {
+        label: {k: LOOK[label][k] for k in ("color", "linestyle")} if label in LOOK else {"color": next(spare)}
+        for label in labels
+    }
+
+
+def draw(runs: Sequence[Arrays], title: str) -> Figure:
+    """One run a seed, with `<label>.<column of Trajectory>`; a label of a file shows its end."""
+    labels = [key.removesuffix(".steps") for key in runs[0] if key.endswith(".steps")]
+    looks = _looks(labels)
+    with styled():
+        figure = Figure(figsize=(11.4, 4.2))
+        forget, retain, plane = figure.subplots(1, 3)
+        for label in labels:
+            for ax, column in ((forget, "forget_distance"), (retain, "retain_distance")):
+                name = label.rpartition("/")[2]
+                line_with_spread(ax, *across(runs, label, column), floor=FLOOR, label=name, **looks[label])
+            x, y = (across(runs, label, f"{side}_distance")[1].mean(axis=0) for side in ("forget", "retain"))
+            plane.plot(x, y, **looks[label])
+        plane.plot(x[0], y[0], "k*", markersize=9, zorder=5)
+        forget.set(title=title, ylabel=r"forget distance  E KL$(\pi_{\rm retr}\,\Vert\,\pi_\theta)$ (nats)")
+        retain.set(ylabel="retain distance (nats)")
+        for ax in (forget, retain):
+            ax.set(xlabel="steps", yscale="log", xlim=(0, None))
+        plane.set(xscale="log", yscale="log", xlabel="forget distance (nats)", ylabel="retain distance (nats)")
+        figure.legend(*forget.get_legend_handles_labels(), loc="outside lower center", ncols=min(6, len(labels)))
+    return figure

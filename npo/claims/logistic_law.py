@@ -1,0 +1,194 @@
+"""Claims on the law in the logistic room: on the curve alone, off it together, and the margin law."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from npo.claims.claim import (
+    NOT_TESTABLE,
+    Claim,
+    Judgement,
+    OffCurve,
+    OnCurve,
+    Results,
+    holds_if,
+    judge_sets,
+    judge_singles,
+    mean_with_interval,
+    seed_of,
+)
+from records.store import Data
+
+__all__ = ["CLAIMS"]
+
+SMALL_BETA = 1.0  # up to here the rarer label rises
+
+
+def _seed(results: Results) -> tuple[int, ...]:
+    return (int(next(iter(results.values())).values["seed"]),)
+
+
+def one_curve(results: Results) -> Judgement:
+    """Every example alone stays within the law's discretisation bounds."""
+    data = results["logistic/law"]
+    runs = [(f"single-{beta:g}-{i}", beta) for beta in data.values["betas"] for i in data.values["examples"]]
+
+    def columns(label: str, beta: float) -> OnCurve:
+        scale = beta or 1.0
+        time, drop = (scale * data.arrays[f"{label}.{name}"] for name in ("clock", "drop"))
+        return OnCurve(time, drop, beta == 0, data.values["step"])
+
+    return judge_singles((columns(label, beta) for label, beta in runs), _seed(results))
+
+
+def remainder_accounts(results: Results) -> Judgement:
+    """The forget set leaves the curve, and the exact remainder says by how much."""
+    data = results["logistic/law"]
+
+    def end(beta: float) -> OffCurve:
+        parts = (data.arrays[f"set-{beta:g}.{k}"][-1].astype(np.float64) for k in ("clock", "drop", "remainder"))
+        clock, drop, rest = (beta * part for part in parts)
+        return OffCurve(clock, drop, rest, data.values["set_step"])
+
+    return judge_sets((end(beta) for beta in data.values["set_betas"]), _seed(results))
+
+
+def first_order_in_the_step(results: Results) -> Judgement:
+    """Plain gradient descent of one example ends O(η) from the curve; the exponent in η, mean over examples and β."""
+    exponents = []
+    for _, data in sorted(results.items()):
+        step = np.log(data.arrays["step"])
+        gaps = [gap for key, gap in data.arrays.items() if key != "step"]
+        exponents.append(float(np.mean([np.polyfit(step[-3:], np.log(gap[-3:]), 1)[0] for gap in gaps])))
+    mean, interval = mean_with_interval(exponents)
+    return Judgement(holds_if(abs(mean - 1) < 0.1), mean, interval, tuple(map(seed_of, sorted(results))))
+
+
+def _cases(data: Data) -> Iterator[tuple[str, float]]:
+    """The label of every departure and its β."""
+    v = data.values
+    yield from ((f"{a:g}-{n:g}-{b:g}", b) for a in v["alphas"] for n in v["noises"] for b in v["betas"])
+
+
+def law_fails_for_sets(results: Results) -> Judgement:
+    """The error of curve and clock in β × mean drop, largest β against smallest; the remainder leaves nothing."""
+    errors: dict[str, list[float]] = {"first": [], "last": []}
+    left = 0.0
+    for _, data in sorted(results.items()):
+        betas = data.values["betas"]
+        if len(betas) < 2:
+            return Judgement(NOT_TESTABLE, None, reason="a comparison needs two β")
+        off: dict[float, list[float]] = {b: [] for b in betas}
+        for label, beta in _cases(data):
+            drop, law, exact = (beta * float(data.arrays[f"{label}.{k}"][-1]) for k in ("drop", "law", "exact"))
+            off[beta].append(abs(drop - law) / (1 + abs(drop)))
+            left = max(left, abs(drop - exact) / (1 + abs(drop)))
+        errors["first"].append(float(np.mean(off[min(betas)])))
+        errors["last"].append(float(np.mean(off[max(betas)])))
+    growth = [float(np.log10(b / a)) for a, b in zip(errors["first"], errors["last"], strict=True)]
+    mean, interval = mean_with_interval(growth)
+    reason = (
+        f"error {np.mean(errors['first']):.2g} at the smallest β, {np.mean(errors['last']):.2g} at the largest; "
+        f"with the remainder {left:.2g} at most"
+    )
+    return Judgement(holds_if(min(growth) > 0 and left < 0.05), mean, interval, tuple(map(seed_of, results)), reason)
+
+
+def rarer_label_rises(results: Results) -> Judgement:
+    """Share of the examples with u < 0 at the end less the share of the rarer label, for β ≤ SMALL_BETA."""
+    per_seed, extremes = [], []
+    for _, data in sorted(results.items()):
+        gaps = [
+            float(data.arrays[f"{label}.rising"][-1] - data.arrays[f"{label}.minority"])
+            for label, beta in _cases(data)
+            if beta <= SMALL_BETA
+        ]
+        if not gaps:
+            return Judgement(NOT_TESTABLE, None, reason=f"no β ≤ {SMALL_BETA:g}")
+        per_seed.append(float(np.mean(gaps)))
+        extremes += gaps
+    mean, interval = mean_with_interval(per_seed)
+    reason = f"between {min(extremes):.3f} and {max(extremes):.3f}"
+    return Judgement(holds_if(max(map(abs, extremes)) < 0.02), mean, interval, tuple(map(seed_of, results)), reason)
+
+
+def margin_law(results: Results) -> Judgement:
+    """Slope through the origin of the late rates β du/d log t against the relative margins, over a seed's examples."""
+    slopes, off, one = [], [], []
+    given_up = total = 0
+    for _, data in sorted(results.items()):
+        margin, rate = (
+            np.concatenate([data.arrays[f"{b:g}.{name}"] for b in data.values["betas"]]) for name in ("margin", "rate")
+        )
+        kept = np.isfinite(margin)
+        given_up, total = given_up + int(np.sum(~kept)), total + len(margin)
+        slopes.append(float(margin[kept] @ rate[kept] / (margin[kept] @ margin[kept])))
+        off.append(float(np.sqrt(np.mean((rate[kept] - margin[kept]) ** 2))))
+        one.append(float(np.sqrt(np.mean((rate[kept] - 1) ** 2))))
+    mean, interval = mean_with_interval(slopes)
+    reason = (
+        f"rms distance of the rates {np.mean(off):.3f} from the margins, {np.mean(one):.3f} from 1; "
+        f"{given_up} of {total} examples are given up (they rise)"
+    )
+    holds = abs(mean - 1) < 0.05 and np.mean(off) < 0.5 * np.mean(one)
+    return Judgement(holds_if(bool(holds)), mean, interval, tuple(map(seed_of, results)), reason)
+
+
+_OURS = "this project: synthetic/departure.py"
+
+CLAIMS = (
+    Claim(
+        id="intrinsic-time-logistic",
+        statement="One forget example of the logistic problem alone unlearns along the curve, for every β.",
+        source="this project: theory/intrinsic_time.py",
+        measure="largest distance from the curve in βu (an identity of the flow: 0, to the descent's step)",
+        units=("logistic/law",),
+        figure="one_curve",
+        judge=one_curve,
+    ),
+    Claim(
+        id="intrinsic-time-order",
+        statement="Plain gradient descent on one example keeps to the curve to O(η).",
+        source="this project: theory/intrinsic_time.py",
+        measure="exponent in η of the distance from the curve at βu = 3 (predicted 1)",
+        units=("logistic/order-*",),
+        figure="logistic_law",
+        judge=first_order_in_the_step,
+    ),
+    Claim(
+        id="remainder-logistic",
+        statement="A set of 200 correlated points leaves the curve, by the exact remainder of unequal weights.",
+        source="this project: theory/intrinsic_time.py",
+        measure="largest gap of βF(u) to βT + β·remainder, over 1 + βF (an identity of the flow: 0, to the step)",
+        units=("logistic/law",),
+        figure="one_curve",
+        judge=remainder_accounts,
+    ),
+    Claim(
+        id="departure-logistic",
+        statement="The larger β, the further 200 correlated points leave the curve; the remainder accounts for it.",
+        source=_OURS,
+        measure="log₁₀ of the law's error in the mean drop, over 1 + β × drop: largest β over smallest (predicted > 0)",
+        units=("logistic/departure-*",),
+        figure="logistic_law",
+        judge=law_fails_for_sets,
+    ),
+    Claim(
+        id="rarer-label-logistic",
+        statement="For β ≤ 1 just the examples of the rarer label become likelier under NPO.",
+        source=_OURS,
+        measure="share of forget examples with u < 0 less the share of the rarer label (predicted 0)",
+        units=("logistic/departure-*",),
+        figure="logistic_law",
+        judge=rarer_label_rises,
+    ),
+    Claim(
+        id="margin-logistic",
+        statement="Correlated points that are not given up unlearn at rates β du/d log t = their margins, not 1.",
+        source=_OURS,
+        measure="slope of the late rates against margin_i / smallest margin, 20 points, two decades (predicted 1)",
+        units=("logistic/margin-*",),
+        figure="logistic_law",
+        judge=margin_law,
+    ),
+)
