@@ -12,7 +12,10 @@ __all__ = ["draw"]
 
 
 def draw(
-    missed: Mapping[str, np.ndarray], lrs: np.ndarray, betas: np.ndarray, table: Mapping[str, tuple[float, float | None]]
+    missed: Mapping[str, np.ndarray],
+    lrs: np.ndarray,
+    betas: np.ndarray,
+    table: Mapping[str, tuple[float, float | None]],
 ) -> Figure:
     """One panel a method from (lr, β) arrays (β of length 1 where it has none); `table` marks the values of Table 1."""
     with styled():

@@ -1,4 +1,4 @@
-"""Any runs on the logistic problem: both distances against steps, and one against the other; mean ± 1 s.d. over seeds."""
+"""Any runs on the logistic problem: distances against steps, and one against the other; mean ± 1 s.d."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle

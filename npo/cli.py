@@ -5,7 +5,7 @@ import os
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperGroup
@@ -44,6 +44,7 @@ app.add_typer(synthetic, name="synthetic")
 
 Out = Annotated[Path | None, typer.Option(help="Folder for results; it is made if needed.")]
 LAST_SEED = 2**63 - 1
+T = TypeVar("T", int, float)
 
 
 def _print_version(wanted: bool) -> None:
@@ -119,33 +120,106 @@ def doctor() -> None:
     raise typer.Exit(examine())
 
 
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--methods",
+        "--method",
+        help="Methods, e.g. NPO+RT,GA, or one's own forget loss: file.py:name[+rt|+kl]. May be repeated.",
+        show_default="all twelve",
+    ),
+]
+Alpha = Annotated[float, typer.Option(help="1: forget and retain inputs apart; 0: one over the other.")]
+Seeds = Annotated[str, typer.Option("--seeds", "--seed", help="Seeds of the data, one result each.")]
+FIVE_SEEDS = "1000,2000,3000,4000,5000"
+
+
 @synthetic.command()
 def logistic(
-    method: Annotated[
-        list[str] | None,
-        typer.Option(help="A method, e.g. NPO+RT, or one's own forget loss: file.py:name[+rt|+kl]. May be repeated."),
-    ] = None,
-    lr: Annotated[float, typer.Option(help="Step size of gradient descent.")] = 5e-3,
+    methods: Methods = None,
+    alpha: Alpha = 1.0,
+    seeds: Seeds = FIVE_SEEDS,
+    lr: Annotated[float | None, typer.Option(help="Step size.", show_default="the paper's Table 1")] = None,
     beta: Annotated[
         float | None,
-        typer.Option(help="Inverse temperature β of the methods that have one; 1 if none is named."),
+        typer.Option(help="β of the methods that have one.", show_default="the paper's Table 1"),
     ] = None,
-    alpha: Annotated[float, typer.Option(help="1: forget and retain inputs apart; 0: overlapping.")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, max=LAST_SEED, help="Seed of the data.")] = 1000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of descent.")] = 2000,
+    every: Annotated[int, typer.Option(min=1, help="Steps between evaluations.")] = 25,
+    problem: Annotated[
+        Path | None,
+        typer.Option(
+            help="One's own data instead: a .npz of W, X_forget, y_forget, X_retain, y_retain, X_eval_forget, …"
+        ),
+    ] = None,
+    label_noise: Annotated[float, typer.Option(min=0, max=1, help="Share of training labels turned round.")] = 0.0,
+    d: Annotated[int, typer.Option("--d", min=1, help="Input dimensions.")] = 16,
+    features: Annotated[int, typer.Option(min=1, help="Random features N.")] = 128,
+    n_forget: Annotated[int, typer.Option(min=1, help="Forget examples.")] = 200,
+    n_retain: Annotated[int, typer.Option(min=1, help="Retain examples.")] = 1000,
+    optimiser: Annotated[
+        str | None, typer.Option(help="A class of torch.optim, e.g. Adam.", show_default="plain descent")
+    ] = None,
+    momentum: Annotated[float | None, typer.Option(help="Momentum of --optimiser SGD.")] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Forget rows a step, and as many to retain.", show_default="all")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="One seed, models fitted in 2000 steps, 500 steps.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for trajectories and figure.")] = Path("out/logistic"),
+) -> None:
+    """Unlearn in the paper's logistic model (arXiv:2404.05868, Sec. 4), and print and draw what became of each method.
+
+    Without options: all twelve methods, five seeds, the step sizes and β of the paper's Table 1; about 15 s.
+
+    npo synthetic logistic --methods NPO+RT,GA --alpha 0
+
+    npo synthetic logistic --methods NPO+RT --methods my_loss.py:my_loss+rt --beta 1
+    """
+    from npo.logistic import Choices, Data, run
+
+    chosen = Choices(_listed(methods), lr, beta, steps, every, optimiser, momentum, batch)
+    data = Data(problem, alpha, _numbers("seeds", seeds, int), label_noise, d, features, n_forget, n_retain)
+    run(data, chosen, quick=quick, out=out)
+
+
+@synthetic.command()
+def grid(
+    methods: Methods = None,
+    lrs: Annotated[str, typer.Option(help="Step sizes to try.")] = "1e-4,5e-4,1e-3,5e-3,1e-2,5e-2",
+    betas: Annotated[str, typer.Option(help="Values of β to try.")] = "0.1,0.5,1,2,5,10",
+    alpha: Alpha = 1.0,
+    seeds: Seeds = FIVE_SEEDS,
     steps: Annotated[int, typer.Option(min=1, help="Gradient-descent steps.")] = 2000,
     every: Annotated[int, typer.Option(min=1, help="Steps between evaluations.")] = 25,
-    out: Out = None,
+    out: Annotated[Path, typer.Option(help="Folder for the grid and its figure.")] = Path("out/grid"),
 ) -> None:
-    """Unlearn in the paper's logistic model (arXiv:2404.05868, Sec. 4) and print what became of each method.
+    """Search step size and β of each method on the logistic problem, as the paper did for its Table 1; some minutes.
 
-    npo synthetic logistic --method GA --lr 5e-4
-    npo synthetic logistic --method NPO+RT --method my_loss.py:my_loss+rt --beta 1
+    The best of a method is the largest hypervolume (π_ref's forget distance × 1 nat of retain distance) among the runs
+    that are stable in every seed: finite, and ending within 1 nat of retain distance.
+
+    npo synthetic grid --methods NPO+RT --alpha 0
     """
-    from npo.logistic import run
+    from npo.grid import Grid, search
 
-    if not method:
-        method, beta = ["NPO+RT"], 1.0 if beta is None else beta
-    run(methods=method, lr=lr, beta=beta, alpha=alpha, seed=seed, steps=steps, every=every, out=out)
+    values = _numbers("lrs", lrs, float), _numbers("betas", betas, float)
+    search(Grid(_listed(methods), *values, alpha, _numbers("seeds", seeds, int), steps, every), out=out)
+
+
+def _listed(words: list[str] | None) -> tuple[str, ...]:
+    """Values given one by one or with commas between them, each once."""
+    return tuple(dict.fromkeys(x.strip() for word in words or () for x in word.split(",") if x.strip()))
+
+
+def _numbers(name: str, text: str, kind: type[T]) -> tuple[T, ...]:
+    """Numbers with commas between them; UserError for anything else, and for a seed that is none."""
+    try:
+        found = tuple(kind(x) for x in text.split(","))
+    except ValueError:
+        raise UserError(f"--{name} must be numbers with commas between them, got {text!r}.") from None
+    if kind is int and not all(0 <= x <= LAST_SEED for x in found):
+        raise UserError(f"--{name} must be from 0 to {LAST_SEED}, got {text!r}.")
+    return found
 
 
 def main() -> None:

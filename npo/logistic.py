@@ -14,18 +14,18 @@ import torch
 from rich.console import Console
 from rich.progress import Progress as Bars
 from rich.table import Table
+from synthetic.optimisers import unlearn_with
 
 from figures import logistic_runs
 from figures.canvas import save as save_figure
 from npo.display import COLUMNS
 from npo.methods import objectives_of
 from records.errors import UserError
-from records.store import writable
+from records.store import environment, writable
 from records.work import Progress
 from synthetic.gaussians import Sample, draw
 from synthetic.logistic import Trajectory, evaluated, save_trajectories, unlearn_together
 from synthetic.logistic_study import table_1
-from synthetic.optimisers import unlearn_with
 from synthetic.problem import FIT_STEPS, Problem, problem_from_arrays
 from theory.objective import METHODS, Objective
 
@@ -79,16 +79,21 @@ def run(data: Data, choices: Choices, *, quick: bool, out: Path) -> None:
             fit_steps = QUICK_FIT if quick else FIT_STEPS
             problem = problem_from_arrays(**arrays, fit_steps=fit_steps, progress=bar(f"{label}: π_ref and π_retr"))
             paths = unlearn_all(problem, runs, bar(f"{label}: unlearning"))
-            provenance = {"data": asdict(data) | {"file": str(data.file or ""), "label": label}}
-            provenance |= {"fit_steps": fit_steps, "choices": asdict(choices)}
-            provenance |= {"lr": {name: lr for name, (_, lr) in runs.items()}}
-            save_trajectories(folders[label], paths, provenance)
+            save_trajectories(folders[label], paths, _provenance(data, choices, runs, label, fit_steps))
             found.append(paths)
     title = "one problem from a file" if data.file else f"α = {data.alpha:g}, {len(found)} seed(s)"
     arrays_of = [{f"{n}.{k}": x for n, p in paths.items() for k, x in p.arrays().items()} for paths in found]
     save_figure(logistic_runs.draw(arrays_of, title), writable(out), "distances")
     _print(found, choices.steps, title)
     Console().print(f"{out / 'distances.png'}, and the trajectories of each seed beside it", highlight=False)
+
+
+def _provenance(data: Data, choices: Choices, runs: "Runs", label: str, fit_steps: int) -> dict[str, Any]:
+    """What made a trajectory, for the JSON beside it."""
+    found: dict[str, Any] = {"label": label, "fit_steps": fit_steps, "choices": asdict(choices)}
+    found |= {"lr": {name: lr for name, (_, lr) in runs.items()}, "environment": environment()}
+    found |= {"beta": {name: getattr(o.forget, "keywords", {}).get("beta") for name, (o, _) in runs.items()}}
+    return found | {"data": asdict(data) | {"file": str(data.file or "")}}
 
 
 # --- what to run --------------------------------------------------------------------------------------------------
@@ -123,7 +128,7 @@ def runs_of(choices: Choices, alpha: float) -> dict[str, tuple[Objective, float]
     }
 
 
-def problems(data: Data) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+def problems(data: Data) -> Iterator[tuple[str, dict[str, Any]]]:
     """Label and arrays of each problem."""
     if data.file is not None:
         yield data.file.stem, _arrays_of(data.file)

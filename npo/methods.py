@@ -4,6 +4,7 @@ One's own function is tried on a few examples before anything runs, so that a mi
 """
 
 import inspect
+from collections.abc import Mapping
 from functools import wraps
 from typing import Any
 
@@ -30,22 +31,28 @@ _SAMPLE = {  # log-probabilities as they may come, in nats; z_ref is one number
 }
 
 
-def objectives_of(names: list[str], *, beta: float | None) -> dict[str, Objective]:
-    """The objective of each name; β goes to those that take it. UserError with everything that is wrong."""
+def objectives_of(
+    names: list[str], *, beta: float | None, usual: Mapping[str, float] | None = None
+) -> dict[str, Objective]:
+    """The objective of each name; β goes to those that take it, or where it is None each gets its `usual` one.
+
+    UserError with everything that is wrong.
+    """
     found, wrong, used = {}, [], beta is None
     for name in names:
         try:
             forget, retain_kernel, own = _kernels_of(name)
             known = takes(forget)
             used |= "beta" in known
-            if beta is None and known.get("beta"):
+            chosen = beta if beta is not None else (usual or {}).get(name if own else name.upper())
+            if chosen is None and known.get("beta"):
                 raise UserError("it needs a β: give it with --beta, e.g. --beta 1.")
-            given = {"beta": beta} if beta is not None and "beta" in known else {}
+            given = {"beta": chosen} if chosen is not None and "beta" in known else {}
             found[name] = compose(forget, retain_kernel, **given)
             if own:
                 _try(found[name])
         except (ValueError, UserError) as error:
-            wrong.append(f"--method {name}: {error}")
+            wrong.append(f"--methods {name}: {error}")
     if not wrong and not used:
         wrong.append(f"--beta {beta}: none of {', '.join(names)} takes β.")
     if wrong:

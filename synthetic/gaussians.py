@@ -5,10 +5,12 @@ x^f ~ N(α·1, I_d), P(y=1|x^f) = σ((x^f − α·1)ᵀ1/√d + 1);  x^r ~ N(−
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+
+from records.errors import UserError
 
 __all__ = ["Sample", "draw"]
 
@@ -36,12 +38,18 @@ def draw(
     n_forget: int = 200,
     n_retain: int = 1000,
     n_eval: int = 1000,
+    label_noise: float = 0.0,
 ) -> Sample:
     """Draw the forget, retain and evaluation inputs, the labels and W from one seed.
+
+    `label_noise` is the share of training labels that are turned round, after everything else is drawn: all noise
+    levels of a seed share their inputs, and what is turned at one level is turned at every higher one.
+    Raises UserError for sizes below 1 and a share outside [0, 1].
 
     >>> draw(alpha=1.0, seed=0).X_forget.shape
     (200, 16)
     """
+    _check(label_noise, d=d, features=features, n_forget=n_forget, n_retain=n_retain, n_eval=n_eval)
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> torch.Tensor:
@@ -53,7 +61,7 @@ def draw(
 
     W = normal(features, d) / math.sqrt(d)
     x_forget, x_retain = normal(n_forget, d) + alpha, normal(n_retain, d) - alpha
-    return Sample(
+    sample = Sample(
         W=W.numpy(),
         X_forget=x_forget.numpy(),
         y_forget=labels(x_forget, 1.0),
@@ -63,3 +71,17 @@ def draw(
         X_eval_retain=(normal(n_eval, d) - alpha).numpy(),
         y_idk=torch.bernoulli(torch.full((n_forget,), 0.5, dtype=torch.float64), generator=generator).numpy(),
     )
+
+    def turned(y: np.ndarray) -> np.ndarray:
+        at = torch.rand(len(y), generator=generator, dtype=torch.float64).numpy() < label_noise
+        return np.where(at, 1 - y, y)
+
+    return replace(sample, y_forget=turned(sample.y_forget), y_retain=turned(sample.y_retain))
+
+
+def _check(label_noise: float, **sizes: int) -> None:
+    wrong = [f"{name} must be at least 1, got {value}." for name, value in sizes.items() if value < 1]
+    if not 0 <= label_noise <= 1:
+        wrong.append(f"label_noise must be a share, from 0 to 1, got {label_noise}.")
+    if wrong:
+        raise UserError(" ".join(wrong))

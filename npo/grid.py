@@ -1,0 +1,154 @@
+"""`npo synthetic grid`: which step size and β suit each method on the logistic problem, as the paper chose its Table 1.
+
+The paper takes step sizes for which training is stable within 2000 steps, and the best β. Here a run is stable if its
+numbers stay finite and it ends within 1 nat of retain distance; the best is the stable one of the largest hypervolume.
+Source: arXiv:2404.05868, App. D.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from figures import logistic_grid
+from figures.canvas import save as save_figure
+from figures.logistic_fronts import RETAIN_LIMIT, areas
+from npo.logistic import progress_bars
+from npo.methods import objectives_of
+from records.errors import UserError
+from records.store import Data, save, writable
+from synthetic.gaussians import draw
+from synthetic.logistic import Trajectory, evaluated, unlearn_together
+from synthetic.logistic_study import table_1
+from synthetic.problem import problem_from_arrays
+from theory.objective import METHODS, Objective, takes
+
+__all__ = ["Grid", "search"]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is tried: every method with every step size and, where it has one, every β, on every seed."""
+
+    methods: tuple[str, ...]
+    lrs: tuple[float, ...]
+    betas: tuple[float, ...]
+    alpha: float
+    seeds: tuple[int, ...]
+    steps: int
+    every: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method at one step size and β, over seeds."""
+
+    lr: float
+    beta: float | None
+    missed: float  # mean share of the box that is not dominated
+    stable: int  # seeds
+    least: float  # mean least forget distance, nats
+
+
+def search(grid: Grid, *, out: Path) -> None:
+    """Run the grid, all its runs on one seed together; save it, draw it, print the best of each method."""
+    cells = _cells(grid)
+    writable(out)
+    torch.set_num_threads(1)
+    found: dict[str, list[Trajectory]] = {label: [] for label in cells}
+    with progress_bars() as bar:
+        for seed in grid.seeds:
+            sample = vars(draw(alpha=grid.alpha, seed=seed))
+            problem = problem_from_arrays(**sample, progress=bar(f"{seed}: π_ref and π_retr"))
+            runs = {label: (objective, lr) for label, (_, lr, _, objective) in cells.items()}
+            at = evaluated(grid.steps, grid.every)
+            paths = unlearn_together(problem, runs, at=at, progress=bar(f"{seed}: {len(runs)} runs"))
+            for label, path in paths.items():
+                found[label].append(path)
+    table: dict[str, list[Cell]] = {}
+    for label, (name, lr, beta, _) in cells.items():
+        table.setdefault(name, []).append(_judged(lr, beta, found[label]))
+    rows = {name: [asdict(cell) for cell in row] for name, row in table.items()}
+    images = {name: _image(row, grid) for name, row in table.items()}
+    save(out, Data(images, asdict(grid) | {"cells": rows}))
+    paper = {row.method: (row.lr, row.beta) for row in table_1(grid.alpha) if not row.ours}
+    figure = logistic_grid.draw(images, np.array(grid.lrs), np.array(grid.betas), paper)
+    save_figure(figure, out, "grid")
+    _print(table, grid, paper)
+    Console().print(f"{out / 'grid.png'}, and all cells in data.json beside it", highlight=False)
+
+
+def _cells(grid: Grid) -> dict[str, tuple[str, float, float | None, Objective]]:
+    """(method, lr, β, objective) by label; UserError with all that is wrong."""
+    wrong = [f"--{name} must be positive numbers, got {x:g}." for name in ("lrs", "betas") for x in getattr(grid, name)
+             if not 0 < x < np.inf]  # fmt: skip
+    wrong += [f"--{n} names a value twice." for n in ("lrs", "betas", "seeds", "methods")
+              if len(set(getattr(grid, n))) < len(getattr(grid, n))]  # fmt: skip
+    if wrong:
+        raise UserError("\n".join(wrong))
+    names = list(grid.methods or METHODS)
+    by_beta = {beta: objectives_of(names, beta=None, usual=dict.fromkeys(names, beta)) for beta in grid.betas}
+    cells = {}
+    for name in names:
+        has_beta = "beta" in _bound(by_beta[grid.betas[0]][name])
+        for beta in grid.betas if has_beta else grid.betas[:1]:
+            for lr in grid.lrs:
+                shown = beta if has_beta else None
+                cells[f"{name} {lr:g} {beta:g}"] = (name, lr, shown, by_beta[beta][name])
+    return cells
+
+
+def _bound(objective: Objective) -> Mapping[str, object]:
+    """The hyperparameters that the forget kernel has, bound or not."""
+    return getattr(objective.forget, "keywords", {}) | takes(objective.forget)
+
+
+def _arrays(path: Trajectory) -> dict[str, np.ndarray]:
+    return {f"run.{name}": x for name, x in path.arrays().items()}
+
+
+def _judged(lr: float, beta: float | None, paths: Sequence[Trajectory]) -> Cell:
+    stable = [p for p in paths if p.diverged_at is None and p.retain_distance[-1] <= RETAIN_LIMIT]
+    missed = 1 - float(areas([_arrays(p) for p in paths], "run").mean())
+    return Cell(lr, beta, missed, len(stable), float(np.mean([p.forget_distance.min() for p in paths])))
+
+
+def _image(row: Sequence[Cell], grid: Grid) -> np.ndarray:
+    """The missed share as (lr, β)."""
+    return np.array([c.missed for c in row]).reshape(-1, len(grid.lrs)).T
+
+
+def _print(table: Mapping[str, Sequence[Cell]], grid: Grid, paper: Mapping[str, tuple[float, float | None]]) -> None:
+    headings = (
+        "method",
+        "best lr",
+        "best β",
+        "missed",
+        "least forget distance",
+        "stable",
+        "Table 1: lr",
+        "β",
+        "missed",
+    )
+    shown = Table(*headings, title=f"Grid search, α = {grid.alpha:g}, {len(grid.seeds)} seeds", title_justify="left")
+    for name, row in table.items():
+        whole = [c for c in row if c.stable == len(grid.seeds)]
+        best = min(whole or row, key=lambda c: c.missed)
+        lr, beta = paper.get(name.upper(), (None, None))
+        theirs = [c for c in row if (c.lr, c.beta) == (lr, beta)]
+        shown.add_row(
+            name,
+            f"{best.lr:g}",
+            "" if best.beta is None else f"{best.beta:g}",
+            f"{best.missed:.4f}",
+            f"{best.least:.4f}",
+            f"{best.stable} of {len(grid.seeds)} seeds",
+            "" if lr is None else f"{lr:g}",
+            "" if beta is None else f"{beta:g}",
+            f"{theirs[0].missed:.4f}" if theirs else "",
+        )
+    Console().print(shown)
