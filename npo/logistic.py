@@ -14,7 +14,6 @@ import torch
 from rich.console import Console
 from rich.progress import Progress as Bars
 from rich.table import Table
-from synthetic.optimisers import unlearn_with
 
 from figures import logistic_runs
 from figures.canvas import save as save_figure
@@ -26,6 +25,7 @@ from records.work import Progress
 from synthetic.gaussians import Sample, draw
 from synthetic.logistic import Trajectory, evaluated, save_trajectories, unlearn_together
 from synthetic.logistic_study import table_1
+from synthetic.optimisers import unlearn_with
 from synthetic.problem import FIT_STEPS, Problem, problem_from_arrays
 from theory.objective import METHODS, Objective
 

@@ -9,6 +9,7 @@ Source: arXiv:2404.05868, Sec. 4 and App. D.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ __all__ = [
     "fit",
     "fit_to_tolerance",
     "load_trajectories",
+    "measure",
     "problem_from_arrays",
     "relu",
     "save_trajectories",
@@ -108,15 +110,15 @@ def load_trajectories(folder: Path) -> dict[str, Trajectory]:
 
 
 class Recorder:
-    """The rows of one run's Trajectory as they come."""
+    """The rows of one run's Trajectory as they come; `measure` gives all its columns but the steps at some θ."""
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem, self.rows = problem, list[tuple[float, ...]]()
+    def __init__(self, measure: Callable[[Array], tuple[float, ...]]) -> None:
+        self.measure, self.rows = measure, list[tuple[float, ...]]()
         self.diverged_at: int | None = None
 
     def record(self, step: int, theta: Array) -> bool:
         """Add a row; False, and no row, where it is not finite: the run ends there."""
-        row = (float(step), *_measure(self.problem, theta))
+        row = (float(step), *self.measure(theta))
         if not np.isfinite(row).all():
             self.diverged_at = step
             return False
@@ -128,8 +130,8 @@ class Recorder:
         return _trajectory((np.asarray(x) for x in zip(*self.rows, strict=True)), self.diverged_at)
 
 
-def _measure(problem: Problem, theta: Array) -> tuple[float, ...]:
-    """The columns of a Trajectory at one θ."""
+def measure(problem: Problem, theta: Array) -> tuple[float, ...]:
+    """The columns of a Trajectory at one θ, the steps aside."""
     kls = [
         float(bernoulli_kl(H @ base, H @ theta).mean())
         for base in (problem.theta_retrain, problem.theta_ref)
@@ -187,7 +189,7 @@ def unlearn_together(
     Methods of the paper go through the data together; a run that diverges stops alone. `compiled=False` takes the
     numpy form of the loop.
     """
-    recorders = {label: Recorder(problem) for label in runs}
+    recorders = {label: Recorder(partial(measure, problem)) for label in runs}
     n_forget, n_retain = len(problem.y_forget), len(problem.y_retain)
     known = {label: closed(objective, lr, n_forget, n_retain) for label, (objective, lr) in runs.items()}
     together = {label: numbers for label, numbers in known.items() if numbers is not None}

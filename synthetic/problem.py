@@ -15,7 +15,18 @@ from records.work import Progress, silent
 from synthetic.columns import Rows, columns, march
 from theory.weights import softplus
 
-__all__ = ["FIT_LR", "FIT_STEPS", "NotConverged", "Problem", "fit", "fit_to_tolerance", "problem_from_arrays", "relu"]
+__all__ = [
+    "FIT_LR",
+    "FIT_STEPS",
+    "NotConverged",
+    "Problem",
+    "check_arrays",
+    "fit",
+    "fit_to_tolerance",
+    "problem_from_arrays",
+    "relu",
+    "rows_of_fits",
+]
 
 FIT_STEPS = 20_000
 FIT_LR = 0.05
@@ -114,8 +125,8 @@ def fit_to_tolerance(H: Array, y: Array, *, tolerance: float = 1e-8, max_iterati
 # --- from arrays ----------------------------------------------------------------------------------------------
 
 
-def _checked(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Every array as float64; UserError listing all that is wrong with them."""
+def check_arrays(arrays: Mapping[str, Array], classes: int = 2) -> dict[str, Array]:
+    """Every array as float64, labels in {0, …, classes − 1}; UserError listing all that is wrong with them."""
     found, wrong = {}, []
     for name, value in arrays.items():
         try:
@@ -135,8 +146,8 @@ def _checked(arrays: Mapping[str, Array]) -> dict[str, Array]:
                 wrong.append(
                     f"{name} has shape {x.shape}, X_{inputs} has {found[f'X_{inputs}'].shape}: one label a row."
                 )
-            elif not np.isin(x, (0.0, 1.0)).all():
-                wrong.append(f"{name} holds labels outside {{0, 1}}.")
+            elif not np.isin(x, np.arange(classes)).all():
+                wrong.append(f"{name} holds labels outside {{0, {'' if classes == 2 else '…, '}{classes - 1}}}.")
         elif x.ndim != 2 or x.shape[-1] != d or not x.size:
             wrong.append(f"{name} has shape {x.shape}: a non-empty matrix with {d} columns, as W has, is needed.")
     if wrong:
@@ -167,7 +178,7 @@ def problem_from_arrays(
     e.g. `fit_to_tolerance`; None is the paper's gradient descent of `fit_steps` steps of `fit_lr`.
     Raises UserError naming every array of wrong shape, with NaN, or with another label.
     """
-    given = _checked(
+    given = check_arrays(
         {
             "W": W,
             "X_forget": X_forget,
@@ -198,11 +209,16 @@ def problem_from_arrays(
 def _two_fits(
     H: Mapping[str, Array], y: Mapping[str, Array], steps: int, lr: float, progress: Progress
 ) -> tuple[Array, Array]:
-    """θ of π_ref, fitted on forget ∪ retain, and of π_retr, fitted on retain alone: two columns of one descent."""
-    n_forget, n_retain = len(y["y_forget"]), len(y["y_retain"])
-    nothing = np.zeros(n_forget), np.zeros(n_retain)  # these columns have no reference
-    rows = Rows(H["H_forget"], y["y_forget"], y["y_idk"], nothing[0], H["H_retain"], y["y_retain"], nothing[1])
-    each = 1 / (n_forget + n_retain)
-    ref, retrain = (lr, each, -1, 0, 0, 0, each, 0), (lr, 0, -1, 0, 0, 0, 1 / n_retain, 0)
-    theta = _descended(rows, [ref, retrain], steps, progress)
+    """θ of π_ref, fitted on forget ∪ retain, and of π_retr, fitted on retain alone."""
+    theta = _descended(*rows_of_fits({**H, **y}, lr), steps, progress)
     return theta[0], theta[1]
+
+
+def rows_of_fits(data: Mapping[str, Array], lr: float) -> tuple[Rows, list[tuple[float, ...]]]:
+    """The fits of π_ref and π_retr as two columns (see `synthetic.columns`) on the rows of a problem."""
+    n_forget, n_retain = len(data["y_forget"]), len(data["y_retain"])
+    nothing = np.zeros(n_forget), np.zeros(n_retain)  # these columns have no reference
+    forget = data["H_forget"], data["y_forget"], data["y_idk"], nothing[0]
+    rows = Rows(*forget, data["H_retain"], data["y_retain"], nothing[1])
+    each = 1 / (n_forget + n_retain)
+    return rows, [(lr, each, -1, 0, 0, 0, each, 0), (lr, 0, -1, 0, 0, 0, 1 / n_retain, 0)]

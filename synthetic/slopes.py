@@ -16,7 +16,7 @@ from synthetic.problem import Problem
 from theory.objective import Objective, gradient_weights, z_ref_from_kl, z_ref_from_positive
 from theory.weights import bernoulli_kl, log_sigmoid
 
-__all__ = ["gradient"]
+__all__ = ["gradient", "with_exact_kl"]
 
 Array = np.ndarray
 Slope = Callable[[Array], Array]  # logits -> d (mean loss) / d logit, example by example
@@ -44,7 +44,7 @@ def _two_class(logit: Array) -> torch.Tensor:
     return torch.from_numpy(np.stack([np.zeros_like(logit), logit], axis=1))
 
 
-def _with_exact_kl(objective: Objective) -> Objective:
+def with_exact_kl(objective: Objective) -> Objective:
     """The same with KTO's reference point from the KL itself, known here, not estimated from positive answers."""
     estimate = objective.z_ref
     if isinstance(estimate, partial) and estimate.func is z_ref_from_positive:
@@ -54,7 +54,7 @@ def _with_exact_kl(objective: Objective) -> Objective:
 
 def _forget_slope(problem: Problem, objective: Objective, ref_logit: Array) -> Slope:
     """The gradient of the weighted mean forget loss on the forget logits, given those of π_ref."""
-    objective = _with_exact_kl(objective)
+    objective = with_exact_kl(objective)
     asked = objective.forget_needs
     labels = {"logp": problem.y_forget, "logp_win": problem.y_idk}
     moving = {name: y for name, y in labels.items() if name in asked}
