@@ -63,7 +63,7 @@ def _fronts(ax: Axes, runs: Sequence[Arrays], family: tuple[str, ...]) -> None:
         yscale="log",
         xlabel="forget distance, at most (nats)",
         ylabel="least retain distance (nats)",
-        ylim=(3e-3, 1.0),
+        ylim=(1e-2, 0.3),
         title=f"{family[0].split('+')[0]} family, α = 1" if family[0] != "KTO" else "KTO and IDK, α = 1",
     )
     ax.legend(fontsize=8)

@@ -43,10 +43,13 @@ def _order(ax: Axes, seeds: Sequence[Data]) -> None:
     ax.set(
         xscale="log",
         yscale="log",
-        xlabel="βΔu of the first step (∝ η)",
+        xlabel=r"βη$\Vert h\Vert^2$ of the descent",
         ylabel="distance from the curve in βu",
+        xticks=step,
+        xticklabels=[f"{x:g}" for x in step],
         title="(a) one example alone: O(η)",
     )
+    ax.minorticks_off()
     ax.legend(fontsize=7, ncols=2)
 
 
@@ -101,10 +104,11 @@ def _margins(ax: Axes, seeds: Sequence[Data]) -> None:
     looks = beta_look(betas)
     top = 1.0
     for beta in betas:
-        pairs = [(d.arrays[f"{beta:g}.margin"], d.arrays[f"{beta:g}.rate"]) for d in seeds]
-        margin, rate = (np.concatenate(x) for x in zip(*pairs, strict=True))
+        names = ("margin", "rate", "before")
+        margin, rate, before = (np.concatenate([d.arrays[f"{beta:g}.{name}"] for d in seeds]) for name in names)
         kept = np.isfinite(margin)
         look = looks[beta]
+        ax.vlines(margin[kept], before[kept], rate[kept], color=look["color"], linewidth=0.8, alpha=0.6)
         ax.plot(margin[kept], rate[kept], look["marker"], color=look["color"], alpha=0.6, label=f"β = {beta:g}")
         top = max([top, *margin[kept]])
     ax.plot([0, top], [0, top], color="black", linewidth=1, label="the margin law")
@@ -113,5 +117,6 @@ def _margins(ax: Axes, seeds: Sequence[Data]) -> None:
         xlabel="margin$_i$ / smallest margin",
         ylabel="β d$u_i$ / d log t, measured",
         title="(d) small sets: rate = margin",
+        ylim=(0, 1.1 * top),
     )
     ax.legend(fontsize=7)

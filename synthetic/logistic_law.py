@@ -5,13 +5,14 @@ Units, and what each leaves:
     logistic/law               first seed and α. single-<β>-<example>.{clock, drop} for examples unlearned alone (β = 0:
                                GA), and set-<β>.{clock, drop, remainder} (recorded steps, n_f) for the whole forget set
     logistic/order-<seed>      step (k,), and <β>-<example> (k,): how far plain gradient descent ends from the curve, in
-                               βu (u for GA), when its first step moves βu by `step`
+                               βu (u for GA), where βη‖h‖² = `step`
     logistic/departure-<seed>  <α>-<noise>-<β>.<name> over recorded times, means over the forget set in nats: `drop`,
                                and what curve and clock make of it: `law`, with the remainder of equal labels
                                `agreeing`, with all of it `exact`; shares of examples that rise, u < 0 (`rising`), and
                                whose clock runs backward (`backward`); `time`; the rarer label's share (`minority`)
-    logistic/margin-<seed>     <β>.{rate, margin, given_up} over a small forget set: β du/d log t over the last two
-                               decades of time, margin_i / margin_min of the examples not given up, and which those are
+    logistic/margin-<seed>     <β>.{rate, before, margin, given_up} over a small forget set: β du/d log t over the last
+                               decade of time and over the one before, margin_i / margin_min of the examples not given
+                               up (else NaN), and which those are; <β>.reached, the time at the end
 """
 
 from collections.abc import Mapping
@@ -37,8 +38,7 @@ __all__ = ["law_units"]
 Array = np.ndarray
 ORDER_STEPS = (0.4, 0.2, 0.1, 0.05, 0.025)
 ORDER_UNTIL = 3.0  # βu; where plain descent is compared with the curve
-DECADES = 2.0  # of time, over which late rates are taken
-FAR = 1e12  # Σ η to which small sets are followed
+FAR, PATIENCE = 1e12, 300_000  # Σ η to which small sets are followed, and steps that this may take
 
 
 def law_units(preset: Preset, problems: Mapping[tuple[float, int], str]) -> list[Unit]:
@@ -118,12 +118,12 @@ def _in_intrinsic_time(
 def plain_descent_gap(c: float, norm2: float, beta: float, step: float) -> float:
     """How far one example ends from the curve under a constant η, in βu (u for GA), at βu = ORDER_UNTIL.
 
-    In its margin, m ← m + η ‖h‖² W a with a = σ(m − c); the clock adds η ‖h‖² a². η is such that the first step moves
-    βu by `step`. The law is that of the flow, so the gap is of order η.
+    In its margin, m ← m + η ‖h‖² W a with a = σ(m − c); the clock adds η ‖h‖² a². `step` is βη‖h‖² (η‖h‖² for GA),
+    the most that a step can move βu. The law is that of the flow, so the gap is of order η.
     """
     scale = beta or 1.0
     start, m, clock = float(log_sigmoid(c)), 0.0, 0.0
-    eta = step / (scale * norm2 / (1 + np.exp(c)) ** 2)
+    eta = step / (scale * norm2)
     drop = 0.0
     while scale * drop < ORDER_UNTIL:
         a = 1 / (1 + np.exp(c - m))
@@ -206,12 +206,13 @@ def _margin_unit(preset: Preset, seed: int) -> Run:
         G, arrays = signed_features(problem), dict[str, Array]()
         for k, beta in enumerate(preset.margin_betas):
             progress(k, len(preset.margin_betas))
-            path = follow_set(problem, beta=beta, until=FAR)
+            path = follow_set(problem, beta=beta, until=FAR, max_steps=PATIENCE)
             given_up = path.margin[-1] < 0
             margins = np.full(len(G), np.nan)
             margins[~given_up] = relative_margins(G[~given_up])
             arrays |= {
-                f"{beta:g}.rate": _late_rate(path, beta),
+                f"{beta:g}.rate": rate_in_decade(path, beta, 0),
+                f"{beta:g}.before": rate_in_decade(path, beta, 1),
                 f"{beta:g}.margin": margins,
                 f"{beta:g}.given_up": given_up,
                 f"{beta:g}.reached": path.time[-1:],
@@ -221,7 +222,8 @@ def _margin_unit(preset: Preset, seed: int) -> Run:
     return run
 
 
-def _late_rate(path: SetPath, beta: float) -> Array:
-    """β du_i / d log t over the last DECADES of time."""
-    start = int(np.searchsorted(path.time, path.time[-1] / 10**DECADES))
-    return np.asarray(beta * (path.drop[-1] - path.drop[start]) / np.log(path.time[-1] / path.time[start]))
+def rate_in_decade(path: SetPath, beta: float, back: int) -> Array:
+    """β du_i / d log t over the last decade of time, or over one so many decades before it."""
+    ends = [path.time[-1] / 10 ** (back + 1), path.time[-1] / 10**back]
+    start, stop = np.searchsorted(path.time, ends).clip(0, len(path.time) - 1)
+    return np.asarray(beta * (path.drop[stop] - path.drop[start]) / np.log(path.time[stop] / path.time[start]))
