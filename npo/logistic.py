@@ -108,8 +108,9 @@ def check(data: Data, choices: Choices) -> None:
         wrong.append(f"--alpha must be a finite number, got {data.alpha}.")
     if choices.optimiser is None and choices.momentum is not None:
         wrong.append("--momentum needs --optimiser SGD.")
-    if choices.optimiser is not None and not hasattr(torch.optim, choices.optimiser):
-        wrong.append(f"--optimiser {choices.optimiser}: torch.optim has no such class; try SGD, Adam or AdamW.")
+    named = getattr(torch.optim, choices.optimiser or "SGD", None)
+    if not (isinstance(named, type) and issubclass(named, torch.optim.Optimizer)):
+        wrong.append(f"--optimiser {choices.optimiser}: torch.optim has no optimiser of this name; try SGD or Adam.")
     if len(set(data.seeds)) < len(data.seeds):
         wrong.append("--seeds names a seed twice.")
     if wrong:
@@ -145,9 +146,9 @@ def _arrays_of(file: Path) -> dict[str, np.ndarray]:
             arrays = {name: found[name] for name in found.files}
     except FileNotFoundError:
         raise UserError(f"--problem {file}: there is no such file.") from None
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise UserError(
-            f"--problem {file}: it can't be read ({error}). Write it with numpy.savez(file, {', '.join(ARRAYS)})."
+            f"--problem {file}: it is no .npz file of plain arrays. Write it with numpy.savez(file, W=W, …)."
         ) from error
     missing, unknown = [n for n in ARRAYS if n not in arrays], [n for n in arrays if n not in ARRAYS]
     if missing or unknown:

@@ -9,38 +9,87 @@ import pytest
 
 from npo.claims import CLAIMS, Results, enter
 from npo.claims.claim import FAILS, HOLDS, NOT_TESTABLE, mean_with_interval
-from npo.claims.logistic import hypervolume
 from records.store import Data
+from synthetic.fronts import hypervolume
 from theory.intrinsic_time import curve, time_on_curve
 
 STEPS = np.arange(0.0, 2001.0, 25.0)
-METHODS = ("GA", "GA+RT", "IDK+RT", "NPO", "NPO+RT", "DPO+RT")
+LONG_STEPS = np.append(0.0, np.geomspace(1, 1e6, 121))
 SEEDS = (1, 2, 3)
-AS_IN_THE_PAPER = {"seed": 1, "alpha": 1.0, "fit_steps": 20_000, "steps": 2000}
+PAPER = {"fit_steps": 20_000, "steps": 2000}
+LEAST = {
+    "GA": 2e-3,
+    "GA+RT": 2e-3,
+    "IDK+RT": 0.7,
+    "NPO": 2e-3,
+    "NPO+RT": 1e-3,
+    "DPO+RT": 2e-3,
+    "DPO": 2e-3,
+    "KTO": 2e-3,
+}
+RISE = {"GA": 2.0, "GA+RT": 0.6, "IDK+RT": 0.01, "NPO": 0.1, "NPO+RT": 0.001, "DPO+RT": 0.02, "DPO": 0.3, "KTO": 0.3}
+LEVEL = ("NPO+RT", "DPO+RT", "IDK+RT")
+FORGET_KL = {"GA": 50.0, "GA+RT": 40.0, "IDK+RT": 0.3}  # at the end; others 4
 
 
-def _figure4(seed: int) -> Data:
-    """Distances as Section 4.2 describes them."""
-    fall = {"GA": 2e-3, "GA+RT": 2e-3, "IDK+RT": 0.7, "NPO": 2e-3, "NPO+RT": 1e-3, "DPO+RT": 2e-3}
-    rise = {"GA": 2.0, "GA+RT": 0.6, "IDK+RT": 0.01, "NPO": 0.1, "NPO+RT": 0.001, "DPO+RT": 0.02}
-    arrays = {}
-    for m in METHODS:
-        done = np.minimum(STEPS / 800, 1)
-        level = m in ("NPO+RT", "DPO+RT", "IDK+RT")
+def _apart(seed: int) -> Data:
+    """α = 1: distances as Section 4.2 describes them."""
+    arrays, done = {}, np.minimum(STEPS / 800, 1)
+    for m, least in LEAST.items():
         arrays[f"{m}.steps"] = STEPS
-        arrays[f"{m}.forget_distance"] = 1.5 ** (1 - done) * fall[m] ** done * (1 + 0.01 * seed)
-        arrays[f"{m}.retain_distance"] = 0.02 + rise[m] * (done if level else (STEPS / 2000) ** 2)
-    return Data(arrays, dict(AS_IN_THE_PAPER))
+        arrays[f"{m}.forget_distance"] = 1.5 ** (1 - done) * least**done * (1 + 0.01 * seed)
+        arrays[f"{m}.retain_distance"] = 0.02 + RISE[m] * (done if m in LEVEL else (STEPS / 2000) ** 2)
+        arrays[f"{m}.forget_kl"] = FORGET_KL.get(m, 4.0) * done * (1 + 0.01 * seed)
+    return Data(arrays, PAPER | {"seed": seed, "alpha": 1.0})
 
 
-def _figure3() -> Data:
-    t = np.arange(0.0, 10_001.0, 50.0)
-    arrays = {"GA.steps": t, "GA.reference_distance": 1e-3 * t}
-    betas = [0.01, 0.1, 0.2, 0.5]
-    for b in betas:
-        arrays[f"NPO-{b:g}.steps"] = t
-        arrays[f"NPO-{b:g}.reference_distance"] = np.log1p(b * 0.02 * t) / (20 * b)
-    return Data(arrays, AS_IN_THE_PAPER | {"betas": betas})
+def _together(seed: int) -> Data:
+    """α = 0: both distances are one."""
+    arrays = {}
+    for m, least in LEAST.items():
+        path = 0.05 - (0.05 - 10 * least * (1 + 0.01 * seed)) * np.minimum(STEPS / 800, 1)
+        arrays |= {f"{m}.{column}": path for column in ("forget_distance", "retain_distance")}
+    return Data(arrays, PAPER | {"seed": seed, "alpha": 0.0})
+
+
+def _against_ga(seed: int, t: np.ndarray, betas: list[float]) -> Data:
+    """GA linear, NPO logarithmic, one start."""
+    paths = {"GA": 1e-3 * t} | {f"NPO-{b:g}": np.log1p(b * 0.02 * t) / (20 * b) for b in betas}
+    arrays = {f"{label}.steps": t for label in paths}
+    for column in ("reference_distance", "forget_kl"):
+        arrays |= {f"{label}.{column}": (1 + 0.01 * seed) * path for label, path in paths.items()}
+    return Data(arrays, PAPER | {"seed": seed, "alpha": 1.0, "betas": betas})
+
+
+def _figure3(seed: int) -> Data:
+    return _against_ga(seed, np.arange(0.0, 10_001.0, 50.0), [0.01, 0.1, 0.2, 0.5])
+
+
+def _long(seed: int) -> Data:
+    return _against_ga(seed, LONG_STEPS, [0.5, 1.0])
+
+
+def _order(seed: int) -> Data:
+    step = np.array([0.4, 0.2, 0.1, 0.05])
+    return Data({"step": step, "0-0": 0.2 * step, "0.5-0": 0.1 * step * (1 + 0.01 * seed)}, {"seed": seed})
+
+
+def _departure(seed: int) -> Data:
+    arrays, betas = {}, [0.1, 1.0, 5.0]
+    for noise in (0.0, 0.4):
+        for b in betas:
+            drop = np.array([0.0, 3.0 / b])
+            parts = {"drop": drop, "exact": drop, "law": drop * (1 - 0.1 * b - 0.001 * seed)}
+            parts |= {"rising": np.array([0.0, 0.3]), "minority": np.array(0.3)}
+            arrays |= {f"1-{noise:g}-{b:g}.{name}": x for name, x in parts.items()}
+    return Data(arrays, {"seed": seed, "alphas": [1.0], "noises": [0.0, 0.4], "betas": betas})
+
+
+def _margin(seed: int) -> Data:
+    margin = np.array([1.0, 1.0, 1.4, 2.0, np.nan])
+    rate = np.where(np.isfinite(margin), margin, 0.0) * (1 + 0.001 * seed)
+    arrays = {f"0.5.{k}": v for k, v in {"margin": margin, "rate": rate, "before": rate}.items()}
+    return Data(arrays, {"seed": seed, "betas": [0.5]})
 
 
 def _on_curve(beta: float, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -113,8 +162,10 @@ def true_results() -> Results:
         "theory/intrinsic-time": d.intrinsic_time(d.QUICK),
     }
     results = {name: Data(arrays, {"seed": 0}) for name, arrays in theory.items()}
-    results |= {f"logistic/figure4-{seed}": _figure4(seed) for seed in SEEDS}
-    return results | {"logistic/figure3": _figure3(), "logistic/law": _law()} | _transformer() | _llm()
+    made = {"methods-1": _apart, "methods-0": _together, "figure3": _figure3, "long": _long}
+    made |= {"order": _order, "departure": _departure, "margin": _margin}
+    results |= {f"logistic/{kind}-{seed}": make(seed) for kind, make in made.items() for seed in SEEDS}
+    return results | {"logistic/law": _law()} | _transformer() | _llm()
 
 
 def _judge(claim_id: str, results: Results) -> dict[str, Any]:
@@ -141,6 +192,8 @@ def _epoch(unit: str, index: int, **changes: float) -> Callable[[dict[str, Any]]
     return lambda results: results[unit].values["epochs"][index].update(changes)
 
 
+AT_1, AT_0, LONG = "logistic/methods-1", "logistic/methods-0", "logistic/long"
+
 SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "proposition-1": _set("theory/proposition-1", "loss_slack", lambda x: x - 1e-3),
     "theorem-2-ga": _set("theory/theorem-2", "GA.slack", lambda x: x - 1.0),
@@ -148,11 +201,21 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "exponentially-slower": _set("theory/exponential-slowdown", "NPO-0.5.rate", lambda x: x * 0.8),
     "intrinsic-time-theory": _set("theory/intrinsic-time", "tanh network, 1.drop", lambda x: x * 1.5),
     "logistic-limit": _set("logistic/figure3", "NPO-0.01.reference_distance", lambda x: x + 3.0),
-    "logistic-divergence": _set("logistic/figure3", "GA.reference_distance", lambda x: np.log1p(x)),
-    "logistic-forget": _set("logistic/figure4", "NPO.forget_distance", lambda x: x + 0.1),
-    "logistic-retain": _set("logistic/figure4", "NPO+RT.retain_distance", lambda x: x + (STEPS / 2000) ** 2),
-    "logistic-pareto": _set("logistic/figure4", "NPO+RT.retain_distance", lambda x: x + 0.5),
-    "logistic-retain-free": _set("logistic/figure4", "NPO.retain_distance", lambda x: x + 0.5),
+    "logistic-forget": _set(AT_1, "NPO.forget_distance", lambda x: x + 0.1),
+    "logistic-retain": _set(AT_1, "NPO+RT.retain_distance", lambda x: x + (STEPS / 2000) ** 2),
+    "logistic-pareto": _set(AT_1, "NPO+RT.retain_distance", lambda x: x + 0.5),
+    "logistic-retain-free": _set(AT_1, "NPO.retain_distance", lambda x: x + 0.5),
+    "logistic-retain-free-all": _set(AT_1, "KTO.retain_distance", lambda x: 0.1 * x),
+    "logistic-overlap": _set(AT_0, "GA.retain_distance", lambda x: 1.5 * x),
+    "logistic-overlap-best": _set(AT_0, "NPO+RT.forget_distance", lambda x: x + 0.1),
+    "logistic-forget-kl": _set(AT_1, "GA+RT.forget_kl", lambda x: 0.01 * x),
+    "logistic-divergence": _set(LONG, "GA.reference_distance", lambda x: np.log1p(x)),
+    "logistic-divergence-kl": _set(LONG, "NPO-1.forget_kl", lambda x: x + 1e-3 * LONG_STEPS),
+    "logistic-exponent": _set(LONG, "GA.reference_distance", lambda x: np.sqrt(x)),
+    "intrinsic-time-order": _set("logistic/order", "0-0", lambda x: x**2),
+    "departure-logistic": _set("logistic/departure", "1-0-5.exact", lambda x: 2 * x),
+    "rarer-label-logistic": _set("logistic/departure", "1-0-1.rising", lambda x: x + 0.1),
+    "margin-logistic": _set("logistic/margin", "0.5.margin", lambda x: 2 * x),
     "intrinsic-time-logistic": _set("logistic/law", "single-0.5-0.drop", lambda x: x + 1.0),
     "remainder-logistic": _set("logistic/law", "set-0.5.remainder", lambda x: 0 * x),
     "intrinsic-time-transformer": _set("transformer/single-NPO-1", "0.drop", lambda x: x + 1.0),
@@ -194,12 +257,19 @@ ALSO_FALSE: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
         "transformer-logarithmic",
         _set("transformer/set-NPO-1", "time", lambda x: np.linspace(0, 20, len(x))),
     ),
-    "GA levels off": ("logistic-retain", _set("logistic/figure4", "GA.retain_distance", lambda x: 0 * x + 0.1)),
-    "IDK+RT reaches it too": ("logistic-forget", _set("logistic/figure4", "IDK+RT.forget_distance", lambda x: x / 1e4)),
+    "GA levels off": ("logistic-retain", _set(AT_1, "GA.retain_distance", lambda x: 0 * x + 0.1)),
+    "IDK+RT reaches it too": ("logistic-forget", _set(AT_1, "IDK+RT.forget_distance", lambda x: x / 1e4)),
     "NPO linear in t": (
         "logistic-divergence",
-        _set("logistic/figure3", "NPO-0.5.reference_distance", lambda x: 0 * x + np.arange(len(x))),
+        _set(LONG, "NPO-0.5.reference_distance", lambda x: x + LONG_STEPS),
     ),
+    "NPO a power of t": ("logistic-exponent", _set(LONG, "NPO-0.5.reference_distance", lambda x: LONG_STEPS**0.7)),
+    "IDK+RT goes as far": ("logistic-forget-kl", _set(AT_1, "IDK+RT.forget_kl", lambda x: 100 * x)),
+    "the law errs as much at every β": (
+        "departure-logistic",
+        _set("logistic/departure", "1-0-0.1.law", lambda x: 9 * x),
+    ),
+    "margins are no better than 1": ("margin-logistic", _set("logistic/margin", "0.5.margin", lambda x: 1 / x)),
     "NPO collapses with GA": ("llm-npo-slower", _epoch("llm/unlearn-NPO", -1, utility=0.1)),
     "GA does not collapse": ("llm-npo-slower", _epoch("llm/unlearn-GA", -1, utility=0.5)),
     "GA unlearns as well": ("llm-npo-rt-unlearns", _epoch("llm/unlearn-GA", 1, utility=0.8, forget_quality=0.3)),
@@ -215,12 +285,12 @@ def test_each_half_of_a_claim_can_fail(way: str, true_results: Results) -> None:
 
 
 UNDECIDED: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
-    "another experiment than the paper's": ("logistic-forget", _set("logistic/figure4", "alpha", lambda x: 0.0)),
+    "another experiment than the paper's": ("logistic-forget", _set(AT_1, "alpha", lambda x: 0.0)),
     "models fitted for fewer steps": ("logistic-limit", _set("logistic/figure3", "fit_steps", lambda x: 10)),
     "two β only": ("logistic-limit", _set("logistic/figure3", "betas", lambda x: x[:2])),
     "neither level nor diverging": (
         "logistic-retain",
-        _set("logistic/figure4", "NPO+RT.retain_distance", lambda x: np.where(STEPS > 1500, 1.7 * x[len(x) // 2], x)),
+        _set(AT_1, "NPO+RT.retain_distance", lambda x: np.where(STEPS > 1500, 1.7 * x[len(x) // 2], x)),
     ),
     "a run shorter than GA's way to collapse": (
         "transformer-collapse",
@@ -230,6 +300,9 @@ UNDECIDED: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
         "transformer-collapse",
         _set("transformer/set-GA", "retain_accuracy", lambda x: 0 * x + 1),
     ),
+    "rates that still move": ("margin-logistic", _set("logistic/margin", "0.5.before", lambda x: x + 1.0)),
+    "one β only": ("departure-logistic", _set("logistic/departure", "betas", lambda x: x[:1])),
+    "large β only": ("rarer-label-logistic", _set("logistic/departure", "betas", lambda x: x[2:])),
     "no example followed": ("intrinsic-time-logistic", _set("logistic/law", "betas", lambda x: [])),
     "no set followed": ("remainder-logistic", _set("logistic/law", "set_betas", lambda x: [])),
 }
@@ -247,7 +320,9 @@ def test_what_the_data_can_t_decide_is_not_decided(way: str, true_results: Resul
 
 def test_one_seed_does_not_rank_methods(true_results: Results) -> None:
     one = {
-        name: data for name, data in true_results.items() if name not in ("logistic/figure4-2", "logistic/figure4-3")
+        name: data
+        for name, data in true_results.items()
+        if name not in ("logistic/methods-1-2", "logistic/methods-1-3")
     }
     assert _judge("logistic-pareto", one)["verdict"] == NOT_TESTABLE
 
@@ -275,11 +350,11 @@ def test_methods_are_not_ranked_where_they_can_t_be(true_results: Results) -> No
 
 def test_seeds_that_disagree_decide_nothing(true_results: Results) -> None:
     spoilt = copy.deepcopy(dict(true_results))
-    arrays = spoilt["logistic/figure4-1"].arrays
+    arrays = spoilt["logistic/methods-1-1"].arrays
     arrays["NPO.retain_distance"] = arrays["NPO.retain_distance"] + 0.5
     entry = _judge("logistic-retain-free", spoilt)
     assert entry["verdict"] == NOT_TESTABLE
-    assert "can't tell them apart" in entry["reason"]
+    assert "seeds can't tell" in entry["reason"]
 
 
 def test_a_clock_that_runs_backwards_is_not_judged(true_results: Results) -> None:

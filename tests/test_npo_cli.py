@@ -7,9 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from records.store import load
+from synthetic.gaussians import draw
+from synthetic.logistic import load_trajectories
+from theory.objective import METHODS
 
 NPO = [sys.executable, "-m", "npo.cli"]
 
@@ -34,12 +41,33 @@ def test_help_imports_nothing_heavy(root: Path) -> None:
 MISTAKES = {
     "unknown method": (
         ["synthetic", "logistic", "--method", "NPQ"],
-        "--method NPQ: Unknown method 'NPQ'. Did you mean NPO?",
+        "--methods NPQ: Unknown method 'NPQ'. Did you mean NPO?",
     ),
-    "method without its β": (
-        ["synthetic", "logistic", "--method", "NPO"],
-        "--method NPO: it needs a β: give it with --beta, e.g. --beta 1.",
+    "a seed that is none": (["synthetic", "logistic", "--seeds", "1,x"], "--seeds must be numbers with commas"),
+    "a seed twice": (["synthetic", "logistic", "--seeds", "1,1"], "--seeds names a seed twice."),
+    "no such problem": (["synthetic", "logistic", "--problem", "{tmp}/x.npz"], "x.npz: there is no such file."),
+    "a problem that is none": (
+        ["synthetic", "logistic", "--problem", "{tmp}/taken/1000"],
+        "it is no .npz file of plain",
     ),
+    "no such optimiser": (
+        ["synthetic", "logistic", "--optimiser", "Adamm"],
+        "torch.optim has no optimiser of this name",
+    ),
+    "no optimiser at all": (
+        ["synthetic", "logistic", "--optimiser", "lr_scheduler"],
+        "torch.optim has no optimiser of",
+    ),
+    "momentum of nothing": (["synthetic", "logistic", "--momentum", "0.9"], "--momentum needs --optimiser SGD."),
+    "a batch larger than the set": (
+        ["synthetic", "logistic", "--quick", "--seeds", "1", "--batch", "999"],
+        "batch must be from 1 to the 200 forget rows",
+    ),
+    "a grid of nothing": (
+        ["synthetic", "grid", "--lrs", "0", "--betas", "1,1"],
+        "--lrs must be positive numbers, got 0.",
+    ),
+    "both sizes": (["reproduce", "--quick", "--full"], "--quick and --full can't be had together"),
     "β for a method without": (["synthetic", "logistic", "--method", "GA", "--beta", "1"], "none of GA takes β"),
     "β not positive": (
         ["synthetic", "logistic", "--method", "NPO", "--beta", "-1"],
@@ -53,23 +81,23 @@ MISTAKES = {
     "lr not a number": (["synthetic", "logistic", "--lr", "nan"], "--lr must be a positive number, got nan"),
     "alpha not a number": (["synthetic", "logistic", "--alpha", "nan"], "--alpha must be a finite number, got nan"),
     "alpha too large to fit": (["synthetic", "logistic", "--alpha", "1e308"], "Fitting π_ref and π_retr diverged"),
-    "negative seed": (["synthetic", "logistic", "--seed", "-1"], "Invalid value for '--seed'"),
+    "negative seed": (["synthetic", "logistic", "--seed", "-1"], "--seeds must be from 0 to"),
     "negative seed of a theorem": (["theory", "proposition-1", "--seed", "-1"], "Invalid value for '--seed'"),
     "seed beyond all generators": (
         ["theory", "proposition-1", "--seed", "99999999999999999999"],
         "Invalid value for '--seed'",
     ),
-    "a file where a method's folder should be": (
+    "a file where a seed's folder should be": (
         ["synthetic", "logistic", "--method", "GA", "--out", "{tmp}/taken"],
-        "Can't write to the folder {tmp}/taken/GA",
+        "Can't write to the folder {tmp}/taken/1000",
     ),
     "no such loss file": (["synthetic", "logistic", "--method", "x.py:f"], "there is no file x.py"),
     "no such retain term": (["synthetic", "logistic", "--method", "x.py:f+zz"], "+zz is no retain term"),
     "unknown theorem": (["theory", "propositio-1"], "no theorem 'propositio-1'. Did you mean proposition-1?"),
     "unknown step": (["reproduce", "--only", "theroy"], "--only theroy: no such step; the steps are theory"),
     "unknown key": (
-        ["reproduce", "--quick", "--only", "logistic", "logistic.alhpa=0"],
-        "Unknown key logistic.alhpa. Did you mean logistic.alpha?",
+        ["reproduce", "--quick", "--only", "logistic", "logistic.alhpas=0"],
+        "Unknown key logistic.alhpas. Did you mean logistic.alphas?",
     ),
     "two mistakes at once": (
         ["reproduce", "--quick", "--only", "theory", "--only", "logistic", "theory.beta=0", "logistic.steps=x"],
@@ -87,8 +115,8 @@ MISTAKES = {
         "Can't write to the folder {tmp}/file/below",
     ),
     "a setting given twice": (
-        ["reproduce", "logistic.alpha=0", "logistic.alpha=1"],
-        "given more often: logistic.alpha",
+        ["reproduce", "logistic.alphas=0", "logistic.alphas=1"],
+        "given more often: logistic.alphas",
     ),
 }
 
@@ -107,9 +135,9 @@ SETTINGS = {
     "transformer.vocab=2 transformer.prompt=1": "transformer: 32 distinct prompts of 1 token(s) need a larger",
     "transformer.nats=0.001": "transformer: paths that end at 0.0001 (the least of single_until and least beta",
     "transformer.set_until=0.1": "fewer than 4 steps of set_step=0.25: take smaller steps or raise the end.",
-    "logistic.alpha=100": "logistic.alpha: Input should be less than or equal to 10, got '100'.",
+    "logistic.alphas=100": "logistic.alphas.0: Input should be less than or equal to 10, got '100'.",
     "logistic.law_examples=999": "logistic.law_examples.0: Input should be less than 200, got '999'.",
-    "logistic.alpha=nan": "logistic.alpha: Input should be a finite number, got 'nan'.",
+    "logistic.alphas=nan": "logistic.alphas.0: Input should be a finite number, got 'nan'.",
     "logistic.figure3_lr=inf": "logistic.figure3_lr: Input should be a finite number, got 'inf'.",
     "logistic.seeds=1,1": "logistic: seeds holds 1 more than once.",
     "logistic.seeds=": "logistic: seeds needs at least one value.",
@@ -134,7 +162,7 @@ def test_a_mistake_gets_one_message_and_exit_code_2(
 ) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "GA").write_text("")
+    (tmp_path / "taken" / "1000").write_text("")
     monkeypatch.delenv("NPO_DATA", raising=False)
     words, message = MISTAKES[mistake]
     code, out, err = run_npo(*(w.format(tmp=tmp_path) for w in words))
@@ -171,14 +199,60 @@ def test_the_real_command_prints_no_traceback(root: Path) -> None:
 
 @pytest.mark.usefixtures("short_fit")
 def test_logistic_runs_without_any_option_and_says_where_a_run_diverged(
-    run_npo: Callable[..., tuple[int, str, str]],
+    tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]]
 ) -> None:
-    code, out, _ = run_npo("synthetic", "logistic", "--steps", "40", "--every", "25")
+    code, out, _ = run_npo("synthetic", "logistic", "--steps", "40", "--every", "25", "--out", str(tmp_path))
     assert code == 0
-    assert "NPO+RT │ 40 " in out
-    code, out, _ = run_npo("synthetic", "logistic", "--method", "GA", "--lr", "1e308", "--steps", "40")
+    assert all(f"│ {name} " in out for name in METHODS)
+    assert "α = 1, 5 seed(s)" in out
+    assert (tmp_path / "distances.png").stat().st_size > 10_000
+    words = ("--methods", "GA,IDK+RT", "--lr", "1e308", "--steps", "40", "--seeds", "3", "--out", str(tmp_path / "d"))
+    code, out, _ = run_npo("synthetic", "logistic", *words)
     assert code == 0
-    assert "GA diverged after step" in out
+    assert "GA diverged in 1 of 1 run(s), by step 25 of 40" in out
+    assert load_trajectories(tmp_path / "d" / "3")["GA"].diverged_at == 25
+
+
+@pytest.mark.usefixtures("short_fit")
+def test_ones_own_data_and_other_optimisers(tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]]) -> None:
+    sample = vars(draw(alpha=0.5, seed=1, d=5, features=12, n_forget=20, n_retain=30, n_eval=15))
+    np.savez(tmp_path / "mine.npz", **sample)
+    words = ("--methods", "npo+rt", "--problem", str(tmp_path / "mine.npz"), "--steps", "20", "--out", str(tmp_path))
+    code, out, _ = run_npo("synthetic", "logistic", *words)
+    assert code == 0
+    assert "one problem from a file" in out
+    plain = load_trajectories(tmp_path / "mine")["npo+rt"]
+    code, _, _ = run_npo("synthetic", "logistic", *words, "--optimiser", "SGD", "--momentum", "0.9", "--batch", "7")
+    assert code == 0
+    other = load_trajectories(tmp_path / "mine")["npo+rt"]
+    assert other.steps.tolist() == plain.steps.tolist() == [0, 20]
+    assert other.reference_distance[-1] > plain.reference_distance[-1] > 0
+    np.savez(tmp_path / "part.npz", **{k: v for k, v in sample.items() if k != "y_idk"}, z=np.ones(1))
+    code, _, err = run_npo("synthetic", "logistic", "--problem", str(tmp_path / "part.npz"))
+    assert code == 2
+    assert "part.npz: it lacks y_idk; it has unknown z. The arrays are W, X_forget" in err
+    code, _, err = run_npo("synthetic", "logistic", *words, "--optimiser", "Adam", "--momentum", "0.9")
+    assert code == 2
+    assert "momentum" in err
+
+
+@pytest.mark.usefixtures("short_fit")
+def test_the_grid_finds_step_size_and_beta(
+    tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from npo import grid
+
+    monkeypatch.setattr(grid, "problem_from_arrays", partial(grid.problem_from_arrays, fit_steps=100))
+    words = ("--methods", "GA,NPO+RT", "--lrs", "5e-3,1e-1", "--betas", "0.5,1", "--seeds", "1,2", "--steps", "60")
+    code, out, _ = run_npo("synthetic", "grid", *words, "--out", str(tmp_path))
+    assert code == 0
+    assert "2 of 2" in out
+    data = load(tmp_path)
+    assert data.arrays["GA"].shape == (2, 1)
+    assert data.arrays["NPO+RT"].shape == (2, 2)
+    best = min(data.values["cells"]["NPO+RT"], key=lambda c: c["missed"])
+    assert best["missed"] == data.arrays["NPO+RT"].min()
+    assert (tmp_path / "grid.png").exists()
 
 
 # --- a run that is stopped, a folder in use, a full disk ------------------------------------------------------------
@@ -223,7 +297,10 @@ def _full(*_: object, **__: object) -> None:
     ("words", "message"),
     [
         (["reproduce", "--quick", "--only", "theory"], "npo: Can't write {tmp}/theory/proposition-1: No space left"),
-        (["synthetic", "logistic", "--steps", "9"], "npo: Can't use the disk: No space left on device. Make room"),
+        (
+            ["synthetic", "logistic", "--steps", "9", "--method", "GA"],
+            "npo: Can't use the disk: No space left on device. Make room",
+        ),
     ],
 )
 @pytest.mark.usefixtures("short_fit")

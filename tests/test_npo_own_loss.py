@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from synthetic.logistic import load_trajectories
+
 LOSSES = {
     "an unknown quantity": ("def f(logits): return logits", "no quantity is called logits; there are logp, ref_logp"),
     "an exception": ("def f(logp): return logp + torch.ones(7)", "it raised RuntimeError: The size of tensor a"),
@@ -42,7 +44,7 @@ def test_a_mistake_in_ones_own_loss_is_told_before_anything_runs(
     name = f"{tmp_path}/mine.py:f"
     code, out, err = run_npo("synthetic", "logistic", "--method", name, "--out", str(tmp_path / "o"))
     assert code == 2
-    assert f"npo: --method {name}" in err
+    assert f"npo: --methods {name}" in err
     assert message in err
     assert "Traceback" not in out + err
     assert not (tmp_path / "o").exists()
@@ -51,7 +53,7 @@ def test_a_mistake_in_ones_own_loss_is_told_before_anything_runs(
 @pytest.mark.usefixtures("short_fit")
 def test_what_fails_only_on_the_way_is_told_too(tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]]) -> None:
     (tmp_path / "mine.py").write_text("def f(logp):\n    assert len(logp) == 3, 'three!'\n    return logp\n")
-    code, _, err = run_npo("synthetic", "logistic", "--method", f"{tmp_path}/mine.py:f+kl")
+    code, _, err = run_npo("synthetic", "logistic", "--method", f"{tmp_path}/mine.py:f+kl", "--out", str(tmp_path))
     assert code == 2
     assert err.endswith("mine.py:f+kl: it raised AssertionError: three!\n")
 
@@ -65,13 +67,23 @@ def test_logistic_runs_ones_own_loss_beside_the_paper_s(
         "    return 2 / beta * torch.log1p(torch.exp(beta * (logp - ref_logp)))\n"
     )
     own = f"{tmp_path}/mine.py:loss+rt"
-    words = ("--method", "NPO+RT", "--method", own, "--beta", "1", "--steps", "50", "--out", str(tmp_path / "out"))
+    words = (
+        "--method",
+        "NPO+RT",
+        "--method",
+        own,
+        "--beta",
+        "1",
+        "--steps",
+        "50",
+        "--seed",
+        "1000",
+        "--out",
+        str(tmp_path / "out"),
+    )
     code, out, _ = run_npo("synthetic", "logistic", *words)
     assert code == 0
     assert "NPO+RT" in out
-    from records.store import load
-
-    (theirs,) = (tmp_path / "out").glob("NPO+RT")
-    (mine,) = (tmp_path / "out").glob("*mine*")
-    difference = load(theirs).arrays["forget_distance"] - load(mine).arrays["forget_distance"]
-    assert abs(difference).max() < 1e-12
+    runs = load_trajectories(tmp_path / "out" / "1000")
+    assert list(runs) == ["NPO+RT", own]
+    assert abs(runs["NPO+RT"].forget_distance - runs[own].forget_distance).max() < 1e-12

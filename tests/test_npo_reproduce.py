@@ -51,6 +51,7 @@ def test_the_ledger_has_every_claim_and_no_claim_is_left_out(quick: Path) -> Non
     assert {e["verdict"] for e in ledger} <= {"holds", "fails", "not testable here"}
     exact = {"proposition-1", "theorem-2-ga", "theorem-2-npo", "exponentially-slower", "intrinsic-time-theory"}
     exact |= {"intrinsic-time-logistic", "remainder-logistic", "intrinsic-time-transformer"}
+    exact |= {"intrinsic-time-order", "departure-logistic", "rarer-label-logistic"}
     assert {e["id"] for e in ledger if e["verdict"] == "holds"} >= exact  # what needs no large run holds in a small one
     printed = (quick / "stdout").read_text()
     assert "The ledger" in printed
@@ -87,16 +88,16 @@ def test_killed_and_started_again_it_ends_where_an_uninterrupted_run_ends(
     words = ["reproduce", "--quick", "--only", "logistic", "--only", "theory", "--out", str(tmp_path / "out")]
     first = subprocess.Popen([*NPO, *words], cwd=root, env=_environment(), stderr=subprocess.DEVNULL)
     for _ in range(600):
-        if (tmp_path / "out" / "logistic" / "problem-1000" / "manifest.json").exists():
+        if (tmp_path / "out" / "logistic" / "problem-1-1000" / "manifest.json").exists():
             break
         time.sleep(0.05)
     os.kill(first.pid, signal.SIGKILL)
     assert first.wait() == -signal.SIGKILL
     assert not (tmp_path / "out" / "claims.json").exists()
-    kept = (tmp_path / "out" / "logistic" / "problem-1000" / "manifest.json").stat().st_mtime_ns
+    kept = (tmp_path / "out" / "logistic" / "problem-1-1000" / "manifest.json").stat().st_mtime_ns
     subprocess.run([*NPO, *words], cwd=root, env=_environment(), check=True, capture_output=True)
-    assert (tmp_path / "out" / "logistic" / "problem-1000" / "manifest.json").stat().st_mtime_ns == kept
-    for name in ("logistic/figure4-1000", "logistic/figure3", "logistic/law", "theory/theorem-2"):
+    assert (tmp_path / "out" / "logistic" / "problem-1-1000" / "manifest.json").stat().st_mtime_ns == kept
+    for name in ("logistic/methods-1-1000", "logistic/figure3-1000", "logistic/law", "theory/theorem-2"):
         whole, resumed = load(quick / name).arrays, load(tmp_path / "out" / name).arrays
         assert whole.keys() == resumed.keys()
         assert all(np.array_equal(whole[k], resumed[k], equal_nan=True) for k in whole)
@@ -106,10 +107,19 @@ def test_killed_and_started_again_it_ends_where_an_uninterrupted_run_ends(
 
 
 def test_settings_reach_their_step() -> None:
-    units = units_of(["logistic"], quick=True, data=None, settings={"logistic.alpha": "0", "logistic.seeds": "7,8"})
+    units = units_of(["logistic"], quick=True, data=None, settings={"logistic.alphas": "0", "logistic.seeds": "7,8"})
     problems = [u for u in units if u.name.startswith("logistic/problem")]
     assert [u.settings["seed"] for u in problems] == [7, 8]
     assert all(u.settings["alpha"] == 0.0 for u in problems)
+
+
+def test_the_full_size_is_the_logistic_room_s_own() -> None:
+    full, usual = (units_of(STEPS[:3], quick=False, full=f, data=None, settings={}) for f in (True, False))
+    assert [u.name for u in usual if not u.name.startswith("logistic/departure")] == [
+        u.name for u in full if not u.name.startswith("logistic/departure")
+    ]
+    steps = [next(u.settings["steps"] for u in us if u.name == "logistic/long-1000") for us in (full, usual)]
+    assert steps == [1_000_000, 100_000]
 
 
 def test_real_rows_are_used_where_their_folder_is_named(tofu: Path) -> None:
