@@ -113,7 +113,7 @@ def step(rows: Rows, c: Columns, theta: Array) -> Array:
     z, g, h = rows.H_forget @ theta.T, np.outer(rows.y, c.lose) - np.outer(rows.y_idk, c.win), c.lose - c.win
     slope = c.forget * (g - h * expit(z))
     if c.beta.any():
-        z_ref = rows.z_ref[:, None]
+        z_ref = np.broadcast_to(rows.z_ref[:, None], z.shape)
         rise = g * (z - z_ref) - h * (softplus(z) - softplus(z_ref))
         point = c.kl * bernoulli_kl(z, z_ref).mean(axis=0) if c.kl.any() else 0.0
         slope *= 2 * expit(c.beta * (rise - point))

@@ -1,6 +1,7 @@
 """The logistic engine against the obvious implementation, its columns, its refusals."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from records.errors import UserError
+from records.store import load
 from synthetic.gaussians import draw
-from synthetic.logistic import Problem, fit, problem_from_arrays, unlearn
-from synthetic.logistic_study import QUICK, REPRODUCE, TABLE_1, units
+from synthetic.logistic import (
+    Problem,
+    fit,
+    load_trajectories,
+    problem_from_arrays,
+    save_trajectories,
+    unlearn,
+    unlearn_together,
+)
+from synthetic.logistic_study import FULL, QUICK, REPRODUCE, table_1, units
 from theory.logprobs import from_margins
 from theory.objective import METHODS, Objective, compose, method, needs
 
@@ -94,6 +104,7 @@ def test_huge_steps_stay_finite(problem: Problem) -> None:
 def test_a_diverged_run_keeps_its_history(problem: Problem) -> None:
     path = unlearn(problem, method("GA"), lr=1e308, steps=50, every=1)
     assert 1 <= len(path.steps) < 51
+    assert path.diverged_at == path.steps[-1] + 1
     assert all(np.isfinite(column).all() for column in path.arrays().values())
 
 
@@ -193,14 +204,92 @@ def test_unlearn_refuses(problem: Problem, wrong: dict[str, float]) -> None:
 
 
 def test_presets_run_the_paper_s_settings() -> None:
-    assert [(s.method, s.lr, s.beta) for s in TABLE_1] == [
-        ("GA", 5e-4, None),
-        ("GA+RT", 5e-4, None),
-        ("IDK+RT", 5e-4, None),
-        ("NPO", 5e-3, 1.0),
-        ("NPO+RT", 5e-3, 1.0),
-        ("DPO+RT", 5e-3, 0.1),
-    ]
-    assert (REPRODUCE.fit_steps, REPRODUCE.steps, REPRODUCE.every, len(REPRODUCE.seeds)) == (20_000, 2000, 25, 5)
-    assert (REPRODUCE.figure3_lr, REPRODUCE.figure3_steps, REPRODUCE.figure3_every) == (5e-4, 10_000, 5)
-    assert {u.name for u in units(QUICK)} < {u.name for u in units(REPRODUCE)}
+    rows = {alpha: {s.method: (s.lr, s.beta) for s in table_1(alpha) if not s.ours} for alpha in (1.0, 0.0)}
+    assert rows[1.0] == {
+        "GA": (5e-4, None),
+        "GA+RT": (5e-4, None),
+        "IDK+RT": (5e-4, None),
+        "NPO": (5e-3, 1.0),
+        "NPO+RT": (5e-3, 1.0),
+        "DPO+RT": (5e-3, 0.1),
+    }
+    assert rows[0.0] == {
+        "GA": (1e-4, None),
+        "GA+RT": (1e-4, None),
+        "IDK+RT": (1e-4, None),
+        "NPO": (5e-2, 10.0),
+        "NPO+RT": (5e-2, 10.0),
+        "DPO+RT": (5e-2, 5.0),
+    }
+    assert tuple(s.method for s in table_1(1.0)) == METHODS
+    for preset in (FULL, REPRODUCE):
+        assert (preset.fit_steps, preset.steps, preset.every, len(preset.seeds)) == (20_000, 2000, 25, 5)
+        assert (preset.figure3_lr, preset.figure3_steps, preset.figure3_every) == (5e-4, 10_000, 5)
+    assert FULL.long_steps == 1_000_000
+    names = [{u.name for u in units(p)} for p in (QUICK, REPRODUCE, FULL)]
+    assert names[0] < names[1] < names[2]
+
+
+def _runs(problem: Problem) -> dict[str, tuple[Objective, float]]:
+    return {f"{m} {lr}": (method(m, **_beta(m)), lr) for m in METHODS for lr in (1e-3, 0.2)}
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_runs_that_go_together_are_those_that_go_alone(problem: Problem, compiled: bool) -> None:
+    runs = _runs(problem)
+    together = unlearn_together(problem, runs, at=[0, 7, 40], compiled=compiled)
+    for label, (objective, lr) in runs.items():
+        alone = unlearn(problem, objective, lr=lr, steps=40, every=40)
+        for name, column in alone.arrays().items():
+            np.testing.assert_allclose(together[label].arrays()[name][[0, -1]], column, atol=1e-12, rtol=1e-12)
+
+
+def test_a_run_that_diverges_stops_alone(problem: Problem) -> None:
+    runs = {"wild": (method("GA+RT"), 1e308), "tame": (method("NPO+RT", beta=1.0), 0.01)}
+    found = unlearn_together(problem, runs, at=[0, 5, 10])
+    assert found["wild"].diverged_at == 5
+    assert found["wild"].steps.tolist() == [0]
+    alone = unlearn(problem, *runs["tame"][:1], lr=0.01, steps=10, every=5)
+    assert found["tame"].diverged_at is None
+    np.testing.assert_allclose(found["tame"].forget_distance, alone.forget_distance, atol=1e-14)
+
+
+def test_trajectories_save_and_reload(problem: Problem, tmp_path: Path) -> None:
+    runs = {"a/b.py:f+rt": (method("GA"), 1e308), "NPO": (method("NPO", beta=1.0), 0.01)}
+    found = unlearn_together(problem, runs, at=[0, 3])
+    save_trajectories(tmp_path, found, {"seed": 3})
+    again = load_trajectories(tmp_path)
+    assert list(again) == list(found)
+    for label, path in found.items():
+        assert again[label].diverged_at == path.diverged_at
+        assert all(np.array_equal(x, again[label].arrays()[n]) for n, x in path.arrays().items())
+    assert load(tmp_path).values["seed"] == 3
+
+
+def test_another_implementation_comes_out_equal_over_2000_steps() -> None:
+    """Sigmoids and sums written out, against problem_from_arrays and unlearn: NPO+RT at Table 1's values."""
+    arrays = vars(draw(alpha=1.0, seed=11, n_retain=300, n_eval=100))
+    sigmoid = lambda z: 1 / (1 + np.exp(-z))  # noqa: E731
+    H = {k[2:]: np.maximum(x @ arrays["W"].T, 0) for k, x in arrays.items() if k.startswith("X_")}
+    thetas = []
+    for sets in (("forget", "retain"), ("retain",)):
+        X, y = (np.concatenate(x) for x in zip(*((H[s], arrays[f"y_{s}"]) for s in sets), strict=True))
+        theta = np.zeros(128)
+        for _ in range(2000):
+            theta = theta + 0.05 * X.T @ (y - sigmoid(X @ theta)) / len(y)
+        thetas.append(theta)
+    ref, retrain = thetas
+    y, theta = arrays["y_forget"], ref.copy()
+    p_ref = np.where(y == 1, sigmoid(H["forget"] @ ref), 1 - sigmoid(H["forget"] @ ref))
+    for _ in range(2000):
+        q, kept = sigmoid(H["forget"] @ theta), sigmoid(H["retain"] @ theta)
+        p = np.where(y == 1, q, 1 - q)
+        slope = 2 * p / (p + p_ref) * (y - q)  # W_β at β = 1
+        theta = theta - 5e-3 * (H["forget"].T @ slope / 200 + H["retain"].T @ (kept - arrays["y_retain"]) / 300)
+    a, b = sigmoid(H["eval_forget"] @ retrain), sigmoid(H["eval_forget"] @ theta)
+    distance = np.mean(a * np.log(a / b) + (1 - a) * np.log((1 - a) / (1 - b)))
+    problem = problem_from_arrays(**arrays, fit_steps=2000)
+    path = unlearn(problem, method("NPO+RT", beta=1.0), lr=5e-3, steps=2000, every=500)
+    assert path.forget_distance[-1] == pytest.approx(distance, abs=1e-9)
+    assert path.reference_distance[-1] == pytest.approx(np.linalg.norm(theta - ref), abs=1e-9)
+    assert path.parameter_distance[-1] == pytest.approx(np.linalg.norm(theta - retrain), abs=1e-9)
