@@ -216,7 +216,7 @@ def log_grid(steps: int, per_decade: int = 20) -> list[int]:
     [0, 1, 2, 3, 6, 10]
     """
     count = int(per_decade * np.log10(steps)) + 1
-    return [0, *sorted({int(x) for x in np.geomspace(1, steps, count).round()})]
+    return [0, *sorted({int(x) for x in np.geomspace(1, steps, count).round()} | {steps})]
 
 
 def _long_unit(preset: Preset, seed: int) -> Run:
