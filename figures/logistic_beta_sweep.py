@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.canvas import LOOK, across, beta_look, line_with_spread, styled
+from figures.canvas import LOOK, across, beta_look, clip_below, line_with_spread, styled
 
 __all__ = ["draw"]
 
@@ -28,7 +28,7 @@ def draw(runs: Sequence[Arrays]) -> Figure:
             _, forget = across(runs, key, "forget_distance")
             at, retain = across(runs, key, "retain_distance")
             plane.plot(forget.mean(axis=0), retain.mean(axis=0), label=label, **look)
-            line_with_spread(steps, at, forget, floor=1e-4, **look)
+            line_with_spread(steps, at, forget, **look)
             line_with_spread(far, *across(runs, key, "reference_distance"), **look)
         plane.set(
             xlabel=r"forget distance  E KL$(\pi_{\rm retr}\,\Vert\,\pi_\theta)$ (nats)",
@@ -38,9 +38,8 @@ def draw(runs: Sequence[Arrays]) -> Figure:
             title=r"Paths from $\pi_{\rm ref}$ (star), mean",
         )
         plane.plot(forget[:, 0].mean(), retain[:, 0].mean(), "k*", markersize=10, zorder=5)
-        steps.set(
-            xlabel="gradient-descent steps", ylabel="forget distance (nats)", yscale="log", title="Forget distance"
-        )
+        steps.set(xlabel="gradient-descent steps", ylabel="forget distance (nats)", title="Forget distance")
+        clip_below(steps)
         far.set(
             xlabel="gradient-descent steps",
             ylabel=r"$\Vert\theta-\theta_{\rm ref}\Vert$",

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.canvas import LOOK, across, line_with_spread, styled
+from figures.canvas import LOOK, across, clip_below, line_with_spread, styled
 from figures.logistic_methods import METHODS
 
 __all__ = ["draw"]
@@ -25,15 +25,16 @@ def draw(apart: Sequence[Arrays], together: Sequence[Arrays]) -> Figure:
             for name in METHODS if runs else ():
                 steps, kl = across(runs, name, "forget_kl")
                 look = {k: LOOK[name][k] for k in ("color", "linestyle")}
-                line_with_spread(ax, steps[1:], kl[:, 1:], floor=1e-4, label=name, **look)
+                line_with_spread(ax, steps[1:], kl[:, 1:], label=name, **look)
                 best = int(across(runs, name, "forget_distance")[1].mean(axis=0).argmin())
                 ax.plot(steps[best], kl[:, best].mean(), "o", color=look["color"], markeredgecolor="black", zorder=5)
             ax.set(
                 xlabel="gradient-descent steps",
                 ylabel=r"forget KL  E KL$(\pi_{\rm ref}\,\Vert\,\pi_\theta)$ (nats)",
-                yscale="log",
                 title=title,
                 xlim=(0, None),
             )
+            if runs:
+                clip_below(ax)
         figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(METHODS))
     return figure

@@ -2,7 +2,7 @@
 
 (a) one example under plain gradient descent: its distance from the curve is of order η. (b) 200 points: the mean drop
 that their clocks predict, with and without the exact remainder. (c) the examples that rise. (d) small sets: the rate of
-each example against its margin.
+each example against its margin, in runs whose rates have settled.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, beta_look, styled
 from records.store import Data
+from synthetic.logistic_law import has_settled
 
 __all__ = ["draw"]
 
@@ -104,11 +105,12 @@ def _margins(ax: Axes, seeds: Sequence[Data]) -> None:
     looks = beta_look(betas)
     top = 1.0
     for beta in betas:
-        names = ("margin", "rate", "before")
-        margin, rate, before = (np.concatenate([d.arrays[f"{beta:g}.{name}"] for d in seeds]) for name in names)
+        settled = [d for d in seeds if has_settled(d, f"{beta:g}")]
+        if not settled:
+            continue
+        margin, rate = (np.concatenate([d.arrays[f"{beta:g}.{k}"] for d in settled]) for k in ("margin", "rate"))
         kept = np.isfinite(margin)
         look = looks[beta]
-        ax.vlines(margin[kept], before[kept], rate[kept], color=look["color"], linewidth=0.8, alpha=0.6)
         ax.plot(margin[kept], rate[kept], look["marker"], color=look["color"], alpha=0.6, label=f"β = {beta:g}")
         top = max([top, *margin[kept]])
     ax.plot([0, top], [0, top], color="black", linewidth=1, label="the margin law")

@@ -27,9 +27,7 @@ def draw(runs: Sequence[Arrays]) -> Figure:
         for ax, (column, logarithmic, label, title) in zip(figure.subplots(1, 3), panels, strict=True):
             for key, name, colour in rows:
                 steps, every = across(runs, key, column)
-                line_with_spread(
-                    ax, steps[1:], every[:, 1:], floor=1e-6 if logarithmic else None, color=colour, label=name
-                )
+                line_with_spread(ax, steps[1:], every[:, 1:], color=colour, label=name)
             ax.set(xscale="log", xlabel="gradient-descent steps", ylabel=label, title=title)
             if logarithmic:
                 ax.set(yscale="log")

@@ -9,13 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.canvas import LOOK, across, line_with_spread, styled
+from figures.canvas import LOOK, across, clip_below, line_with_spread, styled
 
 __all__ = ["draw"]
 
 Arrays = Mapping[str, np.ndarray]
 METHODS = ("GA", "GA+RT", "IDK+RT", "DPO+RT", "NPO", "NPO+RT")  # of the paper's figure
-FLOOR = 1e-4
 
 
 def draw(apart: Sequence[Arrays], together: Sequence[Arrays]) -> Figure:
@@ -29,7 +28,7 @@ def draw(apart: Sequence[Arrays], together: Sequence[Arrays]) -> Figure:
             _plane(axes[2], apart, name)
             if together:
                 _steps(axes[3], together, name, "forget_distance")
-        axes[0].set(ylabel="forget distance (nats)", title="(a1) α = 1, forget", ylim=(2e-3, None))
+        axes[0].set(ylabel="forget distance (nats)", title="(a1) α = 1, forget")
         axes[1].set(ylabel="retain distance (nats)", title="(a2) α = 1, retain")
         axes[2].set(
             xlabel="forget distance (nats)",
@@ -40,13 +39,15 @@ def draw(apart: Sequence[Arrays], together: Sequence[Arrays]) -> Figure:
         )
         axes[3].set(ylabel="forget distance (nats)", title="(b) α = 0")
         for ax in (axes[0], axes[1], axes[3]):
-            ax.set(xlabel="gradient-descent steps", yscale="log", xlim=(0, None))
+            ax.set(xlabel="gradient-descent steps", xlim=(0, None))
+            if ax.lines:
+                clip_below(ax)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(METHODS))
     return figure
 
 
 def _steps(ax: Axes, runs: Sequence[Arrays], name: str, column: str) -> None:
-    line_with_spread(ax, *across(runs, name, column), floor=FLOOR, label=name, markevery=20, **LOOK[name])
+    line_with_spread(ax, *across(runs, name, column), label=name, markevery=20, **LOOK[name])
 
 
 def _plane(ax: Axes, runs: Sequence[Arrays], name: str) -> None:

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.canvas import LOOK, across, line_with_spread, styled
+from figures.canvas import LOOK, across, clip_below, line_with_spread, styled
 
 __all__ = ["draw"]
 
 Arrays = Mapping[str, np.ndarray]
 OTHERS = ("#56B4E9", "#E69F00", "#000000", "#882255", "#44AA99")
-FLOOR = 1e-5
 
 
 def _looks(labels: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -35,14 +34,15 @@ def draw(runs: Sequence[Arrays], title: str) -> Figure:
         for label in labels:
             for ax, column in ((forget, "forget_distance"), (retain, "retain_distance")):
                 name = label.rpartition("/")[2]
-                line_with_spread(ax, *across(runs, label, column), floor=FLOOR, label=name, **looks[label])
+                line_with_spread(ax, *across(runs, label, column), label=name, **looks[label])
             x, y = (across(runs, label, f"{side}_distance")[1].mean(axis=0) for side in ("forget", "retain"))
             plane.plot(x, y, **looks[label])
         plane.plot(x[0], y[0], "k*", markersize=9, zorder=5)
         forget.set(title=title, ylabel=r"forget distance  E KL$(\pi_{\rm retr}\,\Vert\,\pi_\theta)$ (nats)")
         retain.set(ylabel="retain distance (nats)")
         for ax in (forget, retain):
-            ax.set(xlabel="steps", yscale="log", xlim=(0, None))
+            ax.set(xlabel="steps", xlim=(0, None))
+            clip_below(ax)
         plane.set(xscale="log", yscale="log", xlabel="forget distance (nats)", ylabel="retain distance (nats)")
         figure.legend(*forget.get_legend_handles_labels(), loc="outside lower center", ncols=min(6, len(labels)))
     return figure

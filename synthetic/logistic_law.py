@@ -33,11 +33,12 @@ from theory.intrinsic_time import curve, follow, weight_by_drop
 from theory.logprobs import from_margins
 from theory.weights import log_sigmoid, npo
 
-__all__ = ["law_units"]
+__all__ = ["has_settled", "law_units"]
 
 Array = np.ndarray
 ORDER_STEPS = (0.4, 0.2, 0.1, 0.05, 0.025)
 ORDER_UNTIL = 3.0  # βu; where plain descent is compared with the curve
+SETTLED = 0.2  # rates of two decades that differ by less, for every example, have settled
 FAR, PATIENCE = 1e12, 300_000  # Σ η to which small sets are followed, and steps that this may take
 
 
@@ -220,6 +221,12 @@ def _margin_unit(preset: Preset, seed: int) -> Run:
         save(folder, Data(arrays, as_run(preset, alpha, seed) | {"betas": list(preset.margin_betas)}))
 
     return run
+
+
+def has_settled(data: Data, label: str) -> bool:
+    """Are the rates of a run of a margin unit those of the decade before?"""
+    rate, before = (data.arrays[f"{label}.{name}"] for name in ("rate", "before"))
+    return bool(np.abs(rate - before).max() < SETTLED)
 
 
 def rate_in_decade(path: SetPath, beta: float, back: int) -> Array:

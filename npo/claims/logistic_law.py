@@ -18,11 +18,11 @@ from npo.claims.claim import (
     seed_of,
 )
 from records.store import Data
+from synthetic.logistic_law import has_settled
 
 __all__ = ["CLAIMS"]
 
 SMALL_BETA, SMALL_NOISE = 1.0, 0.2  # up to here the rarer label rises
-SETTLED = 0.2  # rates of two decades that differ by less, for every example, have settled
 
 
 def _seed(results: Results) -> tuple[int, ...]:
@@ -131,7 +131,7 @@ def margin_law(results: Results) -> Judgement:
     """
     slopes, off, one, unsettled, given_up, total = [], [], [], 0, 0, 0
     for _, data in sorted(results.items()):
-        kept = [b for b in data.values["betas"] if _has_settled(data, f"{b:g}")]
+        kept = [b for b in data.values["betas"] if has_settled(data, f"{b:g}")]
         unsettled += len(data.values["betas"]) - len(kept)
         if not kept:
             continue
@@ -150,11 +150,6 @@ def margin_law(results: Results) -> Judgement:
     )
     holds = abs(mean - 1) < 0.05 and np.mean(off) < 0.5 * np.mean(one)
     return Judgement(holds_if(bool(holds)), mean, interval, _seeds(results), reason)
-
-
-def _has_settled(data: Data, label: str) -> bool:
-    rate, before = (data.arrays[f"{label}.{name}"] for name in ("rate", "before"))
-    return bool(np.abs(rate - before).max() < SETTLED)
 
 
 _OURS = "this project: synthetic/departure.py"
