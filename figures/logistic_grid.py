@@ -37,6 +37,7 @@ def draw(
 def _panel(ax: Axes, name: str, values: np.ndarray, lrs: np.ndarray, betas: np.ndarray) -> None:
     image = ax.imshow(np.log10(values), aspect="auto", origin="lower", cmap="viridis")
     ax.figure.colorbar(image, ax=ax)
+    ax.grid(visible=False)
     ax.set_yticks(range(len(lrs)), [f"{x:g}" for x in lrs])
     has_beta = values.shape[1] > 1
     ax.set_xticks(range(values.shape[1]), [f"{x:g}" for x in betas] if has_beta else [""])

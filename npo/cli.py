@@ -196,7 +196,7 @@ def grid(
     """Search step size and β of each method on the logistic problem, as the paper did for its Table 1; some minutes.
 
     The best of a method is the largest hypervolume (π_ref's forget distance × 1 nat of retain distance) among the runs
-    that are stable in every seed: finite, and ending within 1 nat of retain distance.
+    that are stable in every seed: finite, and ending within 2 nats of retain distance.
 
     npo synthetic grid --methods NPO+RT --alpha 0
     """

@@ -1,7 +1,8 @@
 """`npo synthetic grid`: which step size and β suit each method on the logistic problem, as the paper chose its Table 1.
 
 The paper takes step sizes for which training is stable within 2000 steps, and the best β. Here a run is stable if its
-numbers stay finite and it ends within 1 nat of retain distance; the best is the stable one of the largest hypervolume.
+numbers stay finite and it ends within 2 nats of retain distance, as GA does at the paper's own choice (1.5); the best is
+the largest hypervolume among what is stable in every seed.
 Source: arXiv:2404.05868, App. D.
 """
 
@@ -16,7 +17,7 @@ from rich.table import Table
 
 from figures import logistic_grid
 from figures.canvas import save as save_figure
-from figures.logistic_fronts import RETAIN_LIMIT, areas
+from figures.logistic_fronts import areas
 from npo.logistic import progress_bars
 from npo.methods import objectives_of
 from records.errors import UserError
@@ -28,6 +29,8 @@ from synthetic.problem import problem_from_arrays
 from theory.objective import METHODS, Objective, takes
 
 __all__ = ["Grid", "search"]
+
+STABLE = 2.0  # nats of retain distance at the end
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def _arrays(path: Trajectory) -> dict[str, np.ndarray]:
 
 
 def _judged(lr: float, beta: float | None, paths: Sequence[Trajectory]) -> Cell:
-    stable = [p for p in paths if p.diverged_at is None and p.retain_distance[-1] <= RETAIN_LIMIT]
+    stable = [p for p in paths if p.diverged_at is None and p.retain_distance[-1] <= STABLE]
     missed = 1 - float(areas([_arrays(p) for p in paths], "run").mean())
     return Cell(lr, beta, missed, len(stable), float(np.mean([p.forget_distance.min() for p in paths])))
 
@@ -123,18 +126,10 @@ def _image(row: Sequence[Cell], grid: Grid) -> np.ndarray:
 
 
 def _print(table: Mapping[str, Sequence[Cell]], grid: Grid, paper: Mapping[str, tuple[float, float | None]]) -> None:
-    headings = (
-        "method",
-        "best lr",
-        "best β",
-        "missed",
-        "least forget distance",
-        "stable",
-        "Table 1: lr",
-        "β",
-        "missed",
+    headings = ("method", "lr", "β", "missed", "least", "stable", "Table 1: lr", "β", "missed")
+    shown = Table(
+        *headings, title=f"Best of the grid, α = {grid.alpha:g}, {len(grid.seeds)} seeds", title_justify="left"
     )
-    shown = Table(*headings, title=f"Grid search, α = {grid.alpha:g}, {len(grid.seeds)} seeds", title_justify="left")
     for name, row in table.items():
         whole = [c for c in row if c.stable == len(grid.seeds)]
         best = min(whole or row, key=lambda c: c.missed)
@@ -151,4 +146,8 @@ def _print(table: Mapping[str, Sequence[Cell]], grid: Grid, paper: Mapping[str, 
             "" if beta is None else f"{beta:g}",
             f"{theirs[0].missed:.4f}" if theirs else "",
         )
-    Console().print(shown)
+    console = Console()
+    console.print(shown)
+    console.print(
+        "missed: share of the box not dominated; least: forget distance in nats; stable: seeds", highlight=False
+    )
