@@ -1,7 +1,7 @@
 """`npo synthetic grid`: which step size and β suit each method on the logistic problem, as the paper chose its Table 1.
 
 The paper takes step sizes for which training is stable within 2000 steps, and the best β. Here a run is stable if its
-numbers stay finite and it ends within 2 nats of retain distance, as GA does at the paper's own choice (1.5); the best is
+numbers stay finite and it ends within 2 nats of retain distance, as GA does at the paper's choice (1.5); the best is
 the largest hypervolume among what is stable in every seed.
 Source: arXiv:2404.05868, App. D.
 """

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 
 from records.errors import UserError
 from records.work import Progress, silent
@@ -21,6 +21,7 @@ from synthetic.logistic import Recorder, Trajectory, evaluated
 from synthetic.problem import FIT_LR, FIT_STEPS, check_arrays, relu
 from synthetic.slopes import with_exact_kl
 from theory.objective import Objective, gradient_weights
+from theory.weights import categorical_kl, log_softmax
 
 __all__ = ["SoftmaxProblem", "draw_classes", "softmax_problem_from_arrays", "unlearn_softmax"]
 
@@ -137,15 +138,9 @@ def unlearn_softmax(
     return recorder.trajectory()
 
 
-def _kl(a: Array, b: Array) -> Array:
-    """KL between the distributions of two sets of logits, row by row."""
-    p, q = log_softmax(a, axis=1), log_softmax(b, axis=1)
-    return np.asarray(np.maximum((np.exp(p) * (p - q)).sum(axis=1), 0.0))
-
-
 def _measure(problem: SoftmaxProblem, theta: Array) -> tuple[float, ...]:
     kls = [
-        float(_kl(H @ base.T, H @ theta.T).mean())
+        float(categorical_kl(H @ base.T, H @ theta.T).mean())
         for base in (problem.theta_retrain, problem.theta_ref)
         for H in (problem.H_eval_forget, problem.H_eval_retain)
     ]
@@ -177,10 +172,10 @@ def _gradient(problem: SoftmaxProblem, objective: Objective) -> Callable[[Array]
 
 def _quantities(z: Array, z_ref: Array, labels: Mapping[str, Array]) -> dict[str, torch.Tensor]:
     """Whatever a kernel may ask for."""
-    found = {"logits": z, "ref_logits": z_ref, "kl_to_ref": _kl(z, z_ref)}
+    found = {"logits": z, "ref_logits": z_ref, "kl_to_ref": categorical_kl(z, z_ref)}
     for name, y in labels.items():
         rows = np.arange(len(y))
-        found |= {name: log_softmax(z, axis=1)[rows, y], f"ref_{name}": log_softmax(z_ref, axis=1)[rows, y]}
+        found |= {name: log_softmax(z)[rows, y], f"ref_{name}": log_softmax(z_ref)[rows, y]}
     return {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in found.items()}
 
 

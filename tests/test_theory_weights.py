@@ -30,6 +30,13 @@ def test_bernoulli_kl_equals_the_two_class_kl(a: float, b: float) -> None:
     )
 
 
+def test_categorical_kl_equals_the_kl_of_the_losses() -> None:
+    a, b = (3 * np.random.default_rng(s).normal(size=(7, 4)) for s in (0, 1))
+    expected = kl(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+    np.testing.assert_allclose(weights.categorical_kl(a, b), expected, atol=1e-13)
+    assert np.isfinite(weights.categorical_kl(1e6 * a, 1e6 * b)).all()
+
+
 @pytest.mark.parametrize(("a", "b"), [(40.0, 41.0), (-40.0, -38.0), (700.0, -700.0), (1e4, 0.0), (3.0, 3.0)])
 def test_bernoulli_kl_keeps_its_digits_in_the_tails(a: float, b: float) -> None:
     with mpmath.workdps(400):
