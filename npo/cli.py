@@ -66,7 +66,7 @@ def _options(
 def reproduce(
     settings: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[STEP.KEY=VALUE ...]", help="Settings of a step, e.g. logistic.alpha=0 llm.beta=0.5."),
+        typer.Argument(metavar="[STEP.KEY=VALUE ...]", help="Settings of a step, e.g. logistic.alphas=0 llm.beta=0.5."),
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Run this step only (theory, logistic, transformer, llm); may be repeated.")

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from figures import logistic_runs
 from figures.canvas import save as save_figure
+from figures.logistic_fronts import areas
 from npo.display import COLUMNS
 from npo.methods import objectives_of
 from records.errors import UserError
@@ -220,17 +221,17 @@ def _other(choices: Choices) -> UnlearnAll:
 def _named(name: str) -> Iterator[None]:
     try:
         yield
-    except TypeError as error:  # of torch.optim, for an option that it does not have
-        raise UserError(f"--optimiser: {error}") from error
     except UserError as error:
         raise UserError(f"--methods {name}: {error}") from error
+    except (TypeError, ValueError, RuntimeError) as error:  # of torch.optim: an option or a gradient that it can't take
+        raise UserError(f"--optimiser, at --methods {name}: {error}") from error
 
 
 # --- telling ------------------------------------------------------------------------------------------------------
 
 
 def _print(found: Sequence[Mapping[str, Trajectory]], steps: int, title: str) -> None:
-    headings = ("method", "forget distance, least", "at step", "at the end", "retain distance, at the end", "forget KL")
+    headings = ("method", "forget, least", "at step", "forget, end", "retain, end", "forget KL, end", "front missed")
     table = Table(*headings, title=f"Logistic unlearning, {title}; E KL in nats, mean ± s.d.", title_justify="left")
     for name in found[0]:
         paths = [paths[name] for paths in found]
@@ -242,9 +243,14 @@ def _print(found: Sequence[Mapping[str, Trajectory]], steps: int, title: str) ->
             _spread([p.forget_distance[-1] for p in paths]),
             _spread([p.retain_distance[-1] for p in paths]),
             _spread([p.forget_kl[-1] for p in paths]),
+            _spread((1 - areas([{f"{name}.{k}": x for k, x in p.arrays().items()} for p in paths], name)).tolist()),
         )
     console = Console()
     console.print(table)
+    missed = (
+        "front missed: the share of π_ref's forget distance × 1 nat of retain distance that the path does not dominate"
+    )
+    console.print(f"forget, retain: E KL(π_retr ‖ π_θ); forget KL: E KL(π_ref ‖ π_θ); {missed}", highlight=False)
     for name in found[0]:
         ends = [f"{p[name].diverged_at}" for p in found if p[name].diverged_at is not None]
         if ends:
@@ -256,5 +262,5 @@ def _print(found: Sequence[Mapping[str, Trajectory]], steps: int, title: str) ->
 
 
 def _spread(values: Sequence[float]) -> str:
-    mean = f"{np.mean(values):.4f}"
-    return mean if len(values) < 2 else f"{mean} ± {np.std(values, ddof=1):.4f}"
+    mean = f"{np.mean(values):.3g}"
+    return mean if len(values) < 2 else f"{mean} ± {np.std(values, ddof=1):.2g}"
