@@ -1,11 +1,14 @@
 """The law on correlated forget points: where the intrinsic-time law ends, why, and what holds instead.
 
 (a) one example under plain gradient descent: its distance from the curve is of order η. (b) 200 points: the mean drop
-that their clocks predict, with and without the exact remainder. (c) the examples that rise. (d) small sets: the rate of
-each example against its margin, in runs whose rates have settled.
+that their clocks predict, with and without the exact remainder. (c) how far off the prediction is, against β, overlap
+and label noise. (d) the examples that rise. (e) small sets: the rate of each example against its margin, in runs whose
+rates have settled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,18 +20,21 @@ from synthetic.logistic_law import has_settled
 
 __all__ = ["draw"]
 
-NOISE_MARKERS = ("o", "^", "D", "v", "P")
+NOISE_MARKERS, NOISE_COLOURS = ("o", "^", "D", "v", "P"), ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#000000")
 
 
 def draw(order: Sequence[Data], departure: Sequence[Data], margin: Sequence[Data]) -> Figure:
-    """Four panels from the units logistic/order-*, logistic/departure-* and logistic/margin-*."""
+    """Five panels from the units logistic/order-*, logistic/departure-* and logistic/margin-*."""
     with styled():
-        figure = Figure(figsize=(15.0, 4.1))
-        axes = figure.subplots(1, 4)
+        figure = Figure(figsize=(13.2, 8.0))
+        axes = figure.subplots(2, 3).ravel()
         _order(axes[0], order)
         _departure(axes[1], departure)
-        _rising(axes[2], departure)
-        _margins(axes[3], margin)
+        _error(axes[2], departure)
+        _rising(axes[3], departure)
+        _margins(axes[4], margin)
+        axes[5].axis("off")
+        axes[5].legend(*axes[3].get_legend_handles_labels(), loc="center left", title="in (c) and (d)")
     return figure
 
 
@@ -83,21 +89,43 @@ def _departure(ax: Axes, seeds: Sequence[Data]) -> None:
     ax.legend(fontsize=7, loc="lower left")
 
 
+def _cases(grid: Mapping[str, list[float]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The start of the label of every α and label noise, and its look."""
+    for alpha, dash in zip(grid["alphas"], cycle(("-", "--", ":", "-."))):
+        for noise, marker, colour in zip(grid["noises"], cycle(NOISE_MARKERS), cycle(NOISE_COLOURS)):
+            label = f"α = {alpha:g}, {noise:.0%} of labels turned"
+            look = {"marker": marker, "linestyle": dash, "color": colour, "label": label, "markersize": 4}
+            yield f"{alpha:g}-{noise:g}", look
+
+
+def _error(ax: Axes, seeds: Sequence[Data]) -> None:
+    betas = seeds[0].values["betas"]
+    for case, look in _cases(seeds[0].values):
+        off = []
+        for b in betas:
+            ends = [tuple(b * float(d.arrays[f"{case}-{b:g}.{k}"][-1]) for k in ("drop", "law")) for d in seeds]
+            off.append(np.mean([abs(drop - law) / (1 + abs(drop)) for drop, law in ends]))
+        ax.plot(betas, off, **look)
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="β",
+        ylabel="|β × mean drop − the law| / (1 + β × mean drop)",
+        title="(c) how far the law alone is off",
+    )
+
+
 def _rising(ax: Axes, seeds: Sequence[Data]) -> None:
     grid = seeds[0].values
-    for alpha, dash in zip(grid["alphas"], ("-", "--", ":", "-."), strict=False):
-        for noise, marker in zip(grid["noises"], NOISE_MARKERS, strict=False):
-            y = [_means(seeds, f"{alpha:g}-{noise:g}-{b:g}", "rising") for b in grid["betas"]]
-            label = f"α = {alpha:g}, {noise:.0%} of labels turned"
-            ax.plot(grid["betas"], y, marker + dash, label=label, markersize=4)
+    for case, look in _cases(grid):
+        ax.plot(grid["betas"], [_means(seeds, f"{case}-{b:g}", "rising") for b in grid["betas"]], **look)
     ax.set(
         xscale="log",
         ylim=(0, None),
         xlabel="β",
         ylabel="share of forget examples with u < 0",
-        title="(c) examples that NPO makes likelier",
+        title="(d) examples that NPO makes likelier",
     )
-    ax.legend(fontsize=7)
 
 
 def _margins(ax: Axes, seeds: Sequence[Data]) -> None:
@@ -118,7 +146,7 @@ def _margins(ax: Axes, seeds: Sequence[Data]) -> None:
     ax.set(
         xlabel="margin$_i$ / smallest margin",
         ylabel="β d$u_i$ / d log t, measured",
-        title="(d) small sets: rate = margin",
+        title="(e) small sets: rate = margin",
         ylim=(0, 1.1 * top),
     )
     ax.legend(fontsize=7)

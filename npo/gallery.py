@@ -136,10 +136,10 @@ GALLERY = (
         "logistic_law",
         "Correlated forget points: where the law ends, and what holds instead",
         "(a) One example under plain descent is O(η) from the curve. (b) 200 points: clock and curve alone go "
-        "wrong as β grows, the exact remainder puts them right. (c) The examples that NPO makes likelier: up to β "
-        "= 1 they are those of the rarer label. (d) Far out the rates β du/d log t are margins, as an exponential "
-        "loss on the turned labels makes them, and not 1 as for nearly orthogonal points; examples that are given "
-        "up are left out.",
+        "wrong as β grows, the exact remainder puts them right. (c) That error against β, overlap and label "
+        "noise. (d) The examples that NPO makes likelier: up to β = 1 they are those of the rarer label. (e) Far "
+        "out the rates β du/d log t are margins, as an exponential loss on the turned labels makes them, and not "
+        "1 as for nearly orthogonal points; examples that are given up are left out.",
         ("logistic/order-*", "logistic/departure-*", "logistic/margin-*"),
         lambda results: logistic_law.draw(*(_kind(results, kind) for kind in ("order", "departure", "margin"))),
     ),
