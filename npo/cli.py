@@ -207,8 +207,11 @@ def grid(
 
 
 def _listed(words: list[str] | None) -> tuple[str, ...]:
-    """Values given one by one or with commas between them, each once."""
-    return tuple(dict.fromkeys(x.strip() for word in words or () for x in word.split(",") if x.strip()))
+    """Values given one by one or with commas between them, each once; UserError where nothing is between them."""
+    found = tuple(dict.fromkeys(x.strip() for word in words or () for x in word.split(",")))
+    if "" in found:
+        raise UserError(f"--methods {','.join(words or ())!r}: write names with single commas between them.")
+    return found
 
 
 def _numbers(name: str, text: str, kind: type[T]) -> tuple[T, ...]:

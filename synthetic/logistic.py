@@ -9,7 +9,6 @@ Source: arXiv:2404.05868, Sec. 4 and App. D.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,18 +129,17 @@ class Recorder:
         return _trajectory((np.asarray(x) for x in zip(*self.rows, strict=True)), self.diverged_at)
 
 
-def measure(problem: Problem, theta: Array) -> tuple[float, ...]:
-    """The columns of a Trajectory at one θ, the steps aside."""
-    kls = [
-        float(bernoulli_kl(H @ base, H @ theta).mean())
-        for base in (problem.theta_retrain, problem.theta_ref)
-        for H in (problem.H_eval_forget, problem.H_eval_retain)
-    ]
-    return (
-        *kls,
-        float(np.linalg.norm(theta - problem.theta_retrain)),
-        float(np.linalg.norm(theta - problem.theta_ref)),
-    )
+def measure(problem: Problem) -> Callable[[Array], tuple[float, ...]]:
+    """The columns of a Trajectory, the steps aside, as a function of θ; the two models' logits are computed once."""
+    bases = (problem.theta_retrain, problem.theta_ref)
+    known = [(H, [H @ base for base in bases]) for H in (problem.H_eval_forget, problem.H_eval_retain)]
+
+    def at(theta: Array) -> tuple[float, ...]:
+        logits = [(fixed, H @ theta) for H, fixed in known]
+        kls = (float(bernoulli_kl(fixed[k], z).mean()) for k in range(len(bases)) for fixed, z in logits)
+        return (*kls, *(float(np.linalg.norm(theta - base)) for base in bases))
+
+    return at
 
 
 def evaluated(steps: int, every: int) -> list[int]:
@@ -189,7 +187,8 @@ def unlearn_together(
     Methods of the paper go through the data together; a run that diverges stops alone. `compiled=False` takes the
     numpy form of the loop.
     """
-    recorders = {label: Recorder(partial(measure, problem)) for label in runs}
+    columns_at = measure(problem)
+    recorders = {label: Recorder(columns_at) for label in runs}
     n_forget, n_retain = len(problem.y_forget), len(problem.y_retain)
     known = {label: closed(objective, lr, n_forget, n_retain) for label, (objective, lr) in runs.items()}
     together = {label: numbers for label, numbers in known.items() if numbers is not None}

@@ -6,7 +6,6 @@ gradient goes into `.grad` of a float64 parameter and a `torch.optim` optimiser 
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -52,7 +51,7 @@ def unlearn_with(
     """
     _check(problem, steps, every, batch)
     theta = torch.from_numpy(problem.theta_ref.copy())
-    taken, recorder = optimiser([theta]), Recorder(partial(measure, problem))
+    taken, recorder = optimiser([theta]), Recorder(measure(problem))
     slopes = _slopes(problem, objective, batch, torch.Generator().manual_seed(seed))
     at = set(evaluated(steps, every))
     with np.errstate(over="ignore", invalid="ignore"):  # a diverging run ends by the test for finite numbers

@@ -45,6 +45,7 @@ MISTAKES = {
     ),
     "a seed that is none": (["synthetic", "logistic", "--seeds", "1,x"], "--seeds must be numbers with commas"),
     "a seed twice": (["synthetic", "logistic", "--seeds", "1,1"], "--seeds names a seed twice."),
+    "no method": (["synthetic", "logistic", "--methods", "GA,"], "--methods 'GA,': write names with single commas"),
     "no such problem": (["synthetic", "logistic", "--problem", "{tmp}/x.npz"], "x.npz: there is no such file."),
     "a problem that is none": (
         ["synthetic", "logistic", "--problem", "{tmp}/taken/1000"],
