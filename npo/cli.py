@@ -157,6 +157,8 @@ def logistic(
     features: Annotated[int, typer.Option(min=1, help="Random features N.")] = 128,
     n_forget: Annotated[int, typer.Option(min=1, help="Forget examples.")] = 200,
     n_retain: Annotated[int, typer.Option(min=1, help="Retain examples.")] = 1000,
+    classes: Annotated[int, typer.Option(min=2, help="Classes K.")] = 2,
+    activation: Annotated[str, typer.Option(help="relu, or a function of numpy: tanh, cos, …")] = "relu",
     optimiser: Annotated[
         str | None, typer.Option(help="A class of torch.optim, e.g. Adam.", show_default="plain descent")
     ] = None,
@@ -178,8 +180,8 @@ def logistic(
     from npo.logistic import Choices, Data, run
 
     chosen = Choices(_listed(methods), lr, beta, steps, every, optimiser, momentum, batch)
-    data = Data(problem, alpha, _numbers("seeds", seeds, int), label_noise, d, features, n_forget, n_retain)
-    run(data, chosen, quick=quick, out=out)
+    sizes = (label_noise, d, features, n_forget, n_retain, classes, activation)
+    run(Data(problem, alpha, _numbers("seeds", seeds, int), *sizes), chosen, quick=quick, out=out)
 
 
 @synthetic.command()

@@ -27,7 +27,8 @@ from synthetic.gaussians import Sample, draw
 from synthetic.logistic import Trajectory, evaluated, save_trajectories, unlearn_together
 from synthetic.logistic_study import table_1
 from synthetic.optimisers import unlearn_with
-from synthetic.problem import FIT_STEPS, Problem, problem_from_arrays
+from synthetic.problem import FIT_STEPS, Problem, problem_from_arrays, relu
+from synthetic.softmax import SoftmaxProblem, draw_classes, softmax_problem_from_arrays, unlearn_softmax
 from theory.objective import METHODS, Objective
 
 __all__ = ["Choices", "Data", "problems", "run", "runs_of"]
@@ -48,6 +49,8 @@ class Data:
     features: int
     n_forget: int
     n_retain: int
+    classes: int = 2
+    activation: str = "relu"
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def run(data: Data, choices: Choices, *, quick: bool, out: Path) -> None:
         data, choices = replace(data, seeds=data.seeds[:1]), replace(choices, steps=min(choices.steps, 500))
     check(data, choices)
     runs = runs_of(choices, data.alpha)
-    unlearn_all = _plain(choices) if choices.optimiser is None and choices.batch is None else _other(choices)
+    room = _binary(data, choices) if data.classes == 2 else _many_classes(data, choices)
     samples = list(problems(data))
     folders = {label: writable(out / label) for label, _ in samples}
     torch.set_num_threads(1)  # 200 rows are too few for a second thread to be of use
@@ -78,8 +81,8 @@ def run(data: Data, choices: Choices, *, quick: bool, out: Path) -> None:
     with progress_bars() as bar:
         for label, arrays in samples:
             fit_steps = QUICK_FIT if quick else FIT_STEPS
-            problem = problem_from_arrays(**arrays, fit_steps=fit_steps, progress=bar(f"{label}: π_ref and π_retr"))
-            paths = unlearn_all(problem, runs, bar(f"{label}: unlearning"))
+            problem = room.fit(arrays, fit_steps, bar(f"{label}: π_ref and π_retr"))
+            paths = room.unlearn(problem, runs, bar(f"{label}: unlearning"))
             save_trajectories(folders[label], paths, _provenance(data, choices, runs, label, fit_steps))
             found.append(paths)
     title = "one problem from a file" if data.file else f"α = {data.alpha:g}, {len(found)} seed(s)"
@@ -112,6 +115,10 @@ def check(data: Data, choices: Choices) -> None:
     named = getattr(torch.optim, choices.optimiser or "SGD", None)
     if not (isinstance(named, type) and issubclass(named, torch.optim.Optimizer)):
         wrong.append(f"--optimiser {choices.optimiser}: torch.optim has no optimiser of this name; try SGD or Adam.")
+    if data.classes > 2 and (choices.optimiser is not None or choices.batch is not None):
+        wrong.append("--classes goes with full-batch gradient descent alone: leave --optimiser and --batch out.")
+    if data.activation != "relu" and not isinstance(_activation(data.activation), np.ufunc):
+        wrong.append(f"--activation {data.activation}: give relu or a function of numpy of one number, e.g. tanh.")
     if len(set(data.seeds)) < len(data.seeds):
         wrong.append("--seeds names a seed twice.")
     if wrong:
@@ -137,7 +144,10 @@ def problems(data: Data) -> Iterator[tuple[str, dict[str, Any]]]:
         return
     size = {name: getattr(data, name) for name in ("label_noise", "d", "features", "n_forget", "n_retain")}
     for seed in data.seeds:
-        yield str(seed), vars(draw(alpha=data.alpha, seed=seed, **size))
+        if data.classes == 2:
+            yield str(seed), vars(draw(alpha=data.alpha, seed=seed, **size))
+        else:
+            yield str(seed), vars(draw_classes(classes=data.classes, alpha=data.alpha, seed=seed, **size))
 
 
 def _arrays_of(file: Path) -> dict[str, np.ndarray]:
@@ -163,7 +173,53 @@ def _arrays_of(file: Path) -> dict[str, np.ndarray]:
 # --- running it ---------------------------------------------------------------------------------------------------
 
 Runs = Mapping[str, tuple[Objective, float]]
-UnlearnAll = Callable[[Problem, Runs, Progress], dict[str, Trajectory]]
+UnlearnAll = Callable[[Any, Runs, Progress], dict[str, Trajectory]]
+
+
+@dataclass(frozen=True)
+class Room:
+    """How a problem is fitted, and how it is unlearned; the two fit together."""
+
+    fit: Callable[[Mapping[str, Any], int, Progress], Any]
+    unlearn: UnlearnAll
+
+
+def _activation(name: str) -> Any:
+    """relu, or numpy's function of that name, None where there is none of one argument."""
+    found = relu if name == "relu" else getattr(np, name, None)
+    return found if getattr(found, "nin", 1) == 1 else None
+
+
+def _binary(data: Data, choices: Choices) -> Room:
+    """The paper's problem, by plain descent or another optimiser."""
+
+    def fit(arrays: Mapping[str, Any], steps: int, progress: Progress) -> Problem:
+        return problem_from_arrays(
+            **arrays, activation=_activation(data.activation), fit_steps=steps, progress=progress
+        )
+
+    return Room(fit, _plain(choices) if choices.optimiser is None and choices.batch is None else _other(choices))
+
+
+def _many_classes(data: Data, choices: Choices) -> Room:
+    """K classes, at half the step size, which makes K = 2 the paper's problem."""
+
+    def fit(arrays: Mapping[str, Any], steps: int, progress: Progress) -> SoftmaxProblem:
+        act = _activation(data.activation)
+        return softmax_problem_from_arrays(
+            classes=data.classes, **arrays, activation=act, fit_steps=steps, progress=progress
+        )
+
+    def unlearn(problem: SoftmaxProblem, runs: Runs, progress: Progress) -> dict[str, Trajectory]:
+        found = {}
+        for name, (objective, lr) in runs.items():
+            with _named(name):
+                found[name] = unlearn_softmax(
+                    problem, objective, lr=lr / 2, steps=choices.steps, every=choices.every, progress=progress
+                )
+        return found
+
+    return Room(fit, unlearn)
 
 
 @contextmanager

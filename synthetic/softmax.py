@@ -43,15 +43,18 @@ class SoftmaxProblem:
     theta_retrain: Array  # (K, N)
 
 
-def draw_classes(*, classes: int, alpha: float, seed: int, **sizes: int) -> Sample:
+def draw_classes(*, classes: int, alpha: float, seed: int, label_noise: float = 0.0, **sizes: int) -> Sample:
     """The inputs of `gaussians.draw` with labels of K classes; y_idk is uniform.
+
+    `label_noise` is the share of training labels that are another class, any of them alike. Raises UserError for fewer
+    than two classes, sizes below 1 and a share outside [0, 1].
 
     >>> sorted(set(draw_classes(classes=3, alpha=1.0, seed=0).y_forget.tolist()))
     [0.0, 1.0, 2.0]
     """
     if classes < 2:
         raise UserError(f"classes must be at least 2, got {classes}.")
-    sample = draw(alpha=alpha, seed=seed, **sizes)
+    sample = draw(alpha=alpha, seed=seed, label_noise=label_noise, **sizes)
     generator = torch.Generator().manual_seed(seed + 1)
     bias = torch.linspace(-1, 1, classes, dtype=torch.float64) / 2
 
@@ -60,9 +63,14 @@ def draw_classes(*, classes: int, alpha: float, seed: int, **sizes: int) -> Samp
         p = torch.softmax(score[:, None] * bias, dim=1)
         return torch.multinomial(p, 1, generator=generator)[:, 0].double().numpy()
 
+    def noisy(y: Array) -> Array:
+        turned = torch.rand(len(y), generator=generator, dtype=torch.float64).numpy() < label_noise
+        other = torch.randint(1, classes, (len(y),), generator=generator).double().numpy()
+        return np.where(turned, (y + other) % classes, y)
+
     idk = torch.randint(classes, (len(sample.y_idk),), generator=generator).double().numpy()
     y = {"y_forget": labels(sample.X_forget, 1.0), "y_retain": labels(sample.X_retain, -1.0), "y_idk": idk}
-    return Sample(**{**vars(sample), **y})
+    return Sample(**{**vars(sample), **y, "y_forget": noisy(y["y_forget"]), "y_retain": noisy(y["y_retain"])})
 
 
 def softmax_problem_from_arrays(
@@ -89,11 +97,12 @@ def softmax_problem_from_arrays(
     X = {"X_forget": X_forget, "X_retain": X_retain, "X_eval_forget": X_eval_forget, "X_eval_retain": X_eval_retain}
     labels = {"y_forget": y_forget, "y_retain": y_retain, "y_idk": y_idk}
     given = check_arrays({"W": W, **X, **labels}, classes)
-    H = {f"H_{name[2:]}": activation(given[name] @ given["W"].T) for name in X}
-    y = {name: given[name].astype(np.int64) for name in labels}
-    both = np.concatenate([H["H_forget"], H["H_retain"]]), np.concatenate([y["y_forget"], y["y_retain"]])
-    ref = _fit(*both, classes, fit_steps, fit_lr, lambda k, n: progress(k, 2 * n))
-    retrain = _fit(H["H_retain"], y["y_retain"], classes, fit_steps, fit_lr, lambda k, n: progress(n + k, 2 * n))
+    with np.errstate(over="ignore", invalid="ignore"):  # told below, in words
+        H = {f"H_{name[2:]}": activation(given[name] @ given["W"].T) for name in X}
+        y = {name: given[name].astype(np.int64) for name in labels}
+        both = np.concatenate([H["H_forget"], H["H_retain"]]), np.concatenate([y["y_forget"], y["y_retain"]])
+        ref = _fit(*both, classes, fit_steps, fit_lr, lambda k, n: progress(k, 2 * n))
+        retrain = _fit(H["H_retain"], y["y_retain"], classes, fit_steps, fit_lr, lambda k, n: progress(n + k, 2 * n))
     if not (np.isfinite(ref).all() and np.isfinite(retrain).all()):
         raise UserError(f"Fitting π_ref and π_retr diverged: scale the inputs down, or lower fit_lr={fit_lr}.")
     return SoftmaxProblem(**H, **y, theta_ref=ref, theta_retrain=retrain)

@@ -45,6 +45,15 @@ MISTAKES = {
     ),
     "a seed that is none": (["synthetic", "logistic", "--seeds", "1,x"], "--seeds must be numbers with commas"),
     "a seed twice": (["synthetic", "logistic", "--seeds", "1,1"], "--seeds names a seed twice."),
+    "no activation": (["synthetic", "logistic", "--activation", "add"], "--activation add: give relu or a function of"),
+    "an activation without values": (
+        ["synthetic", "logistic", "--activation", "log", "--quick", "--methods", "GA"],
+        "Fitting π_ref and π_retr diverged",
+    ),
+    "classes with Adam": (
+        ["synthetic", "logistic", "--classes", "3", "--optimiser", "Adam"],
+        "--classes goes with full-batch gradient descent alone",
+    ),
     "no method": (["synthetic", "logistic", "--methods", "GA,"], "--methods 'GA,': write names with single commas"),
     "no such problem": (["synthetic", "logistic", "--problem", "{tmp}/x.npz"], "x.npz: there is no such file."),
     "a problem that is none": (
@@ -235,6 +244,22 @@ def test_ones_own_data_and_other_optimisers(tmp_path: Path, run_npo: Callable[..
     code, _, err = run_npo("synthetic", "logistic", *words, "--optimiser", "Adam", "--momentum", "0.9")
     assert code == 2
     assert "momentum" in err
+
+
+def test_other_classes_and_activations(
+    tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from npo import logistic
+
+    monkeypatch.setattr(logistic, "QUICK_FIT", 50)
+    words = ("synthetic", "logistic", "--quick", "--methods", "GA,NPO+KL", "--steps", "20", "--out", str(tmp_path))
+    paths = {}
+    for label, more in {"2": (), "3": ("--classes", "3"), "tanh": ("--activation", "tanh")}.items():
+        code, _, _ = run_npo(*words, *more)
+        assert code == 0
+        paths[label] = load_trajectories(tmp_path / "1000")["NPO+KL"].forget_distance
+        assert load(tmp_path / "1000").values["data"]["classes"] == (3 if label == "3" else 2)
+    assert len({tuple(p) for p in paths.values()}) == 3
 
 
 @pytest.mark.usefixtures("short_fit")

@@ -96,6 +96,16 @@ def test_two_classes_have_the_paper_s_law() -> None:
     assert np.corrcoef(score, ours.y_forget)[0, 1] == pytest.approx(np.corrcoef(score, theirs.y_forget)[0, 1], abs=0.06)
 
 
+def test_noise_makes_other_classes_of_training_labels_alone() -> None:
+    many = {**SIZES, "n_forget": 1000}
+    clean, some, all_ = (draw_classes(classes=3, alpha=1.0, seed=0, label_noise=x, **many) for x in (0.0, 0.2, 1.0))
+    assert (clean.y_forget != some.y_forget).mean() == pytest.approx(0.2, abs=0.04)
+    assert (clean.y_forget != all_.y_forget).all()
+    assert set(all_.y_forget) == {0, 1, 2}
+    assert (clean.y_idk == all_.y_idk).all()
+    assert (clean.X_forget == all_.X_forget).all()
+
+
 def test_mistakes_are_told(three: SoftmaxProblem) -> None:
     sample: Sample = draw_classes(classes=3, alpha=1.0, seed=0, **SIZES)
     with pytest.raises(UserError, match=r"y_forget holds labels outside \{0, 1\}"):
