@@ -177,7 +177,8 @@ def logistic(
 
     npo synthetic logistic --methods NPO+RT --methods my_loss.py:my_loss+rt --beta 1
     """
-    from npo.logistic import Choices, Data, run
+    from npo.logistic import run
+    from npo.logistic_choices import Choices, Data
 
     chosen = Choices(_listed(methods), lr, beta, steps, every, optimiser, momentum, batch)
     sizes = (label_noise, d, features, n_forget, n_retain, classes, activation)

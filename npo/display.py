@@ -1,5 +1,9 @@
 """What a long command shows while it works: what is done, how far it is, how fast, and when it will end."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -9,9 +13,12 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as Bars
 from rich.text import Text
 
-__all__ = ["COLUMNS"]
+from records.work import Progress
+
+__all__ = ["COLUMNS", "progress_bars"]
 
 
 class RateColumn(ProgressColumn):
@@ -30,3 +37,15 @@ COLUMNS: tuple[ProgressColumn, ...] = (
     TimeElapsedColumn(),
     TimeRemainingColumn(),
 )
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str], Progress]]:
+    """A function from a description to a new bar's progress."""
+    with Bars(*COLUMNS, console=Console(stderr=True), transient=True) as bars:
+
+        def bar(description: str) -> Progress:
+            task = bars.add_task(description, total=None)
+            return lambda done, total: bars.update(task, completed=done, total=total)
+
+        yield bar

@@ -18,7 +18,7 @@ from rich.table import Table
 from figures import logistic_grid
 from figures.canvas import save as save_figure
 from figures.logistic_fronts import areas
-from npo.logistic import progress_bars
+from npo.display import progress_bars
 from npo.methods import objectives_of
 from records.errors import UserError
 from records.store import Data, save, writable

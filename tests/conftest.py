@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,6 +57,7 @@ def run_npo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 @pytest.fixture
 def short_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     """π_ref and π_retr of `npo synthetic logistic` from few steps, to save time."""
-    from npo import logistic
+    from npo import logistic_rooms as rooms
 
-    monkeypatch.setattr(logistic, "problem_from_arrays", partial(logistic.problem_from_arrays, fit_steps=100))
+    real = rooms.problem_from_arrays
+    monkeypatch.setattr(rooms, "problem_from_arrays", lambda **given: real(**{**given, "fit_steps": 100}))
