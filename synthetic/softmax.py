@@ -55,7 +55,7 @@ def draw_classes(*, classes: int, alpha: float, seed: int, label_noise: float = 
     if classes < 2:
         raise UserError(f"classes must be at least 2, got {classes}.")
     sample = draw(alpha=alpha, seed=seed, label_noise=label_noise, **sizes)
-    generator = torch.Generator().manual_seed(seed + 1)
+    generator = torch.Generator().manual_seed((seed + 2**62) % 2**63)  # a stream that no other seed has for its inputs
     bias = torch.linspace(-1, 1, classes, dtype=torch.float64) / 2
 
     def labels(X: Array, side: float) -> Array:
