@@ -11,6 +11,9 @@ For a set of n examples the collective clock T_i = (1/n) ∫ η Σ_j K_ij dt, K_
     F(u_i) − T_i = (1/n) ∫ η Σ_j K_ij (W_j/W_i − 1) dt,    F(u) = ½(u + (e^{βu} − 1)/β),
 
 so examples are on the curve where those that share a tangent kernel share a weight.
+
+Many models may go together: where parameters have leading axes (runs …), log-probabilities are (runs …, n), each run
+has a step size of its own and none sees another.
 """
 
 from collections.abc import Callable, Mapping
@@ -81,8 +84,8 @@ def weight_by_drop(beta: float) -> Callable[[Tensor], Tensor]:
 class Rates:
     """How fast log-probabilities would fall per unit of η: unweighted (the clock) and weighted (the motion)."""
 
-    clock: Tensor  # (n,)  (1/n) Σ_j K_ij
-    motion: Tensor  # (n,)  (1/n) Σ_j K_ij W_j = du_i / d(ηt)
+    clock: Tensor  # (…, n)  (1/n) Σ_j K_ij
+    motion: Tensor  # (…, n)  (1/n) Σ_j K_ij W_j = du_i / d(ηt)
     gradient: dict[str, Tensor]  # the weighted mean gradient (1/n) Σ_j W_j ∇log π_j: one descent direction
 
 
@@ -93,13 +96,13 @@ def rates(log_probs: LogProbs, parameters: Parameters, weight: Tensor) -> Rates:
     derivative of ⟨Jᵀp, g⟩ in p, a second backward pass. One example alone needs one: its clock is ‖∇log π‖².
     """
     theta = {name: p.detach().requires_grad_() for name, p in parameters.items()}
-    leaves, n = list(theta.values()), weight.shape[0]
+    leaves, n, runs = list(theta.values()), weight.shape[-1], weight.dim() - 1
     with torch.enable_grad():
         logp = log_probs(theta)
         if n == 1:
             own = torch.autograd.grad(logp.sum(), leaves)
-            clock = torch.stack([(g * g).sum() for g in own]).sum()[None]
-            return Rates(clock, weight * clock, {k: weight[0] * g for k, g in zip(theta, own, strict=True)})
+            clock = torch.stack([(g * g).flatten(runs).sum(-1) for g in own]).sum(0)[..., None]
+            return Rates(clock, weight * clock, {k: _times(weight[..., 0], g) for k, g in zip(theta, own, strict=True)})
         probe = torch.full_like(logp, 1 / n).requires_grad_()
         mean = torch.autograd.grad(logp, leaves, probe, create_graph=True)
         weighted = torch.autograd.grad(logp, leaves, weight / n, retain_graph=True)
@@ -108,15 +111,29 @@ def rates(log_probs: LogProbs, parameters: Parameters, weight: Tensor) -> Rates:
     return Rates(clock, motion, dict(zip(theta, weighted, strict=True)))
 
 
+def _times(factor: Tensor, x: Tensor) -> Tensor:
+    """factor · x, one factor for each run, the leading axes of x."""
+    return factor.reshape(factor.shape + (1,) * (x.dim() - factor.dim())) * x
+
+
 @dataclass(frozen=True)
 class Path:
-    """An unlearning trajectory in intrinsic time; arrays over recorded steps, then examples; nats."""
+    """An unlearning trajectory in intrinsic time; arrays over recorded steps, runs (where there are several), examples;
+    nats. A run that has ended stands still while others go on.
+    """
 
-    time: Float[Array, " steps"]  # Σ η, the flow's own time
-    clock: Float[Array, "steps n"]  # T_i
-    drop: Float[Array, "steps n"]  # u_i
-    remainder: Float[Array, "steps n"]  # (1/n) Σ η Σ_j K_ij (W_j/W_i − 1), what takes a set off the curve
+    time: Float[Array, "steps *runs"]  # Σ η, the flow's own time
+    clock: Float[Array, "steps *runs n"]  # T_i
+    drop: Float[Array, "steps *runs n"]  # u_i
+    remainder: Float[Array, "steps *runs n"]  # (1/n) Σ η Σ_j K_ij (W_j/W_i − 1), what takes a set off the curve
     parameters: dict[str, Tensor]
+
+    def of(self, run: int) -> "Path":
+        """The path of one run of several, to its own end."""
+        moves = np.diff(self.time[:, run]) > 0
+        end = int(np.flatnonzero(moves)[-1]) + 2 if moves.any() else 1
+        time, clock, drop, remainder = (x[:end, run] for x in (self.time, self.clock, self.drop, self.remainder))
+        return Path(time, clock, drop, remainder, {name: p[run] for name, p in self.parameters.items()})
 
 
 def follow(
@@ -125,8 +142,8 @@ def follow(
     weight: Callable[[Tensor], Tensor],
     *,
     step: float,
-    until: float,
-    scale: float = 1.0,
+    until: float | Tensor,
+    scale: float | Tensor = 1.0,
     max_steps: int = 100_000,
     observe: Callable[[int, Parameters], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -135,34 +152,43 @@ def follow(
 
     The law holds for every schedule η(t), so decades of T are covered in few steps: each moves the fastest example's
     βu by at most `step`, and so little that the model is linear along it to a fraction `step`.
-    `weight` maps the drops u (n,) to gradient weights (n,), see `weight_by_drop`; `scale` is β (1 for GA), so that
-    `step` and `until` are in units of βu. Stops when max_i βu_i ≥ until or after `max_steps`.
+    `weight` maps the drops u (…, n) to gradient weights, see `weight_by_drop`; `scale` is β (1 for GA), so that
+    `step` and `until` are in units of βu; both may be one number for each run. A run stops when max_i βu_i ≥ until, all
+    after `max_steps`.
     `observe(k, parameters)` sees the model at each recorded step. For one example the discretisation error is
     bounded: T(1 − s) ≤ F(u) ≤ T(1 + s) e^{s(1+s)}, s = `step`.
     """
     theta = {name: p.detach().clone() for name, p in parameters.items()}
     start = log_probs(theta).detach()
-    drop, elapsed = torch.zeros_like(start), 0.0
+    per_run = start[..., 0]
+    drop, elapsed, largest = (
+        torch.zeros_like(start),
+        torch.zeros_like(per_run).double(),
+        torch.full_like(per_run, torch.inf),
+    )
     clock, remainder = torch.zeros_like(start), torch.zeros_like(start)
-    rows: list[tuple[float, Array, Array, Array]] = []
-    largest = float("inf")
+    scales, ends = (torch.as_tensor(x, dtype=start.dtype, device=start.device) for x in (scale, until))
+    rows: list[tuple[Array, Array, Array, Array]] = []
     for k in range(max_steps + 1):
-        rows.append((elapsed, _kept(clock), _kept(drop), _kept(remainder)))
+        rows.append((_kept(elapsed), _kept(clock), _kept(drop), _kept(remainder)))
         if observe:
             observe(k, theta)
-        furthest = scale * float(drop.max())
+        furthest = scales * drop.amax(-1)
         if progress:
-            progress(round(1000 * min(max(furthest / until, k / max_steps), 1.0)), 1000)
-        if furthest >= until or k == max_steps:
+            share = float((furthest / ends).clamp(0, 1).mean())
+            progress(round(1000 * min(max(share, k / max_steps), 1.0)), 1000)
+        going = furthest < ends
+        if not bool(going.any()) or k == max_steps:
             break
         w = weight(drop)
         now = rates(log_probs, theta, w)
-        eta = min(2 * largest, step / (scale * _fastest(now)))
-        theta, drop, largest = _linear_step(log_probs, theta, start, drop, now, eta, step)
-        elapsed += largest
-        clock = clock + largest * now.clock
-        remainder = remainder + largest * (now.motion / w - now.clock)
-    time, clocks, drops, rest = (np.asarray(column, dtype=np.float64) for column in zip(*rows, strict=True))
+        eta = torch.where(going, torch.minimum(step / (scales * _fastest(now, going)), 2 * largest), 0.0)
+        theta, drop, eta = _linear_step(log_probs, theta, start, drop, now, eta, step)
+        largest = torch.where(going, eta, torch.inf)
+        elapsed = elapsed + eta.double()
+        clock = clock + eta[..., None] * now.clock
+        remainder = remainder + eta[..., None] * (now.motion / w - now.clock)
+    time, clocks, drops, rest = (np.stack(column) for column in zip(*rows, strict=True))
     return Path(time, clocks, drops, rest, theta)
 
 
@@ -170,9 +196,10 @@ def _kept(x: Tensor) -> Array:
     return x.cpu().numpy().astype(np.float64)  # astype copies
 
 
-def _fastest(now: Rates) -> float:
-    fastest = float(now.motion.abs().max())
-    if not 0 < fastest < float("inf"):
+def _fastest(now: Rates, going: Tensor) -> Tensor:
+    """The speed of each run's fastest example; HypothesisError where a run that goes on stands still."""
+    fastest = now.motion.abs().amax(-1)
+    if not bool(((fastest > 0) & fastest.isfinite())[going].all()):
         raise HypothesisError("No example moves: its gradient is 0 in float64. Take a reference that is less certain.")
     return fastest
 
@@ -183,19 +210,20 @@ def _linear_step(
     start: Tensor,
     drop: Tensor,
     now: Rates,
-    eta: float,
+    eta: Tensor,
     tolerance: float,
-) -> tuple[dict[str, Tensor], Tensor, float]:
-    """One descent step, η halved until the drops move as their rates say, to a fraction `tolerance`."""
+) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    """One descent step; each run's η is halved until its drops move as their rates say, to a fraction `tolerance`."""
     floor = eta * 2.0**-40
     while True:
-        moved = {name: p - eta * now.gradient[name] for name, p in theta.items()}
-        new_drop = start - log_probs(moved).detach()
-        expected = eta * now.motion
-        off = float((new_drop - drop - expected).abs().max())
-        if off <= tolerance * float(expected.abs().max()) or eta <= floor:
+        moved = {name: p - _times(eta, now.gradient[name]) for name, p in theta.items()}
+        new_drop = torch.where((eta > 0)[..., None], start - log_probs(moved).detach(), drop)
+        expected = eta[..., None] * now.motion
+        off = (new_drop - drop - expected).abs().amax(-1)
+        good = (off <= tolerance * expected.abs().amax(-1)) | (eta <= floor)
+        if bool(good.all()):
             return moved, new_drop, eta
-        eta /= 2
+        eta = torch.where(good, eta, eta / 2)
 
 
 # --- the law as a theorem -----------------------------------------------------------------------------------------
