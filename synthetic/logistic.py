@@ -30,6 +30,7 @@ from synthetic.problem import (
     relu,
 )
 from synthetic.slopes import gradient
+from synthetic.when import evaluated
 from theory.objective import Objective
 from theory.weights import bernoulli_kl
 
@@ -140,15 +141,6 @@ def measure(problem: Problem) -> Callable[[Array], tuple[float, ...]]:
         return (*kls, *(float(np.linalg.norm(theta - base)) for base in bases))
 
     return at
-
-
-def evaluated(steps: int, every: int) -> list[int]:
-    """0, every, 2·every, … and the last step.
-
-    >>> evaluated(60, 25)
-    [0, 25, 50, 60]
-    """
-    return [*range(0, steps, every), steps]
 
 
 # --- unlearning -------------------------------------------------------------------------------------------------

@@ -15,15 +15,15 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field, PositiveInt
 
 from records.settings import NotNegative, Positive, Seed, distinct
 from records.store import Data, load, save
 from records.work import Progress, Run, Unit
 from synthetic.gaussians import draw
-from synthetic.logistic import evaluated, save_trajectories, unlearn_together
+from synthetic.logistic import save_trajectories, unlearn_together
 from synthetic.problem import FIT_STEPS, Problem, problem_from_arrays
+from synthetic.when import evaluated, log_grid
 from theory.objective import Objective, method
 
 __all__ = ["FULL", "N_FORGET", "QUICK", "REPRODUCE", "Preset", "Setting", "load_problem", "table_1", "units"]
@@ -207,16 +207,6 @@ def _figure3_unit(preset: Preset, seed: int) -> Run:
         save_trajectories(folder, paths, provenance | {"lr": preset.figure3_lr, "betas": list(preset.figure3_betas)})
 
     return run
-
-
-def log_grid(steps: int, per_decade: int = 20) -> list[int]:
-    """0, 1, 2, … and then about evenly spaced in the logarithm, to `steps`.
-
-    >>> log_grid(10, per_decade=4)
-    [0, 1, 2, 3, 6, 10]
-    """
-    count = int(per_decade * np.log10(steps)) + 1
-    return [0, *sorted({int(x) for x in np.geomspace(1, steps, count).round()} | {steps})]
 
 
 def _long_unit(preset: Preset, seed: int) -> Run:

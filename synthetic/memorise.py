@@ -1,13 +1,15 @@
-"""π_ref of the small transformer: trained on all sequences until it knows them, but not until it is sure of them.
+"""π_ref and π_retr of the small transformer: trained until they know their sequences, but not until they are sure.
 
 Where π_ref(y|x) → 1 every gradient ∇log π vanishes and unlearning starts with a long plateau that says more about
-memorising than about forgetting. So training stops at a stated likelihood, below 1.
+memorising than about forgetting. So training stops at a stated likelihood, below 1. π_ref learns everything, π_retr the
+retain sequences only; both start from the same numbers.
 
-Files of the unit: `reference.safetensors` (float32), `data.npz` with
-    probability (steps,)    mean over sequences of π^{1/|y|} before each step of training
+Files of the unit: `reference.safetensors` and `retrained.safetensors` (float32), `data.npz` with
+    probability (steps,)    mean over sequences of π^{1/|y|} before each step of training π_ref
     logp        (n,)        log π_ref(y|x) of each sequence in nats, forget sequences first
-and `data.json` with `steps`, `parameters` (their count), `probability` and `least` (mean and least π^{1/|y|} at the
-end), `forget_accuracy` and `retain_accuracy` (the share of answer tokens that are the most likely ones).
+and `data.json` with `parameters` (their count), `steps` and `retrain_steps`, `probability` and `least` (mean and least
+π_ref^{1/|y|}), `forget_accuracy` and `retain_accuracy` of π_ref and `retrained_forget_accuracy` and
+`retrained_retain_accuracy` of π_retr (the share of answer tokens that are the most likely ones).
 """
 
 from dataclasses import dataclass
@@ -22,13 +24,13 @@ from records.errors import UserError
 from records.store import Data
 from records.work import Progress, silent
 from synthetic.sequences import Sequences, Split
-from synthetic.transformer import Config, greedy_accuracy, head, hidden, parameter_count
-from theory.logprobs import summed
+from synthetic.transformer import Config, greedy_accuracy, log_probs, parameter_count
+from theory.logprobs import answer_rows
 from theory.losses import nll
 
-__all__ = ["Memorised", "Training", "describe", "load_reference", "memorise", "save_reference"]
+__all__ = ["Memorised", "Training", "describe", "load_models", "memorise", "save_models"]
 
-REFERENCE = "reference.safetensors"
+REFERENCE, RETRAINED = "reference.safetensors", "retrained.safetensors"
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,16 @@ def memorise(
     """
     theta = {name: p.clone().requires_grad_() for name, p in parameters.items()}
     optimiser = torch.optim.Adam(theta.values(), lr=training.rate)
+    logp_of, tokens = log_probs(config, sequences), answer_rows(sequences.labels, config.vocab).tokens
     seen: list[float] = []
     for k in range(training.max_steps + 1):
         progress(k, training.max_steps)
-        answer = summed(hidden(theta, sequences.tokens, config), head(theta), sequences.labels)
-        seen.append(float((answer.logp.detach() / answer.tokens).exp().mean()))
+        logp = logp_of(theta)
+        seen.append(float((logp.detach() / tokens).exp().mean()))
         if seen[-1] >= training.target:
             return Memorised({name: p.detach() for name, p in theta.items()}, seen)
         optimiser.zero_grad()
-        (nll(answer.logp).sum() / answer.tokens.sum()).backward()
+        (nll(logp).sum() / tokens.sum()).backward()
         optimiser.step()
     raise UserError(
         f"The transformer has not memorised its sequences: after {training.max_steps} steps the mean answer "
@@ -78,29 +81,31 @@ def memorise(
     )
 
 
-def describe(found: Memorised, split: Split, config: Config) -> Data:
-    """What the unit records of π_ref (see the top of this file)."""
-    theta = found.parameters
+def describe(found: Memorised, retrained: Memorised, split: Split, config: Config) -> Data:
+    """What the unit records of both models (see the top of this file)."""
+    tokens = answer_rows(split.everything.labels, config.vocab).tokens
     with torch.no_grad():
-        answer = summed(hidden(theta, split.everything.tokens, config), head(theta), split.everything.labels)
-        per_token = (answer.logp / answer.tokens).exp()
+        logp = log_probs(config, split.everything)(found.parameters)
+        per_token = (logp / tokens).exp()
         values = {
             "steps": len(found.probability) - 1,
-            "parameters": parameter_count(theta),
+            "retrain_steps": len(retrained.probability) - 1,
+            "parameters": parameter_count(found.parameters),
             "probability": float(per_token.mean()),
             "least": float(per_token.min()),
-            "forget_accuracy": greedy_accuracy(theta, split.forget, config),
-            "retain_accuracy": greedy_accuracy(theta, split.retain, config),
         }
-    arrays = {"probability": np.asarray(found.probability), "logp": answer.logp.double().numpy()}
-    return Data(arrays, values)
+        for before, model in (("", found), ("retrained_", retrained)):
+            for name, part in (("forget", split.forget), ("retain", split.retain)):
+                values[f"{before}{name}_accuracy"] = greedy_accuracy(model.parameters, part, config)
+    return Data({"probability": np.asarray(found.probability), "logp": logp.double().numpy()}, values)
 
 
-def save_reference(folder: Path, parameters: dict[str, Tensor]) -> None:
-    """Save π_ref as safetensors."""
-    save_file(parameters, folder / REFERENCE)
+def save_models(folder: Path, reference: dict[str, Tensor], retrained: dict[str, Tensor]) -> None:
+    """Save π_ref and π_retr as safetensors."""
+    save_file(reference, folder / REFERENCE)
+    save_file(retrained, folder / RETRAINED)
 
 
-def load_reference(folder: Path) -> dict[str, Tensor]:
-    """π_ref as `save_reference` saved it."""
-    return load_file(folder / REFERENCE)
+def load_models(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """π_ref and π_retr as `save_models` saved them."""
+    return load_file(folder / REFERENCE), load_file(folder / RETRAINED)

@@ -1,7 +1,8 @@
 """Random sequences to memorise: prompts and answers of uniform random tokens, a part of them to forget.
 
 There is nothing to generalise from, so whatever a model knows of an answer it has memorised, and how far a
-log-probability falls in unlearning is free of what other data would say about it.
+log-probability falls in unlearning is free of what other data would say about it. Text that can be read is in
+`synthetic.language`.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from theory.logprobs import IGNORE
 
-__all__ = ["Sequences", "Sizes", "Split", "draw"]
+__all__ = ["Sequences", "Sizes", "Split", "answered", "draw"]
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,21 @@ class Sizes:
 
 
 class Sequences(NamedTuple):
-    """Tokens (batch, time) and their labels: the tokens of the answer, IGNORE on the prompt."""
+    """Tokens (…, batch, time) and their labels: the tokens of the answer, IGNORE on the prompt.
+
+    Leading axes, where there are any, are those of models that go together (`synthetic.together`).
+    """
 
     tokens: Tensor
     labels: Tensor
 
     def pick(self, start: int, stop: int) -> "Sequences":
         """Sequences start … stop − 1."""
-        return Sequences(self.tokens[start:stop], self.labels[start:stop])
+        return Sequences(self.tokens[..., start:stop, :], self.labels[..., start:stop, :])
+
+    def rows(self, index: Tensor) -> "Sequences":
+        """The sequences with these numbers."""
+        return Sequences(self.tokens[..., index, :], self.labels[..., index, :])
 
     def to(self, device: torch.device | str) -> "Sequences":
         """The same on another device."""
@@ -56,11 +64,28 @@ class Sequences(NamedTuple):
 
 
 class Split(NamedTuple):
-    """What is to be forgotten, what is to be kept, and both together (forget first), which π_ref memorises."""
+    """What to forget, what to keep, and the forget prompts with the positive answers of IDK, DPO and KTO."""
 
     forget: Sequences
     retain: Sequences
-    everything: Sequences
+    positive: Sequences
+
+    @property
+    def everything(self) -> Sequences:
+        """Forget and retain sequences together, in this order: what π_ref memorises."""
+        parts = zip(self.forget, self.retain, strict=True)
+        return Sequences(*(torch.cat(pair, dim=-2) for pair in parts))
+
+    def to(self, device: torch.device | str) -> "Split":
+        """The same on another device."""
+        return Split(*(part.to(device) for part in self))
+
+
+def answered(prompts: Tensor, answers: Tensor) -> Sequences:
+    """Prompts (batch, time) followed by their answers (batch, time), of which alone the labels speak."""
+    return Sequences(
+        torch.cat([prompts, answers], dim=1), torch.cat([torch.full_like(prompts, IGNORE), answers], dim=1)
+    )
 
 
 def _distinct_prompts(count: int, length: int, vocab: int, generator: torch.Generator) -> Tensor:
@@ -74,17 +99,17 @@ def _distinct_prompts(count: int, length: int, vocab: int, generator: torch.Gene
 def draw(sizes: Sizes, seed: int) -> Split:
     """Draw the sequences of a seed; equal seeds give equal sequences, and no global generator is touched.
 
-    Tokens are independent and uniform on {0, …, vocab − 1}; shapes (forget + retain, prompt + answer).
+    Tokens are independent and uniform on {0, …, vocab − 1}; shapes (forget + retain, prompt + answer). The positive
+    answer of a forget prompt is one more random sequence.
 
     >>> split = draw(Sizes(forget=2, retain=3, prompt=2, answer=4, vocab=8), seed=0)
     >>> split.forget.tokens.shape, split.retain.labels.shape, split.everything.tokens.shape
     (torch.Size([2, 6]), torch.Size([3, 6]), torch.Size([5, 6]))
     """
     generator = torch.Generator().manual_seed(seed)
-    count = sizes.forget + sizes.retain
+    count, forget = sizes.forget + sizes.retain, sizes.forget
     prompts = _distinct_prompts(count, sizes.prompt, sizes.vocab, generator)
     answers = torch.randint(sizes.vocab, (count, sizes.answer), generator=generator)
-    tokens = torch.cat([prompts, answers], dim=1)
-    labels = torch.cat([torch.full_like(prompts, IGNORE), answers], dim=1)
-    everything = Sequences(tokens, labels)
-    return Split(everything.pick(0, sizes.forget), everything.pick(sizes.forget, count), everything)
+    positive = torch.randint(sizes.vocab, (forget, sizes.answer), generator=generator)
+    everything = answered(prompts, answers)
+    return Split(everything.pick(0, forget), everything.pick(forget, count), answered(prompts[:forget], positive))

@@ -1,8 +1,8 @@
-"""A small decoder-only transformer as a pure function of its parameters: tokens in, hidden states out.
+"""A small decoder-only transformer as a pure function of its parameters: tokens in, logits out.
 
     x_0 = E[token] + P[position]
     x   ← x + attention(norm(x)),   x ← x + mlp(norm(x))        in every layer (pre-norm)
-    h   = norm(x),                  logits = h Uᵀ                (U by `theory.logprobs`, on answer positions only)
+    logits = norm(x) Uᵀ                                          (log-probabilities of them by `theory.logprobs`)
 
 Everything is spelled out in differentiable primitives, softmax attention included, so that gradients (vjp) and
 directional derivatives (jvp) of all log-probabilities can be taken; any device, float32 or float64.
@@ -16,12 +16,24 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import gelu
+from torch.nn.functional import pad, silu
 
 from synthetic.sequences import Sequences
-from theory.logprobs import Head, answer_rows, summed
+from theory.logprobs import answer_rows, from_logits
 
-__all__ = ["Config", "cast", "greedy_accuracy", "head", "hidden", "initial", "log_probs", "parameter_count"]
+__all__ = [
+    "Config",
+    "answer_logits",
+    "cast",
+    "greedy",
+    "greedy_accuracy",
+    "initial",
+    "log_probs",
+    "logits",
+    "parameter_count",
+    "predicting",
+    "sample",
+]
 
 Parameters = Mapping[str, Tensor]
 
@@ -101,35 +113,58 @@ def _attention(x: Tensor, into: Tensor, out: Tensor, heads: int) -> Tensor:
     return (weight @ v).transpose(1, 2).reshape(batch, time, width) @ out
 
 
-def hidden(parameters: Parameters, tokens: Tensor, config: Config) -> Tensor:
-    """Final hidden states h (batch, time, width) of tokens (batch, time); position t sees tokens 0 … t only."""
+def logits(parameters: Parameters, tokens: Tensor, config: Config) -> Tensor:
+    """Logits (batch, time, vocab) of what follows each of tokens (batch, time); position t sees tokens 0 … t only."""
     p = parameters
     x = p["embedding"][tokens] + p["position"][: tokens.shape[1]]
     for i in range(config.layers):
         a, m = f"{i}.attend", f"{i}.mlp"
         x = x + _attention(_norm(x, p[f"{a}.gain"]), p[f"{a}.in"], p[f"{a}.out"], config.heads)
-        x = x + gelu(_norm(x, p[f"{m}.gain"]) @ p[f"{m}.in"]) @ p[f"{m}.out"]
-    return _norm(x, p["gain"])
+        x = x + silu(_norm(x, p[f"{m}.gain"]) @ p[f"{m}.in"]) @ p[f"{m}.out"]
+    return _norm(x, p["gain"]) @ p["unembedding"].T
 
 
-def head(parameters: Parameters) -> Head:
-    """The output head: logits = h Uᵀ, without bias."""
-    return Head(parameters["unembedding"])
+def predicting(parameters: Parameters, sequences: Sequences, config: Config) -> Tensor:
+    """The logits at every position of sequences; those at the last, which predicts nothing, are left at 0."""
+    return pad(logits(parameters, sequences.tokens[:, :-1], config), (0, 0, 0, 1))
 
 
 def log_probs(config: Config, sequences: Sequences) -> Callable[[Parameters], Tensor]:
     """The map parameters -> log π_θ(y|x) (batch,), summed over the tokens of each answer, in nats."""
+    return lambda parameters: from_logits(predicting(parameters, sequences, config), sequences.labels).logp
 
-    def of(parameters: Parameters) -> Tensor:
-        states = hidden(parameters, sequences.tokens, config)
-        return summed(states, head(parameters), sequences.labels).logp
 
-    return of
+def answer_logits(parameters: Parameters, sequences: Sequences, config: Config) -> Tensor:
+    """The logits (answer tokens of all sequences, vocab) that predict the tokens of the answers."""
+    return predicting(parameters, sequences, config).flatten(0, 1)[answer_rows(sequences.labels, config.vocab).rows]
 
 
 def greedy_accuracy(parameters: Parameters, sequences: Sequences, config: Config) -> float:
     """The share of answer tokens that are the model's most likely token, given the true tokens before them."""
-    found = answer_rows(sequences.labels, config.vocab)
-    states = hidden(parameters, sequences.tokens, config).flatten(0, 1)[found.rows]
-    guess = (states @ parameters["unembedding"].T).argmax(dim=-1)
-    return float((guess == found.targets).double().mean())
+    guess = answer_logits(parameters, sequences, config).argmax(dim=-1)
+    return float((guess == answer_rows(sequences.labels, config.vocab).targets).double().mean())
+
+
+def greedy(parameters: Parameters, prompts: Tensor, length: int, config: Config) -> Tensor:
+    """The `length` most likely tokens (batch, length) after prompts (batch, time), one after the other."""
+    return _continued(parameters, prompts, length, config, lambda following: following.argmax(dim=-1, keepdim=True))
+
+
+def sample(parameters: Parameters, prompts: Tensor, length: int, config: Config, generator: torch.Generator) -> Tensor:
+    """`length` tokens (batch, length) drawn from the model after prompts (batch, time), at temperature 1."""
+    return _continued(
+        parameters,
+        prompts,
+        length,
+        config,
+        lambda following: torch.multinomial(following.softmax(dim=-1), 1, generator=generator),
+    )
+
+
+def _continued(
+    parameters: Parameters, prompts: Tensor, length: int, config: Config, choose: Callable[[Tensor], Tensor]
+) -> Tensor:
+    tokens = prompts
+    for _ in range(length):
+        tokens = torch.cat([tokens, choose(logits(parameters, tokens, config)[:, -1])], dim=1)
+    return tokens[:, prompts.shape[1] :]

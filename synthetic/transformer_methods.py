@@ -1,0 +1,122 @@
+"""All methods on the language of fictitious people: what is forgotten, what is kept, and what the answers look like.
+
+Units, <o> an overlap (see `synthetic.language`):
+
+    transformer/methods-GD-<o>-<seed>      all twelve methods by full-batch gradient descent
+    transformer/methods-AdamW-<o>-<seed>   all twelve by AdamW on minibatches, as in practice
+    transformer/overlap-<o>-<seed>         GA and NPO alone by full-batch descent, at other overlaps
+
+Arrays as in `synthetic.watch`, under `<method>.`; values `table` (method, lr, β), `optimizer`, `overlap`, `seed` and
+`diverged_at`, and `shown`: by method and step, questions with the right answer, the model's greedy one, and a drawn one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from records.store import Data, save
+from records.work import Progress, Run, Unit
+from synthetic.descent import Case, Optimiser, unlearn_all
+from synthetic.memorise import load_models
+from synthetic.transformer_study import PACKAGES, Preset, drawn, language_name
+from synthetic.watch import Answers, Recorder, recording
+from synthetic.when import log_grid
+from theory.objective import METHODS, Objective, kernels, method, takes
+
+__all__ = ["Setting", "methods_units", "table"]
+
+PER_DECADE = 6
+BETA = 0.5
+ASCENT, BOUNDED = 1e-3, 1e-2
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A method with its step size of plain descent and β."""
+
+    method: str
+    lr: float
+    beta: float | None
+
+    def objective(self) -> Objective:
+        """The objective of this row."""
+        return method(self.method) if self.beta is None else method(self.method, beta=self.beta)
+
+
+def table(names: Sequence[str] = METHODS) -> tuple[Setting, ...]:
+    """Methods with step sizes at which full-batch descent on the language is stable: GA's kin a tenth of the others'.
+
+    >>> table(["GA+RT", "NPO"])
+    (Setting(method='GA+RT', lr=0.001, beta=None), Setting(method='NPO', lr=0.01, beta=0.5))
+    """
+    return tuple(
+        Setting(name, ASCENT if name.startswith("GA") else BOUNDED, BETA if "beta" in takes(kernels(name)[0]) else None)
+        for name in names
+    )
+
+
+def methods_units(preset: Preset) -> list[Unit]:
+    """The units of this part, in order."""
+    chosen = preset.methods
+    shared = {"shape": asdict(preset.shape), "methods": asdict(chosen)}
+    rows = table(chosen.names or METHODS)
+    found = []
+    for seed in preset.seeds[: chosen.seeds]:
+        needs = (language_name(chosen.overlap, seed),)
+        for optimizer in ("GD", "AdamW"):
+            name = f"transformer/methods-{optimizer}-{chosen.overlap:g}-{seed}"
+            settings = shared | {"seed": seed, "table": [asdict(row) for row in rows]}
+            run = _unit(preset, rows, optimizer, chosen.overlap, seed)
+            found.append(Unit(name, settings, PACKAGES, run, needs))
+        for overlap in chosen.overlaps:
+            few = table(["GA", "NPO"])
+            settings = shared | {"seed": seed, "overlap": overlap, "table": [asdict(row) for row in few]}
+            run = _unit(preset, few, "GD", overlap, seed)
+            needs = (language_name(overlap, seed),)
+            found.append(Unit(f"transformer/overlap-{overlap:g}-{seed}", settings, PACKAGES, run, needs))
+    return found
+
+
+def _unit(preset: Preset, rows: Sequence[Setting], optimizer: str, overlap: float, seed: int) -> Run:
+    chosen, config = preset.methods, preset.shape.reader
+
+    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
+        language = drawn(preset.shape, overlap, seed)
+        reference, retrained = load_models(inputs[language_name(overlap, seed)])
+        optimisers: dict[str, Optimiser] = {}
+        if optimizer == "GD":
+            steps, batch = chosen.steps, None
+            descents = {lr: partial(torch.optim.SGD, lr=lr) for lr in {row.lr for row in rows}}
+            optimisers |= {row.method: descents[row.lr] for row in rows}
+        else:
+            steps, batch = chosen.adam_steps, chosen.batch
+            optimisers |= dict.fromkeys(
+                (row.method for row in rows), partial(torch.optim.AdamW, lr=chosen.adam_lr, weight_decay=0.01)
+            )
+        at = log_grid(steps, PER_DECADE)
+        answers = Answers(language, config)
+        cases = {row.method: Case(row.objective(), optimisers[row.method], reference, language.split) for row in rows}
+        recorders = {
+            name: Recorder(
+                config,
+                reference,
+                retrained,
+                language.split,
+                chosen.nats,
+                answers=answers,
+                kernel_at=at[:: 2 * PER_DECADE // 3],
+                shown_at=at[::3],
+            )
+            for name in cases
+        }
+        unlearn_all(config, cases, at=at, observe=recording(recorders), batch=batch, seed=seed, progress=progress)
+        arrays = {f"{name}.{column}": x for name, r in recorders.items() for column, x in r.arrays().items()}
+        values = {"table": [asdict(row) for row in rows], "optimizer": optimizer, "overlap": overlap, "seed": seed}
+        values["shown"] = {name: r.shown for name, r in recorders.items()}
+        values["diverged_at"] = {name: r.diverged_at for name, r in recorders.items() if r.diverged_at}
+        save(folder, Data(arrays, values))
+
+    return run

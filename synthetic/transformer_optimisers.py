@@ -1,0 +1,107 @@
+"""Does NPO's slowdown survive Adam? GA and NPO on random sequences under several optimisers.
+
+Adam divides the gradient by the root of an exponentially forgetting mean of its square. NPO's gradient vanishes like
+1/t, and what forgets cancels that. For one coordinate whose gradient falls as e^{−βu} the drop is linear in t, at
+
+    r = √(1 + a²) − a     times GA's speed v,     a = β v / (1 − β₂),     at most −ln β₂ / (2β) nats a step,
+
+so NPO is GA where a ≪ 1 and reaches the cap where a ≫ 1, after about 1/(1 − β₂) steps that are logarithmic. What does
+not forget (AMSGrad), or is held up by other gradients (a retain term), leaves the logarithm in place.
+Source: derived for the scalar model in this project; measured here.
+
+Units: `transformer/optimizer-<name>` and `transformer/optimizer-<name>+RT` (with a retain term on minibatches), arrays
+as in `synthetic.watch` under `GA-<seed>.` and `NPO-<seed>.`; values `optimizer`, `lr`, `beta`, `beta2` (of Adam's
+second moment; null without one), `retain`, `seeds`, `diverged_at`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from records.store import Data, save
+from records.work import Progress, Run, Unit
+from synthetic.descent import Case, unlearn_all
+from synthetic.memorise import load_models
+from synthetic.sequences import draw
+from synthetic.transformer_study import PACKAGES, Preset, models_name
+from synthetic.watch import Recorder, recording
+from synthetic.when import log_grid
+from theory.objective import method
+
+__all__ = ["SETTINGS", "Setting", "optimisers_units"]
+
+PER_DECADE = 12
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An optimiser of torch with its step size and options."""
+
+    name: str
+    kind: Callable[..., torch.optim.Optimizer]
+    lr: float
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def beta2(self) -> float | None:
+        """How slowly the second moment forgets; none without one."""
+        return float(self.options.get("betas", (0.9, 0.999))[1]) if self.kind is not torch.optim.SGD else None
+
+
+SETTINGS = (
+    Setting("GD", torch.optim.SGD, 3e-3),
+    Setting("momentum", torch.optim.SGD, 3e-4, {"momentum": 0.9}),
+    Setting("Adam", torch.optim.Adam, 1e-3),
+    Setting("Adam-slow", torch.optim.Adam, 1e-6),
+    Setting("Adam-0.99", torch.optim.Adam, 1e-3, {"betas": (0.9, 0.99)}),
+    Setting("Adam-0.99-slow", torch.optim.Adam, 1e-6, {"betas": (0.9, 0.99)}),
+    Setting("AdamW", torch.optim.AdamW, 1e-3, {"weight_decay": 0.1}),
+    Setting("AMSGrad", torch.optim.Adam, 1e-3, {"amsgrad": True}),
+)
+"""`slow` has a ≪ 1, the others a ≫ 1; 0.99 is β₂, where torch's default of 0.999 would need ten times the steps."""
+
+
+def optimisers_units(preset: Preset) -> list[Unit]:
+    """The units of this part, in order."""
+    seeds = preset.seeds[: preset.optimizers.seeds]
+    shared = {"shape": asdict(preset.shape), "optimizers": asdict(preset.optimizers), "seeds": seeds}
+    needs = tuple(models_name(seed) for seed in seeds)
+    found = []
+    for setting in SETTINGS:
+        if preset.optimizers.names and setting.name not in preset.optimizers.names:
+            continue
+        facts = {"optimizer": setting.name, "lr": setting.lr, "options": dict(setting.options)}
+        for retain in (False, True):
+            name = f"transformer/optimizer-{setting.name}{'+RT' if retain else ''}"
+            run = _unit(preset, setting, retain)
+            found.append(Unit(name, shared | facts | {"retain": retain}, PACKAGES, run, needs))
+    return found
+
+
+def _unit(preset: Preset, setting: Setting, retain: bool) -> Run:
+    chosen, config = preset.optimizers, preset.shape.config
+    term = "+RT" if retain else ""
+    objectives = {"GA": method(f"GA{term}"), "NPO": method(f"NPO{term}", beta=chosen.beta)}
+
+    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
+        optimiser = partial(setting.kind, lr=setting.lr, **setting.options)
+        cases, recorders = {}, {}
+        for name, objective in objectives.items():
+            for seed in preset.seeds[: chosen.seeds]:
+                split = draw(preset.shape.sizes, seed)
+                reference, retrained = load_models(inputs[models_name(seed)])
+                cases[f"{name}-{seed}"] = Case(objective, optimiser, reference, split)
+                recorders[f"{name}-{seed}"] = Recorder(config, reference, retrained, split, chosen.nats)
+        at, batch = log_grid(chosen.steps, PER_DECADE), chosen.batch if retain else None
+        unlearn_all(config, cases, at=at, observe=recording(recorders), batch=batch, progress=progress)
+        arrays = {f"{label}.{name}": x for label, r in recorders.items() for name, x in r.arrays().items()}
+        values = {"optimizer": setting.name, "lr": setting.lr, "beta": chosen.beta, "beta2": setting.beta2}
+        values |= {"retain": retain, "seeds": list(preset.seeds[: chosen.seeds])}
+        values["diverged_at"] = {label: r.diverged_at for label, r in recorders.items() if r.diverged_at}
+        save(folder, Data(arrays, values))
+
+    return run
