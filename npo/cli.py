@@ -186,6 +186,40 @@ def logistic(
 
 
 @synthetic.command()
+def transformer(
+    part: Annotated[
+        list[str] | None,
+        typer.Option(help="law, optimizers or methods; may be repeated.", show_default="all three"),
+    ] = None,
+    methods: Methods = None,
+    optimizers: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of the part optimizers: GD, momentum, Adam, Adam-slow, Adam-0.99, Adam-0.99-slow, AdamW, AMSGrad.",
+            show_default="all",
+        ),
+    ] = None,
+    betas: Annotated[str, typer.Option(help="Values of β, of the part law.", show_default="0.1,0.2,0.5,1,2")] = "",
+    seeds: Annotated[str, typer.Option(help="Seeds of data and models.", show_default="0,1,2,3,4")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="A small model and few steps; about a minute.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for results and figures.")] = Path("out/transformer"),
+) -> None:
+    """Unlearn in a small transformer that memorised text: the intrinsic-time law, optimisers, and all methods.
+
+    A part takes a quarter of an hour or so on two cores. Finished pieces are kept: stopped and started again, it goes
+    on with what is missing.
+
+    npo synthetic transformer --part law --betas 0.1,1
+
+    npo synthetic transformer --part methods --methods NPO+RT,GA --methods my_loss.py:my_loss+rt
+    """
+    from npo.transformer import Choices, run
+
+    chosen = Choices(_listed(part, "--part"), _listed(methods), _listed(optimizers, "--optimizers"), betas, seeds)
+    run(chosen, quick=quick, out=out)
+
+
+@synthetic.command()
 def grid(
     methods: Methods = None,
     lrs: Annotated[str, typer.Option(help="Step sizes to try.")] = "1e-4,5e-4,1e-3,5e-3,1e-2,5e-2",
@@ -209,11 +243,11 @@ def grid(
     search(Grid(_listed(methods), *values, alpha, _numbers("seeds", seeds, int), steps, every), out=out)
 
 
-def _listed(words: list[str] | None) -> tuple[str, ...]:
+def _listed(words: list[str] | None, option: str = "--methods") -> tuple[str, ...]:
     """Values given one by one or with commas between them, each once; UserError where nothing is between them."""
     found = tuple(dict.fromkeys(x.strip() for word in words or () for x in word.split(",")))
     if "" in found:
-        raise UserError(f"--methods {','.join(words or ())!r}: write names with single commas between them.")
+        raise UserError(f"{option} {','.join(words or ())!r}: write names with single commas between them.")
     return found
 
 

@@ -17,7 +17,12 @@ from figures import (
     proposition_1,
     steps_to_margin,
     theorem_2,
-    transformer_drop,
+    transformer_answers,
+    transformer_law,
+    transformer_methods,
+    transformer_optimisers,
+    transformer_overlap,
+    transformer_time,
     unlearning_by_epoch,
 )
 from npo.claims import Results
@@ -144,13 +149,54 @@ GALLERY = (
         lambda results: logistic_law.draw(*(_kind(results, kind) for kind in ("order", "departure", "margin"))),
     ),
     Plate(
-        "transformer_drop",
-        "A small transformer forgets sequences",
-        "Left: the drop of the forget set against log t, mean and 10–90 %. Middle: sequences forgotten one by one, on "
-        "the curve of the intrinsic-time law and on GA's line, nothing fitted. Right: the sequences of the set at "
-        "their collective clocks (open) and with the remainder added (filled).",
+        "transformer_law",
+        "A small transformer: one sequence on the curve, sets off it",
+        "(a) Sequences forgotten alone, all seeds and β, on the curve of the intrinsic-time law and on GA's line; "
+        "nothing is fitted. (b, c) Sequences of a set, off the curve at their collective clocks: measured (markers) "
+        "and as the exact remainder says (lines), against the spread of NPO's weights and the coupling of the "
+        "tangent kernel.",
         ("transformer/single-*", "transformer/set-*"),
-        transformer_drop.draw,
+        transformer_law.draw,
+    ),
+    Plate(
+        "transformer_time",
+        "A small transformer in plain time",
+        "(a) Plain descent: NPO's drop is a line in log t, GA's runs away. (b) β × slope along the flow, and its "
+        "factors: it is the growth of the clock. (c) What should stay. (d) The time to collapse is exponential in β; "
+        "the line is the law at the drop at which GA collapses. (e) β → 0. (f) How aligned the gradients of forget "
+        "sequences are with each other and with those of kept ones.",
+        ("transformer/descent-*", "transformer/set-*", "transformer/limit"),
+        transformer_time.draw,
+    ),
+    Plate(
+        "transformer_optimisers",
+        "Does the slowdown survive Adam?",
+        "Mean drop, and below it NPO's mean weight. Slow Adam: NPO is GA. Fast Adam: logarithmic at first, linear "
+        "after 1/(1 − β₂) steps. AMSGrad, and a retain term (dashed), leave the logarithm in place.",
+        ("transformer/optimizer-*",),
+        transformer_optimisers.draw,
+    ),
+    Plate(
+        "transformer_methods",
+        "Twelve methods on a small language",
+        "Left: the plane of distances, ends marked. Middle and right: what kinds of answers are left at the end.",
+        ("transformer/methods-GD-*", "transformer/methods-AdamW-*"),
+        transformer_methods.draw,
+    ),
+    Plate(
+        "transformer_overlap",
+        "What sharing people costs",
+        "Right answers to kept questions against the mean drop of the forget answers, GA and NPO without retain data, "
+        "for three shares of people that both sides ask about.",
+        ("transformer/overlap-*",),
+        transformer_overlap.draw,
+    ),
+    Plate(
+        "transformer_answers",
+        "What the answers look like",
+        "Greedy answers along plain descent (the number is the step), after the paper's Figure 7.",
+        ("transformer/methods-GD-*",),
+        transformer_answers.draw,
     ),
     Plate(
         "unlearning_by_epoch",

@@ -3,25 +3,20 @@
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import Progress as Bars
-from rich.table import Table
 
-from figures.canvas import save as save_figure
-from npo.claims import CLAIMS, Entry, Results, enter
-from npo.display import COLUMNS
-from npo.gallery import GALLERY, Plate
+from npo.claims import CLAIMS, Results, enter
 from npo.report import write_report
+from npo.running import draw_plates, ledger, ledger_markdown, run_units
 from records.errors import UserError
 from records.settings import override, parse_words
 from records.store import Data, environment, load, manifest, save, writable, write_json, write_text
-from records.work import Progress, Run, Unit, run_missing
+from records.work import Progress, Run, Unit
 from synthetic import logistic_study, transformer_study
 from theory import demonstrations
 from theory.theorem import HypothesisError
@@ -117,19 +112,22 @@ def reproduce(
     units = units_of(steps, quick=quick, data=data, settings=parse_words(settings), full=full)
     folder = writable(out or Path("out") / "-".join(filter(None, ("reproduce", size))))
     console = Console()
-    _run(units, folder, Console(stderr=True), threads=1 if quick else torch.get_num_threads())
+    whole = torch.get_num_threads()
+    run_units(
+        units, folder, "reproduce", threads_of=lambda unit: whole if unit.name.startswith("llm/") and not quick else 1
+    )
     results: Results = {unit.name: load(folder / unit.name) for unit in units}
     seconds = {unit.name: float(manifest(folder / unit.name)["seconds"]) for unit in units}
     words = {step: _words(step, settings, data=data, size=size) for step in STEPS}
     entries = [enter(claim, results, seconds, words) for claim in CLAIMS]
     write_json(folder / "claims.json", entries)
-    write_text(folder / "claims.md", _markdown(entries))
-    plates = _draw(results, folder)
+    write_text(folder / "claims.md", ledger_markdown(entries))
+    plates = draw_plates(results, folder)
     command = " ".join(["npo reproduce", *(f"--only {s}" for s in only), *([f"--{size}"] if size else []), *settings])
     facts = {"steps": steps, "quick": quick, "command": command, "environment": environment()}
     facts |= {"seconds": sum(seconds.values())}
     write_report(folder, entries, plates, results, facts)
-    console.print(_ledger(entries))
+    console.print(ledger(entries))
     took = f"{time.time() - started:.0f} s for this call, {sum(seconds.values()):.0f} s of work in all"
     console.print(f"{folder / 'report.html'}: {took}", markup=False, highlight=False, soft_wrap=True)
 
@@ -138,77 +136,3 @@ def _words(step: str, settings: Sequence[str], *, data: Path | None, size: str) 
     """What must follow `npo reproduce --only STEP` to make that data again; DIR is the reader's TOFU folder."""
     real = ["--data DIR"] if data and step == "llm" else []
     return " ".join([*([f"--{size}"] if size else []), *real, *(s for s in settings if s.startswith(f"{step}."))])
-
-
-def _run(units: Sequence[Unit], folder: Path, console: Console, *, threads: int) -> None:
-    """Run the missing units under one live display: the whole above, the unit at work below.
-
-    Only the language model gets `threads`. All else is too small for a second one, which would merely wait: on a busy
-    machine a hundred times longer than the work takes.
-    """
-    with Bars(*COLUMNS, console=console) as bars:
-        whole = bars.add_task("reproduce", total=len(units))
-        current = bars.add_task("", total=None, visible=False)
-        done = 0
-
-        def started(unit: Unit, cached: bool) -> Progress:
-            nonlocal done
-            torch.set_num_threads(threads if unit.name.startswith("llm/") else 1)
-            bars.update(whole, completed=done, description=f"reproduce: {unit.name}")
-            done += 1
-            bars.reset(current, total=None, visible=not cached, description=f"  {unit.name}")
-            if not console.is_terminal:
-                console.print(f"{done}/{len(units)} {unit.name}: {'kept' if cached else 'running'}", highlight=False)
-
-            def progress(at: int, total: int) -> None:
-                bars.update(current, completed=at, total=total)
-
-            return progress
-
-        run_missing(units, folder, started)
-        bars.update(whole, completed=len(units), description="reproduce")
-        bars.update(current, visible=False)
-
-
-def _draw(results: Results, folder: Path) -> list[Plate]:
-    """Draw every figure whose data is there into figures/."""
-    place = writable(folder / "figures")
-    drawn = []
-    for plate in GALLERY:
-        wanted = plate.units + plate.optional
-        mine = {name: data for name, data in results.items() if any(fnmatch(name, p) for p in wanted)}
-        if all(any(fnmatch(name, p) for name in mine) for p in plate.units):
-            save_figure(plate.draw(mine), place, plate.name)
-            drawn.append(plate)
-    return drawn
-
-
-def _ledger(entries: Sequence[Entry]) -> Table:
-    """The claims with verdict, effect and interval; what the effect is a number of stands in report and claims.json."""
-    table = Table("claim", "verdict", "effect", "95 % interval", title="The ledger", title_justify="left")
-    colours = {"holds": "green", "fails": "red"}
-    for e in entries:
-        verdict, interval = str(e["verdict"]), e["interval"]
-        table.add_row(
-            f"{e['statement']}",
-            f"[{colours.get(verdict, 'yellow')}]{verdict}[/]",
-            _number(e["effect"]),
-            " … ".join(map(_number, interval)) if isinstance(interval, list) else "",
-        )
-    return table
-
-
-def _markdown(entries: Sequence[Entry]) -> str:
-    """The ledger as a Markdown table."""
-    lines = ["| claim | verdict | effect | what the effect is |", "|---|---|---|---|"]
-    for e in entries:
-        interval = e["interval"]
-        spread = f" ({' … '.join(map(_number, interval))})" if isinstance(interval, list) else ""
-        reason = f"; {e['reason']}" if e["reason"] else ""
-        cells = (e["statement"], f"**{e['verdict']}**", _number(e["effect"]) + spread, f"{e['measure']}{reason}")
-        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _number(x: object) -> str:
-    return f"{x:.4g}" if isinstance(x, float) else ""

@@ -7,7 +7,7 @@ Units, <o> an overlap (see `synthetic.language`):
     transformer/overlap-<o>-<seed>         GA and NPO alone by full-batch descent, at other overlaps
 
 Arrays as in `synthetic.watch`, under `<method>.`; values `table` (method, lr, β), `optimizer`, `overlap`, `seed` and
-`diverged_at`, and `shown`: by method and step, questions with the right answer, the model's greedy one, and a drawn one.
+`diverged_at`, and `shown`: by method and step, questions with the right answer, the greedy one, and one that is drawn.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from synthetic.watch import Answers, Recorder, recording
 from synthetic.when import log_grid
 from theory.objective import METHODS, Objective, kernels, method, takes
 
-__all__ = ["Setting", "methods_units", "table"]
+__all__ = ["BETA", "BOUNDED", "Setting", "methods_units", "table"]
 
 PER_DECADE = 6
 BETA = 0.5
@@ -35,45 +35,49 @@ ASCENT, BOUNDED = 1e-3, 1e-2
 
 @dataclass(frozen=True)
 class Setting:
-    """A method with its step size of plain descent and β."""
+    """A method with its step size of plain descent and its β; `source` identifies the code of a user's own one."""
 
     method: str
     lr: float
     beta: float | None
+    objective: Objective
+    source: str = ""
 
-    def objective(self) -> Objective:
-        """The objective of this row."""
-        return method(self.method) if self.beta is None else method(self.method, beta=self.beta)
+    def facts(self) -> dict[str, str | float | None]:
+        """What the result depends on, in words and numbers."""
+        return {"method": self.method, "lr": self.lr, "beta": self.beta, "source": self.source}
 
 
-def table(names: Sequence[str] = METHODS) -> tuple[Setting, ...]:
+def table(names: Sequence[str] = METHODS, beta: float = BETA) -> tuple[Setting, ...]:
     """Methods with step sizes at which full-batch descent on the language is stable: GA's kin a tenth of the others'.
 
-    >>> table(["GA+RT", "NPO"])
-    (Setting(method='GA+RT', lr=0.001, beta=None), Setting(method='NPO', lr=0.01, beta=0.5))
+    >>> [(row.method, row.lr, row.beta) for row in table(["ga+rt", "NPO"])]
+    [('GA+RT', 0.001, None), ('NPO', 0.01, 0.5)]
     """
-    return tuple(
-        Setting(name, ASCENT if name.startswith("GA") else BOUNDED, BETA if "beta" in takes(kernels(name)[0]) else None)
-        for name in names
-    )
+    found = []
+    for name in names:
+        own = {"beta": beta} if "beta" in takes(kernels(name)[0]) else {}
+        objective, lr = method(name, **own), ASCENT if name.upper().startswith("GA") else BOUNDED
+        found.append(Setting(name.upper(), lr, own.get("beta"), objective))
+    return tuple(found)
 
 
-def methods_units(preset: Preset) -> list[Unit]:
-    """The units of this part, in order."""
+def methods_units(preset: Preset, own: Sequence[Setting] = ()) -> list[Unit]:
+    """The units of this part, in order; `own` are further methods, of the user."""
     chosen = preset.methods
     shared = {"shape": asdict(preset.shape), "methods": asdict(chosen)}
-    rows = table(chosen.names or METHODS)
+    rows = (*(table(chosen.names) if chosen.names or own else table()), *own)
     found = []
     for seed in preset.seeds[: chosen.seeds]:
         needs = (language_name(chosen.overlap, seed),)
         for optimizer in ("GD", "AdamW"):
             name = f"transformer/methods-{optimizer}-{chosen.overlap:g}-{seed}"
-            settings = shared | {"seed": seed, "table": [asdict(row) for row in rows]}
+            settings = shared | {"seed": seed, "table": [row.facts() for row in rows]}
             run = _unit(preset, rows, optimizer, chosen.overlap, seed)
             found.append(Unit(name, settings, PACKAGES, run, needs))
-        for overlap in chosen.overlaps:
+        for overlap in chosen.overlaps if not (chosen.names or own) else ():
             few = table(["GA", "NPO"])
-            settings = shared | {"seed": seed, "overlap": overlap, "table": [asdict(row) for row in few]}
+            settings = shared | {"seed": seed, "overlap": overlap, "table": [row.facts() for row in few]}
             run = _unit(preset, few, "GD", overlap, seed)
             needs = (language_name(overlap, seed),)
             found.append(Unit(f"transformer/overlap-{overlap:g}-{seed}", settings, PACKAGES, run, needs))
@@ -98,7 +102,7 @@ def _unit(preset: Preset, rows: Sequence[Setting], optimizer: str, overlap: floa
             )
         at = log_grid(steps, PER_DECADE)
         answers = Answers(language, config)
-        cases = {row.method: Case(row.objective(), optimisers[row.method], reference, language.split) for row in rows}
+        cases = {row.method: Case(row.objective, optimisers[row.method], reference, language.split) for row in rows}
         recorders = {
             name: Recorder(
                 config,
@@ -114,7 +118,7 @@ def _unit(preset: Preset, rows: Sequence[Setting], optimizer: str, overlap: floa
         }
         unlearn_all(config, cases, at=at, observe=recording(recorders), batch=batch, seed=seed, progress=progress)
         arrays = {f"{name}.{column}": x for name, r in recorders.items() for column, x in r.arrays().items()}
-        values = {"table": [asdict(row) for row in rows], "optimizer": optimizer, "overlap": overlap, "seed": seed}
+        values = {"table": [row.facts() for row in rows], "optimizer": optimizer, "overlap": overlap, "seed": seed}
         values["shown"] = {name: r.shown for name, r in recorders.items()}
         values["diverged_at"] = {name: r.diverged_at for name, r in recorders.items() if r.diverged_at}
         save(folder, Data(arrays, values))

@@ -14,55 +14,25 @@ as in `synthetic.watch` under `GA-<seed>.` and `NPO-<seed>.`; values `optimizer`
 second moment; null without one), `retain`, `seeds`, `diverged_at`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from records.store import Data, save
 from records.work import Progress, Run, Unit
 from synthetic.descent import Case, unlearn_all
 from synthetic.memorise import load_models
+from synthetic.optimiser_table import OPTIMISERS, Setting
 from synthetic.sequences import draw
 from synthetic.transformer_study import PACKAGES, Preset, models_name
 from synthetic.watch import Recorder, recording
 from synthetic.when import log_grid
 from theory.objective import method
 
-__all__ = ["SETTINGS", "Setting", "optimisers_units"]
+__all__ = ["optimisers_units"]
 
 PER_DECADE = 12
-
-
-@dataclass(frozen=True)
-class Setting:
-    """An optimiser of torch with its step size and options."""
-
-    name: str
-    kind: Callable[..., torch.optim.Optimizer]
-    lr: float
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def beta2(self) -> float | None:
-        """How slowly the second moment forgets; none without one."""
-        return float(self.options.get("betas", (0.9, 0.999))[1]) if self.kind is not torch.optim.SGD else None
-
-
-SETTINGS = (
-    Setting("GD", torch.optim.SGD, 3e-3),
-    Setting("momentum", torch.optim.SGD, 3e-4, {"momentum": 0.9}),
-    Setting("Adam", torch.optim.Adam, 1e-3),
-    Setting("Adam-slow", torch.optim.Adam, 1e-6),
-    Setting("Adam-0.99", torch.optim.Adam, 1e-3, {"betas": (0.9, 0.99)}),
-    Setting("Adam-0.99-slow", torch.optim.Adam, 1e-6, {"betas": (0.9, 0.99)}),
-    Setting("AdamW", torch.optim.AdamW, 1e-3, {"weight_decay": 0.1}),
-    Setting("AMSGrad", torch.optim.Adam, 1e-3, {"amsgrad": True}),
-)
-"""`slow` has a ≪ 1, the others a ≫ 1; 0.99 is β₂, where torch's default of 0.999 would need ten times the steps."""
 
 
 def optimisers_units(preset: Preset) -> list[Unit]:
@@ -71,7 +41,7 @@ def optimisers_units(preset: Preset) -> list[Unit]:
     shared = {"shape": asdict(preset.shape), "optimizers": asdict(preset.optimizers), "seeds": seeds}
     needs = tuple(models_name(seed) for seed in seeds)
     found = []
-    for setting in SETTINGS:
+    for setting in OPTIMISERS:
         if preset.optimizers.names and setting.name not in preset.optimizers.names:
             continue
         facts = {"optimizer": setting.name, "lr": setting.lr, "options": dict(setting.options)}

@@ -10,7 +10,7 @@ Everything is float32: float64 moves βu by about 1e-4, where finite steps move 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from pydantic import Field, PositiveInt
@@ -21,8 +21,13 @@ from records.work import Progress, Unit
 from synthetic import language, sequences
 from synthetic.language import Community, Language
 from synthetic.memorise import Training, describe, memorise, save_models
+from synthetic.optimiser_table import OPTIMISERS
 from synthetic.sequences import Sizes, Split
 from synthetic.transformer import Config, initial
+from theory.objective import kernels
+
+if TYPE_CHECKING:
+    from synthetic.transformer_methods import Setting
 
 __all__ = ["FULL", "PARTS", "QUICK", "REPRODUCE", "Law", "Methods", "Optimisers", "Preset", "Shape", "units"]
 
@@ -111,6 +116,12 @@ class Optimisers:
     nats: Positive = 300.0
     seeds: PositiveInt = 3  # the first of all
 
+    def __post_init__(self) -> None:
+        """Refuse a name that is none."""
+        known = [setting.name for setting in OPTIMISERS]
+        if wrong := [name for name in self.names if name not in known]:
+            raise ValueError(f"unknown optimizer {', '.join(wrong)}; there are {', '.join(known)}")
+
 
 @dataclass(frozen=True)
 class Methods:
@@ -127,8 +138,12 @@ class Methods:
     seeds: PositiveInt = 3  # the first of all
 
     def __post_init__(self) -> None:
-        """Refuse equal overlaps."""
+        """Refuse equal overlaps, and a name that is none."""
         distinct("overlaps", self.overlaps)
+        for name in self.names:
+            kernels(name)
+        if len({name.upper() for name in self.names}) < len(self.names):
+            raise ValueError(f"names holds a method more than once: {', '.join(self.names)}")
 
 
 @dataclass(frozen=True)
@@ -168,9 +183,10 @@ QUICK = Preset(
         set_step=0.25,
         set_until=20.0,
         nats=60.0,
-        every=20,
+        every=5,
         steps=400,
         limit_betas=(0.02, 0.1),
+        limit_lr=1e-2,
         limit_steps=40,
     ),
     optimizers=Optimisers(names=("GD", "Adam-0.99"), steps=150, batch=10, seeds=1),
@@ -178,8 +194,8 @@ QUICK = Preset(
 )
 
 
-def units(preset: Preset, parts: Sequence[str] = PARTS) -> list[Unit]:
-    """The units of these parts, in order."""
+def units(preset: Preset, parts: Sequence[str] = PARTS, own: Sequence["Setting"] = ()) -> list[Unit]:
+    """The units of these parts, in order; `own` are a user's methods for the part `methods`."""
     from synthetic.transformer_law import law_units  # they need this module's Preset
     from synthetic.transformer_methods import methods_units
     from synthetic.transformer_optimisers import optimisers_units
@@ -193,7 +209,7 @@ def units(preset: Preset, parts: Sequence[str] = PARTS) -> list[Unit]:
         found += optimisers_units(preset)
     if "methods" in parts:
         found += [_language_unit(preset, *which) for which in languages(preset.methods, preset.seeds)]
-        found += methods_units(preset)
+        found += methods_units(preset, own)
     return found
 
 

@@ -122,10 +122,10 @@ class Path:
     nats. A run that has ended stands still while others go on.
     """
 
-    time: Float[Array, "steps *runs"]  # Σ η, the flow's own time
-    clock: Float[Array, "steps *runs n"]  # T_i
-    drop: Float[Array, "steps *runs n"]  # u_i
-    remainder: Float[Array, "steps *runs n"]  # (1/n) Σ η Σ_j K_ij (W_j/W_i − 1), what takes a set off the curve
+    time: Float[Array, "steps ..."]  # Σ η, the flow's own time
+    clock: Float[Array, "steps ... n"]  # T_i
+    drop: Float[Array, "steps ... n"]  # u_i
+    remainder: Float[Array, "steps ... n"]  # (1/n) Σ η Σ_j K_ij (W_j/W_i − 1), what takes a set off the curve
     parameters: dict[str, Tensor]
 
     def of(self, run: int) -> "Path":

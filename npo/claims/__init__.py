@@ -3,9 +3,16 @@
 A claim may fail; the ledger is worth something only because its verdicts can say so.
 """
 
-from npo.claims import llm, logistic, logistic_law, theory, transformer
+from npo.claims import llm, logistic, logistic_law, theory, transformer, transformer_practice
 from npo.claims.claim import Claim, Entry, Judgement, Results, enter
 
 __all__ = ["CLAIMS", "Claim", "Entry", "Judgement", "Results", "enter"]
 
-CLAIMS: tuple[Claim, ...] = theory.CLAIMS + logistic.CLAIMS + logistic_law.CLAIMS + transformer.CLAIMS + llm.CLAIMS
+CLAIMS: tuple[Claim, ...] = (
+    theory.CLAIMS
+    + logistic.CLAIMS
+    + logistic_law.CLAIMS
+    + transformer.CLAIMS
+    + transformer_practice.CLAIMS
+    + llm.CLAIMS
+)

@@ -21,12 +21,13 @@ __all__ = [
     "OffCurve",
     "OnCurve",
     "Results",
+    "akaike",
+    "decided",
     "enter",
     "holds_if",
     "judge_sets",
     "judge_singles",
     "mean_with_interval",
-    "misfit",
     "seed_of",
 ]
 
@@ -110,6 +111,23 @@ def mean_with_interval(values: Sequence[float]) -> tuple[float, tuple[float, flo
     return float(x.mean()), (float(x.mean()) - half, float(x.mean()) + half)
 
 
+def decided(values: Sequence[float], seeds: Sequence[int], reason: str) -> Judgement:
+    """Is the mean over seeds above 0, as far as its interval tells?"""
+    mean, interval = mean_with_interval(values)
+    if interval is None:
+        return Judgement(NOT_TESTABLE, mean, None, tuple(seeds), f"{reason}; one seed decides nothing")
+    verdict = HOLDS if interval[0] > 0 else FAILS if interval[1] < 0 else NOT_TESTABLE
+    if verdict == NOT_TESTABLE:
+        reason += f"; {len(values)} seeds can't tell"
+    return Judgement(verdict, mean, interval, tuple(seeds), reason)
+
+
+def akaike(x: np.ndarray, y: np.ndarray) -> float:
+    """Akaike's information criterion of a least-squares line, up to a constant: n log(residual variance)."""
+    variance = float(np.var(y - np.polyval(np.polyfit(x, y, 1), x)))
+    return len(y) * float(np.log(variance + 1e-300))  # a perfect fit has a logarithm too
+
+
 class OnCurve(NamedTuple):
     """One example unlearned alone: βT and βu (T and u for GA) along its path, and the step of the descent."""
 
@@ -160,11 +178,6 @@ def judge_sets(runs: Iterable[OffCurve], seeds: tuple[int, ...]) -> Judgement:
         return Judgement(NOT_TESTABLE, None, seeds=seeds, reason="no set was followed")
     reason = f"without the remainder {off:.2f}"
     return Judgement(holds_if(left < allowed and off > 3 * left), left, seeds=seeds, reason=reason)
-
-
-def misfit(x: np.ndarray, y: np.ndarray) -> float:
-    """Variance of y about its least-squares line in x."""
-    return float(np.var(y - np.polyval(np.polyfit(x, y, 1), x))) + 1e-300  # a perfect fit may still be divided by
 
 
 def seed_of(unit: str) -> int:

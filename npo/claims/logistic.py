@@ -12,6 +12,8 @@ from npo.claims.claim import (
     Claim,
     Judgement,
     Results,
+    akaike,
+    decided,
     holds_if,
     mean_with_interval,
 )
@@ -45,17 +47,6 @@ def as_in_the_paper(alpha: float) -> Callable[[Callable[[Results], Judgement]], 
         return judged
 
     return decorate
-
-
-def decided(values: Sequence[float], seeds: Sequence[int], reason: str) -> Judgement:
-    """Is the mean over seeds above 0, as far as its interval tells?"""
-    mean, interval = mean_with_interval(values)
-    if interval is None:
-        return Judgement(NOT_TESTABLE, mean, None, tuple(seeds), f"{reason}; one seed decides nothing")
-    verdict = HOLDS if interval[0] > 0 else FAILS if interval[1] < 0 else NOT_TESTABLE
-    if verdict == NOT_TESTABLE:
-        reason += f"; {len(values)} seeds can't tell"
-    return Judgement(verdict, mean, interval, tuple(seeds), reason)
 
 
 # --- Figure 3 ---------------------------------------------------------------------------------------------------
@@ -191,12 +182,6 @@ def forget_kl_is_moderate(results: Results) -> Judgement:
 
 
 # --- divergence -------------------------------------------------------------------------------------------------
-
-
-def akaike(x: np.ndarray, y: np.ndarray) -> float:
-    """Akaike's information criterion of a least-squares line, up to a constant: n log(residual variance)."""
-    variance = float(np.var(y - np.polyval(np.polyfit(x, y, 1), x)))
-    return len(y) * float(np.log(variance + 1e-300))  # a perfect fit has a logarithm too
 
 
 def _late(arrays: Arrays, label: str, column: str, decades: int = 2) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,44 @@
+"""What the answers look like: the analogue of the paper's Figure 7, in the language of fictitious people."""
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from figures.canvas import styled
+from figures.transformer_methods import COLOURS
+from records.store import Data
+from synthetic.language import kind
+
+__all__ = ["draw"]
+
+SHOWN = ("GA", "GA+RT", "NPO", "NPO+RT", "IDK+RT", "DPO+RT")
+
+
+def draw(results: Mapping[str, Data]) -> Figure:
+    """Greedy answers of the first seed by plain descent, method after method: one forget question, one kept."""
+    data = next(d for name, d in sorted(results.items()) if name.startswith("transformer/methods-GD-"))
+    shown = {name: data.values["shown"][name] for name in SHOWN if name in data.values["shown"]} or data.values["shown"]
+    steps = sorted({int(step) for by_step in shown.values() for step in by_step})
+    picked = [steps[0], *steps[max(1, len(steps) - 4) :]]
+    with styled():
+        figure = Figure(figsize=(13.2, 0.28 * len(shown) * len(picked) + 1.0))
+        ax = figure.subplots()
+        ax.axis("off")
+        y = 0.0
+        for column, side in ((0.16, "forget"), (0.58, "retain")):
+            first = next(iter(shown.values()))[str(steps[0])][side][0]
+            words = "to forget" if side == "forget" else "to keep"
+            ax.text(column, y, f"{words}: {first['question']}", weight="bold", fontsize=9)
+        for name, by_step in shown.items():
+            y -= 0.4
+            for k, step in enumerate(s for s in picked if str(s) in by_step):
+                y -= 1
+                ax.text(0, y, name if k == 0 else "", weight="bold", fontsize=9)
+                ax.text(0.08, y, f"{step}", fontsize=8, color="0.4")
+                for column, side in ((0.16, "forget"), (0.58, "retain")):
+                    row = by_step[str(step)][side][0]
+                    what = kind(row["greedy"], row["right"])
+                    ax.text(column, y, row["greedy"], fontsize=8.5, family="monospace", color=COLOURS[what])
+                    ax.text(column + 0.30, y, what, fontsize=7.5, color=COLOURS[what])
+        ax.set(xlim=(0, 1), ylim=(y - 1, 1))
+    return figure

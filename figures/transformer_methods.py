@@ -1,0 +1,66 @@
+"""All methods on the language: distances, what kinds of answers are left, and what sharing people does."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures.canvas import LOOK, styled
+from records.store import Data
+from synthetic.language import KINDS
+from synthetic.slowdown import of_run
+
+__all__ = ["draw", "runs_with"]
+
+COLOURS = {"right": "#0072B2", "well-formed": "#56B4E9", "refusal": "#E69F00", "gibberish": "#B0B0B0"}
+OPTIMISERS = (("GD", "full-batch descent"), ("AdamW", "AdamW, minibatches"))
+
+
+def runs_with(results: Mapping[str, Data], optimizer: str) -> list[Data]:
+    """The units of all methods under an optimiser, one a seed."""
+    return [d for name, d in sorted(results.items()) if name.startswith(f"transformer/methods-{optimizer}-")]
+
+
+def draw(results: Mapping[str, Data]) -> Figure:
+    """Rows: full-batch descent and AdamW. Columns: the plane of distances, answers to forget and to kept questions."""
+    with styled():
+        figure = Figure(figsize=(13.2, 8.4))
+        axes = figure.subplots(2, 3, width_ratios=(1.2, 1, 1))
+        for row, (optimizer, title) in zip(axes, OPTIMISERS, strict=True):
+            seeds = runs_with(results, optimizer)
+            _plane(row[0], seeds, title)
+            for ax, side, what in ((row[1], "forget", "forget"), (row[2], "retain", "kept")):
+                _kinds(ax, seeds, side, f"answers to {what} questions, at the end")
+        axes[0, 0].legend(fontsize=7, ncols=2, loc="upper left")
+        figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def _names(seeds: Sequence[Data]) -> list[str]:
+    return [row["method"] for row in seeds[0].values["table"]]
+
+
+def _plane(ax: Axes, seeds: Sequence[Data], title: str) -> None:
+    """Mean over seeds, to the step that all of them reached."""
+    for name in _names(seeds):
+        runs = [of_run(data.arrays, name) for data in seeds]
+        reached = min(len(run["steps"]) for run in runs)
+        x, y = (np.mean([run[f"{side}_distance"][:reached] for run in runs], axis=0) for side in ("forget", "retain"))
+        look = LOOK.get(name, {"color": "black", "linestyle": "-", "marker": "o"})
+        ax.plot(x, y, markevery=[-1], label=name, **look)
+    ax.set(xscale="log", yscale="log", title=title, ylim=(5e-3, 10))
+    ax.set(xlabel="forget distance, KL(π_retr ‖ π_θ) a token (nats)", ylabel="retain distance (nats)")
+
+
+def _kinds(ax: Axes, seeds: Sequence[Data], side: str, title: str) -> None:
+    names = _names(seeds)
+    ends = np.array([np.mean([of_run(d.arrays, n)[f"{side}_kinds"][-1] for d in seeds], axis=0) for n in names])
+    left = np.zeros(len(names))
+    for k, name in enumerate(KINDS):
+        ax.barh(range(len(names)), ends[:, k], left=left, color=COLOURS[name], label=name)
+        left += ends[:, k]
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.set(xlim=(0, 1), title=title, xlabel="share")
+    ax.grid(visible=False)

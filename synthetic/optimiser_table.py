@@ -1,0 +1,37 @@
+"""The optimisers under which the small transformer is unlearned, with their step sizes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+__all__ = ["OPTIMISERS", "Setting"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An optimiser of torch with its step size and options."""
+
+    name: str
+    kind: Callable[..., torch.optim.Optimizer]
+    lr: float
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def beta2(self) -> float | None:
+        """How slowly the second moment forgets; none without one."""
+        return float(self.options.get("betas", (0.9, 0.999))[1]) if self.kind is not torch.optim.SGD else None
+
+
+OPTIMISERS = (
+    Setting("GD", torch.optim.SGD, 3e-3),
+    Setting("momentum", torch.optim.SGD, 3e-4, {"momentum": 0.9}),
+    Setting("Adam", torch.optim.Adam, 1e-3),
+    Setting("Adam-slow", torch.optim.Adam, 1e-6),
+    Setting("Adam-0.99", torch.optim.Adam, 1e-3, {"betas": (0.9, 0.99)}),
+    Setting("Adam-0.99-slow", torch.optim.Adam, 1e-6, {"betas": (0.9, 0.99)}),
+    Setting("AdamW", torch.optim.AdamW, 1e-3, {"weight_decay": 0.1}),
+    Setting("AMSGrad", torch.optim.Adam, 1e-3, {"amsgrad": True}),
+)
+"""`slow` has a ≪ 1, the others a ≫ 1; 0.99 is β₂, where torch's default of 0.999 would need ten times the steps."""
