@@ -50,7 +50,8 @@ def _singles(results: Mapping[str, Data]) -> Iterator[Single]:
                     yield Single("random features", beta, (beta or 1.0) * clock, (beta or 1.0) * drop)
         elif name.startswith("transformer/single-"):
             beta = float(data.values["beta"])
-            for run in [key.removesuffix(".clock") for key in data.arrays if key.endswith(".clock")]:
+            first = f"{data.values['seeds'][0]}-"
+            for run in [k.removesuffix(".clock") for k in data.arrays if k.startswith(first) and k.endswith(".clock")]:
                 clock, drop = (np.ravel(data.arrays[f"{run}.{part}"]) for part in ("clock", "drop"))
                 yield Single("transformer", beta, (beta or 1.0) * clock, (beta or 1.0) * drop)
 
@@ -60,7 +61,7 @@ SetEnd = tuple[str, float, np.ndarray, np.ndarray, np.ndarray]
 
 
 def _sets(results: Mapping[str, Data]) -> Iterator[SetEnd]:
-    """The ends of the paths of whole forget sets under NPO."""
+    """The ends of the paths of whole forget sets under NPO; of the transformer, the first seed's."""
     for name, data in results.items():
         if name == "logistic/law":
             for beta in data.values["set_betas"]:
@@ -68,7 +69,8 @@ def _sets(results: Mapping[str, Data]) -> Iterator[SetEnd]:
                 yield ("random features", beta, *(beta * part for part in parts))
         elif name.startswith("transformer/set-NPO"):
             beta = float(data.values["beta"])
-            parts = (data.arrays[part][-1] for part in ("clock", "drop", "remainder"))
+            seed = data.values["seeds"][0]
+            parts = (data.arrays[f"{seed}.{part}"][-1] for part in ("clock", "drop", "remainder"))
             yield ("transformer", beta, *(beta * part for part in parts))
 
 

@@ -34,6 +34,7 @@ __all__ = ["FULL", "PARTS", "QUICK", "REPRODUCE", "Law", "Methods", "Optimisers"
 PARTS = ("law", "optimizers", "methods")
 PACKAGES = ("theory", "synthetic", "records")
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+LEAST_STEPS = 4  # of a path: fewer give no slope
 Small = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -100,9 +101,19 @@ class Law:
     limit_steps: PositiveInt = 60
 
     def __post_init__(self) -> None:
-        """Refuse equal values of β."""
+        """Refuse equal values of β, and paths too short for a slope."""
         distinct("betas", self.betas)
         distinct("limit_betas", self.limit_betas)
+        for kind, step, until in (
+            ("single", self.single_step, self.single_until),
+            ("set", self.set_step, self.set_until),
+        ):
+            end = min(until, min(self.betas) * self.nats)
+            if end < LEAST_STEPS * step:
+                raise ValueError(
+                    f"paths that end at {end:g} (the least of {kind}_until and least beta · nats) have fewer than "
+                    f"{LEAST_STEPS} steps of {kind}_step={step:g}: take smaller steps or raise the end"
+                )
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ __all__ = ["CLAIMS"]
 
 Run = dict[str, np.ndarray]
 NEAR_ONE = 0.1  # how far from 1 a predicted 1 may be
+FAR = 7.0  # βu from which on e^{βu} rules the law
 GONE = 5.0  # nats of mean drop from which on GA has left its plateau
 
 
@@ -105,7 +106,13 @@ def drop_is_logarithmic(results: Results) -> Judgement:
 
 def clock_sets_the_slope(results: Results) -> Judgement:
     """β × slope of the mean drop over d log T / d log t, along the flow, for the β where it is furthest from 1."""
-    found = {beta: [factors(run, beta) for run in _runs(data)] for beta, data in _npo(results, "set").items()}
+    found = {
+        beta: [factors(run, beta) for run in _runs(data)]
+        for beta, data in _npo(results, "set").items()
+        if all(beta * run["drop"][-1].mean() > FAR for run in _runs(data))
+    }
+    if not found:
+        return Judgement(NOT_TESTABLE, None, seeds=_seeds(results), reason=f"no β u went beyond {FAR:g}")
     _, worst, interval = _furthest({b: [f.slope / f.kernel for f in of] for b, of in found.items()})
     parts = (("β·slope", "slope"), ("clock", "kernel"), ("weights", "weights"), ("asymptote", "asymptote"))
     reason = "; ".join(
