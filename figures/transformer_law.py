@@ -20,7 +20,7 @@ from theory.intrinsic_time import curve
 __all__ = ["by_beta", "draw", "looks_of"]
 
 Results = Mapping[str, Data]
-POINTS = 4  # of each path in (a)
+POINTS = 2  # of each path in (a)
 
 
 def by_beta(results: Results, kind: str) -> dict[float, Data]:
@@ -99,7 +99,7 @@ def _departures(
             colour, marker = looks[beta]["color"], looks[beta]["marker"]
             ax.plot(x, found.predicted[looks_at], color=colour, linewidth=0.8, alpha=0.7)
             measured = found.measured[looks_at]
-            ax.plot(x, measured, marker, color=colour, markersize=4, mfc="none", label=None if k else label_of(beta))
+            ax.plot(x, measured, marker, color=colour, markersize=3.5, mfc="none", label=None if k else label_of(beta))
     ax.plot([], [], color="0.4", linewidth=0.8, label="the exact remainder")
-    ax.set(ylim=(0, None))
-    ax.legend(fontsize=8, loc="upper left")
+    ax.set(ylim=(0, 1.3 * ax.get_ylim()[1]))
+    ax.legend(fontsize=8, loc="upper left", ncols=2)

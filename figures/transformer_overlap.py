@@ -16,12 +16,13 @@ DASHES = ("-", "--", ":", "-.")
 
 def draw(results: Mapping[str, Data]) -> Figure:
     """Two panels from the units transformer/overlap-*: GA and NPO, each seed a line."""
-    overlaps = sorted({float(data.values["overlap"]) for data in results.values()})
+    units = [data for name, data in sorted(results.items()) if name.startswith("transformer/overlap-")]
+    overlaps = sorted({float(data.values["overlap"]) for data in units})
     with styled():
         figure = Figure(figsize=(9.6, 3.8))
         for ax, method in zip(figure.subplots(1, 2, sharey=True), ("GA", "NPO"), strict=True):
             for overlap, dash in zip(overlaps, DASHES, strict=False):
-                of = [data for data in results.values() if float(data.values["overlap"]) == overlap]
+                of = [data for data in units if float(data.values["overlap"]) == overlap]
                 for k, data in enumerate(of):
                     run = of_run(data.arrays, method)
                     drop = np.maximum(run["drop"].mean(axis=1), 1e-2)

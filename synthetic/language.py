@@ -95,7 +95,8 @@ _NUMBER = {word: i for i, word in enumerate(VOCABULARY)}
 
 @dataclass(frozen=True)
 class Community:
-    """How many rows there are to forget and to keep; `overlap` as at the top of this file."""
+    """How many rows there are to forget and to keep; `overlap` as at the top of this file, as near as whole people
+    allow."""
 
     forget: int
     retain: int
@@ -116,8 +117,6 @@ class Community:
             wrong.append(f"{self.people} people are more than the {most} names there are.")
         if not wrong and self.retain < self.shared * (len(ATTRIBUTES) - 1):
             wrong.append(f"overlap {self.overlap} needs {self.shared * (len(ATTRIBUTES) - 1)} retain rows at least.")
-        if not wrong and (self.forget - self.shared) % len(ATTRIBUTES):
-            wrong.append(f"forget rows without overlap must be a multiple of {len(ATTRIBUTES)}, got {self.forget}.")
         if wrong:
             raise ValueError(" ".join(wrong))
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from theory.logprobs import IGNORE
 
-__all__ = ["Sequences", "Sizes", "Split", "answered", "draw"]
+__all__ = ["Sequences", "Sizes", "Split", "answered", "draw", "together"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,11 @@ class Sequences(NamedTuple):
         return Sequences(self.tokens.to(device), self.labels.to(device))
 
 
+def together(first: Sequences, second: Sequences) -> Sequences:
+    """The rows of both, one after the other."""
+    return Sequences(*(torch.cat(pair, dim=-2) for pair in zip(first, second, strict=True)))
+
+
 class Split(NamedTuple):
     """What to forget, what to keep, and the forget prompts with the positive answers of IDK, DPO and KTO."""
 
@@ -73,8 +78,7 @@ class Split(NamedTuple):
     @property
     def everything(self) -> Sequences:
         """Forget and retain sequences together, in this order: what π_ref memorises."""
-        parts = zip(self.forget, self.retain, strict=True)
-        return Sequences(*(torch.cat(pair, dim=-2) for pair in parts))
+        return together(self.forget, self.retain)
 
     def to(self, device: torch.device | str) -> "Split":
         """The same on another device."""

@@ -28,7 +28,7 @@ from theory.objective import METHODS, Objective, kernels, method, takes
 
 __all__ = ["BETA", "BOUNDED", "Setting", "methods_units", "table"]
 
-PER_DECADE = 6
+KERNEL_EVERY, SHOWN_EVERY = 4, 3  # looks
 BETA = 0.5
 ASCENT, BOUNDED = 1e-3, 1e-2
 
@@ -100,7 +100,7 @@ def _unit(preset: Preset, rows: Sequence[Setting], optimizer: str, overlap: floa
             optimisers |= dict.fromkeys(
                 (row.method for row in rows), partial(torch.optim.AdamW, lr=chosen.adam_lr, weight_decay=0.01)
             )
-        at = log_grid(steps, PER_DECADE)
+        at = log_grid(steps, chosen.per_decade)
         answers = Answers(language, config)
         cases = {row.method: Case(row.objective, optimisers[row.method], reference, language.split) for row in rows}
         recorders = {
@@ -111,8 +111,8 @@ def _unit(preset: Preset, rows: Sequence[Setting], optimizer: str, overlap: floa
                 language.split,
                 chosen.nats,
                 answers=answers,
-                kernel_at=at[:: 2 * PER_DECADE // 3],
-                shown_at=at[::3],
+                kernel_at=at[::KERNEL_EVERY],
+                shown_at=at[::SHOWN_EVERY],
             )
             for name in cases
         }

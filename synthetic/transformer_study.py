@@ -96,7 +96,7 @@ class Law:
     every: PositiveInt = 10
     lr: Positive = 3e-3
     steps: PositiveInt = 10_000
-    limit_betas: tuple[Positive, ...] = (0.01, 0.02, 0.05, 0.1)
+    limit_betas: tuple[Positive, ...] = (0.001, 0.002, 0.005, 0.01, 0.03, 0.1)
     limit_lr: Positive = 1e-3
     limit_steps: PositiveInt = 60
 
@@ -143,6 +143,7 @@ class Methods:
     adam_steps: PositiveInt = 400
     adam_lr: Positive = 3e-4
     batch: PositiveInt = 20
+    per_decade: PositiveInt = 6  # looks
     overlap: Share = 0.5
     overlaps: tuple[Share, ...] = (0.0, 0.5, 1.0)  # of GA and NPO alone
     nats: Positive = 300.0
@@ -196,12 +197,12 @@ QUICK = Preset(
         nats=60.0,
         every=5,
         steps=400,
-        limit_betas=(0.02, 0.1),
+        limit_betas=(0.003, 0.01),
         limit_lr=1e-2,
         limit_steps=40,
     ),
     optimizers=Optimisers(names=("GD", "Adam-0.99"), steps=150, batch=10, seeds=1),
-    methods=Methods(steps=60, adam_steps=60, batch=10, seeds=1, overlaps=(0.0, 1.0)),
+    methods=Methods(steps=20, adam_steps=30, batch=10, per_decade=2, seeds=1, overlaps=(0.0, 1.0)),
 )
 
 

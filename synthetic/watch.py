@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from synthetic.language import KINDS, WORDS, Language, kind
-from synthetic.sequences import Sequences, Split
+from synthetic.sequences import Sequences, Split, together
 from synthetic.together import tangent_kernel
 from synthetic.transformer import Config, answer_logits, greedy, log_probs, sample
 from theory.logprobs import answer_rows
@@ -52,8 +52,7 @@ def kernel_facts(parameters: Parameters, split: Split, config: Config) -> dict[s
     """The numbers about the tangent kernel that are named at the top of this file."""
     n = split.forget.tokens.shape[0]
     kept = split.retain.pick(0, n)
-    both = Sequences(*(torch.cat(pair) for pair in zip(split.forget, kept, strict=True)))
-    K = tangent_kernel(parameters, both, config).double()
+    K = tangent_kernel(parameters, together(split.forget, kept), config).double()
     own = K.diagonal()
     cosine = (K / (own[:, None] * own).sqrt()).abs()
     among, apart = cosine[:n, :n], cosine[:n, n:]
@@ -73,28 +72,31 @@ class Answers:
         self.language, self.config = language, config
         self.forget, self.retain = language.split.forget, language.split.retain.pick(0, COUNTED)
 
-    def shares(self, parameters: Parameters, part: Sequences) -> list[float]:
-        """The shares of answers of each kind."""
-        found = greedy(parameters, part.tokens[:, :WORDS], WORDS, self.config)
-        truth = self.language.answers(part)
-        kinds = [kind(answer, true) for answer, true in zip(self.language.words(found), truth, strict=True)]
-        return [kinds.count(name) / len(kinds) for name in KINDS]
+    def shares(self, parameters: Parameters) -> tuple[list[float], list[float]]:
+        """The shares of answers of each kind, to forget and to kept questions."""
+        both = together(self.forget, self.retain)
+        found = self.language.words(greedy(parameters, both.tokens[:, :WORDS], WORDS, self.config))
+        kinds = [kind(answer, true) for answer, true in zip(found, self.language.answers(both), strict=True)]
+        n = len(self.forget.tokens)
+        forget, retain = ([of.count(name) / len(of) for name in KINDS] for of in (kinds[:n], kinds[n:]))
+        return forget, retain
 
     def shown(self, parameters: Parameters) -> dict[str, list[dict[str, str]]]:
         """A few questions with the right answer, the greedy one, and one drawn from the model."""
-        found = {}
-        for name, part in (("forget", self.forget), ("retain", self.retain)):
-            some = part.rows(torch.linspace(0, len(part.tokens) - 1, SHOWN).long())
-            asked = some.tokens[:, :WORDS]
-            drawn = sample(parameters, asked, WORDS, self.config, torch.Generator().manual_seed(0))
-            columns = {
-                "question": self.language.questions(some),
-                "right": self.language.answers(some),
-                "greedy": self.language.words(greedy(parameters, asked, WORDS, self.config)),
-                "sampled": self.language.words(drawn),
-            }
-            found[name] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        return found
+        picked = (
+            part.rows(torch.linspace(0, len(part.tokens) - 1, SHOWN).long()) for part in (self.forget, self.retain)
+        )
+        some = together(*picked)
+        asked = some.tokens[:, :WORDS]
+        drawn = sample(parameters, asked, WORDS, self.config, torch.Generator().manual_seed(0))
+        columns = {
+            "question": self.language.questions(some),
+            "right": self.language.answers(some),
+            "greedy": self.language.words(greedy(parameters, asked, WORDS, self.config)),
+            "sampled": self.language.words(drawn),
+        }
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        return {"forget": rows[:SHOWN], "retain": rows[SHOWN:]}
 
 
 @dataclass
@@ -142,8 +144,7 @@ class Recorder:
         found["reference_distance"] = _distance(parameters, self.reference)
         found["parameter_distance"] = _distance(parameters, self.retrained)
         if self.answers:
-            found["forget_kinds"] = self.answers.shares(parameters, self.answers.forget)
-            found["retain_kinds"] = self.answers.shares(parameters, self.answers.retain)
+            found["forget_kinds"], found["retain_kinds"] = self.answers.shares(parameters)
             if step in self.shown_at:
                 self.shown[str(step)] = self.answers.shown(parameters)
         if step in self.kernel_at:

@@ -150,9 +150,9 @@ def _transformer() -> dict[str, Data]:
         descent = {f"{seed}.{column}": x for seed in SEEDS for column, x in (("steps", t), ("drop", u))}
         found[f"transformer/descent-{name}"] = Data(descent, values)
     ga = np.linspace(0, 8, 30)[:, None]
-    paths = {f"NPO-{b:g}": ga - b * ga**2 / 4 for b in (0.01, 0.1)} | {"GA": ga}
+    paths = {f"NPO-{b:g}": ga - b * ga**2 / 4 for b in (0.001, 0.01)} | {"GA": ga}
     limit = {f"{name}-{seed}.drop": x for name, x in paths.items() for seed in SEEDS}
-    found["transformer/limit"] = Data(limit, seeds | {"betas": [0.01, 0.1]})
+    found["transformer/limit"] = Data(limit, seeds | {"betas": [0.001, 0.01]})
     return found | _optimisers() | _language()
 
 
@@ -295,7 +295,7 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     ),
     "transformer-clock": _set("transformer/set-NPO-1", "2.clock", lambda x: x**2),
     "transformer-ascent": _set("transformer/set-GA", "2.time", lambda x: x**4),
-    "transformer-limit": _set("transformer/limit", "NPO-0.1-2.drop", lambda x: 0.5 * x),
+    "transformer-limit": _set("transformer/limit", "NPO-0.01-2.drop", lambda x: 0.5 * x),
     "transformer-collapse": _set("transformer/set-NPO-0.5", "3.time", lambda x: x / 1e5),
     "transformer-collapse-rate": _all_seeds("transformer/set-NPO-1", "time", lambda x: x**2),
     "transformer-equal-drop": _all_seeds("transformer/set-NPO-1", "retain_accuracy", lambda x: 0.5 * x),

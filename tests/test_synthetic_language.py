@@ -94,7 +94,6 @@ def test_positive_answers_are_refusals_to_the_forget_questions():
         ({"forget": 5, "retain": 6}, "no whole people"),
         ({"forget": 5, "retain": 5000}, "more than the 256 names"),
         ({"forget": 10, "retain": 5, "overlap": 1.0}, "needs 40 retain rows"),
-        ({"forget": 7, "retain": 8}, "multiple of 5"),
     ],
 )
 def test_communities_that_can_not_be_are_refused(sizes, message):

@@ -229,12 +229,12 @@ def test_npo_alone_takes_the_path_of_gradient_ascent(reference, forget):
 
 def test_a_set_is_on_the_curve_once_its_remainder_is_added(reference, forget):
     beta, errors = 0.5, []
-    for step in (0.2, 0.1):
+    for step in (0.1, 0.05):
         path = follow(log_probs(CONFIG, forget), reference, weight_by_drop(beta), step=step, until=4.0, scale=beta)
         drop, clock, remainder = (beta * x[-1] for x in (path.drop, path.clock, path.remainder))
         errors.append(np.abs(time_on_curve(drop) / (clock + remainder) - 1).max())
         # Without the remainder it is far off: the identity is not met by there being nothing to add.
-        assert np.abs(drop - curve(clock)).max() > 5 * np.abs(drop - curve(clock + remainder)).max()
+        assert np.abs(drop - curve(clock)).max() > 3 * np.abs(drop - curve(clock + remainder)).max()
     assert errors[1] < 0.6 * errors[0]
     assert errors[1] < 0.1
 
