@@ -79,7 +79,9 @@ def reproduce(
     quick: Annotated[bool, typer.Option("--quick", help="A small version of every step, in under a minute.")] = False,
     full: Annotated[
         bool,
-        typer.Option("--full", help="All of every step: Section 4's logistic study to 10⁶ steps, some minutes more."),
+        typer.Option(
+            "--full", help="All of every step: logistic study to 10⁶ steps (six minutes), transformer (an hour)."
+        ),
     ] = False,
 ) -> None:
     """Run the main job: every room, its figures, the ledger of claims and one report.

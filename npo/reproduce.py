@@ -112,10 +112,9 @@ def reproduce(
     units = units_of(steps, quick=quick, data=data, settings=parse_words(settings), full=full)
     folder = writable(out or Path("out") / "-".join(filter(None, ("reproduce", size))))
     console = Console()
+    worth_all = ("llm/", "transformer/") if full else ("llm/",) if not quick else ()
     whole = torch.get_num_threads()
-    run_units(
-        units, folder, "reproduce", threads_of=lambda unit: whole if unit.name.startswith("llm/") and not quick else 1
-    )
+    run_units(units, folder, "reproduce", threads_of=lambda unit: whole if unit.name.startswith(worth_all) else 1)
     results: Results = {unit.name: load(folder / unit.name) for unit in units}
     seconds = {unit.name: float(manifest(folder / unit.name)["seconds"]) for unit in units}
     words = {step: _words(step, settings, data=data, size=size) for step in STEPS}

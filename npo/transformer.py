@@ -12,7 +12,7 @@ from rich.console import Console
 from npo.claims import CLAIMS, enter
 from npo.methods import objectives_of
 from npo.running import draw_plates, ledger, ledger_markdown, run_units
-from npo.transformer_tables import tables
+from npo.transformer_tables import endings, tables
 from records.errors import UserError
 from records.settings import override
 from records.store import content_hash, load, manifest, writable, write_json, write_text
@@ -58,7 +58,7 @@ def run(choices: Choices, *, quick: bool, out: Path) -> None:
     preset = _preset(choices, quick)
     todo = units(preset, parts, _own(choices.own))
     folder = writable(out)
-    threads = torch.get_num_threads()
+    threads = 1 if quick else torch.get_num_threads()
     run_units(todo, folder, "transformer", threads_of=lambda unit: threads)
     results = {unit.name: load(folder / unit.name) for unit in todo}
     seconds = {unit.name: float(manifest(folder / unit.name)["seconds"]) for unit in todo}
@@ -73,6 +73,8 @@ def run(choices: Choices, *, quick: bool, out: Path) -> None:
     console = Console()
     for table in tables(results):
         console.print(table)
+    for sentence in endings(results):
+        console.print(sentence, markup=False, highlight=False)
     console.print(ledger(entries))
     drawn = ", ".join(f"{plate.name}.png" for plate in plates)
     took = f"{time.time() - started:.0f} s for this call, {sum(seconds.values()):.0f} s of work in all"

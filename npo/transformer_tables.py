@@ -13,7 +13,7 @@ from records.store import Data
 from synthetic.language import KINDS
 from synthetic.slowdown import collapse, factors, late, of_run, slope
 
-__all__ = ["tables"]
+__all__ = ["endings", "tables"]
 
 
 def tables(results: Results) -> Iterator[Table]:
@@ -25,6 +25,14 @@ def tables(results: Results) -> Iterator[Table]:
     for optimizer in ("GD", "AdamW"):
         if seeds := runs_with(results, optimizer):
             yield _methods(seeds, optimizer)
+
+
+def endings(results: Results) -> Iterator[str]:
+    """A sentence for every unit in which a run's numbers stopped being finite."""
+    for name, data in results.items():
+        if diverged := data.values.get("diverged_at"):
+            runs = ", ".join(f"{label} by step {step}" for label, step in diverged.items())
+            yield f"{name}: diverged: {runs}; what came before is kept, the other runs went on."
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -97,7 +97,7 @@ def describe(found: Memorised, retrained: Memorised, split: Split, config: Confi
         for before, model in (("", found), ("retrained_", retrained)):
             for name, part in (("forget", split.forget), ("retain", split.retain)):
                 values[f"{before}{name}_accuracy"] = greedy_accuracy(model.parameters, part, config)
-    return Data({"probability": np.asarray(found.probability), "logp": logp.double().numpy()}, values)
+    return Data({"probability": np.asarray(found.probability), "logp": logp.double().cpu().numpy()}, values)
 
 
 def save_models(folder: Path, reference: dict[str, Tensor], retrained: dict[str, Tensor]) -> None:

@@ -151,13 +151,16 @@ def greedy(parameters: Parameters, prompts: Tensor, length: int, config: Config)
 
 
 def sample(parameters: Parameters, prompts: Tensor, length: int, config: Config, generator: torch.Generator) -> Tensor:
-    """`length` tokens (batch, length) drawn from the model after prompts (batch, time), at temperature 1."""
+    """`length` tokens (batch, length) drawn from the model after prompts (batch, time), at temperature 1.
+
+    The generator is one of the CPU, so that a seed draws the same on every device.
+    """
     return _continued(
         parameters,
         prompts,
         length,
         config,
-        lambda following: torch.multinomial(following.softmax(dim=-1), 1, generator=generator),
+        lambda following: torch.multinomial(following.softmax(dim=-1).cpu(), 1, generator=generator).to(prompts.device),
     )
 
 

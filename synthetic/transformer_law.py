@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from records.errors import UserError
 from records.store import Data, save
 from records.work import Progress, Run, Unit
 from synthetic.descent import Case, unlearn_all
@@ -39,6 +40,7 @@ from synthetic.when import log_grid
 from theory.intrinsic_time import Path as IntrinsicPath
 from theory.intrinsic_time import follow, weight_by_drop
 from theory.objective import Objective, method
+from theory.theorem import HypothesisError
 
 __all__ = ["law_units", "name_of"]
 
@@ -95,6 +97,18 @@ def _columns(path: IntrinsicPath, label: str) -> dict[str, Array]:
     return {f"{label}.{name}": column for name, column in parts.items()}
 
 
+def _followed(
+    beta: float, log_probs_of: Callable[[Mapping[str, Tensor]], Tensor], models: Parameters, **how: Any
+) -> IntrinsicPath:
+    """`follow` under GA or NPO; UserError where no sequence moves any more."""
+    try:
+        return follow(log_probs_of, models, weight_by_drop(beta), **how)
+    except HypothesisError as error:
+        raise UserError(
+            f"The law of {name_of(beta)} can't be followed: {error} Lower target, or the ends (set_until, nats)."
+        ) from error
+
+
 def _single_unit(preset: Preset, beta: float) -> Run:
     law, config = preset.law, preset.shape.config
 
@@ -102,10 +116,10 @@ def _single_unit(preset: Preset, beta: float) -> Run:
         which = [(s, i) for s in preset.seeds for i in range(min(law.examples, preset.shape.forget))]
         models, scale = _models(preset, inputs), _scale(preset, beta)
         alone = stack_sequences(models[seed][0].forget.pick(i, i + 1) for seed, i in which)
-        path = follow(
+        path = _followed(
+            beta,
             all_log_probs(config, alone),
             stack(models[seed][1] for seed, _ in which),
-            weight_by_drop(beta),
             step=law.single_step,
             until=min(law.single_until, scale * law.nats),
             scale=scale,
@@ -143,10 +157,10 @@ def _set_unit(preset: Preset, beta: float) -> Run:
                 for k, recorder in enumerate(recorders.values()):
                     recorder(step, {name: p[k] for name, p in theta.items()})
 
-        path = follow(
+        path = _followed(
+            beta,
             all_log_probs(preset.shape.config, stack_sequences(split.forget for split, _, _ in models.values())),
             stack(reference for _, reference, _ in models.values()),
-            weight_by_drop(beta),
             step=law.set_step,
             until=min(law.set_until, scale * law.nats),
             scale=scale,
@@ -220,4 +234,4 @@ def _drop(
     """θ -> the drops (n,) of one seed's forget sequences."""
     logp = log_probs(preset.shape.config, forget)
     start = logp(reference).detach()
-    return lambda parameters: (start - logp(parameters).detach()).double().numpy()
+    return lambda parameters: (start - logp(parameters).detach()).double().cpu().numpy()

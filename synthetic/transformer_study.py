@@ -35,6 +35,7 @@ PARTS = ("law", "optimizers", "methods")
 PACKAGES = ("theory", "synthetic", "records")
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 LEAST_STEPS = 4  # of a path: fewer give no slope
+Beta = Annotated[float, Field(gt=0, le=100)]  # beyond, a step of βu is lost in float32
 Small = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -86,7 +87,7 @@ class Law:
     """The part `law`. Steps and ends of paths are in units of βu of the fastest sequence; no path goes on where the
     fastest has dropped by `nats`."""
 
-    betas: tuple[Positive, ...] = (0.1, 0.2, 0.5, 1.0, 2.0)
+    betas: tuple[Beta, ...] = (0.1, 0.2, 0.5, 1.0, 2.0)
     examples: PositiveInt = 2
     single_step: Small = 0.02
     single_until: Positive = 8.0

@@ -134,7 +134,7 @@ class Recorder:
         if not bool(drop.isfinite().all()):
             self.diverged_at = step
             return False
-        found: dict[str, Any] = {"steps": step, "drop": drop.double().numpy()}
+        found: dict[str, Any] = {"steps": step, "drop": drop.double().cpu().numpy()}
         for side, part in self._sides():
             now = answer_logits(parameters, part, self.config)
             right = now.argmax(dim=-1) == answer_rows(part.labels, self.config.vocab).targets

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from npo.gallery import GALLERY
-from npo.transformer_tables import tables
+from npo.transformer_tables import endings, tables
 from records.errors import UserError
 from records.settings import override
 from records.store import load
@@ -157,6 +157,24 @@ def test_a_changed_shape_or_method_makes_a_unit_anew():
 def test_what_can_not_be_run_is_told(changes, message):
     with pytest.raises(UserError, match=message):
         override(QUICK, changes, label="transformer")
+
+
+def test_a_run_that_diverges_is_marked_and_keeps_what_came_before(tmp_path):
+    preset = override(QUICK, {"law.lr": "1e9", "law.steps": "5"}, label="transformer")
+    wanted = [u for u in units(preset, ("law",)) if u.name.endswith(("models-0", "descent-GA", "descent-NPO-1"))]
+    run_missing(wanted, tmp_path)
+    found = {unit.name: load(tmp_path / unit.name) for unit in wanted}
+    data = found["transformer/descent-GA"]
+    assert data.values["diverged_at"] == {"0": 1}
+    assert data.arrays["0.steps"].tolist() == [0]
+    assert any("descent-GA: diverged: 0 by step 1; what came before is kept" in words for words in endings(found))
+
+
+def test_a_model_that_can_not_move_is_told(tmp_path):
+    preset = override(QUICK, {"shape.target": "0.999999"}, label="transformer")
+    models, *_ = units(preset, ("law",))
+    with pytest.raises(UserError, match="Raise max_steps, lower target"):
+        run_missing([models], tmp_path)
 
 
 def test_the_preset_is_a_value():
