@@ -197,7 +197,8 @@ def transformer(
     optimizers: Annotated[
         list[str] | None,
         typer.Option(
-            help="Of the part optimizers: GD, momentum, Adam, Adam-slow, Adam-0.99, Adam-0.99-slow, AdamW, AMSGrad.",
+            help="Of the part optimizers: GD, momentum, Adam, Adam-slow, Adam-0.99, Adam-0.99-slow, Adam-0.99-eps, "
+            "AdamW, AMSGrad.",
             show_default="all",
         ),
     ] = None,

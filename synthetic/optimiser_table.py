@@ -31,7 +31,9 @@ OPTIMISERS = (
     Setting("Adam-slow", torch.optim.Adam, 1e-6),
     Setting("Adam-0.99", torch.optim.Adam, 1e-3, {"betas": (0.9, 0.99)}),
     Setting("Adam-0.99-slow", torch.optim.Adam, 1e-6, {"betas": (0.9, 0.99)}),
+    Setting("Adam-0.99-eps", torch.optim.Adam, 1e-3, {"betas": (0.9, 0.99), "eps": 1e-3}),
     Setting("AdamW", torch.optim.AdamW, 1e-3, {"weight_decay": 0.1}),
     Setting("AMSGrad", torch.optim.Adam, 1e-3, {"amsgrad": True}),
 )
-"""`slow` has a ≪ 1, the others a ≫ 1; 0.99 is β₂, where torch's default of 0.999 would need ten times the steps."""
+"""`slow` has a ≪ 1, the others a ≫ 1; 0.99 is β₂, where torch's default of 0.999 would need ten times the steps; `eps`
+has a large ε in the denominator, which NPO's gradient falls below on the way."""

@@ -6,7 +6,8 @@ Adam divides the gradient by the root of an exponentially forgetting mean of its
     r = √(1 + a²) − a     times GA's speed v,     a = β v / (1 − β₂),     at most −ln β₂ / (2β) nats a step,
 
 so NPO is GA where a ≪ 1 and reaches the cap where a ≫ 1, after about 1/(1 − β₂) steps that are logarithmic. What does
-not forget (AMSGrad), or is held up by other gradients (a retain term), leaves the logarithm in place.
+not forget (AMSGrad), or is held up by ε or by other gradients that do not vanish, leaves the logarithm in place; a
+retain term does so only while its own gradient lasts, and a model that knows the kept rows by heart has none left.
 Source: derived for the scalar model in this project; measured here.
 
 Units: `transformer/optimizer-<name>` and `transformer/optimizer-<name>+RT` (with a retain term on minibatches), arrays

@@ -8,6 +8,7 @@ Arrays over the steps looked at, of a forget set of n sequences; KLs and distanc
     forget_distance, retain_distance       E KL(π_retr ‖ π_θ)
     reference_distance, parameter_distance ‖θ − θ_ref‖₂, ‖θ − θ_retr‖₂
     forget_accuracy, retain_accuracy       share of answer tokens that are the most likely ones, given those before
+    retain_nll                             −log π_θ of kept answers, nats a token
 
 with a kernel, at some of the steps (`kernel_steps`), K the tangent kernel of the forget sequences and as many to keep:
 
@@ -31,8 +32,8 @@ from torch import Tensor
 from synthetic.language import KINDS, WORDS, Language, kind
 from synthetic.sequences import Sequences, Split, together
 from synthetic.together import tangent_kernel
-from synthetic.transformer import Config, answer_logits, greedy, log_probs, sample
-from theory.logprobs import answer_rows
+from synthetic.transformer import Config, answer_logits, greedy, log_probs, predicting, sample
+from theory.logprobs import answer_rows, from_logits
 from theory.retain import kl
 
 __all__ = ["Answers", "Recorder", "kernel_facts"]
@@ -130,17 +131,15 @@ class Recorder:
     @torch.no_grad()
     def __call__(self, step: int, parameters: Parameters) -> bool:
         """Record one look; False where the run should end."""
-        drop = self._start - log_probs(self.config, self.split.forget)(parameters)
+        sides = {side: self._side(side, part, parameters) for side, part in self._sides()}
+        drop = self._start - sides["forget"].pop("logp")
         if not bool(drop.isfinite().all()):
             self.diverged_at = step
             return False
+        kept = sides["retain"].pop("logp")
         found: dict[str, Any] = {"steps": step, "drop": drop.double().cpu().numpy()}
-        for side, part in self._sides():
-            now = answer_logits(parameters, part, self.config)
-            right = now.argmax(dim=-1) == answer_rows(part.labels, self.config.vocab).targets
-            found[f"{side}_accuracy"] = float(right.double().mean())
-            for name in ("kl", "distance"):
-                found[f"{side}_{name}"] = float(kl(self._logits[side, name], now).mean())
+        found |= {f"{side}_{name}": value for side, of in sides.items() for name, value in of.items()}
+        found["retain_nll"] = float(-kept.sum() / len(self._logits["retain", "kl"]))
         found["reference_distance"] = _distance(parameters, self.reference)
         found["parameter_distance"] = _distance(parameters, self.retrained)
         if self.answers:
@@ -153,6 +152,15 @@ class Recorder:
         for name, value in found.items():
             self.columns.setdefault(name, []).append(value)
         return float(drop.mean()) <= self.nats
+
+    def _side(self, side: str, part: Sequences, parameters: Parameters) -> dict[str, Any]:
+        """From one forward pass: log π_θ of each answer, accuracy and divergences."""
+        every = predicting(parameters, part, self.config)
+        answers = answer_rows(part.labels, self.config.vocab)
+        now = every.flatten(0, 1)[answers.rows]
+        found: dict[str, Any] = {"logp": from_logits(every, part.labels).logp}
+        found["accuracy"] = float((now.argmax(dim=-1) == answers.targets).double().mean())
+        return found | {name: float(kl(self._logits[side, name], now).mean()) for name in ("kl", "distance")}
 
     def arrays(self) -> dict[str, Array]:
         """The columns as float64 arrays."""

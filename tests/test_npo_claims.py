@@ -164,12 +164,14 @@ def _optimisers() -> dict[str, Data]:
         "Adam-0.99": (0.2 * t, 80 * (1 - np.exp(-t / 20)) - 5 * np.log(0.99) * t, 0.99),
         "Adam": (0.2 * t, log, 0.999),
         "AMSGrad": (0.2 * t, log, 0.999),
+        "Adam-0.99-eps": (0.2 * t, log, 0.99),
         "Adam-0.99+RT": (0.2 * t, log, 0.99),
     }
     found = {}
     for name, (ga, npo, beta2) in drops.items():
         runs = {f"{m}-{seed}": u for m, u in (("GA", ga), ("NPO", npo)) for seed in SEEDS}
-        arrays = {f"{label}.drop": u[:, None] for label, u in runs.items()} | {f"{label}.steps": t for label in runs}
+        arrays = {f"{label}.drop": u[:, None] for label, u in runs.items()}
+        arrays |= {f"{label}.{name}": x for label in runs for name, x in (("steps", t), ("retain_nll", 1 / (1 + t)))}
         values = {"seeds": list(SEEDS), "beta": 0.1, "beta2": beta2, "optimizer": name, "retain": "+RT" in name}
         found[f"transformer/optimizer-{name}"] = Data(arrays, values)
     return found
@@ -303,6 +305,7 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "adam-linear": _set("transformer/optimizer-Adam-0.99", "NPO-1.drop", lambda x: 3 * x),
     "adam-early": _set("transformer/optimizer-Adam", "NPO-1.drop", lambda x: x**2),
     "amsgrad-logarithmic": _set("transformer/optimizer-AMSGrad", "NPO-3.drop", lambda x: np.expm1(x / 15)),
+    "adam-epsilon": _set("transformer/optimizer-Adam-0.99-eps", "NPO-3.drop", lambda x: np.expm1(x / 15)),
     "adam-retain": _set("transformer/optimizer-Adam-0.99+RT", "NPO-3.drop", lambda x: np.expm1(x / 15)),
     "language-ascent": _set("transformer/methods-AdamW", "GA.retain_kinds", lambda x: 0 * x + 0.25),
     "language-kept": _set("transformer/methods-AdamW", "NPO+RT.forget_kinds", lambda x: 0 * x + 0.25),

@@ -38,6 +38,8 @@ def test_distances_are_means_of_the_divergence_over_answer_tokens():
             assert found[f"{side}_{name}"][1] == pytest.approx(slow, rel=1e-10)
     assert found["steps"].tolist() == [0, 7]
     assert found["forget_kl"][0] == found["reference_distance"][0] == 0
+    kept = log_probs(CONFIG, SPLIT.retain)(MODEL)
+    assert found["retain_nll"][1] == pytest.approx(-float(kept.sum()) / (10 * WORDS))
     drop = log_probs(CONFIG, SPLIT.forget)(REFERENCE) - log_probs(CONFIG, SPLIT.forget)(MODEL)
     np.testing.assert_allclose(found["drop"][1], drop.numpy())
     apart = sum(float((MODEL[n] - RETRAINED[n]).square().sum()) for n in MODEL) ** 0.5

@@ -101,6 +101,9 @@ def _is_logarithmic(results: Results) -> Judgement:
         for run, k in zip(_runs(data, "NPO"), last, strict=True)
     ]
     reason = f"β·slope {np.mean(slopes):.2f} a factor e of steps; least lead {min(leads):.2g}"
+    if data.values["retain"]:
+        kept = [[run["retain_nll"][i] for run in _runs(data, "NPO")] for i in (0, -1)]
+        reason += f"; the retain loss itself falls from {np.mean(kept[0]):.2g} to {np.mean(kept[1]):.2g} nats a token"
     return Judgement(holds_if(min(leads) > 0), mean, interval, _seeds(data), reason)
 
 
@@ -228,6 +231,15 @@ CLAIMS = (
         source=_SCALAR,
         measure=_LEAD,
         units=("transformer/optimizer-AMSGrad",),
+        figure="transformer_optimisers",
+        judge=_is_logarithmic,
+    ),
+    Claim(
+        id="adam-epsilon",
+        statement="Where NPO's gradient has fallen below Adam's ε, its drop is logarithmic again.",
+        source=_SCALAR,
+        measure=f"{_LEAD}, β₂ = 0.99, ε = 1e-3",
+        units=("transformer/optimizer-Adam-0.99-eps",),
         figure="transformer_optimisers",
         judge=_is_logarithmic,
     ),
