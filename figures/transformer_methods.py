@@ -13,7 +13,7 @@ from synthetic.slowdown import of_run
 
 __all__ = ["draw", "runs_with"]
 
-COLOURS = {"right": "#0072B2", "well-formed": "#56B4E9", "refusal": "#E69F00", "gibberish": "#B0B0B0"}
+COLOURS = {"right": "#0072B2", "well-formed": "#56B4E9", "refusal": "#E69F00", "gibberish": "#999999"}
 OPTIMISERS = (("GD", "full-batch descent"), ("AdamW", "AdamW, minibatches"))
 
 
@@ -32,7 +32,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
             _plane(row[0], seeds, title)
             for ax, side, what in ((row[1], "forget", "forget"), (row[2], "retain", "kept")):
                 _kinds(ax, seeds, side, f"answers to {what} questions, at the end")
-        axes[0, 0].legend(fontsize=7, ncols=2, loc="upper left")
+        axes[0, 0].legend(fontsize=7, ncols=2, loc="lower right")
         figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
@@ -49,7 +49,7 @@ def _plane(ax: Axes, seeds: Sequence[Data], title: str) -> None:
         x, y = (np.mean([run[f"{side}_distance"][:reached] for run in runs], axis=0) for side in ("forget", "retain"))
         look = LOOK.get(name, {"color": "black", "linestyle": "-", "marker": "o"})
         ax.plot(x, y, markevery=[-1], label=name, **look)
-    ax.set(xscale="log", yscale="log", title=title, ylim=(5e-3, 10))
+    ax.set(xscale="log", yscale="log", title=title, xlim=(0.1, 20), ylim=(0.02, 10))
     ax.set(xlabel="forget distance, KL(π_retr ‖ π_θ) a token (nats)", ylabel="retain distance (nats)")
 
 

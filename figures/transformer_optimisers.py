@@ -13,6 +13,7 @@ from synthetic.slowdown import of_run
 __all__ = ["draw", "pairs"]
 
 COLUMNS = 4
+MOST = 160  # nats that are shown
 KINDS = (("GA", False), ("GA", True), ("NPO", False), ("NPO", True))
 
 
@@ -59,7 +60,12 @@ def _drops(ax: Axes, name: str, both: Mapping[bool, Data]) -> None:
         look = {k: LOOK[label][k] for k in ("color", "linestyle")}
         ax.plot(*_mean(both[retain], method, "drop"), label=label, **look)
     values = next(iter(both.values())).values
-    ax.set(xscale="log", ylim=(0, 160), title=f"{name}, lr {values['lr']:g}", ylabel="mean drop u (nats)")
+    ax.set(
+        xscale="log",
+        ylim=(0, min(MOST, ax.get_ylim()[1])),
+        title=f"{name}, lr {values['lr']:g}",
+        ylabel="mean drop u (nats)",
+    )
 
 
 def _weights(ax: Axes, both: Mapping[bool, Data]) -> None:

@@ -171,8 +171,9 @@ GALLERY = (
     Plate(
         "transformer_optimisers",
         "Does the slowdown survive Adam?",
-        "Mean drop, and below it NPO's mean weight. Slow Adam: NPO is GA. Fast Adam: logarithmic at first, linear "
-        "after 1/(1 − β₂) steps. AMSGrad, and a retain term (dashed), leave the logarithm in place.",
+        "Mean drop, and below it NPO's mean weight; dashed with a retain term. Slow Adam: NPO is GA. Fast Adam: "
+        "logarithmic at first, linear after 1/(1 − β₂) steps, with a retain term too once the kept rows are known by "
+        "heart. AMSGrad and a large ε leave the logarithm in place.",
         ("transformer/optimizer-*",),
         transformer_optimisers.draw,
     ),
