@@ -12,7 +12,7 @@ from synthetic.slowdown import of_run
 
 __all__ = ["draw", "pairs"]
 
-COLUMNS = 4
+COLUMNS = 5
 MOST = 160  # nats that are shown
 KINDS = (("GA", False), ("GA", True), ("NPO", False), ("NPO", True))
 
@@ -27,12 +27,12 @@ def pairs(results: Mapping[str, Data]) -> dict[str, dict[bool, Data]]:
 
 
 def draw(results: Mapping[str, Data]) -> Figure:
-    """Two rows for every four optimisers: the mean drop, and below it the mean weight of NPO."""
+    """Two rows for every five optimisers: the mean drop, and below it the mean weight of NPO."""
     found = pairs(results)
     bands = -(-len(found) // COLUMNS)
     columns = min(COLUMNS, len(found))
     with styled():
-        figure = Figure(figsize=(3.4 * columns, 4.6 * bands))
+        figure = Figure(figsize=(2.9 * columns, 4.6 * bands))
         axes = figure.subplots(2 * bands, columns, squeeze=False, height_ratios=[1.3, 1] * bands)
         for k, (name, both) in enumerate(found.items()):
             row, column = 2 * (k // columns), k % columns
