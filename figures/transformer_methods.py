@@ -11,7 +11,7 @@ from records.store import Data
 from synthetic.language import KINDS
 from synthetic.slowdown import of_run
 
-__all__ = ["draw", "runs_with"]
+__all__ = ["COLOURS", "draw", "runs_with", "short"]
 
 COLOURS = {"right": "#0072B2", "well-formed": "#56B4E9", "refusal": "#E69F00", "gibberish": "#999999"}
 OPTIMISERS = (("GD", "full-batch descent"), ("AdamW", "AdamW, minibatches"))
@@ -37,6 +37,15 @@ def draw(results: Mapping[str, Data]) -> Figure:
     return figure
 
 
+def short(name: str) -> str:
+    """A method's name for a tick or a legend: without folder and file where it is a user's own function.
+
+    >>> short("NPO+RT"), short("/some/where/loss.py:mine+rt")
+    ('NPO+RT', 'mine+rt')
+    """
+    return name.rpartition(":")[2]
+
+
 def _names(seeds: Sequence[Data]) -> list[str]:
     return [row["method"] for row in seeds[0].values["table"]]
 
@@ -48,7 +57,7 @@ def _plane(ax: Axes, seeds: Sequence[Data], title: str) -> None:
         reached = min(len(run["steps"]) for run in runs)
         x, y = (np.mean([run[f"{side}_distance"][:reached] for run in runs], axis=0) for side in ("forget", "retain"))
         look = LOOK.get(name, {"color": "black", "linestyle": "-", "marker": "o"})
-        ax.plot(x, y, markevery=[-1], label=name, **look)
+        ax.plot(x, y, markevery=[-1], label=short(name), **look)
     ax.set(xscale="log", yscale="log", title=title, xlim=(0.1, 20), ylim=(0.02, 10))
     ax.set(xlabel="forget distance, KL(π_retr ‖ π_θ) a token (nats)", ylabel="retain distance (nats)")
 
@@ -60,7 +69,7 @@ def _kinds(ax: Axes, seeds: Sequence[Data], side: str, title: str) -> None:
     for k, name in enumerate(KINDS):
         ax.barh(range(len(names)), ends[:, k], left=left, color=COLOURS[name], label=name)
         left += ends[:, k]
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), [short(name) for name in names])
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), title=title, xlabel="share")
     ax.grid(visible=False)

@@ -168,7 +168,7 @@ def draw(community: Community, seed: int) -> Language:
 
     >>> language = draw(Community(forget=5, retain=10), seed=0)
     >>> language.questions(language.split.forget)[0], language.answers(language.split.forget)[0]
-    ('where was leon hahn born ?', 'leon was born in lagos .')
+    ('where was karin moser born ?', 'karin was born in accra .')
     """
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randperm(len(FIRST) * len(LAST), generator=generator)[: community.people].tolist()

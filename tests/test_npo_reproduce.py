@@ -15,6 +15,7 @@ from npo.claims import CLAIMS
 from npo.gallery import GALLERY
 from npo.reproduce import STEPS, units_of
 from records.store import load, manifest
+from synthetic import transformer_study
 
 NPO = [sys.executable, "-m", "npo.cli"]
 
@@ -113,11 +114,13 @@ def test_settings_reach_their_step() -> None:
     assert all(u.settings["alpha"] == 0.0 for u in problems)
 
 
-def test_the_full_size_is_the_logistic_room_s_own() -> None:
+def test_the_full_size_is_that_of_the_logistic_and_the_transformer_room() -> None:
     full, usual = (units_of(STEPS[:3], quick=False, full=f, data=None, settings={}) for f in (True, False))
-    assert [u.name for u in usual if not u.name.startswith("logistic/departure")] == [
-        u.name for u in full if not u.name.startswith("logistic/departure")
+    other = ("logistic/departure", "transformer/")
+    assert [u.name for u in usual if not u.name.startswith(other)] == [
+        u.name for u in full if not u.name.startswith(other)
     ]
+    assert {u.name for u in full} > {u.name for u in transformer_study.units(transformer_study.FULL)}
     steps = [next(u.settings["steps"] for u in us if u.name == "logistic/long-1000") for us in (full, usual)]
     assert steps == [1_000_000, 100_000]
 
