@@ -19,6 +19,7 @@ from theory.intrinsic_time import curve
 
 __all__ = ["draw"]
 
+FAR = 15.0  # βu at which the sets of the transformer are shown; their paths go on to 80
 MODELS = {"linear": "o", "network": "^", "random features": "D", "transformer": "s"}
 NAMES = {
     "linear": "linear logistic (theory)",
@@ -61,7 +62,7 @@ SetEnd = tuple[str, float, np.ndarray, np.ndarray, np.ndarray]
 
 
 def _sets(results: Mapping[str, Data]) -> Iterator[SetEnd]:
-    """The ends of the paths of whole forget sets under NPO; of the transformer, the first seed's."""
+    """The ends of the paths of whole forget sets under NPO; the transformer's where βu passes FAR."""
     for name, data in results.items():
         if name == "logistic/law":
             for beta in data.values["set_betas"]:
@@ -70,7 +71,9 @@ def _sets(results: Mapping[str, Data]) -> Iterator[SetEnd]:
         elif name.startswith("transformer/set-NPO"):
             beta = float(data.values["beta"])
             seed = data.values["seeds"][0]
-            parts = (data.arrays[f"{seed}.{part}"][-1] for part in ("clock", "drop", "remainder"))
+            far = np.flatnonzero(beta * data.arrays[f"{seed}.drop"].max(axis=1) >= FAR)
+            at = int(far[0]) if far.size else -1
+            parts = (data.arrays[f"{seed}.{part}"][at] for part in ("clock", "drop", "remainder"))
             yield ("transformer", beta, *(beta * part for part in parts))
 
 

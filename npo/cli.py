@@ -76,7 +76,7 @@ def reproduce(
         Path | None,
         typer.Option(envvar="NPO_DATA", help="Folder of the real TOFU files; without it fictitious authors are made."),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A small version of every step, in under a minute.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A small version of every step, in about a minute.")] = False,
     full: Annotated[
         bool,
         typer.Option(
@@ -209,7 +209,7 @@ def transformer(
 ) -> None:
     """Unlearn in a small transformer that memorised text: the intrinsic-time law, optimisers, and all methods.
 
-    A part takes a quarter of an hour or so on two cores. Finished pieces are kept: stopped and started again, it goes
+    A part takes fifteen to thirty minutes on two cores. Finished pieces are kept: stopped and started again, it goes
     on with what is missing.
 
     npo synthetic transformer --part law --betas 0.1,1

@@ -181,10 +181,10 @@ class Preset:
 FULL = Preset()
 REPRODUCE = Preset(
     seeds=(0, 1),
-    shape=Shape(forget=20, retain=100, vocab=64),
-    law=Law(betas=(0.1, 0.5, 1.0), examples=2, single_step=0.03, steps=2000, every=20),
+    shape=Shape(forget=20, retain=80, vocab=64),
+    law=Law(betas=(0.1, 0.5, 1.0), single_step=0.03, set_step=0.15, steps=1000),
     optimizers=Optimisers(names=("GD", "Adam-0.99", "AMSGrad"), steps=600, batch=20, seeds=1),
-    methods=Methods(steps=200, adam_steps=100, seeds=1, overlaps=(0.0, 1.0)),
+    methods=Methods(steps=60, adam_steps=60, per_decade=3, seeds=1, overlaps=(0.0, 1.0)),
 )
 QUICK = Preset(
     seeds=(0,),
