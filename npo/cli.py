@@ -80,7 +80,7 @@ def reproduce(
     full: Annotated[
         bool,
         typer.Option(
-            "--full", help="All of every step: logistic study to 10⁶ steps (six minutes), transformer (an hour)."
+            "--full", help="All of every step: logistic study to 10⁶ steps (six minutes), transformer (over an hour)."
         ),
     ] = False,
 ) -> None:
@@ -209,7 +209,7 @@ def transformer(
 ) -> None:
     """Unlearn in a small transformer that memorised text: the intrinsic-time law, optimisers, and all methods.
 
-    A part takes fifteen to thirty minutes on two cores. Finished pieces are kept: stopped and started again, it goes
+    A part takes twenty to thirty minutes on two cores. Finished pieces are kept: stopped and started again, it goes
     on with what is missing.
 
     npo synthetic transformer --part law --betas 0.1,1
