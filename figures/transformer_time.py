@@ -5,7 +5,7 @@ what unequal weights and the asymptote make of it. (c) what should stay. (d) whe
 (f) the tangent kernel on the way.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,10 @@ from scipy.stats import t as student
 from figures.canvas import styled
 from figures.transformer_law import by_beta, label_of, looks_of
 from records.store import Data
-from synthetic.slowdown import COLLAPSED, collapse, factors, of_run, slope
+from synthetic.slowdown import COLLAPSED, collapse, factors, limit_gap, limit_powers, of_run
 from theory.intrinsic_time import time_on_curve
 
-__all__ = ["SMALL", "draw", "limit_powers"]
+__all__ = ["draw"]
 
 Results = Mapping[str, Data]
 Looks = Mapping[float, dict[str, Any]]
@@ -82,7 +82,8 @@ def _factors(ax: Axes, sets: Mapping[float, Data]) -> None:
     )
     for k, (name, label, colour, marker) in enumerate(parts):
         values = [[getattr(f, name) for f in found[beta]] for beta in betas]
-        _bars(ax, np.arange(len(betas)) + 0.14 * (k - 1.5), values, color=colour, marker=marker, ls="", label=label)  # type: ignore[arg-type]
+        at = [i + 0.14 * (k - 1.5) for i in range(len(betas))]
+        _bars(ax, at, values, color=colour, marker=marker, ls="", label=label)
     ax.axhline(1, color="0.6", linewidth=0.8)
     ax.set_xticks(range(len(betas)), [f"{beta:g}" for beta in betas])
     ax.set(xlabel="β", title="(b) late slope against log t, and its factors", ylabel="last decade of time")
@@ -120,8 +121,8 @@ def _collapse(ax: Axes, sets: Mapping[float, Data]) -> None:
                 beta, ratio, "o" if seen else "^", color="#0072B2", mfc="#0072B2" if seen else "white", markersize=5
             )
     betas = np.geomspace(min(b for b in sets if b), max(sets), 100)
-    u = float(np.mean(at_collapse))
-    if np.isfinite(u):
+    if np.isfinite(first).all():
+        u = float(np.mean(at_collapse))
         law = time_on_curve(betas * u) / (betas * u)
         ax.plot(betas, law, color="black", linewidth=1, label=f"law at u = {u:.0f} nats, equal kernels")
         ax.legend(fontsize=8, loc="upper left")
@@ -129,37 +130,16 @@ def _collapse(ax: Axes, sets: Mapping[float, Data]) -> None:
     ax.set(title="(d) accuracy below ½, each seed (△: not yet)")
 
 
-SMALL = 0.01
-"""The largest β that counts as near 0 for the exponent of the limit."""
-
-
-def limit_powers(data: Data) -> list[float]:
-    """The exponent in β ≤ SMALL of the gap, seed by seed; empty where fewer than two such β were run."""
-    betas = [beta for beta in data.values["betas"] if beta <= SMALL]
-    if len(betas) < 2:
-        return []
-    return [
-        slope(np.log(betas), np.log([limit_gap(data, beta, seed) for beta in betas])) for seed in data.values["seeds"]
-    ]
-
-
 def _limit(ax: Axes, data: Data) -> None:
     betas, seeds = data.values["betas"], data.values["seeds"]
-    gaps = np.array([[limit_gap(data, beta, seed) for seed in seeds] for beta in betas])
+    gaps = np.array([[limit_gap(data.arrays, beta, seed) for seed in seeds] for beta in betas])
     for k in range(len(seeds)):
         ax.plot(betas, gaps[:, k], "o-", color="#0072B2", alpha=0.5, markersize=4, linewidth=1)
-    powers = limit_powers(data)
+    powers = limit_powers(data.arrays, betas, seeds)
     ax.plot(betas, gaps.mean(axis=1)[0] * np.array(betas) / betas[0], "k:", label="slope 1")
     ax.set(xscale="log", yscale="log", xlabel="β", ylabel="largest gap of mean drops (nats)")
     ax.set(title=f"(e) β → 0 is GA: gap ∝ β$^{{{np.mean(powers):.2f}}}$" if powers else "(e) β → 0 is GA")
     ax.legend(fontsize=8)
-
-
-def limit_gap(data: Data, beta: float, seed: int, nats: float = 5.0) -> float:
-    """Largest distance between the mean drops of NPO and GA while GA's is at most `nats`."""
-    ga, npo = (data.arrays[f"{name}-{seed}.drop"].mean(axis=1) for name in ("GA", f"NPO-{beta:g}"))
-    within = np.flatnonzero(ga <= nats)
-    return float(np.abs(ga - npo)[: int(within[-1]) + 1].max())
 
 
 def _kernel(ax: Axes, sets: Mapping[float, Data], looks: Looks) -> None:
@@ -183,6 +163,3 @@ def _kernel(ax: Axes, sets: Mapping[float, Data], looks: Looks) -> None:
         title="(f) tangent kernel, first seed",
     )
     ax.legend(fontsize=8, ncols=2)
-
-
-Draw = Callable[[Results], Figure]

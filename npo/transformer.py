@@ -112,7 +112,8 @@ def _own(names: Sequence[str]) -> list[Setting]:
     """A user's own methods, as rows of the table; what they depend on is the text of their files."""
     usual: Mapping[str, float] = dict.fromkeys(names, BETA)
     found = objectives_of(list(names), beta=None, usual=usual)
-    return [
-        Setting(name, BOUNDED, BETA, objective, content_hash(Path(name.rpartition(":")[0]).read_text(encoding="utf8")))
-        for name, objective in found.items()
-    ]
+    rows = []
+    for name, objective in found.items():
+        source = content_hash(Path(name.rpartition(":")[0]).read_text(encoding="utf8"))
+        rows.append(Setting(name, BOUNDED, getattr(objective.forget, "keywords", {}).get("beta"), objective, source))
+    return rows

@@ -3,7 +3,7 @@
 Arrays are those of `synthetic.transformer_law` and `synthetic.watch`, of one seed; nothing here knows where they lie.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,15 @@ from theory.intrinsic_time import curve, time_on_curve
 
 __all__ = [
     "COLLAPSED",
+    "SMALL",
     "Departure",
     "Factors",
     "collapse",
     "departure",
     "factors",
     "late",
+    "limit_gap",
+    "limit_powers",
     "of_run",
     "slope",
     "weight_spread",
@@ -61,6 +64,26 @@ def collapse(at: Array, accuracy: Array) -> float:
         return float(at[k])
     share = (accuracy[k - 1] - COLLAPSED) / (accuracy[k - 1] - accuracy[k])
     return float(at[k - 1] * (at[k] / at[k - 1]) ** share)
+
+
+# --- β → 0 --------------------------------------------------------------------------------------------------------
+
+SMALL = 0.01  # the largest β that counts as near 0
+
+
+def limit_gap(arrays: Arrays, beta: float, seed: int, nats: float = 5.0) -> float:
+    """Largest distance between the mean drops of NPO and GA while GA's is at most `nats`."""
+    ga, npo = (arrays[f"{name}-{seed}.drop"].mean(axis=1) for name in ("GA", f"NPO-{beta:g}"))
+    within = np.flatnonzero(ga <= nats)
+    return float(np.abs(ga - npo)[: int(within[-1]) + 1].max())
+
+
+def limit_powers(arrays: Arrays, betas: Sequence[float], seeds: Sequence[int]) -> list[float]:
+    """The exponent in β ≤ SMALL of that gap, seed by seed; empty where fewer than two such β were run."""
+    near = [beta for beta in betas if beta <= SMALL]
+    if len(near) < 2:
+        return []
+    return [slope(np.log(near), np.log([limit_gap(arrays, beta, seed) for beta in near])) for seed in seeds]
 
 
 # --- the slope of the drop against log t --------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from figures.transformer_law import by_beta
-from figures.transformer_time import SMALL, limit_powers
 from npo.claims.claim import (
     NOT_TESTABLE,
     Claim,
@@ -20,7 +19,7 @@ from npo.claims.claim import (
     mean_with_interval,
 )
 from records.store import Data
-from synthetic.slowdown import COLLAPSED, collapse, factors, late, of_run, slope
+from synthetic.slowdown import COLLAPSED, SMALL, collapse, factors, late, limit_powers, of_run, slope
 
 __all__ = ["CLAIMS"]
 
@@ -139,7 +138,8 @@ def ascent_is_no_logarithm(results: Results) -> Judgement:
 def limit_is_ga(results: Results) -> Judgement:
     """The exponent in β of the largest gap between the mean drops of NPO and GA."""
     data = results["transformer/limit"]
-    seeds, powers = tuple(data.values["seeds"]), limit_powers(data)
+    seeds = tuple(data.values["seeds"])
+    powers = limit_powers(data.arrays, data.values["betas"], seeds)
     if not powers:
         return Judgement(NOT_TESTABLE, None, seeds=seeds, reason=f"two β ≤ {SMALL:g} are needed")
     mean, interval = mean_with_interval(powers)
