@@ -64,11 +64,11 @@ def _runs(data: Data) -> list[str]:
 def _alone(ax: Axes, singles: Mapping[float, Data], looks: Mapping[float, dict[str, Any]]) -> None:
     """Markers of each path sit at places of their own along the curve, so that none hides another."""
     furthest, off = 1.0, 0.0
-    for beta, data in singles.items():
+    for j, (beta, data) in enumerate(singles.items()):
         scale, runs = data.values["scale"], _runs(data)
         for k, run in enumerate(runs):
             clock, drop = (scale * data.arrays[f"{run}.{name}"].ravel() for name in ("clock", "drop"))
-            wanted = drop[-1] * (np.arange(POINTS) + (k + 1) / len(runs)) / POINTS
+            wanted = drop[-1] * (np.arange(POINTS) + (k + 1 - j / len(singles)) / len(runs)) / POINTS
             at = np.searchsorted(np.maximum.accumulate(drop), wanted).clip(0, len(drop) - 1)
             label = None if k else (label_of(beta) if beta else f"GA, u and T × {scale:g}")
             ax.plot(clock[at], drop[at], linestyle="none", markersize=4.5, label=label, **looks[beta])
