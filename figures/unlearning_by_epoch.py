@@ -13,14 +13,14 @@ from records.store import Data
 
 __all__ = ["draw"]
 
-UNLEARN = "llm/unlearn-"
+UNLEARN = "llm/unlearn/"
 GREY = "#555555"
 SAME = 0.05  # a forget quality above which two models can't be told apart
 
 
 def draw(data: Mapping[str, Data]) -> Figure:
     """Four panels over the epochs, one line a method; the retrained model, which never saw the forget set, dotted."""
-    runs = {name.removeprefix(UNLEARN): unit.values for name, unit in data.items() if name.startswith(UNLEARN)}
+    runs = {unit.values["label"]: unit.values for name, unit in data.items() if name.startswith(UNLEARN)}
     first = next(iter(runs.values()))
     retrained = first["retrained"]
     with styled():
@@ -32,21 +32,25 @@ def draw(data: Mapping[str, Data]) -> Figure:
                 (probability, "forget_probability"),
                 (ratio, "forget_truth_ratio"),
                 (quality, "log10_forget_quality"),
-                (utility, "utility"),
+                (utility, "model_utility"),
             ):
                 _line(panel, values, column, method)
-        for panel, column in ((probability, "forget_probability"), (ratio, "forget_truth_ratio"), (utility, "utility")):
+        for panel, column in (
+            (probability, "forget_probability"),
+            (ratio, "forget_truth_ratio"),
+            (utility, "model_utility"),
+        ):
             panel.axhline(retrained[column], color=GREY, linestyle=":", linewidth=1.8, zorder=1)
         probability.set(yscale="log", title="Forget set: answer probability", ylabel="exp(−NLL per token)")
         ratio.set(title="Forget set: truth ratio", ylabel="mean of min(R, 1/R)")
         _quality_axis(quality, first)
         top = utility.get_ylim()[1]
-        utility.set(title="Retain set: utility", ylabel="harmonic mean", ylim=(-0.03 * top, top))
+        utility.set(title="Model utility", ylabel="harmonic mean of nine parts", ylim=(-0.03 * top, top))
         for panel in (quality, utility):
             panel.set_xlabel("epoch of unlearning")
         utility.xaxis.get_major_locator().set_params(integer=True)
         handles = [*probability.get_legend_handles_labels()[0], probability.lines[-1]]
-        ends = {method: values["epochs"][-1]["epoch"] for method, values in runs.items() if values["stopped"]}
+        ends = {method: values["moments"][-1]["epoch"] for method, values in runs.items() if values["stopped"]}
         labels = [f"{method}, stopped after epoch {ends[method]}" if method in ends else method for method in runs]
         labels.append("retrained model")
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
@@ -57,8 +61,8 @@ def draw(data: Mapping[str, Data]) -> Figure:
 
 def _line(panel: Axes, values: Mapping[str, Any], column: str, method: str) -> None:
     """One method's path; a cross ends it where its run stopped early."""
-    epochs = [row["epoch"] for row in values["epochs"]]
-    heights = np.array([math.nan if row[column] is None else row[column] for row in values["epochs"]], dtype=float)
+    epochs = [row["epoch"] for row in values["moments"]]
+    heights = np.array([math.nan if row[column] is None else row[column] for row in values["moments"]], dtype=float)
     look = LOOK.get(method, {"color": "black", "linestyle": "-.", "marker": "+"})  # a method of the user's own
     panel.plot(epochs, heights, **look, label=method, markersize=9 if look["marker"] == "*" else 5)
     if values["stopped"]:

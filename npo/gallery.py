@@ -202,8 +202,8 @@ GALLERY = (
     Plate(
         "unlearning_by_epoch",
         "A language model unlearns authors",
-        "Probability, truth ratio and forget quality on the forget set and utility on the retain set, by epoch.",
-        ("llm/finetune", "llm/retrain", "llm/unlearn-*"),
+        "Probability, truth ratio and forget quality on the forget set and model utility, by epoch.",
+        ("llm/unlearn/*",),
         unlearning_by_epoch.draw,
     ),
 )

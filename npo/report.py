@@ -43,29 +43,35 @@ def _inline(svg: Path) -> str:
 
 def language_models(results: Results) -> dict[str, Any] | None:
     """What the report says of the step llm: data, whether methods can be ranked, ends of runs, sampled answers."""
-    runs = {n.removeprefix("llm/unlearn-"): d.values for n, d in results.items() if n.startswith("llm/unlearn-")}
+    runs = {d.values["label"]: d.values for n, d in results.items() if n.startswith("llm/unlearn/")}
     if not runs:
         return None
     first = next(iter(runs.values()))
-    finetuned = first["epochs"][0]
-    rows = [("finetuned (epoch 0)", finetuned), ("retrained", first["retrained"])]
-    rows += [(f"{m}, epoch {v['epochs'][-1]['epoch']}", v["epochs"][-1]) for m, v in runs.items()]
-    samples = [
-        {
-            "set": sample["set"],
-            "question": sample["question"],
-            "answer": sample["answer"],
-            "generated": [(method, values["samples"][i]["generated"]) for method, values in runs.items()],
-        }
-        for i, sample in enumerate(first["samples"])
-    ]
+    rows = [("finetuned (epoch 0)", first["moments"][0]), ("retrained", first["retrained"])]
+    rows += [(f"{m}, epoch {v['moments'][-1]['epoch']}", v["moments"][-1]) for m, v in runs.items()]
     return {
         "data": first["data"],
         "model": first["model"],
+        "protocol": first["protocol"],
         "n": first["n"],
         "log10_floor": first["log10_floor"],
         "reasons": first["not_rankable"],
         "stopped": {m: v["stopped"] for m, v in runs.items() if v["stopped"]},
         "rows": rows,
-        "samples": samples,
+        "samples": side_by_side(runs),
     }
+
+
+def side_by_side(runs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The questions whose answers were kept, with each run's answer."""
+    told = {label: {(t["set"], t["question"]): t for t in run["texts"]} for label, run in runs.items()}
+    keys = dict.fromkeys(key for texts in told.values() for key in texts)
+    return [
+        {
+            "set": key[0],
+            "question": key[1],
+            "answer": next(texts[key]["answer"] for texts in told.values() if key in texts),
+            "generated": [(label, texts[key]["generated"]) for label, texts in told.items() if key in texts],
+        }
+        for key in keys
+    ]

@@ -88,13 +88,20 @@ def _preset(room: Any, quick: bool, full: bool, changes: Mapping[str, str], labe
 
 def _llm_units(quick: bool, changes: Mapping[str, str], data: Path | None) -> list[Unit]:
     try:
-        from scale import preset
+        from scale.pipeline import units
+        from scale.recipe import read_recipe
     except ImportError as error:
         raise UserError(
             f"The step llm needs the extra `scale` ({error.name} is missing): pip install -e '.[scale]', "
             "or leave it out with --only."
         ) from error
-    return preset.units(_preset(preset, quick, False, changes, "llm"), data)
+    name = "quick" if quick else "tofu-mini" if data else "fictional-tiny"
+    source = [f"data.source={data}"] if data else []
+    try:
+        recipe = read_recipe(name, [*source, *(f"{key}={value}" for key, value in changes.items())])
+        return units(recipe, prefix="llm/")
+    except UserError as error:
+        raise UserError(f"Step llm: {error}") from None
 
 
 def reproduce(

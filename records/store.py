@@ -1,8 +1,9 @@
 """Files that are whole or absent, and pieces of work that are done once.
 
 A piece of work is a folder. It is built beside its place and renamed into it, so a killed process leaves either all
-of it or nothing. Its manifest holds the hash of the settings, sources and inputs that made it, so a change of these
-makes it anew; versions of libraries are recorded there, and a change of those does not.
+of it or nothing there (and a checkpoint beside it, where the work makes one). Its manifest holds the hash of the
+settings, sources and inputs that made it, so a change of these makes it anew; versions of libraries are recorded there,
+and a change of those does not.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 from safetensors import SafetensorError
@@ -25,6 +26,9 @@ from safetensors import SafetensorError
 from records.errors import UserError
 
 __all__ = [
+    "ALONE",
+    "CHECKPOINT",
+    "Crew",
     "Data",
     "content_hash",
     "finish",
@@ -37,7 +41,7 @@ __all__ = [
     "write_json",
 ]
 
-MANIFEST, LOCK = "manifest.json", ".lock"
+MANIFEST, LOCK, CHECKPOINT = "manifest.json", ".lock", "checkpoint"
 
 
 @dataclass(frozen=True)
@@ -162,23 +166,63 @@ def _files(folder: Path) -> dict[str, int]:
     return {p.relative_to(folder).as_posix(): p.stat().st_size for p in found if p != folder / MANIFEST}
 
 
-def finish(folder: Path, key: str, settings: Mapping[str, Any], build: Callable[[Path], None]) -> None:
+class Crew(Protocol):
+    """The processes that do a piece of work together; most often there is one."""
+
+    @property
+    def first(self) -> bool:
+        """Is this the one that writes?"""
+
+    def agreed(self, decide: Callable[[], bool]) -> bool:
+        """What the first decides, told to all."""
+
+    def wait(self) -> None:
+        """Until all have come here."""
+
+
+class Alone:
+    """A crew of one."""
+
+    first = True
+
+    def agreed(self, decide: Callable[[], bool]) -> bool:
+        """Its own decision."""
+        return decide()
+
+    def wait(self) -> None:
+        """For nobody."""
+
+
+ALONE: Crew = Alone()
+
+
+def finish(
+    folder: Path, key: str, settings: Mapping[str, Any], build: Callable[[Path], None], crew: Crew = ALONE
+) -> None:
     """Build a piece of work into `folder`, replacing a stale one; until the last moment nothing is there.
 
-    UserError where the disk is full or the folder can't be written to; then, too, nothing half-done is left.
+    It is built in a hidden folder beside it that is named after the key. What `build` puts into its `checkpoint/`
+    there outlives a failure or a kill, and the next try with the same key finds it; all else is thrown away.
+    UserError where the disk is full or the folder can't be written to.
     """
+    work = folder.parent / f".{folder.name}.{key}"
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        for left in folder.parent.glob(f".{folder.name}.*"):
-            shutil.rmtree(left, ignore_errors=True)  # of a killed run
-        work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        if crew.first:
+            work.mkdir(parents=True, exist_ok=True)
+            for left in folder.parent.glob(f".{folder.name}.*"):
+                _clear(left, checkpoint_too=left != work)  # of a killed run
+            work.mkdir(exist_ok=True)
+        crew.wait()
         try:
-            _build(work, key, settings, build)
-            if folder.exists():
-                shutil.rmtree(folder)
-            os.replace(work, folder)
+            _build(work, key, settings, build, crew)
+            if crew.first:
+                if folder.exists():
+                    shutil.rmtree(folder)
+                os.replace(work, folder)
+            crew.wait()
         except BaseException:
-            shutil.rmtree(work, ignore_errors=True)
+            if crew.first:
+                _clear(work, checkpoint_too=False)
             raise
     except (OSError, SafetensorError) as error:
         if isinstance(error, SafetensorError) and "os error" not in str(error):
@@ -190,17 +234,30 @@ def finish(folder: Path, key: str, settings: Mapping[str, Any], build: Callable[
         ) from error
 
 
-def _build(work: Path, key: str, settings: Mapping[str, Any], build: Callable[[Path], None]) -> None:
+def _clear(work: Path, *, checkpoint_too: bool) -> None:
+    """Empty a folder of unfinished work, and take it away where no checkpoint stays in it."""
+    for path in work.iterdir():
+        if checkpoint_too or not path.name.startswith(CHECKPOINT):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if not any(work.iterdir()):
+        work.rmdir()
+
+
+def _build(work: Path, key: str, settings: Mapping[str, Any], build: Callable[[Path], None], crew: Crew) -> None:
     started = time.time()
     build(work)
-    facts = {"key": key, "settings": dict(settings), "seconds": round(time.time() - started, 2)}
-    write_json(work / MANIFEST, {**facts, "environment": environment(), "files": _files(work)})
-    work.chmod(0o755)
+    crew.wait()
+    if crew.first:
+        for left in work.glob(f"{CHECKPOINT}*"):
+            shutil.rmtree(left)
+        facts = {"key": key, "settings": dict(settings), "seconds": round(time.time() - started, 2)}
+        write_json(work / MANIFEST, {**facts, "environment": environment(), "files": _files(work)})
+        work.chmod(0o755)
 
 
 def environment() -> dict[str, str]:
     """Versions that a result may depend on."""
-    names = ("npo-playground", "torch", "numpy", "scipy", "transformers", "tokenizers", "accelerate", "numba")
+    names = ("npo-playground", "torch", "numpy", "scipy", "transformers", "tokenizers", "accelerate", "peft", "numba")
     found = {"python": sys.version.split()[0], "platform": sys.platform}
     for name in names:
         try:

@@ -1,12 +1,13 @@
 """A unit of work, and running those that are missing."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from records.store import content_hash, finish, finished, locked, source_hash, writable
+from records.store import ALONE, Crew, content_hash, finish, finished, locked, source_hash, writable
 
 __all__ = ["Progress", "Run", "Unit", "keys", "run_missing", "silent"]
 
@@ -58,17 +59,18 @@ def run_missing(
     units: Sequence[Unit],
     out: Path,
     started: Callable[[Unit, bool], Progress] = lambda unit, cached: silent,
+    crew: Crew = ALONE,
 ) -> None:
     """Run the units that are missing or stale, in order; `started(unit, cached)` is told of each.
 
-    UserError where another run is at work in `out`.
+    Every process of a crew calls it. UserError where another run is at work in `out`.
     """
-    with locked(writable(out)):
+    with locked(writable(out)) if crew.first else nullcontext():
         for unit, key in zip(units, keys(units).values(), strict=True):
-            cached = finished(out / unit.name, key)
+            cached = crew.agreed(partial(finished, out / unit.name, key))
             progress = started(unit, cached)
             if not cached:
                 inputs = {name: out / name for name in unit.needs}
                 work = partial(unit.run, inputs=inputs, progress=progress)
-                finish(out / unit.name, key, unit.settings, work)
+                finish(out / unit.name, key, unit.settings, work, crew)
             progress(1, 1)

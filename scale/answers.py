@@ -1,49 +1,65 @@
-"""Log-probabilities of answers under a language model: body, then the head on answer positions only."""
+"""Log-probabilities and final hidden states of any number of answers, without gradient, by all processes together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
-from transformers import LlamaForCausalLM
+from torch import Tensor
 
-from scale.prompts import Batch, Encoded, collate
-from theory.logprobs import Head, Summed, summed
+from scale.processes import Processes, by_length
+from scale.prompts import Encoded, collate
+from scale.scorer import Part, Scorer
+from theory.logprobs import Summed, answer_rows
 
-__all__ = ["score", "score_all"]
+__all__ = ["TOKENS_PER_BATCH", "States", "score_all", "states_of"]
 
 TOKENS_PER_BATCH = 2048
-"""Padded tokens that one forward pass of `score_all` may hold."""
+"""Padded tokens that one forward pass without gradient may hold."""
 
 
-def score(model: LlamaForCausalLM, batch: Batch) -> Summed:
-    """Summed log-probability (nats) and number of answer tokens of each row, with gradient.
+class States(NamedTuple):
+    """Final hidden states where answer tokens are predicted, row after row (tokens, width), and tokens of each row."""
 
-    log π(y|x) = Σ_t log π(y_t | x, y_<t), the end token included.
-    """
-    hidden = model.model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).last_hidden_state
-    return summed(hidden, Head(model.lm_head.weight), batch.labels)
-
-
-def by_length(rows: Sequence[Encoded], tokens: int) -> Iterator[list[int]]:
-    """Indices of rows in batches of similar length, none over `tokens` padded tokens (but at least one row each)."""
-    batch: list[int] = []
-    for index in sorted(range(len(rows)), key=lambda i: len(rows[i].ids)):
-        if batch and (len(batch) + 1) * len(rows[index].ids) > tokens:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
+    hidden: Tensor
+    tokens: Tensor
 
 
 @torch.no_grad()
-def score_all(model: LlamaForCausalLM, rows: Sequence[Encoded], pad: int) -> Summed:
-    """`score` of any number of rows, in their order and without gradient, on the CPU.
+def score_all(
+    scorer: torch.nn.Module, rows: Sequence[Encoded], pad: int, processes: Processes, *, tokens: int = TOKENS_PER_BATCH
+) -> Summed:
+    """Summed log-probability (nats) and answer tokens of each row, in their order, on the CPU.
 
     Rows are sorted by length and padded batch by batch, so that little of the work is padding.
     """
-    model.eval()
+    scorer.eval()
     logp = torch.zeros(len(rows))
-    for batch in by_length(rows, TOKENS_PER_BATCH):
-        found = score(model, collate([rows[i] for i in batch], pad).to(model.device))
-        logp[batch] = found.logp.cpu()
-    return Summed(logp, torch.tensor([row.targets for row in rows]))
+    for batch, spare in processes.share(by_length([len(row.ids) for row in rows], tokens)):
+        made = collate([rows[i] for i in batch], pad).to(processes.accelerator.device)
+        with processes.accelerator.autocast():
+            (found,) = scorer(made, [Part(len(batch))])
+        if not spare:
+            logp[batch] = found.logp.float().cpu()
+    return Summed(processes.together(logp), torch.tensor([row.targets for row in rows]))
+
+
+@torch.no_grad()
+def states_of(scorer: Scorer, rows: Sequence[Encoded], pad: int, processes: Processes) -> States:
+    """Final hidden states of the answer positions of each row, on the CPU; one process's work, before any wrapping.
+
+    A head's width of numbers a token instead of the vocabulary's: the head turns them into the reference's logits.
+    """
+    scorer.eval()
+    count = torch.tensor([row.targets for row in rows])
+    starts = torch.cumsum(count, 0) - count
+    hidden = torch.zeros(int(count.sum()), scorer.head().weight.shape[1])
+    for batch, spare in processes.share(by_length([len(row.ids) for row in rows], TOKENS_PER_BATCH)):
+        made = collate([rows[i] for i in batch], pad).to(processes.accelerator.device)
+        with processes.accelerator.autocast():
+            found = scorer.hidden(made.ids, made.mask)
+        where = answer_rows(made.labels, len(scorer.head().weight))
+        picked = found.flatten(0, 1).index_select(0, where.rows).float().cpu()
+        if not spare:
+            places = [torch.arange(int(count[i])) + starts[i] for i in batch]
+            hidden[torch.cat(places)] = picked
+    return States(processes.together(hidden), count)

@@ -1,12 +1,7 @@
-"""A model on its questions: losses of answer, paraphrase and perturbed answers, and a few answers of its own.
-
-In this pass utility is the harmonic mean of probability and truth ratio on the retain set alone. Real authors and world
-facts are left out, since a model trained from scratch on a few authors knows none; so is ROUGE, for which every answer
-would have to be generated. Utility here is therefore no number to put beside a published one.
-"""
+"""A model on its questions: NLL of answer, paraphrase, perturbed answers; its own answers; what they add up to."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,67 +9,116 @@ import torch
 
 from scale import metrics
 from scale.answers import score_all
+from scale.generation import Answer, answers, rouge_recall
 from scale.metrics import Losses
-from scale.models import LanguageModel
-from scale.prompts import Encoded, encode, prompt
-from scale.tofu import Row
+from scale.packed import Question, packable, question_of, score_packed
+from scale.processes import Processes
+from scale.prompts import Encoded, Writer
+from scale.protocols import Protocol
+from scale.tofu import Row, Sets
 
-__all__ = [
-    "Evaluation",
-    "Exam",
-    "Questions",
-    "arrays",
-    "finite",
-    "generate",
-    "measure",
-    "quality",
-    "questions",
-    "summary",
-]
+__all__ = ["Exam", "Part", "arrays", "examine", "finite", "from_arrays", "scores", "texts"]
+
+TOKENS = 2048
+"""Packed tokens of one forward pass."""
 
 
-class Questions(NamedTuple):
-    """Rows ready to be scored: of each, the answer, the paraphrase and the perturbed answers, one after another."""
+class Part(NamedTuple):
+    """One set of questions: losses (n, …); ROUGE-1 and ROUGE-L recall and degeneracy of the model's answers, (n,).
 
-    encoded: tuple[Encoded, ...]
-    perturbed: int
+    The last four are empty where no answers were generated.
+    """
 
-    def losses(self, logp: torch.Tensor, count: torch.Tensor) -> Losses:
-        """Per-token mean NLL in nats, back in the shape of the rows."""
-        nll = (-logp.double() / count).numpy().reshape(-1, 2 + self.perturbed)
-        return Losses(nll[:, 0], nll[:, 1], nll[:, 2:])
+    losses: Losses
+    tokens: Losses
+    rouge1: np.ndarray
+    rougeL: np.ndarray  # noqa: N815
+    degenerate: np.ndarray
+    answers: tuple[str, ...] = ()
 
 
 class Exam(NamedTuple):
-    """What a model is asked, again and again."""
+    """What a model is asked under a protocol: rows of each set that is not empty, in token ids too."""
 
-    forget: Questions
-    retain: Questions
+    rows: Mapping[str, tuple[Row, ...]]
+    encoded: Mapping[str, tuple[Encoded, ...]]
+    protocol: Protocol
+    writer: Writer
+
+    @classmethod
+    def of(cls, asked: Sets, protocol: Protocol, writer: Writer, *, most: int | None = None) -> "Exam":
+        """The first questions of each set, as many as the protocol asks, or `most` if that is fewer."""
+        least = min(x for x in (protocol.questions, most, 10**9) if x is not None)
+        writer = writer._replace(tag_counts=protocol.tag_counts)
+        rows = {name: rows[:least] for name, rows in asked._asdict().items() if rows}
+        encoded = {
+            name: tuple(
+                writer.encode(row.question, text)
+                for row in chosen
+                for text in (row.answer, row.paraphrased_answer, *row.perturbed_answer)
+            )
+            for name, chosen in rows.items()
+        }
+        return cls(rows, encoded, protocol, writer)
 
 
-class Evaluation(NamedTuple):
-    """The losses on forget and retain questions at one moment."""
+def examine(scorer: torch.nn.Module, exam: Exam, processes: Processes, *, generate: bool = True) -> dict[str, Part]:
+    """Everything that is asked, of every set."""
+    plain = processes.accelerator.unwrap_model(scorer)
+    every = [row for rows in exam.encoded.values() for row in rows]
+    if packable(plain):
+        questions = _questions(exam)
+        logp = score_packed(scorer, questions, exam.writer.pad, processes, tokens=TOKENS).logp
+    else:
+        logp = score_all(scorer, every, exam.writer.pad, processes, tokens=TOKENS).logp
+    said = _answers(scorer, exam, processes) if generate else {}
+    found, start = {}, 0
+    for name, encoded in exam.encoded.items():
+        n, k = len(exam.rows[name]), len(encoded)
+        count = np.array([row.targets for row in encoded], dtype=np.float64).reshape(n, -1)
+        nll = -logp[start : start + k].double().numpy().reshape(n, -1) / count
+        found[name] = _part(_losses(nll), _losses(count), exam.rows[name], said.get(name, []))
+        start += k
+    return found
 
-    forget: Losses
-    retain: Losses
+
+def _questions(exam: Exam) -> list[Question]:
+    """Every row of every set, packed; where a row's prompts differ in tokens it takes several, in order."""
+    questions = []
+    for name, encoded in exam.encoded.items():
+        width = len(encoded) // len(exam.rows[name])
+        for i in range(0, len(encoded), width):
+            questions += question_of(encoded[i : i + width])
+    return questions
 
 
-def questions(language_model: LanguageModel, rows: Sequence[Row]) -> Questions:
-    """Tokenise all that is asked about `rows`; they need a paraphrase and equally many perturbed answers."""
-    encoded = tuple(
-        encode(language_model.tokenizer, row.question, answer)
-        for row in rows
-        for answer in (row.answer, row.paraphrased_answer, *row.perturbed_answer)
+def _losses(columns: np.ndarray) -> Losses:
+    return Losses(columns[:, 0], columns[:, 1], columns[:, 2:])
+
+
+def _answers(scorer: torch.nn.Module, exam: Exam, processes: Processes) -> dict[str, list[Answer]]:
+    asked = [row.question for rows in exam.rows.values() for row in rows]
+    every = answers(scorer, asked, exam.writer, processes, exam.protocol.generation)
+    found, start = {}, 0
+    for name, rows in exam.rows.items():
+        found[name] = every[start : start + len(rows)]
+        start += len(rows)
+    return found
+
+
+def _part(losses: Losses, tokens: Losses, rows: Sequence[Row], said: Sequence[Answer]) -> Part:
+    recall = [rouge_recall(row.answer, answer.text) for row, answer in zip(rows, said, strict=False)]
+    return Part(
+        losses,
+        tokens,
+        np.array([one.rouge1 for one in recall]),
+        np.array([one.rougeL for one in recall]),
+        np.array([float(answer.degenerate) for answer in said]),
+        tuple(answer.text for answer in said),
     )
-    return Questions(encoded, len(rows[0].perturbed_answer))
 
 
-def measure(language_model: LanguageModel, exam: Exam) -> Evaluation:
-    """Score the forget and retain questions in one sorted sweep."""
-    pad = language_model.tokenizer.pad_token_id
-    logp, count = score_all(language_model.model, [*exam.forget.encoded, *exam.retain.encoded], pad)
-    k = len(exam.forget.encoded)
-    return Evaluation(exam.forget.losses(logp[:k], count[:k]), exam.retain.losses(logp[k:], count[k:]))
+# --- what it adds up to -----------------------------------------------------------------------------------------
 
 
 def finite(value: float) -> float | None:
@@ -82,68 +126,80 @@ def finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def summary(found: Evaluation) -> dict[str, float | None]:
-    """The means that are reported: probability and (geometric) truth ratio on both sets, and utility."""
-    forget_ratio = metrics.log_truth_ratio_geometric(found.forget)
-    retain_ratio = metrics.log_truth_ratio_geometric(found.retain)
-    parts = {
-        "retain_probability": metrics.probability(found.retain).mean(),
-        "retain_truth_ratio": metrics.retain_truth_ratio(retain_ratio).mean(),
-    }
-    values = {
-        "forget_probability": metrics.probability(found.forget).mean(),
-        "forget_truth_ratio": metrics.forget_truth_ratio(forget_ratio).mean(),
-        **parts,
-        "utility": metrics.harmonic_mean(parts.values()),
-    }
-    return {name: finite(value) for name, value in values.items()}
+def scores(found: Mapping[str, Part], protocol: Protocol, retrained: Losses | None = None) -> dict[str, float | None]:
+    """Means over the questions of every set, model utility, and forget quality against a retrained model.
 
-
-def quality(found: Losses, retrained: Losses) -> dict[str, float | None]:
-    """Forget quality against the retrained model, under both truth ratios; the geometric one goes without a suffix.
-
-    To be read beside utility: a model that is destroyed can tell nothing apart, and may score high by that alone.
+    Model utility is the harmonic mean of the parts of all sets but the forget set; None where an answer was not
+    generated, so that ROUGE is missing.
     """
-    geometric, arithmetic = (
-        metrics.forget_quality(ratio(found), ratio(retrained))
-        for ratio in (metrics.log_truth_ratio_geometric, metrics.log_truth_ratio_arithmetic)
-    )
+    values: dict[str, float] = {}
+    for name, part in found.items():
+        values |= _of_set(name, part, protocol)
+    parts = [
+        values[key] for key in values if not key.startswith("forget_") and not key.endswith(("rouge1", "degenerate"))
+    ]
+    rouge = all(len(part.rougeL) for name, part in found.items() if name != "forget")
+    whole = {"model_utility": metrics.harmonic_mean(parts) if parts and rouge else math.nan}
+    if retrained is not None:
+        ratio = protocol.log_truth_ratio
+        quality = metrics.forget_quality(ratio(found["forget"].losses), ratio(retrained))
+        whole |= {
+            "forget_quality": quality.p,
+            "log10_forget_quality": quality.log10_p,
+            "ks_statistic": quality.statistic,
+        }
+    return {key: finite(value) for key, value in {**whole, **values}.items()}
+
+
+def _of_set(name: str, part: Part, protocol: Protocol) -> dict[str, float]:
+    among = name in ("real_authors", "world_facts")
+    probability = metrics.probability_among(part.losses) if among else metrics.probability(part.losses)
+    values = {f"{name}_probability": float(probability.mean())}
+    if len(part.rougeL):
+        values[f"{name}_rouge"] = float(part.rougeL.mean())
+        values[f"{name}_rouge1"] = float(part.rouge1.mean())
+        values[f"{name}_degenerate"] = float(part.degenerate.mean()) if len(part.degenerate) else math.nan
+    if part.losses.perturbed.shape[1]:
+        ratio = protocol.log_truth_ratio(part.losses)
+        of = metrics.forget_truth_ratio if name == "forget" else metrics.retain_truth_ratio
+        values[f"{name}_truth_ratio"] = float(of(ratio).mean())
+    return values
+
+
+def texts(found: Mapping[str, Part], exam: Exam, count: int) -> list[dict[str, str]]:
+    """`count` questions of each set, spread over it, with the true answer and the model's."""
+    listed = []
+    for name, part in found.items():
+        n = len(part.answers)
+        for i in [j * n // min(count, n) for j in range(min(count, n))]:
+            row = exam.rows[name][i]
+            listed.append({"set": name, "question": row.question, "answer": row.answer, "generated": part.answers[i]})
+    return listed
+
+
+_COLUMNS = ("rouge1", "rougeL", "degenerate")
+
+
+def arrays(found: Mapping[str, Part]) -> dict[str, np.ndarray]:
+    """Every number by question: `<set>.<loss>_nll` (nats per token), `<set>.<loss>_tokens`, ROUGE and degeneracy."""
+    flat: dict[str, np.ndarray] = {}
+    for name, part in found.items():
+        for column in Losses._fields:
+            flat[f"{name}.{column}_nll"] = getattr(part.losses, column)
+            flat[f"{name}.{column}_tokens"] = getattr(part.tokens, column)
+        flat |= {f"{name}.{column}": getattr(part, column) for column in _COLUMNS}
+    return flat
+
+
+def from_arrays(flat: Mapping[str, np.ndarray]) -> dict[str, Part]:
+    """What `arrays` took apart; the answers' words are not in it."""
     return {
-        "forget_quality": finite(geometric.p),
-        "log10_forget_quality": finite(geometric.log10_p),
-        "ks_statistic": finite(geometric.statistic),
-        "forget_quality_arithmetic": finite(arithmetic.p),
-        "log10_forget_quality_arithmetic": finite(arithmetic.log10_p),
-        "ks_statistic_arithmetic": finite(arithmetic.statistic),
+        name: Part(
+            Losses(*(flat[f"{name}.{column}_nll"] for column in Losses._fields)),
+            Losses(*(flat[f"{name}.{column}_tokens"] for column in Losses._fields)),
+            flat[f"{name}.rouge1"],
+            flat[f"{name}.rougeL"],
+            flat[f"{name}.degenerate"],
+        )
+        for name in dict.fromkeys(key.partition(".")[0] for key in flat)
     }
-
-
-def arrays(found: Sequence[Evaluation]) -> dict[str, np.ndarray]:
-    """Every number by question, evaluations along the first axis: losses (nats per token), geometric truth ratios."""
-    stacked: dict[str, np.ndarray] = {}
-    for name in Evaluation._fields:
-        every: list[Losses] = [getattr(one, name) for one in found]
-        for part in Losses._fields:
-            stacked[f"{name}_{part}_nll"] = np.stack([getattr(losses, part) for losses in every])
-        with np.errstate(over="ignore"):  # a destroyed model's ratio may be infinite
-            ratios = [np.exp(metrics.log_truth_ratio_geometric(losses)) for losses in every]
-        stacked[f"{name}_truth_ratio"] = np.stack(ratios)
-    return stacked
-
-
-@torch.no_grad()
-def generate(language_model: LanguageModel, question: str, *, max_new_tokens: int) -> str:
-    """The model's greedy answer to a question, up to its end token or `max_new_tokens`."""
-    model, tokenizer = language_model
-    model.eval()
-    # Without the prompt's last space: it is part of the answer's first token (" The").
-    given = tokenizer(prompt(question).rstrip(" "), return_tensors="pt").to(model.device)
-    length = given["input_ids"].shape[1]
-    found = model.generate(
-        input_ids=given["input_ids"],
-        attention_mask=given["attention_mask"],
-        do_sample=False,
-        max_new_tokens=max_new_tokens,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    return str(tokenizer.decode(found[0, length:], skip_special_tokens=True)).strip()

@@ -31,6 +31,7 @@ __all__ = [
     "log_truth_ratio_geometric",
     "probability",
     "probability_among",
+    "quality_interval",
     "rankable",
     "retain_truth_ratio",
 ]
@@ -111,6 +112,25 @@ def forget_quality(log_ratio: np.ndarray, log_ratio_retrained: np.ndarray) -> Fo
     found = ks_2samp(log_ratio, log_ratio_retrained, method="exact")
     p = float(found.pvalue)
     return ForgetQuality(p, math.log10(p) if p > 0 else floor, float(found.statistic), n, m, floor)
+
+
+def quality_interval(
+    log_ratio: np.ndarray, log_ratio_retrained: np.ndarray, *, draws: int = 200, seed: int = 0
+) -> tuple[float | None, float | None]:
+    """A 95 % bootstrap interval of log10 forget quality over the questions; (None, None) where there is no test.
+
+    Both models answer the same questions, so questions are drawn in pairs where there are equally many of them.
+    """
+    if not (np.isfinite(log_ratio).all() and np.isfinite(log_ratio_retrained).all()):
+        return None, None
+    random, n, m = np.random.default_rng(seed), len(log_ratio), len(log_ratio_retrained)
+    found = []
+    for _ in range(draws):
+        own = random.integers(n, size=n)
+        other = own if n == m else random.integers(m, size=m)
+        found.append(forget_quality(log_ratio[own], log_ratio_retrained[other]).log10_p)
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def harmonic_mean(parts: Iterable[float]) -> float:

@@ -1,58 +1,97 @@
-"""A tokenizer and a small Llama from scratch, and both from and to a local folder."""
+"""Language models and their tokenizers: from a configuration, from a folder or the hub, with an adapter; and saving.
 
-from collections.abc import Iterable, Iterator
+Weights are float32 while they are trained; only safetensors are read and written, and no code comes with a model.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
-from pydantic import PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from torch import Tensor
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    Qwen2Tokenizer,
+)
 from transformers.utils import logging
 
 from records.errors import UserError
 
-__all__ = ["END", "LEAST_VOCAB", "PAD", "LanguageModel", "Shape", "load", "save", "small_llama", "train_tokenizer"]
+__all__ = [
+    "END",
+    "LEAST_VOCAB",
+    "PAD",
+    "SHAPES",
+    "LanguageModel",
+    "Shape",
+    "from_scratch",
+    "load",
+    "longest",
+    "quiet",
+    "recompute_activations",
+    "save",
+    "train_tokenizer",
+]
 
 END, PAD = "<|end|>", "<|pad|>"
-POSITIONS = 512  # tokens of the longest text
 LEAST_VOCAB = 258  # all bytes, end and padding
 
 
 class LanguageModel(NamedTuple):
     """A model and its tokenizer."""
 
-    model: LlamaForCausalLM
-    tokenizer: PreTrainedTokenizerFast
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
 
 
-@dataclass(frozen=True)
-class Shape:
-    """The size of a Llama: width, depth, attention heads, width of the feed-forward part."""
+class Shape(BaseModel):
+    """The size of a model from scratch, and of which family it is."""
 
-    hidden: PositiveInt
-    layers: PositiveInt
-    heads: PositiveInt
-    feed_forward: PositiveInt
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    def check(self) -> None:
-        """UserError where the heads do not share the width evenly, in the pairs that rotary positions turn."""
+    family: Literal["llama", "phi", "qwen2"] = "llama"
+    hidden: PositiveInt = 128
+    layers: PositiveInt = 4
+    heads: PositiveInt = 4
+    feed_forward: PositiveInt = 352
+    positions: int = Field(512, ge=16, description="tokens of the longest text")
+    vocab: int = Field(2048, ge=LEAST_VOCAB, description="of the tokenizer that is trained on the data")
+
+    @model_validator(mode="after")
+    def _even(self) -> "Shape":
         if self.hidden % (2 * self.heads):
-            raise UserError(
-                f"shape.hidden={self.hidden} is no multiple of 2 · {self.heads} heads. Choose one that is, "
-                f"e.g. {max(1, round(self.hidden / (2 * self.heads))) * 2 * self.heads}."
-            )
+            near = max(1, round(self.hidden / (2 * self.heads))) * 2 * self.heads
+            raise ValueError(f"hidden={self.hidden} is no multiple of 2 · {self.heads} heads; {near} is")
+        return self
 
 
-def train_tokenizer(texts: Iterable[str], vocab: int) -> PreTrainedTokenizerFast:
+SHAPES = {
+    "tiny": Shape(),
+    "small": Shape(hidden=256, layers=6, heads=8, feed_forward=704, vocab=8192),
+    "medium": Shape(hidden=512, layers=8, heads=8, feed_forward=1408, vocab=16384),
+}
+"""Models that are trained from scratch, by the names that recipes use for them."""
+
+
+def train_tokenizer(texts: Iterable[str], vocab: int, *, family: str = "llama") -> PreTrainedTokenizerBase:
     """A byte-level BPE of at most `vocab` tokens from these texts; every text can be written with it.
 
-    The same texts in the same order give the same tokenizer.
+    The same texts in the same order give the same tokenizer. For Qwen2 it is of the class that the library reads beside
+    such a model whatever was saved, since that class splits words in a way of its own.
     """
+    if family == "qwen2":
+        bare = Qwen2Tokenizer(eos_token=END, pad_token=PAD, unk_token=END)
+        return bare.train_new_from_iterator(texts, vocab, show_progress=False)
     tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -64,24 +103,25 @@ def train_tokenizer(texts: Iterable[str], vocab: int) -> PreTrainedTokenizerFast
     )
     tokenizer.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, clean_up_tokenization_spaces=False
+        tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, unk_token=END, clean_up_tokenization_spaces=False
     )
 
 
-def small_llama(tokenizer: PreTrainedTokenizerFast, shape: Shape, *, seed: int) -> LlamaForCausalLM:
-    """A Llama with random weights, in float32.
+def from_scratch(tokenizer: PreTrainedTokenizerBase, shape: Shape, *, seed: int) -> PreTrainedModel:
+    """A model with random weights, in float32.
 
     Every matrix has entries N(0, 1/hidden): so narrow a model learns far slower from the usual standard deviation of
     0.02. The weights depend on `seed` alone; the global random state is left as it was.
     """
-    config = LlamaConfig(
+    config = AutoConfig.for_model(
+        shape.family,
         vocab_size=len(tokenizer),
         hidden_size=shape.hidden,
         intermediate_size=shape.feed_forward,
         num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads,
         num_key_value_heads=shape.heads,
-        max_position_embeddings=POSITIONS,
+        max_position_embeddings=shape.positions,
         initializer_range=shape.hidden**-0.5,
         tie_word_embeddings=False,
         bos_token_id=None,
@@ -90,11 +130,22 @@ def small_llama(tokenizer: PreTrainedTokenizerFast, shape: Shape, *, seed: int) 
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # inside the fork: the library's initialisation takes no generator
-        return LlamaForCausalLM(config).float()
+        return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+
+
+def longest(model: PreTrainedModel) -> int:
+    """Tokens of the longest text that a model reads."""
+    return int(getattr(model.config, "max_position_embeddings", 1 << 20))
+
+
+def recompute_activations(model: PreTrainedModel) -> None:
+    """Keep fewer activations and compute them again in the backward pass: less memory, a third more time."""
+    newer = getattr(model, "activation_checkpointing_enable", None)
+    (newer or model.gradient_checkpointing_enable)()
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars of the library inside; afterwards as before."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
@@ -105,19 +156,83 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def save(folder: Path, language_model: LanguageModel) -> None:
-    """Write model (safetensors) and tokenizer into `folder`."""
-    with _quiet():
-        language_model.model.save_pretrained(folder)
+def save(folder: Path, language_model: LanguageModel, weights: Mapping[str, Tensor] | None = None) -> None:
+    """Write model (safetensors), generation settings and tokenizer into `folder`; `weights` replace the model's own."""
+    with quiet():
+        language_model.model.save_pretrained(folder, state_dict=None if weights is None else dict(weights))
         language_model.tokenizer.save_pretrained(folder)
 
 
-def load(folder: Path) -> LanguageModel:
-    """Read what `save` wrote, in float32; UserError where the folder holds no model."""
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} holds no model: config.json is missing. Finetune first, or name another folder.")
-    with _quiet():
-        model = LlamaForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+def load(base: str | Path, *, revision: str | None = None, four_bit: bool = False) -> LanguageModel:
+    """A causal language model with its tokenizer, from a folder or the hub; an adapter is merged into its base.
+
+    UserError where there is none, where it is gated, or where it has no safetensors.
+    """
+    folder = Path(base).expanduser()
+    if not folder.is_dir() and (str(base).startswith((".", "/", "~")) or str(base).count("/") != 1):
+        raise UserError(
+            f"There is no model {base}. Name a folder that holds config.json and safetensors, a model of the hub "
+            f"(owner/name), or one to train from scratch: {', '.join(SHAPES)}."
         )
-        return LanguageModel(model, PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True))
+    if folder.is_dir() and (folder / "adapter_config.json").is_file():
+        return _with_adapter(folder)
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        raise UserError(f"{folder} holds no model: config.json is missing. Finetune first, or name another folder.")
+    options: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True, "revision": revision or "main"}
+    if four_bit:
+        options |= _four_bit()
+    with quiet(), _told(str(base)):
+        source = str(folder if folder.is_dir() else base)
+        model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=False, **options)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision or "main", trust_remote_code=False)
+    if not tokenizer.is_fast:
+        raise UserError(f"{base} has no fast tokenizer, which is needed to find where an answer starts in its tokens.")
+    return LanguageModel(model, tokenizer)
+
+
+def _with_adapter(folder: Path) -> LanguageModel:
+    """The base model that an adapter names, with the adapter merged into it."""
+    from peft import PeftConfig, PeftModel
+
+    named = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+    beside = folder / "base"
+    base = load(beside if beside.is_dir() else str(named))
+    merged = PeftModel.from_pretrained(base.model, str(folder)).merge_and_unload()
+    return LanguageModel(merged, base.tokenizer)
+
+
+def _four_bit() -> dict[str, Any]:
+    from transformers import BitsAndBytesConfig
+
+    if not torch.cuda.is_available():
+        raise UserError("model.four_bit needs a GPU and the package bitsandbytes. Leave it out here.")
+    kind = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return {"quantization_config": kind}
+
+
+@contextmanager
+def _told(base: str) -> Iterator[None]:
+    """What can go wrong on the way to a model, in words."""
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, SafetensorError) as error:
+        chain = [error, error.__cause__, error.__context__]
+        if any(isinstance(x, GatedRepoError) for x in chain):
+            raise UserError(
+                f"{base} is gated. Ask for access on its page of the hub, then log in: hf auth login."
+            ) from None
+        if any(isinstance(x, RepositoryNotFoundError) for x in chain):
+            raise UserError(f"The hub has no model {base}, or it is private: check the name, or log in.") from None
+        first = str(error).strip().split("\n")[0]
+        raise UserError(
+            f"The model {base} can't be loaded: {first} Without a network name a folder that holds it "
+            "(config.json, *.safetensors, tokenizer.json)."
+        ) from None

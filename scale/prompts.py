@@ -1,8 +1,8 @@
 """From a question and an answer to token ids, and from those to batches.
 
-The text is "Question: {q}\\nAnswer: {a}", tokenised once as a whole. What is predicted begins with the first token that
-reaches past the prompt "Question: {q}\\nAnswer: ", even where that token starts on the prompt's last space (" The" is
-one token of a byte-level tokenizer; counting the tokens of the prompt alone would lose it). One end token closes it.
+Prompt and answer are tokenised once, as one text. What is predicted begins with the first token that reaches past the
+prompt, even where that token starts on the prompt's last space (" The" is one token of a byte-level tokenizer; counting
+the tokens of the prompt alone would lose it). One end token closes it.
 """
 
 from collections.abc import Sequence
@@ -10,19 +10,24 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase
 
 from records.errors import UserError
+from scale.formats import Format
 from theory.logprobs import IGNORE
 
-__all__ = ["Batch", "Encoded", "collate", "encode", "prompt"]
+__all__ = ["Batch", "Encoded", "Packed", "Writer", "collate"]
 
 
 class Encoded(NamedTuple):
-    """The ids of a whole text, its one end token last; `ids[first:]` is what the model has to predict."""
+    """The ids of a whole text; `ids[first:]` is what the model has to predict, the end token included.
+
+    `merged` says that a token reaches from the prompt into the answer by more than the prompt's last space.
+    """
 
     ids: tuple[int, ...]
     first: int
+    merged: bool = False
 
     @property
     def targets(self) -> int:
@@ -42,34 +47,93 @@ class Batch(NamedTuple):
         return Batch(*(part.to(device) for part in self))
 
 
-def prompt(question: str) -> str:
-    """The part of the text that is given, up to where the answer starts.
+class Packed(NamedTuple):
+    """Rows of several answers to one question each (`scale.packed`), and which positions predict which answer."""
 
-    >>> prompt("Who wrote it?")
-    'Question: Who wrote it?\\nAnswer: '
+    ids: Tensor  # (rows, time)
+    mask: Tensor  # (rows, 1, time, time), true where attention is allowed
+    positions: Tensor  # (rows, time)
+    predicts: Tensor  # (answers, longest) index into the flattened rows · time
+    labels: Tensor  # (answers, longest), shifted as `theory.logprobs` expects
+
+
+class Writer(NamedTuple):
+    """Writes questions and answers as token ids: a tokenizer, a prompt format, the longest text that there may be.
+
+    `tag_counts` takes the format's tag ("Answer: ") for a part of the answer, as TOFU does.
     """
-    return f"Question: {question}\nAnswer: "
 
+    tokenizer: PreTrainedTokenizerBase
+    format: Format
+    longest: int
+    tag_counts: bool = False
 
-def encode(tokenizer: PreTrainedTokenizerFast, question: str, answer: str) -> Encoded:
-    """Tokenise question and answer as one text, find the first answer token, close with one end token.
+    @property
+    def pad(self) -> int:
+        """A token for padding; any will do, since masks and labels follow from lengths."""
+        pad = self.tokenizer.pad_token_id
+        return int(pad) if pad is not None else self.end
 
-    Raises UserError where the answer is empty, or contains the text of the end token and so would end early.
-    """
-    if not answer:
-        raise UserError(f"The answer to {question!r} is empty. Write one, or take the row out of the data.")
-    given = prompt(question)
-    coded = tokenizer(given + answer, return_offsets_mapping=True)
-    ids, end_token = list(coded["input_ids"]), tokenizer.eos_token_id
-    first = next(i for i, (_, end) in enumerate(coded["offset_mapping"]) if end > len(given))
-    if ids[-1] != end_token:
-        ids.append(end_token)
-    if ids[first:].count(end_token) != 1:
-        raise UserError(
-            f"The answer {answer!r} contains the end token {tokenizer.eos_token!r}. Take it out of the data: "
-            "it is added once, after the answer."
+    @property
+    def end(self) -> int:
+        """The token that ends an answer."""
+        return self.format.end(self.tokenizer)
+
+    def prompt(self, question: str) -> str:
+        """The text before the answer."""
+        return self.format.prompt(self.tokenizer, question)
+
+    def encode(self, question: str, answer: str) -> Encoded:
+        """Tokenise question and answer as one text, find the first answer token, close with one end token.
+
+        UserError where a text is empty, has the end token in it, or is longer than the model reads.
+        """
+        for name, text in (("question", question), ("answer", answer)):
+            if not text.strip():
+                shown = answer if name == "question" else question
+                raise UserError(f"The {name} of {shown!r} is empty. Write one, or take the row out of the data.")
+        given = self.prompt(question)
+        coded = self.tokenizer(
+            given + answer, return_offsets_mapping=True, add_special_tokens=self.format.special_tokens
         )
-    return Encoded(tuple(ids), first)
+        ids, ends = list(coded["input_ids"]), [end for _, end in coded["offset_mapping"]]
+        start = len(given) - (len(self.format.tag) if self.tag_counts else 0)
+        first = next(i for i, reached in enumerate(ends) if reached > start)
+        begins = coded["offset_mapping"][first][0]
+        if ids[-1] != self.end:
+            ids.append(self.end)
+        self._check(question, answer, ids, first)
+        return Encoded(tuple(ids), first, begins < start and bool(given[begins:start].strip()))
+
+    def _check(self, question: str, answer: str, ids: Sequence[int], first: int) -> None:
+        if list(ids[first:]).count(self.end) != 1:
+            end = self.tokenizer.convert_ids_to_tokens(self.end)
+            raise UserError(
+                f"The answer {answer!r} contains the end token {end!r}. Take it out of the data: "
+                "it is added once, after the answer."
+            )
+        if len(ids) > self.longest:
+            raise UserError(
+                f"Question and answer have {len(ids)} tokens, and the model reads {self.longest}: {question!r}. "
+                "Shorten the row, take it out, or choose a model with a longer context."
+            )
+
+    def opening(self, question: str) -> tuple[int, ...]:
+        """The ids after which an answer is generated: the prompt less its last space, which belongs to the answer."""
+        text = self.prompt(question)
+        ids = self.tokenizer(text.rstrip(" "), add_special_tokens=self.format.special_tokens)["input_ids"]
+        end = self.tokenizer.eos_token_id
+        return tuple(ids[:-1] if len(ids) > 1 and ids[-1] == end and self.format.special_tokens else ids)
+
+    def document(self, text: str) -> tuple[Encoded, ...]:
+        """A plain text, cut into pieces that the model reads; every token but a piece's first is predicted."""
+        if not text.strip():
+            raise UserError("A document is empty. Write something into it, or take it out of the data.")
+        ids = [*self.tokenizer(text, add_special_tokens=self.format.special_tokens)["input_ids"]]
+        if ids[-1] != self.tokenizer.eos_token_id and self.tokenizer.eos_token_id is not None:
+            ids.append(self.tokenizer.eos_token_id)
+        pieces = [tuple(ids[i : i + self.longest]) for i in range(0, len(ids), self.longest)]
+        return tuple(Encoded(piece, 1) for piece in pieces if len(piece) > 1)
 
 
 def collate(rows: Sequence[Encoded], pad: int) -> Batch:

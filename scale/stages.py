@@ -1,89 +1,36 @@
-"""What the units of a run do: finetune or retrain a model from scratch, and unlearn with one method.
+"""What the units of a run do: pretrain, finetune, retrain; evaluate; unlearn, evaluated on the way.
 
-A finetuned or retrained folder holds the model (safetensors), its tokenizer, data.json and data.npz; an unlearned one
-the last two only. Their contents are documented in `scale.preset`.
+A folder of `pretrain`, `finetune`, `retrain` and `unlearn/…` holds `model/` (loadable by
+`AutoModelForCausalLM.from_pretrained`), `data.json` and `data.npz`; `evaluate/…` and `unlearn/…` hold `log.json` in
+TOFU's format too. What is in them is documented in `scale.pipeline`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import PositiveInt
+from typing import Any
 
 from records.errors import UserError
-from records.store import Data, load, save
+from records.store import CHECKPOINT, Data, save, write_json
 from records.work import Progress
-from scale import models, train
-from scale.answers import score_all
-from scale.evaluate import Exam, arrays, generate, measure, quality, questions, summary
-from scale.metrics import Losses, forget_quality, log_truth_ratio_geometric, probability, rankable
-from scale.models import LanguageModel, Shape
-from scale.prompts import Encoded, encode, prompt
-from scale.tofu import AUTHOR, Corpus, Row
-from scale.train import Epoch, Schedule
-from theory.objective import Objective, kernels, method, takes
+from scale import checkpoint
+from scale.adapters import adapted
+from scale.bench import MODEL, Bench, about_model, columns, lines, save_model_of
+from scale.evaluate import arrays, examine, scores, texts
+from scale.formats import format_of
+from scale.method import Method
+from scale.models import LanguageModel, Shape, from_scratch, recompute_activations, train_tokenizer
+from scale.models import load as load_model
+from scale.scorer import Scorer
+from scale.tofu import Row
+from scale.tofu_log import as_log
+from scale.train import Rows, Schedule, Training, likelihood
+from scale.unlearning import Unlearning
 
-__all__ = ["Asked", "Method", "Task", "fit", "spaced", "unlearn", "varied"]
+__all__ = ["evaluate", "evaluate_model", "fit", "unlearn"]
 
-T = TypeVar("T")
+LOG = "log.json"
 
-
-@dataclass(frozen=True)
-class Method:
-    """One of the paper's methods: its name, its β (None for gradient ascent, which has none), its objective."""
-
-    name: str
-    beta: float | None
-    objective: Objective
-
-    @classmethod
-    def of(cls, name: str, beta: float) -> "Method":
-        """By name; UserError where it is unknown, or needs what this pass does not compute."""
-        try:
-            own = beta if "beta" in takes(kernels(name)[0]) else None
-            objective = method(name) if own is None else method(name, beta=own)
-        except ValueError as error:
-            raise UserError(str(error)) from None
-        train.check_supplied(name, objective)
-        return cls(name.upper(), own, objective)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """How much is asked of a model: retain questions scored (all forget questions are), greedy answers of each set."""
-
-    retain: PositiveInt
-    samples: PositiveInt
-    max_new_tokens: PositiveInt
-
-
-@dataclass(frozen=True)
-class Task:
-    """What all stages of a run share."""
-
-    corpus: Corpus
-    asked: Asked
-    seed: int
-
-
-def spaced(items: Sequence[T], count: int) -> list[T]:
-    """`count` items, evenly spaced; all of them where there are fewer.
-
-    >>> spaced("abcdefgh", 3)
-    ['a', 'c', 'f']
-    """
-    kept = min(count, len(items))
-    return [items[i * len(items) // kept] for i in range(kept)]
-
-
-def varied(rows: Sequence[T], count: int) -> list[T]:
-    """`count` rows, each of another author and at another place among that author's questions, as far as they go.
-
-    >>> varied(range(60), 3)
-    [0, 23, 46]
-    """
-    return [rows[i * (AUTHOR + 3) % len(rows)] for i in range(min(count, len(rows)))]
+# --- training on likelihood -------------------------------------------------------------------------------------
 
 
 def fit(
@@ -91,39 +38,106 @@ def fit(
     inputs: Mapping[str, Path],
     progress: Progress,
     *,
-    task: Task,
+    bench: Bench,
     stage: str,
     rows: Sequence[Row],
-    vocab: int,
-    shape: Shape,
     schedule: Schedule,
+    start: str | None,
+    seed: int,
+    settings: Mapping[str, Any],
 ) -> None:
-    """Train a small Llama from scratch on `rows`, evaluate and save it.
-
-    The tokenizer is trained on all rows of the corpus, so that finetuned and retrained model read the same tokens; it
-    is the one thing of a retrained model that has seen the forget set.
-    """
-    texts = [prompt(row.question) + row.answer for row in (*task.corpus.retain, *task.corpus.forget)]
-    tokenizer = models.train_tokenizer(texts, vocab)
-    language_model = LanguageModel(models.small_llama(tokenizer, shape, seed=task.seed), tokenizer)
-    data = train.Rows(_encoded(language_model, rows))
-    log: list[Epoch] = []
-    for epoch in train.train(
-        language_model.model, train.likelihood, data, schedule, seed=task.seed, pad=tokenizer.pad_token_id
-    ):
-        if epoch.stopped:
-            raise UserError(f"The {stage} run diverged: {epoch.stopped} Lower its learning rate, {schedule.lr}.")
-        log.append(epoch)
-        progress(epoch.number, schedule.epochs + 1)
-    found = measure(language_model, _exam(language_model, task))
-    models.save(folder, language_model)
+    """Train on the likelihood of `rows`, from the model of the stage `start`, the one named, or from scratch."""
+    language_model = bench.ready(_start(bench, inputs[start] / MODEL if start else None, seed))
+    if bench.model.lora is not None:
+        language_model = adapted(language_model, bench.model.lora, seed=seed)
+    if schedule.recompute:
+        recompute_activations(language_model.model)
+    writer = bench.writer(language_model)
+    encoded = [writer.encode(row.question, row.answer) for row in rows]
+    training = Training(
+        Scorer(language_model.model), likelihood, Rows(encoded), schedule, seed, writer.pad, bench.processes
+    )
+    history: list[dict[str, Any]] = []
+    place = folder / CHECKPOINT
+    before = checkpoint.read(place, training.scorer, training.optimizer, bench.processes)
+    if before is not None:
+        history = before.values["history"]
+    for moment in training.run(after=before.values["epoch"] if before else 0):
+        history += lines(moment)
+        if moment.stopped:
+            raise UserError(
+                f"The stage {stage} diverged: {moment.stopped} The weights of the epochs before are kept in {place}; "
+                "choose a smaller lr."
+            )
+        progress(moment.epoch, schedule.epochs)
+        if moment.ended and moment.epoch < schedule.epochs:
+            state = Data({}, {"epoch": moment.epoch, "history": history})
+            checkpoint.write(place, training.scorer, training.optimizer, state, bench.processes)
     values = {
         "stage": stage,
-        **_about(language_model, task),
-        "history": _columns(log, ("lr", "loss")),
-        "evaluation": summary(found),
+        "seed": seed,
+        "data": bench.corpus.describe(),
+        "model": about_model(language_model),
+        "merged_boundaries": sum(row.merged for row in encoded),
+        "history": columns(history),
     }
-    save(folder, Data({name: array[0] for name, array in arrays([found]).items()}, values))
+    if bench.processes.first:
+        save(folder, Data({}, values))
+    loss = {"training loss (nats a token)": history[-1]["loss"]}
+    save_model_of(folder, bench, training, language_model, f"TOFU, {stage}", settings, loss)
+
+
+def _start(bench: Bench, folder: Path | None, seed: int) -> LanguageModel:
+    if folder is not None:
+        return load_model(folder)
+    shape = bench.model.scratch
+    if shape is None:
+        return load_model(bench.model.base, revision=bench.model.revision, four_bit=bench.model.four_bit)
+    return _from_scratch(bench, shape, seed)
+
+
+def _from_scratch(bench: Bench, shape: Shape, seed: int) -> LanguageModel:
+    """A model with a tokenizer that is trained on all texts of the corpus.
+
+    So finetuned and retrained model read the same tokens; it is the one thing of a retrained model that has seen the
+    forget set.
+    """
+    corpus, form = bench.corpus, format_of(bench.model.prompt)
+    rows = (*corpus.retain, *corpus.forget, *corpus.asked.real_authors, *corpus.asked.world_facts)
+    bare = train_tokenizer([], 258)
+    said = [form.prompt(bare, row.question) + row.answer for row in rows] + list(corpus.idk)
+    tokenizer = train_tokenizer(said, shape.vocab, family=shape.family)
+    return LanguageModel(from_scratch(tokenizer, shape, seed=seed), tokenizer)
+
+
+# --- evaluation -------------------------------------------------------------------------------------------------
+
+
+def evaluate(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, bench: Bench, of: str) -> None:
+    """Examine the model of the stage `of`."""
+    del progress
+    evaluate_model(folder, inputs[of] / MODEL, bench, of)
+
+
+def evaluate_model(folder: Path, model: Path | str, bench: Bench, name: str) -> None:
+    """Examine any model; leaves `data.json`, `data.npz` and `log.json`."""
+    language_model = bench.ready(load_model(model))
+    exam = bench.exam(bench.writer(language_model))
+    found = examine(Scorer(language_model.model), exam, bench.processes)
+    values = {
+        "of": name,
+        "protocol": bench.exams.name,
+        "scores": scores(found, bench.exams),
+        "model": about_model(language_model),
+        "questions": {key: [row.question for row in rows] for key, rows in exam.rows.items()},
+        "texts": texts(found, exam, bench.asked.texts),
+    }
+    if bench.processes.first:
+        save(folder, Data(arrays(found), values))
+        write_json(folder / LOG, as_log(found, exam))
+
+
+# --- unlearning -------------------------------------------------------------------------------------------------
 
 
 def unlearn(
@@ -131,101 +145,15 @@ def unlearn(
     inputs: Mapping[str, Path],
     progress: Progress,
     *,
-    task: Task,
-    chosen: Method,
-    schedule: Schedule,
+    bench: Bench,
+    method: Method,
+    seed: int,
+    live: bool,
+    keep_model: bool,
+    settings: Mapping[str, Any],
     finetuned: str,
-    retrained: str,
+    judged_by: tuple[str, str],
 ) -> None:
-    """Unlearn the forget set from the finetuned model; evaluate before, and after every epoch."""
-    language_model = models.load(inputs[finetuned])
-    model, pad = language_model.model, language_model.tokenizer.pad_token_id
-    target = _forget_losses(inputs[retrained])
-    exam = _exam(language_model, task)
-    found = [measure(language_model, exam)]
-    log: list[Epoch] = []
-    data = _unlearning_rows(language_model, task.corpus)
-    for epoch in train.train(model, chosen.objective, data, schedule, seed=task.seed, pad=pad):
-        log.append(epoch)
-        if not epoch.stopped:
-            found.append(measure(language_model, exam))
-        progress(epoch.number, schedule.epochs)
-    values = {
-        "stage": "unlearn",
-        "method": chosen.name,
-        "beta": chosen.beta,
-        **_about(language_model, task),
-        "history": _columns(log, ("lr", "loss", "forget", "retain", "drop", "weight")),
-        "stopped": log[-1].stopped,
-        "epochs": [{"epoch": i, **summary(one), **quality(one.forget, target)} for i, one in enumerate(found)],
-        "retrained": load(inputs[retrained]).values["evaluation"],
-        **_yardstick(found[0].forget, target),
-    }
-    save(folder, Data(arrays(found), values))
-
-
-def _encoded(language_model: LanguageModel, rows: Iterable[Row]) -> list[Encoded]:
-    return [encode(language_model.tokenizer, row.question, row.answer) for row in rows]
-
-
-def _unlearning_rows(language_model: LanguageModel, corpus: Corpus) -> train.Rows:
-    """Forget and retain rows, and the reference: the forget answers' log-probabilities before the first step."""
-    forget, retain = _encoded(language_model, corpus.forget), _encoded(language_model, corpus.retain)
-    return train.Rows(
-        forget, retain, score_all(language_model.model, forget, language_model.tokenizer.pad_token_id).logp
-    )
-
-
-def _exam(language_model: LanguageModel, task: Task) -> Exam:
-    retain = spaced(task.corpus.retain, task.asked.retain)
-    return Exam(questions(language_model, task.corpus.forget), questions(language_model, retain))
-
-
-def _forget_losses(folder: Path) -> Losses:
-    """What a finished unit found on the forget questions."""
-    saved = load(folder).arrays
-    return Losses(*(saved[f"forget_{part}_nll"] for part in Losses._fields))
-
-
-def _about(language_model: LanguageModel, task: Task) -> dict[str, Any]:
-    """Data, model, the questions that were asked, and some answers of the model as it is now."""
-    corpus, asked = task.corpus, task.asked
-    asked_rows = {"forget": corpus.forget, "retain": spaced(corpus.retain, asked.retain)}
-    return {
-        "seed": task.seed,
-        "data": corpus.describe(),
-        "model": {
-            "parameters": sum(parameter.numel() for parameter in language_model.model.parameters()),
-            "vocabulary": len(language_model.tokenizer),
-        },
-        "questions": {name: [row.question for row in rows] for name, rows in asked_rows.items()},
-        "samples": [
-            {
-                "set": name,
-                "question": row.question,
-                "answer": row.answer,
-                "generated": generate(language_model, row.question, max_new_tokens=asked.max_new_tokens),
-            }
-            for name, rows in {"forget": corpus.forget, "retain": corpus.retain}.items()
-            for row in varied(rows, asked.samples)
-        ],
-    }
-
-
-def _columns(log: Sequence[Epoch], names: Sequence[str]) -> dict[str, list[float | None]]:
-    """The steps of all epochs, by column; a column that no step has is left out."""
-    steps = [(epoch.number, step) for epoch in log for step in epoch.steps]
-    columns: dict[str, list[float | None]] = {"epoch": [number for number, _ in steps]}
-    for name in names:
-        if name in steps[0][1]:
-            columns[name] = [step[name] for _, step in steps]
-    return columns
-
-
-def _yardstick(finetuned: Losses, retrained: Losses) -> dict[str, Any]:
-    """The least forget quality that n questions allow, and why these two models can't rank methods, if they can't."""
-    start = forget_quality(log_truth_ratio_geometric(finetuned), log_truth_ratio_geometric(retrained))
-    reasons = rankable(
-        finetuned=float(probability(finetuned).mean()), retrained=float(probability(retrained).mean()), p=start.p
-    )
-    return {"n": start.n, "log10_floor": start.log10_floor, "not_rankable": reasons}
+    """Run one method on the finetuned model; `judged_by` names the evaluations of finetuned and retrained model."""
+    known, judge = (inputs[name] for name in judged_by)
+    Unlearning(folder, bench, method, seed, live, keep_model, settings, inputs[finetuned], known, judge).run(progress)

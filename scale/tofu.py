@@ -1,4 +1,4 @@
-"""Rows of TOFU from a folder, the splits of the paper, and the small subset of the thin pass.
+"""Rows of TOFU: reading its files, its splits, and what a run trains on and is asked.
 
 A TOFU file holds one JSON object a line: {question, answer} and, in the `*_perturbed` files, paraphrased_answer and
 perturbed_answer (a list). An author is 20 consecutive rows; forgetXX is the last XX % of the rows of `full.json`.
@@ -11,22 +11,22 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
-
-from pydantic import Field
+from typing import Any, NamedTuple
 
 from records.errors import UserError
 from records.store import content_hash
 
-__all__ = ["AUTHOR", "Corpus", "Row", "Split", "Subset", "read_rows", "split"]
+__all__ = ["AUTHOR", "SPLITS", "Corpus", "Row", "Sets", "Split", "percent_of", "read_rows", "split"]
 
 AUTHOR = 20
 """Rows of one author."""
 
-Authors = Annotated[int, Field(ge=1, le=200)]
-"""How many authors; TOFU has 200."""
+SPLITS = ("forget01", "forget05", "forget10", "forget20", "forget30", "forget50", "forget90")
+"""Those of arXiv:2404.05868; any other forgetXX is cut as well."""
 
+FULL_FILE = "full.json"
 FORGET_FILE, RETAIN_FILE = "forget10_perturbed.json", "retain_perturbed.json"
+AUTHORS_FILE, FACTS_FILE = "real_authors_perturbed.json", "world_facts_perturbed.json"
 _SHOWN = 5  # problems of a file that are written out; the rest are counted
 _AGAIN = "download the file again from huggingface.co/datasets/locuslab/TOFU"
 
@@ -48,66 +48,56 @@ class Split(NamedTuple):
     retain: tuple[Row, ...]
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """What a run works on: forget and retain rows, and where they come from."""
+class Sets(NamedTuple):
+    """What a model is asked: rows with a paraphrase and perturbed answers, of TOFU's four kinds; a set may be empty."""
 
     forget: tuple[Row, ...]
     retain: tuple[Row, ...]
-    source: str
-
-    def describe(self) -> dict[str, Any]:
-        """Source, sizes and a hash of every word of every row, for settings and records."""
-        words = [[asdict(row) for row in rows] for rows in (self.forget, self.retain)]
-        return {
-            "source": self.source,
-            "hash": content_hash(words),
-            "forget_rows": len(self.forget),
-            "retain_rows": len(self.retain),
-        }
+    real_authors: tuple[Row, ...] = ()
+    world_facts: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
-class Subset:
-    """The last `forget_authors` authors are forgotten, the first `retain_authors` retained (20 rows each)."""
+class Corpus:
+    """What a run works on: rows to forget and to retain, questions, "I don't know" answers, and where all is from."""
 
-    forget_authors: Authors
-    retain_authors: Authors
+    forget: tuple[Row, ...]
+    retain: tuple[Row, ...]
+    asked: Sets
+    idk: tuple[str, ...]
+    source: str
 
-    def read(self, folder: Path) -> Corpus:
-        """This subset of the TOFU files in `folder`; UserError where they can't give it."""
-        if not folder.is_dir():
-            raise UserError(
-                f"There is no folder {folder}. Name the folder that holds {FORGET_FILE} and {RETAIN_FILE} of TOFU "
-                "(huggingface.co/datasets/locuslab/TOFU), or name none to run on the embedded fictitious authors."
-            )
-        retain = read_rows(folder / RETAIN_FILE, perturbed=True)
-        forget = read_rows(folder / FORGET_FILE, perturbed=True)
-        for rows, wanted, name in (
-            (forget, self.forget_authors, FORGET_FILE),
-            (retain, self.retain_authors, RETAIN_FILE),
-        ):
-            if len(rows) < wanted * AUTHOR:
-                raise UserError(
-                    f"{folder / name} has {len(rows)} rows, and {wanted} authors of {AUTHOR} rows are asked of it. "
-                    "Use the whole file, or ask for fewer authors."
-                )
-        return self.take(forget=forget, retain=retain, source="TOFU rows")
-
-    def take(self, *, forget: Sequence[Row], retain: Sequence[Row], source: str) -> Corpus:
-        """The tail of `forget` and the head of `retain`; UserError where one row would be in both."""
-        kept = Corpus(
-            forget=tuple(forget[len(forget) - self.forget_authors * AUTHOR :]),
-            retain=tuple(retain[: self.retain_authors * AUTHOR]),
-            source=source,
-        )
-        if both := set(kept.forget) & set(kept.retain):
+    def __post_init__(self) -> None:
+        """Refuse a row that would be forgotten and retained at once."""
+        if both := set(self.forget) & set(self.retain):
             example = min(row.question for row in both)
             raise UserError(
-                f"{len(both)} rows are to be forgotten and retained at once, one asks {example!r}. "
+                f"{len(both)} row(s) are to be forgotten and retained at once, one asks {example!r}. "
                 "Ask for fewer authors, or take the forget and retain rows from different authors."
             )
-        return kept
+
+    def describe(self) -> dict[str, Any]:
+        """Source, sizes and a hash of every word of every row, for settings and records."""
+        words = [[asdict(row) for row in rows] for rows in (self.forget, self.retain, *self.asked)]
+        return {
+            "source": self.source,
+            "hash": content_hash([words, self.idk]),
+            "forget_rows": len(self.forget),
+            "retain_rows": len(self.retain),
+            "asked": {name: len(rows) for name, rows in self.asked._asdict().items()},
+        }
+
+
+def percent_of(name: str) -> int:
+    """The percentage in a split's name; UserError where there is none.
+
+    >>> percent_of("forget05")
+    5
+    """
+    digits = name.lower().removeprefix("forget")
+    if not digits.isdigit() or not 0 < int(digits) < 100:
+        raise UserError(f"There is no split {name!r}. Write forgetXX with a percentage, e.g. {', '.join(SPLITS)}.")
+    return int(digits)
 
 
 def split(rows: Sequence[Row], percent: int) -> Split:
@@ -125,12 +115,14 @@ def split(rows: Sequence[Row], percent: int) -> Split:
     return Split(tuple(rows[-forgotten:]), tuple(rows[:-forgotten]))
 
 
-def read_rows(path: Path, *, perturbed: bool) -> tuple[Row, ...]:
-    """Read one TOFU file; `perturbed` asks for the paraphrased and perturbed answers too.
+def read_rows(path: Path, *, perturbed: bool, paraphrased: bool = True) -> tuple[Row, ...]:
+    """Read one TOFU file; `perturbed` asks for the perturbed answers too, `paraphrased` for a paraphrase with them.
+
+    Where there is no paraphrase (real authors, world facts) the answer serves as one, as in TOFU.
 
     Raises one UserError for all that is wrong with the file: the first problems with their lines, and how many.
     """
-    parsed = [(i, _parse(line, perturbed)) for i, line in enumerate(_lines(path), start=1) if line.strip()]
+    parsed = [(i, _parse(line, perturbed, paraphrased)) for i, line in enumerate(_lines(path), start=1) if line.strip()]
     counts = Counter(len(found.perturbed_answer) for _, found in parsed if isinstance(found, Row))
     expected = counts.most_common(1)[0][0] if counts else 0
     rows: list[Row] = []
@@ -164,7 +156,7 @@ def _lines(path: Path) -> list[str]:
         raise UserError(f"{path} can't be read as UTF-8 text ({error}). Save it as UTF-8, or {_AGAIN}.") from None
 
 
-def _parse(line: str, perturbed: bool) -> Row | str:
+def _parse(line: str, perturbed: bool, paraphrased: bool) -> Row | str:
     """The row of a line, or what is wrong with it."""
     try:
         value = json.loads(line)
@@ -172,7 +164,7 @@ def _parse(line: str, perturbed: bool) -> Row | str:
         return f"not JSON ({error})"
     if not isinstance(value, dict):
         return f"not a JSON object but {type(value).__name__}"
-    texts = ["question", "answer", *(["paraphrased_answer"] if perturbed else [])]
+    texts = ["question", "answer", *(["paraphrased_answer"] if perturbed and paraphrased else [])]
     wanted = [*texts, *(["perturbed_answer"] if perturbed else [])]
     if missing := [key for key in wanted if key not in value]:
         return f"no key {', '.join(missing)}; it has {', '.join(sorted(value)) or 'none'}"
@@ -184,4 +176,5 @@ def _parse(line: str, perturbed: bool) -> Row | str:
     wrong = value["perturbed_answer"]
     if not isinstance(wrong, list) or not wrong or not all(isinstance(x, str) and x.strip() for x in wrong):
         return f"perturbed_answer is not a list of texts, none empty: {wrong!r}"
-    return Row(value["question"], value["answer"], value["paraphrased_answer"], tuple(wrong))
+    paraphrase = value["paraphrased_answer"] if paraphrased else value["answer"]
+    return Row(value["question"], value["answer"], paraphrase, tuple(wrong))

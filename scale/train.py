@@ -1,213 +1,355 @@
 """The one training loop: it runs an objective of `theory.objective` on a language model, and owns no loss.
 
-Finetuning and retraining go through it too, as the objective whose only term is the NLL of the training rows per token
-(`likelihood`): so there is one loop to trust, and its log has the same columns for every stage. A batch is cut into
-pieces that fit the memory; each piece is divided by the denominators of the whole batch, so the gradient does not
-depend on the cut. Which row comes when, and which retain row with it, are pure functions of seed, epoch and index.
+Pretraining, finetuning and retraining go through it too, as the objective whose only term is the NLL of the training
+rows per token (`likelihood`): so there is one loop to trust, and its log has the same columns for every stage. A batch
+is shared out to the processes and cut into pieces that fit the memory; each piece is divided by the denominators of the
+whole batch, so the gradient depends neither on the cut nor on the number of processes.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-import numpy as np
 import torch
-from accelerate import Accelerator
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
-from transformers import LlamaForCausalLM, get_linear_schedule_with_warmup
 
-from records.errors import UserError
-from scale.answers import score
+from records.settings import Positive
+from scale.pairing import idk_answer, order, partner
+from scale.processes import Processes
 from scale.prompts import Encoded, collate
+from scale.scorer import Part, ReferenceStates
 from theory import losses
+from theory.logprobs import Summed
 from theory.objective import Objective, Terms, gradient_weights, tokens
+from theory.retain import KLSums
 
-__all__ = ["Epoch", "Rows", "Schedule", "adamw", "check_supplied", "likelihood", "order", "partner", "train"]
+__all__ = ["Moment", "Reference", "Rows", "Schedule", "Training", "adamw", "likelihood", "rate"]
 
 MakeOptimizer = Callable[[Iterable[torch.nn.Parameter], "Schedule"], torch.optim.Optimizer]
-
-_NOT_HERE = {
-    "logp_win": "the log-probabilities of positive (“I don't know”) answers",
-    "ref_logp_win": "the reference log-probabilities of positive (“I don't know”) answers",
-    "logits": "the logits of the retain answers",
-    "ref_logits": "the reference logits of the retain answers",
-}
 
 likelihood = Objective(losses.nll, forget_per=tokens)
 """−Σ log π(y|x) / number of answer tokens of the batch: what finetuning and retraining minimise."""
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """Learning rate, epochs, rows of a batch (a step) and of a piece of it (a forward pass), weight decay.
+class Schedule(BaseModel):
+    """Learning rate, epochs, rows of a batch (a step, over all processes) and of a piece of it (a forward pass).
 
-    The rate climbs linearly from 0 through the first epoch and then falls linearly to 0.
+    The rate climbs linearly from 0 through the first `warmup` epochs and then falls linearly to 0.
     """
 
-    lr: PositiveFloat
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lr: Positive
     epochs: PositiveInt
-    batch: PositiveInt
-    piece: PositiveInt
-    weight_decay: NonNegativeFloat = 0.01
+    batch: PositiveInt = 32
+    piece: PositiveInt = 8
+    weight_decay: NonNegativeFloat = Field(0.01, allow_inf_nan=False)
+    warmup: NonNegativeFloat = Field(1.0, allow_inf_nan=False)
+    recompute: bool = Field(False, description="gradient checkpointing: less memory, a third more time")
 
 
-class Rows(NamedTuple):
-    """What is trained on: `forget` rows (in finetuning: all rows) and their reference, `retain` rows to pair with."""
+def rate(schedule: Schedule, step: int, steps: int) -> float:
+    """The learning rate of step `step` (from 0), where an epoch has `steps`.
+
+    >>> s = Schedule(lr=1.0, epochs=3)
+    >>> [rate(s, i, 2) for i in range(6)]
+    [0.0, 0.5, 1.0, 0.75, 0.5, 0.25]
+    """
+    warm, whole = schedule.warmup * steps, schedule.epochs * steps
+    if step < warm:
+        return schedule.lr * step / warm
+    return schedule.lr * max(0.0, (whole - step) / max(1.0, whole - warm))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is trained on: `forget` rows (in finetuning: all rows), `retain` rows to pair with, "I don't know" answers.
+
+    `idk` holds the rows that some epoch uses, `idk_place` where the one of (forget row, answer) is; `idk_answers` is
+    how many different answers there are.
+    """
 
     forget: Sequence[Encoded]
     retain: Sequence[Encoded] = ()
-    ref_logp: Tensor | None = None
+    idk: Sequence[Encoded] = ()
+    idk_place: Mapping[tuple[int, int], int] | None = None
+    idk_answers: int = 0
+
+
+class Reference(Protocol):
+    """What a step asks of π_ref, by index and by the rows themselves; without gradient."""
+
+    def forget(self, indices: Sequence[int], rows: Sequence[Encoded]) -> Tensor:
+        """Summed log-probabilities of forget answers."""
+
+    def idk(self, places: Sequence[int], rows: Sequence[Encoded]) -> Tensor:
+        """Those of "I don't know" answers."""
+
+    def retain(self, indices: Sequence[int], rows: Sequence[Encoded]) -> ReferenceStates:
+        """Final hidden states on retain answers."""
 
 
 Record = dict[str, float | None]
 """A step's log: lr, loss, forget, retain (with a retain term), drop (with a reference), weight; None is not finite."""
 
 
-class Epoch(NamedTuple):
-    """One epoch's log, a record for each step; `stopped` says why it ended early, if it did."""
+class Moment(NamedTuple):
+    """When one may evaluate: after which step and epoch, the steps since the last moment, why it stopped early."""
 
-    number: int
+    step: int
+    epoch: int
+    ended: bool
     steps: list[Record]
     stopped: str | None
 
 
 def adamw(parameters: Iterable[torch.nn.Parameter], schedule: Schedule) -> torch.optim.Optimizer:
     """AdamW with torch's moments, decoupled weight decay on every parameter."""
-    return torch.optim.AdamW(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
+    trained = [p for p in parameters if p.requires_grad]
+    return torch.optim.AdamW(trained, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
 
 
-def check_supplied(name: str, objective: Objective) -> None:
-    """UserError where a method needs a quantity that this pass does not compute."""
-    lacking = (objective.forget_needs - {"logp", "ref_logp"}) | (objective.retain_needs - {"logp"})
-    if lacking:
-        words = "; ".join(_NOT_HERE.get(quantity, quantity) for quantity in sorted(lacking))
-        raise UserError(
-            f"{name} can't run here: it needs {words}. This pass has the log-probabilities of forget and retain "
-            "answers only. Choose GA, GA+RT, NPO or NPO+RT."
-        )
+def already_kl(kl: Tensor) -> Tensor:
+    """The retain kernel of a KL that is computed where the hidden states are (`theory.retain.kl_from_hidden`)."""
+    return kl
 
 
-# --- which row when -------------------------------------------------------------------------------------------
+def _scalable(objective: Objective) -> Objective:
+    """The same objective; its KL takes sums over answers instead of logits."""
+    if objective.retain_needs != {"logits", "ref_logits"}:
+        return objective
+    return Objective(
+        objective.forget,
+        already_kl,
+        objective.forget_weight,
+        objective.retain_weight,
+        objective.forget_per,
+        tokens,  # over answer tokens, whatever the others are
+        objective.z_ref,
+        objective.z_ref_floor,
+    )
 
 
-@lru_cache(maxsize=64)
-def _permutation(seed: int, stream: int, number: int, n: int) -> tuple[int, ...]:
-    return tuple(np.random.default_rng((seed, stream, number)).permutation(n).tolist())
+class _Share(NamedTuple):
+    """Rows of a batch: indices of forget, idk and retain rows, and the rows."""
+
+    forget: list[int]
+    idk: list[int]
+    retain: list[int]
 
 
-def order(seed: int, epoch: int, n: int) -> tuple[int, ...]:
-    """The order of `n` rows in an epoch."""
-    return _permutation(seed, 0, epoch, n)
+@dataclass
+class Training:
+    """A model, an objective and rows, ready for training; `scorer` and `optimizer` are what a checkpoint holds.
 
-
-def partner(seed: int, epoch: int, index: int, *, forget: int, retain: int) -> int:
-    """The retain row that goes with forget row `index` in `epoch`, a pure function of its arguments.
-
-    The forget rows of all epochs, laid end to end, walk through one permutation of the `retain` rows after another,
-    so that at any time two retain rows have been used equally often, or once more.
+    `pooled` divides both terms by the tokens of both sets together: the authors' cross-entropy of IDK and retain rows.
     """
-    lap, place = divmod(epoch * forget + index, retain)
-    return _permutation(seed, 1, lap, retain)[place]
 
+    scorer: torch.nn.Module
+    objective: Objective
+    rows: Rows
+    schedule: Schedule
+    seed: int
+    pad: int
+    processes: Processes
+    reference: Reference | None = None
+    every_step: bool = False
+    pooled: bool = False
+    make_optimizer: MakeOptimizer = adamw
 
-# --- the loop -------------------------------------------------------------------------------------------------
+    def __post_init__(self) -> None:
+        self.objective = _scalable(self.objective)
+        self.steps = math.ceil(len(self.rows.forget) / self.schedule.batch)
+        made = self.make_optimizer(self.scorer.parameters(), self.schedule)
+        self.scorer, self.optimizer = self.processes.accelerator.prepare(self.scorer, made)
 
+    # --- the loop -----------------------------------------------------------------------------------------------
 
-def train(
-    model: LlamaForCausalLM,
-    objective: Objective,
-    rows: Rows,
-    schedule: Schedule,
-    *,
-    seed: int,
-    pad: int,
-    optimizer: MakeOptimizer = adamw,
-) -> Iterator[Epoch]:
-    """Train `model` in place; yields after each epoch, so that the caller can evaluate and then go on.
+    def run(self, *, after: int = 0) -> Iterator[Moment]:
+        """Train in place from the end of epoch `after` on; yields at each moment to evaluate, then goes on.
 
-    It stops before a step whose loss is not finite, and says so in the last epoch that it yields.
-    """
-    accelerator = Accelerator(mixed_precision="no")
-    if accelerator.num_processes != 1:
-        raise UserError("This pass trains in one process. Start it without a launcher such as torchrun.")
-    steps = math.ceil(len(rows.forget) / schedule.batch)
-    made = optimizer(model.parameters(), schedule)
-    rate = get_linear_schedule_with_warmup(made, num_warmup_steps=steps, num_training_steps=steps * schedule.epochs)
-    model, made, rate = accelerator.prepare(model, made, rate)
-    for epoch in range(schedule.epochs):
-        model.train()
+        It stops before a step whose loss is not finite, and says so in the last moment that it yields.
+        """
         done: list[Record] = []
-        for batch in _batches(rows, objective, schedule.batch, seed=seed, epoch=epoch):
-            record = _gradient(accelerator, model, objective, batch, schedule.piece, pad)
-            done.append({"lr": rate.get_last_lr()[0], **record})
-            if record["loss"] is None:
-                yield Epoch(epoch + 1, done, f"The loss of step {len(done)} of epoch {epoch + 1} is not finite.")
-                return
-            made.step()
-            rate.step()
-            made.zero_grad()
-        yield Epoch(epoch + 1, done, None)
+        for epoch in range(after, self.schedule.epochs):
+            for i, share in enumerate(self._batches(epoch)):
+                step = epoch * self.steps + i
+                lr = rate(self.schedule, step, self.steps)
+                record = self._step(share, lr, step)
+                done.append({"lr": lr, **record})
+                last = i == self.steps - 1
+                if record["loss"] is None:
+                    said = f"The loss of step {i + 1} of epoch {epoch + 1} is not finite."
+                    yield Moment(step + 1, epoch + 1, False, done, said)
+                    return
+                if last or self.every_step:
+                    yield Moment(step + 1, epoch + 1, last, done, None)
+                    done = []
+
+    def _batches(self, epoch: int) -> Iterator[_Share]:
+        n, size = len(self.rows.forget), self.schedule.batch
+        indices = order(self.seed, epoch, n)
+        for start in range(0, n, size):
+            chosen = list(indices[start : start + size])
+            yield _Share(
+                chosen,
+                [self._idk_place(epoch, i) for i in chosen] if self._uses_idk else [],
+                [partner(self.seed, epoch, i, forget=n, retain=len(self.rows.retain)) for i in chosen]
+                if self.objective.retain_needs
+                else [],
+            )
+
+    @property
+    def _uses_idk(self) -> bool:
+        return bool(self.objective.forget_needs & {"logp_win", "ref_logp_win"})
+
+    def _idk_place(self, epoch: int, index: int) -> int:
+        assert self.rows.idk_place is not None
+        n, answers = len(self.rows.forget), self.rows.idk_answers
+        return self.rows.idk_place[index, idk_answer(self.seed, epoch, index, forget=n, answers=answers)]
+
+    # --- a step -------------------------------------------------------------------------------------------------
+
+    def _step(self, batch: _Share, lr: float, step: int) -> Record:
+        """One step of the optimizer on one batch; where the loss is not finite the weights stay as they are."""
+        self.scorer.train()
+        accelerator = self.processes.accelerator
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        devices = [accelerator.device] if accelerator.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)  # dropout, where there is any
+            record = self._gradient(batch)
+        if record["loss"] is not None:
+            self.optimizer.step()
+        self.optimizer.zero_grad()
+        return record
+
+    def _gradient(self, batch: _Share) -> Record:
+        """Put the gradient of the batch's loss into the parameters, piece by piece; what was found on the way."""
+        accelerator, world = self.processes.accelerator, self.processes.count
+        own = _Share(*(part[self.processes.number :: world] for part in batch))
+        pieces = math.ceil(math.ceil(len(batch.forget) / world) / self.schedule.piece)
+        common = self._common(batch)
+        total: dict[str, Tensor] = {}
+        accelerator.step, accelerator.gradient_accumulation_steps = 0, pieces
+        for i in range(pieces):
+            cut = slice(i * self.schedule.piece, (i + 1) * self.schedule.piece)
+            piece = _Share(*(part[cut] for part in own))
+            spare = not piece.forget  # fewer rows than processes: a row of no weight keeps step with the others
+            with accelerator.accumulate(self.scorer), accelerator.autocast():
+                terms, given = self._terms(_Share(*(part[:1] for part in batch)) if spare else piece, common)
+                accelerator.backward(terms.total * (0 if spare else pieces * world))
+            if not spare:
+                for name, value in self._record(terms, given, len(batch.forget)).items():
+                    total[name] = total.get(name, torch.zeros((), dtype=torch.float64)) + value
+        none = torch.zeros((), dtype=torch.float64)
+        found = self.processes.together(torch.stack([total.get(name, none) for name in self._columns()]))
+        record: dict[str, float] = dict(zip(self._columns(), found.tolist(), strict=True))
+        if "z_ref" in common:
+            record["z_ref"] = float(common["z_ref_estimate"])
+        return {name: value if math.isfinite(value) else None for name, value in record.items()}
+
+    def _columns(self) -> list[str]:
+        needs = self.objective.forget_needs
+        names = ["loss", "forget"]
+        names += ["retain"] if self.objective.retain_needs else []
+        names += ["drop"] if "logp" in needs and self.reference is not None else []
+        return [*names, "weight"]
+
+    def _common(self, batch: _Share) -> dict[str, Tensor]:
+        """What all pieces of a batch share: denominators, and KTO's z_ref over the whole batch."""
+        device, rows = self.processes.accelerator.device, self.rows
+        counted = rows.forget if "logp" in self.objective.forget_needs else rows.idk
+        indices = batch.forget if "logp" in self.objective.forget_needs else batch.idk
+        common = {"forget_denominator": self.objective.forget_per(_counts(counted, indices, device))}
+        if batch.retain:
+            common["retain_denominator"] = self.objective.retain_per(_counts(rows.retain, batch.retain, device))
+        if self.pooled and batch.retain:
+            both = common["forget_denominator"] + common["retain_denominator"]
+            common |= {"forget_denominator": both, "retain_denominator": both}
+        if self.objective.z_ref is not None:
+            estimate = self._z_ref(batch)
+            common |= {"z_ref_estimate": estimate, "z_ref": estimate.clamp(min=self.objective.z_ref_floor)}
+        return common
+
+    @torch.no_grad()
+    def _z_ref(self, batch: _Share) -> Tensor:
+        """KTO's estimate over the whole batch, without gradient, before the clamp."""
+        assert self.objective.z_ref is not None
+        assert self.reference is not None
+        device, size = self.processes.accelerator.device, self.schedule.piece
+        logp = torch.zeros(len(batch.idk), device=device)
+        cuts = [list(range(i, min(i + size, len(batch.idk)))) for i in range(0, len(batch.idk), size)]
+        for places, spare in self.processes.share(cuts):
+            made = collate([self.rows.idk[batch.idk[i]] for i in places], self.pad).to(device)
+            with self.processes.accelerator.autocast():
+                (found,) = self.scorer(made, [Part(len(places))])
+            if not spare:
+                logp[places] = found.logp.float()
+        fixed = self.reference.idk(batch.idk, [self.rows.idk[i] for i in batch.idk]).to(device)
+        return self.objective.z_ref(self.processes.together(logp), fixed)
+
+    def _terms(self, piece: _Share, common: Mapping[str, Tensor]) -> tuple[Terms, dict[str, Tensor]]:
+        """The piece's share of the loss, from one forward pass of all its rows."""
+        needs, device = self.objective.forget_needs, self.processes.accelerator.device
+        forget, idk = [self.rows.forget[i] for i in piece.forget], [self.rows.idk[i] for i in piece.idk]
+        retain = [self.rows.retain[i] for i in piece.retain]
+        given: dict[str, Tensor] = {name: common[name] for name in ("z_ref", "z_ref_estimate") if name in common}
+        if "logp" in needs and self.reference is not None:  # whatever the method: the drop is logged
+            given["ref_logp"] = self.reference.forget(piece.forget, forget).to(device)
+        if "ref_logp_win" in needs and self.reference is not None:
+            given["ref_logp_win"] = self.reference.idk(piece.idk, idk).to(device)
+        rows: list[Encoded] = []
+        parts: dict[str, Part] = {}
+        if "logp" in needs:
+            parts["logp"] = Part(len(forget), self._weight(given))
+            rows += forget
+        if "logp_win" in needs:
+            parts["logp_win"] = Part(len(idk), None if "logp" in needs else torch.ones_like)
+            rows += idk
+        if retain:
+            states = self._retain_states(piece, retain)
+            parts["retain"] = Part(len(retain), None if states else torch.ones_like, states)
+            rows += retain
+        found = dict(zip(parts, self.scorer(collate(rows, self.pad).to(device), list(parts.values())), strict=True))
+        given |= _named(found, "logp", "count") | _named(found, "logp_win", "count_win")
+        kept = found.get("retain")
+        retained = {} if kept is None else {"kl" if isinstance(kept, KLSums) else "logp": kept[0], "count": kept[1]}
+        denominators = {name: common[name] for name in ("forget_denominator", "retain_denominator") if name in common}
+        return self.objective(given, retained, **denominators), given
+
+    def _weight(self, given: Mapping[str, Tensor]) -> Callable[[Tensor], Tensor] | None:
+        """d loss / d logp from logp, for kernels of one answer; DPO couples two and has none."""
+        if not self.objective.forget_needs <= {"logp", "ref_logp"}:
+            return None
+        fixed = {name: given[name] for name in self.objective.forget_needs & {"ref_logp"}}
+        return lambda logp: gradient_weights(self.objective.forget, {"logp": logp, **fixed})["logp"]
+
+    def _retain_states(self, piece: _Share, rows: Sequence[Encoded]) -> ReferenceStates | None:
+        if "kl" not in self.objective.retain_needs:
+            return None
+        assert self.reference is not None
+        return self.reference.retain(piece.retain, rows)
+
+    def _record(self, terms: Terms, given: Mapping[str, Tensor], n: int) -> dict[str, Tensor]:
+        """This piece's share in the record of its batch of `n` rows: the terms apart, mean drop (nats), mean weight."""
+        fixed = {name: quantity.detach() for name, quantity in given.items()}
+        record = {"loss": terms.total, "forget": terms.forget}
+        if terms.retain is not None:
+            record["retain"] = terms.retain
+        if "drop" in self._columns():
+            record["drop"] = (fixed["ref_logp"] - fixed["logp"]).sum() / n
+        weights = gradient_weights(self.objective.forget, fixed)
+        record["weight"] = (weights["logp"] if "logp" in weights else weights["logp_win"]).sum() / n
+        return {name: value.detach().double().cpu() for name, value in record.items()}
 
 
-class _Batch(NamedTuple):
-    """The rows of one step; as many retain rows as forget rows, or none where the objective has no retain term."""
-
-    forget: Sequence[Encoded]
-    retain: Sequence[Encoded]
-    ref_logp: Tensor | None
+def _named(found: Mapping[str, Summed | KLSums], name: str, count: str) -> dict[str, Tensor]:
+    return {name: found[name][0], count: found[name][1]} if name in found else {}
 
 
-def _batches(rows: Rows, objective: Objective, size: int, *, seed: int, epoch: int) -> Iterator[_Batch]:
-    n, m = len(rows.forget), len(rows.retain)
-    indices = order(seed, epoch, n)
-    for start in range(0, n, size):
-        chosen = indices[start : start + size]
-        paired = [partner(seed, epoch, i, forget=n, retain=m) for i in chosen] if objective.retain_needs else []
-        reference = None if rows.ref_logp is None else rows.ref_logp[list(chosen)]
-        yield _Batch([rows.forget[i] for i in chosen], [rows.retain[i] for i in paired], reference)
-
-
-def _gradient(
-    accelerator: Accelerator, model: LlamaForCausalLM, objective: Objective, batch: _Batch, piece: int, pad: int
-) -> Record:
-    """Add the gradient of the batch's loss to the parameters, piece by piece; what it found, None where not finite."""
-    device = accelerator.device
-    forget_denominator = objective.forget_per(_counts(batch.forget, device))
-    retain_denominator = objective.retain_per(_counts(batch.retain, device)) if batch.retain else None
-    total: dict[str, float] = {}
-    for start in range(0, len(batch.forget), piece):
-        forget, retain = batch.forget[start : start + piece], batch.retain[start : start + piece]
-        logp, count = score(model, collate([*forget, *retain], pad).to(device))
-        k = len(forget)
-        given = {"logp": logp[:k], "count": count[:k]}
-        if batch.ref_logp is not None:
-            given["ref_logp"] = batch.ref_logp[start : start + piece].to(device)
-        terms = objective(
-            given,
-            {"logp": logp[k:], "count": count[k:]},
-            forget_denominator=forget_denominator,
-            retain_denominator=retain_denominator,
-        )
-        accelerator.backward(terms.total)
-        for name, value in _record(objective, terms, given, len(batch.forget)).items():
-            total[name] = total.get(name, 0.0) + value
-    return {name: value if math.isfinite(value) else None for name, value in total.items()}
-
-
-def _counts(rows: Sequence[Encoded], device: torch.device) -> Tensor:
-    return torch.tensor([row.targets for row in rows], device=device)
-
-
-def _record(objective: Objective, terms: Terms, given: Mapping[str, Tensor], n: int) -> dict[str, float]:
-    """This piece's share in the record of its batch of `n` rows: the terms apart, mean drop (nats), mean weight."""
-    fixed = {name: quantity.detach() for name, quantity in given.items()}
-    record = {"loss": terms.total, "forget": terms.forget}
-    if terms.retain is not None:
-        record["retain"] = terms.retain
-    if "ref_logp" in fixed:
-        record["drop"] = (fixed["ref_logp"] - fixed["logp"]).sum() / n
-    record["weight"] = gradient_weights(objective.forget, fixed)["logp"].sum() / n
-    return {name: float(value.detach()) for name, value in record.items()}
+def _counts(rows: Sequence[Encoded], indices: Sequence[int], device: torch.device) -> Tensor:
+    return torch.tensor([rows[i].targets for i in indices], device=device)

@@ -204,14 +204,14 @@ def _language() -> dict[str, Data]:
 def _llm() -> dict[str, Data]:
     def epochs(utility: list[float], quality: list[float]) -> list[dict[str, float]]:
         rows = zip(utility, quality, strict=True)
-        return [{"utility": u, "forget_quality": q, "log10_forget_quality": float(np.log10(q))} for u, q in rows]
+        return [{"model_utility": u, "forget_quality": q, "log10_forget_quality": float(np.log10(q))} for u, q in rows]
 
     paths = {
         "GA": epochs([0.8, 0.3, 0.01], [1e-12, 1e-3, 1e-9]),
         "NPO": epochs([0.8, 0.5, 0.3], [1e-12, 1e-4, 1e-2]),
         "NPO+RT": epochs([0.8, 0.75, 0.7], [1e-12, 1e-3, 0.2]),
     }
-    return {f"llm/unlearn-{m}": Data({}, {"epochs": p, "seed": 0, "not_rankable": []}) for m, p in paths.items()}
+    return {f"llm/unlearn/{m}-s0": Data({}, {"moments": p, "seed": 0, "not_rankable": []}) for m, p in paths.items()}
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +261,7 @@ def _all_seeds(unit: str, name: str, change: Callable[[Any], Any]) -> Callable[[
 
 
 def _epoch(unit: str, index: int, **changes: float) -> Callable[[dict[str, Any]], None]:
-    return lambda results: results[unit].values["epochs"][index].update(changes)
+    return lambda results: results[unit].values["moments"][index].update(changes)
 
 
 AT_1, AT_0, LONG = "logistic/methods-1", "logistic/methods-0", "logistic/long"
@@ -311,11 +311,11 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "language-kept": _set("transformer/methods-AdamW", "NPO+RT.forget_kinds", lambda x: 0 * x + 0.25),
     "language-readable": _set("transformer/methods-AdamW", "GA+RT.forget_kinds", lambda x: 0 * x + [0, 1, 0, 0]),
     "language-overlap": _set("transformer/overlap-0", "NPO.retain_kinds", lambda x: np.clip(4 * x - 3, 0, 1)),
-    "llm-rankable": lambda results: results["llm/unlearn-GA"].values.update(not_rankable=["It knows too little."]),
-    "llm-ga-collapses": _epoch("llm/unlearn-GA", -1, utility=0.7),
-    "llm-npo-slower": _epoch("llm/unlearn-NPO", -1, utility=0.0),
-    "llm-npo-rt-keeps": _epoch("llm/unlearn-NPO+RT", -1, utility=0.2),
-    "llm-npo-rt-unlearns": _epoch("llm/unlearn-NPO+RT", -1, forget_quality=1e-4),
+    "llm-rankable": lambda results: results["llm/unlearn/GA-s0"].values.update(not_rankable=["It knows too little."]),
+    "llm-ga-collapses": _epoch("llm/unlearn/GA-s0", -1, model_utility=0.7),
+    "llm-npo-slower": _epoch("llm/unlearn/NPO-s0", -1, model_utility=0.0),
+    "llm-npo-rt-keeps": _epoch("llm/unlearn/NPO+RT-s0", -1, model_utility=0.2),
+    "llm-npo-rt-unlearns": _epoch("llm/unlearn/NPO+RT-s0", -1, forget_quality=1e-4),
 }
 
 
@@ -358,9 +358,12 @@ ALSO_FALSE: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
         _set("logistic/departure", "1-0-0.1.law", lambda x: 9 * x),
     ),
     "margins are no better than 1": ("margin-logistic", _set("logistic/margin", "0.5.margin", lambda x: 1 / x)),
-    "NPO collapses with GA": ("llm-npo-slower", _epoch("llm/unlearn-NPO", -1, utility=0.1)),
-    "GA does not collapse": ("llm-npo-slower", _epoch("llm/unlearn-GA", -1, utility=0.5)),
-    "GA unlearns as well": ("llm-npo-rt-unlearns", _epoch("llm/unlearn-GA", 1, utility=0.8, forget_quality=0.3)),
+    "NPO collapses with GA": ("llm-npo-slower", _epoch("llm/unlearn/NPO-s0", -1, model_utility=0.1)),
+    "GA does not collapse": ("llm-npo-slower", _epoch("llm/unlearn/GA-s0", -1, model_utility=0.5)),
+    "GA unlearns as well": (
+        "llm-npo-rt-unlearns",
+        _epoch("llm/unlearn/GA-s0", 1, model_utility=0.8, forget_quality=0.3),
+    ),
 }
 
 

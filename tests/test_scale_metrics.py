@@ -11,9 +11,10 @@ from scipy.stats import ks_2samp
 
 from records.errors import UserError
 from scale import metrics
-from scale.evaluate import Evaluation, arrays, quality, summary
+from scale.evaluate import Part, arrays, from_arrays, scores
 from scale.metrics import Losses
-from scale.tofu_log import model_utility, read_log, score
+from scale.protocols import PROTOCOLS
+from scale.tofu_log import misfits, read_log, score
 
 ARITHMETIC, GEOMETRIC = metrics.log_truth_ratio_arithmetic, metrics.log_truth_ratio_geometric
 BY_HAND = Losses(
@@ -61,17 +62,46 @@ def test_the_logarithm_and_the_inverse_change_nothing():
         assert found.p == pytest.approx(ks_2samp(transform(one), transform(other), method="exact").pvalue, rel=1e-12)
 
 
+def _part(losses):
+    one, none = np.ones(len(losses.answer)), Losses(np.array([]), np.array([]), np.array([]))
+    return Part(losses, none, one, one, 0 * one)
+
+
 def test_a_destroyed_model_is_measured_without_a_warning():
     """After gradient ascent losses of hundreds of nats are common; here they are thousands, or not numbers at all."""
     far = Losses(np.full(3, 5e3), np.full(3, 9e3), np.full((3, 5), 2e3))
-    values = summary(Evaluation(far, far))
-    assert values["forget_probability"] == values["utility"] == values["retain_truth_ratio"] == 0
-    assert quality(far, BY_HAND)["forget_quality"] is not None
-    assert np.isinf(arrays([Evaluation(far, far)])["forget_truth_ratio"]).all()
     lost = Losses(*(np.full_like(part, np.nan) for part in far))
-    assert set(summary(Evaluation(lost, lost)).values()) == {None}
-    assert set(quality(lost, BY_HAND).values()) == {None}
-    json.dumps([summary(Evaluation(lost, far)), quality(lost, far)], allow_nan=False)
+    for protocol in PROTOCOLS.values():
+        values = scores({"forget": _part(far), "retain": _part(far)}, protocol, BY_HAND)
+        assert values["forget_probability"] == values["model_utility"] == values["retain_truth_ratio"] == 0
+        assert values["forget_quality"] is not None
+        values = scores({"forget": _part(lost), "retain": _part(lost)}, protocol, BY_HAND)
+        assert values["forget_probability"] is values["forget_quality"] is values["model_utility"] is None
+        json.dumps(values, allow_nan=False)
+
+
+def test_utility_needs_answers_and_leaves_out_the_forget_set():
+    good = Losses(np.zeros(3), np.zeros(3), np.full((3, 5), 9.0))
+    silent = _part(good)._replace(rougeL=np.array([]), rouge1=np.array([]), degenerate=np.array([]))
+    protocol = PROTOCOLS["tofu"]
+    assert scores({"forget": silent, "retain": _part(good)}, protocol)["model_utility"] == pytest.approx(1, abs=1e-4)
+    assert scores({"forget": _part(good), "retain": silent}, protocol)["model_utility"] is None
+
+
+def test_an_examination_is_put_back_together():
+    found = {"forget": _part(BY_HAND)._replace(tokens=BY_HAND)}
+    again = from_arrays(arrays(found))
+    assert again.keys() == found.keys()
+    for one, other in zip(again["forget"][:2], found["forget"][:2], strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_the_interval_holds_the_value_and_is_none_without_a_test():
+    random = np.random.default_rng(0)
+    one, other = random.normal(size=100), random.normal(0.6, 1, size=100)
+    low, high = metrics.quality_interval(one, other)
+    assert low < metrics.forget_quality(one, other).log10_p < high
+    assert metrics.quality_interval(np.array([np.nan]), one) == (None, None)
 
 
 def test_reasons_not_to_rank():
@@ -104,7 +134,7 @@ def _read(tmp_path, content):
 
 
 def test_a_log_that_can_not_be_scored_is_told_why(tmp_path):
-    assert _read(tmp_path, _log()).forget.losses.perturbed.shape == (2, 2)
+    assert _read(tmp_path, _log())["forget"].losses.perturbed.shape == (2, 2)
     with pytest.raises(UserError, match=r"There is no file .*absent\.json"):
         read_log(tmp_path / "absent.json")
     with pytest.raises(UserError, match=r"log\.json is not JSON"):
@@ -126,7 +156,14 @@ def test_questions_are_put_in_the_order_of_their_numbers(tmp_path):
     log = _log(12)
     losses = {str(i): float(i) for i in range(12)}
     log["eval_log.json"]["avg_gt_loss"] = dict(sorted(losses.items()))  # "0", "1", "10", "11", "2", …
-    assert _read(tmp_path, log).retain.losses.answer.tolist() == list(range(12))
+    assert _read(tmp_path, log)["retain"].losses.answer.tolist() == list(range(12))
+
+
+def test_a_log_of_another_size_than_the_protocol_s_is_scored_with_a_warning(tmp_path):
+    log = _read(tmp_path, _log())
+    warned = misfits(log, PROTOCOLS["tofu"], tmp_path / "log.json")
+    assert any("2 retain questions, and the protocol tofu has 300" in line for line in warned)
+    assert score(log, log, PROTOCOLS["tofu"])["n"] == 2
 
 
 @pytest.fixture
@@ -146,13 +183,13 @@ def logs(tofu):
 )
 def test_model_utility_of_real_logs(logs, name, arithmetic, geometric):
     log = read_log(logs / f"{name}.json")
-    assert model_utility(log, ARITHMETIC)["model_utility"] == pytest.approx(arithmetic, rel=1e-9)
-    assert model_utility(log, GEOMETRIC)["model_utility"] == pytest.approx(geometric, rel=1e-9)
+    for protocol, expected in (("tofu-paper", arithmetic), ("tofu", geometric), ("open-unlearning", geometric)):
+        assert scores(log, PROTOCOLS[protocol])["model_utility"] == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_nine_parts_of_a_real_log(logs):
     log = read_log(logs / "llama2-7b_full.json")
-    arithmetic, geometric = model_utility(log, ARITHMETIC), model_utility(log, GEOMETRIC)
+    arithmetic, geometric = (scores(log, PROTOCOLS[name]) for name in ("tofu-paper", "tofu"))
     expected = {  # six decimals, as published with the logs
         "retain_probability": (0.989527, 0.989527),
         "retain_rouge": (0.985655, 0.985655),
@@ -164,28 +201,29 @@ def test_the_nine_parts_of_a_real_log(logs):
         "world_facts_rouge": (0.882479, 0.882479),
         "world_facts_truth_ratio": (0.423055, 0.539033),
     }
-    assert set(arithmetic) == {"model_utility", *expected}
+    assert set(arithmetic) >= {"model_utility", *expected}
     for part, (a, g) in expected.items():
         assert (arithmetic[part], geometric[part]) == pytest.approx((a, g), abs=6e-7), part
 
 
 @pytest.mark.parametrize(
-    ("ratio", "statistic", "p"),
-    [(ARITHMETIC, 0.41, 6.031911569834469e-23), (GEOMETRIC, 0.39666666666666667, 1.834066410994743e-21)],
-    ids=["arithmetic", "geometric"],
+    ("protocol", "statistic", "p"),
+    [("tofu-paper", 0.41, 6.031911569834469e-23), ("tofu", 0.39666666666666667, 1.834066410994743e-21)],
 )
-def test_forget_quality_of_real_logs(logs, ratio, statistic, p):
+def test_forget_quality_of_real_logs(logs, protocol, statistic, p):
     full, retrained = (read_log(logs / f"llama2-7b_{name}.json") for name in ("full", "retain90"))
-    found = score(full, retrained, ratio)
+    found = score(full, retrained, PROTOCOLS[protocol])
     assert found["forget_quality"] == pytest.approx(p, rel=1e-9)
     assert found["log10_forget_quality"] == pytest.approx(math.log10(p), rel=1e-9)
     assert found["ks_statistic"] == pytest.approx(statistic, rel=1e-9)
     assert found["n"] == 300
-    assert score(full, full, ratio)["forget_quality"] == 1
+    low, high = found["log10_forget_quality_interval"]
+    assert low < found["log10_forget_quality"] < high < -5
+    assert score(full, full, PROTOCOLS[protocol])["forget_quality"] == 1
 
 
 def test_forget_truth_ratio_of_real_logs(logs):
     """The leaderboard's forget truth ratios, four digits."""
     for name, expected in (("full", 0.5160), ("retain90", 0.6740)):
-        losses = read_log(logs / f"llama2-7b_{name}.json").forget.losses
+        losses = read_log(logs / f"llama2-7b_{name}.json")["forget"].losses
         assert metrics.forget_truth_ratio(GEOMETRIC(losses)).mean() == pytest.approx(expected, abs=6e-5)

@@ -1,30 +1,51 @@
-"""Small Llamas, their folders, and log-probabilities of answers under them."""
+"""Models: from configurations, in folders and out again; log-probabilities of answers under them; the packed way."""
+
+import json
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from records.errors import UserError
 from scale import models
-from scale.answers import by_length, score, score_all
+from scale.answers import score_all, states_of
+from scale.evaluate import Exam, examine
 from scale.fictional import authors
+from scale.formats import FORMATS
+from scale.general import world_facts
 from scale.models import LanguageModel, Shape
-from scale.prompts import collate, encode, prompt
+from scale.packed import question_of, score_packed
+from scale.processes import Processes, by_length
+from scale.prompts import Writer, collate
+from scale.protocols import PROTOCOLS
+from scale.scorer import Part, Scorer, check_head
+from scale.tofu import Sets
 from theory.logprobs import from_logits
 
 ROWS = authors(1, seed=0)
-TOKENIZER = models.train_tokenizer([prompt(row.question) + row.answer for row in ROWS], 400)
-PAD = TOKENIZER.pad_token_id
-ENCODED = [encode(TOKENIZER, row.question, row.answer) for row in ROWS]
-SHAPE = Shape(hidden=32, layers=2, heads=2, feed_forward=48)
+PLAIN = FORMATS["plain"]
+SAID = [PLAIN.prompt(None, row.question) + row.answer for row in ROWS]
+TOKENIZER = models.train_tokenizer(SAID, 400)
+WRITER = Writer(TOKENIZER, PLAIN, 512)
+PAD = WRITER.pad
+ENCODED = [WRITER.encode(row.question, row.answer) for row in ROWS]
+FAMILIES = ("llama", "phi", "qwen2")
+ALONE = Processes("cpu")
 
 
-def _model(seed=0):
-    return models.small_llama(TOKENIZER, SHAPE, seed=seed)
+def _model(family="llama", seed=0):
+    shape = Shape(family=family, hidden=32, layers=2, heads=2, feed_forward=48)
+    return models.from_scratch(TOKENIZER, shape, seed=seed)
 
 
 def _same(first, second):
     pairs = zip(first.state_dict().items(), second.state_dict().items(), strict=True)
     return all(a == b and torch.equal(x, y) for (a, x), (b, y) in pairs)
+
+
+def _one(model, rows):
+    (found,) = Scorer(model)(collate(rows, PAD), [Part(len(rows))])
+    return found
 
 
 def test_weights_depend_on_the_seed_alone_and_leave_the_random_state():
@@ -35,32 +56,80 @@ def test_weights_depend_on_the_seed_alone_and_leave_the_random_state():
     assert {parameter.dtype for parameter in _model().parameters()} == {torch.float32}
 
 
-def test_a_saved_model_is_safetensors_and_comes_back_the_same(tmp_path):
-    models.save(tmp_path, LanguageModel(_model(), TOKENIZER))
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_saved_model_is_safetensors_and_loads_with_the_library_alone(tmp_path, family):
+    own = models.train_tokenizer(SAID, 400, family=family)
+    models.save(tmp_path, LanguageModel(_model(family), own))
     assert (tmp_path / "model.safetensors").is_file()
     assert not list(tmp_path.glob("*.bin"))
     model, tokenizer = models.load(tmp_path)
-    assert _same(model, _model())
-    assert tokenizer.get_vocab() == TOKENIZER.get_vocab()
-    assert [encode(tokenizer, row.question, row.answer) for row in ROWS] == ENCODED
+    assert _same(model, _model(family))
+    assert _same(AutoModelForCausalLM.from_pretrained(tmp_path), model)
+    assert AutoTokenizer.from_pretrained(tmp_path).get_vocab() == tokenizer.get_vocab() == own.get_vocab()
+    before, after = (
+        [WRITER._replace(tokenizer=t).encode(row.question, row.answer) for row in ROWS] for t in (own, tokenizer)
+    )
+    assert before == after
 
 
-def test_a_folder_without_a_model_is_named(tmp_path):
+@pytest.mark.parametrize("name", ["nowhere", "./nowhere", "/nowhere/at/all"])
+def test_a_model_that_is_not_there_is_named_with_what_there_is(name):
+    with pytest.raises(UserError, match=r"There is no model .*tiny"):
+        models.load(name)
+
+
+def test_a_folder_without_a_model_and_one_that_is_damaged_are_told(tmp_path):
     with pytest.raises(UserError, match=r"holds no model: config\.json is missing"):
+        models.load(tmp_path)
+    models.save(tmp_path, LanguageModel(_model(), TOKENIZER))
+    (tmp_path / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(UserError, match="can't be loaded"):
         models.load(tmp_path)
 
 
-def test_heads_share_the_width_evenly():
-    with pytest.raises(UserError, match=r"shape\.hidden=100 is no multiple of 2 · 4 heads.*e\.g\. 96"):
-        Shape(hidden=100, layers=1, heads=4, feed_forward=8).check()
-    SHAPE.check()
+@pytest.mark.parametrize(
+    ("error", "words"), [("GatedRepoError", "is gated"), ("RepositoryNotFoundError", "hub has no")]
+)
+def test_what_the_hub_refuses_is_told_in_words(monkeypatch, error, words):
+    import httpx
+    from huggingface_hub import errors
+
+    def refuse(*args, **kwargs):
+        response = httpx.Response(403, request=httpx.Request("GET", "https://example.org"))
+        raise OSError("no") from getattr(errors, error)("no", response=response)
+
+    monkeypatch.setattr(models.AutoModelForCausalLM, "from_pretrained", refuse)
+    with pytest.raises(UserError, match=words):
+        models.load("owner/name")
 
 
-def test_scores_are_those_of_all_logits():
+def test_no_network_is_told_in_words(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UserError, match=r"The model owner/name can't be loaded.*name a folder"):
+        models.load("owner/name")
+
+
+def test_a_model_whose_logits_are_more_than_its_head_is_refused(monkeypatch):
+    model = _model()
+    check_head(model)
+    plain = LlamaForCausalLM.forward
+
+    def scaled(self, *args, **kwargs):
+        found = plain(self, *args, **kwargs)
+        found.logits = found.logits * 2
+        return found
+
+    monkeypatch.setattr(LlamaForCausalLM, "forward", scaled)
+    with pytest.raises(UserError, match="more than its output head"):
+        check_head(model)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_scores_are_those_of_all_logits(family):
     """The head on answer positions only, against the library's own forward pass and `from_logits`."""
-    model, batch = _model(), collate(ENCODED, PAD)
+    model, batch = _model(family), collate(ENCODED, PAD)
     logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits
-    expected, found = from_logits(logits, batch.labels), score(model, batch)
+    expected, found = from_logits(logits, batch.labels), _one(model, ENCODED)
     assert torch.equal(found.tokens, expected.tokens)
     torch.testing.assert_close(found.logp, expected.logp)
     slopes = [
@@ -70,21 +139,76 @@ def test_scores_are_those_of_all_logits():
         torch.testing.assert_close(one, other)
 
 
-def test_neither_order_nor_batching_nor_padding_changes_a_score(monkeypatch):
+def test_neither_order_nor_batching_nor_padding_changes_a_score():
     model = _model()
-    alone = torch.cat([score(model, collate([row], PAD)).logp for row in ENCODED]).detach()
-    found = score_all(model, ENCODED, PAD)
-    monkeypatch.setattr("scale.answers.TOKENS_PER_BATCH", 80)
-    few = score_all(model, ENCODED[::-1], PAD)
-    for logp in (found.logp, few.logp.flip(0), score(model, collate(ENCODED, TOKENIZER.eos_token_id)).logp.detach()):
+    alone = torch.cat([_one(model, [row]).logp for row in ENCODED]).detach()
+    found = score_all(Scorer(model), ENCODED, PAD, ALONE)
+    few = score_all(Scorer(model), ENCODED[::-1], PAD, ALONE, tokens=80)
+    for logp in (found.logp, few.logp.flip(0), _one(model, ENCODED).logp.detach()):
         torch.testing.assert_close(logp, alone)  # float32: sums of different order
     assert found.tokens.tolist() == [row.targets for row in ENCODED]
     assert not found.logp.requires_grad
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_packed_questions_score_as_separate_rows(family):
+    """Seven answers behind one prompt, against each by itself: the NLL a token within 5e-6."""
+    model = _model(family)
+    rows = [
+        WRITER.encode(row.question, text)
+        for row in ROWS
+        for text in (row.answer, row.paraphrased_answer, *row.perturbed_answer)
+    ]
+    questions = [q for i in range(0, len(rows), 7) for q in question_of(rows[i : i + 7])]
+    expected = score_all(Scorer(model), rows, PAD, ALONE, tokens=1)
+    for tokens in (1, 2048):
+        found = score_packed(Scorer(model), questions, PAD, ALONE, tokens=tokens)
+        assert torch.equal(found.tokens, expected.tokens)
+        assert float(((found.logp - expected.logp) / found.tokens).abs().max()) < 5e-6
+    assert sum(q.tokens for q in questions) < sum(len(row.ids) for row in rows) / 1.5
+
+
+def test_answers_whose_prompts_differ_in_tokens_are_packed_apart():
+    rows = [WRITER.encode("Who?", answer) for answer in ("The end.", "7 ends.", "The other.")]
+    assert len({row.ids[: row.first] for row in rows}) == 2  # a lone space before "7", none before " The"
+    questions = question_of(rows)
+    assert [len(q.answers) for q in questions] == [1, 1, 1]
+    found = score_packed(Scorer(_model()), questions, PAD, ALONE, tokens=99)
+    torch.testing.assert_close(found.logp, score_all(Scorer(_model()), rows, PAD, ALONE).logp)
+
+
+def test_an_examination_without_the_packed_way_gives_the_same_numbers():
+    model = _model()
+    exam = Exam.of(Sets(ROWS, ROWS[:3], (), world_facts()[:2]), PROTOCOLS["tofu"], WRITER)
+    packed = examine(Scorer(model), exam, ALONE, generate=False)
+    model.config._attn_implementation = "eager"
+    plain = examine(Scorer(model), exam, ALONE, generate=False)
+    assert list(packed) == ["forget", "retain", "world_facts"]
+    for name in packed:
+        for a, b in zip(packed[name].losses, plain[name].losses, strict=True):
+            assert abs(a - b).max() < 5e-6
+
+
+def test_states_turn_into_the_reference_s_logits():
+    model = _model("phi")
+    scorer = Scorer(model)
+    states = states_of(scorer, ENCODED, PAD, ALONE)
+    batch = collate(ENCODED, PAD)
+    logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits
+    where = torch.cat([logits[i, row.first - 1 : len(row.ids) - 1] for i, row in enumerate(ENCODED)])
+    torch.testing.assert_close(scorer.head().logits(states.hidden), where)
+
+
 def test_batches_hold_every_row_once_and_little_padding():
-    batches = list(by_length(ENCODED, 120))
+    lengths = [len(row.ids) for row in ENCODED]
+    batches = by_length(lengths, 120)
     assert sorted(i for batch in batches for i in batch) == list(range(len(ENCODED)))
     for batch in batches:
-        assert len(batch) * max(len(ENCODED[i].ids) for i in batch) <= 120
-    assert [len(batch) for batch in by_length(ENCODED, 1)] == [1] * len(ENCODED)
+        assert len(batch) * max(lengths[i] for i in batch) <= 120
+    assert [len(batch) for batch in by_length(lengths, 1)] == [1] * len(ENCODED)
+
+
+def test_generation_settings_and_configuration_are_written(tmp_path):
+    models.save(tmp_path, LanguageModel(_model(), TOKENIZER))
+    assert json.loads((tmp_path / "generation_config.json").read_text())["eos_token_id"] == TOKENIZER.eos_token_id
+    assert LlamaConfig.from_pretrained(tmp_path).vocab_size == len(TOKENIZER)

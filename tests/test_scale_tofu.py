@@ -5,7 +5,21 @@ import json
 import pytest
 
 from records.errors import UserError
-from scale.tofu import AUTHOR, FORGET_FILE, RETAIN_FILE, Row, Subset, read_rows, split
+from scale.corpora import DataSettings, corpus_of
+from scale.idk import IDK_ANSWERS
+from scale.tofu import (
+    AUTHOR,
+    AUTHORS_FILE,
+    FACTS_FILE,
+    FORGET_FILE,
+    RETAIN_FILE,
+    Corpus,
+    Row,
+    Sets,
+    percent_of,
+    read_rows,
+    split,
+)
 
 
 def _row(i=0, **changes):
@@ -82,37 +96,72 @@ def test_absent_empty_and_unreadable_files(tmp_path):
     assert "can't be read as UTF-8 text" in _error(tmp_path / "latin.json")
 
 
+def _few(folder, **changes):
+    return corpus_of(DataSettings(source=str(folder), **{"forget_authors": 1, "retain_authors": 2} | changes))
+
+
+def _folder(path, *, authors=3):
+    _write(path / FORGET_FILE, [_row(f"f{i}") for i in range(authors * AUTHOR)])
+    _write(path / RETAIN_FILE, [_row(f"r{i}") for i in range(authors * AUTHOR)])
+    for name in (AUTHORS_FILE, FACTS_FILE):
+        _write(path / name, [_row(name, paraphrased_answer=None)])
+    return path
+
+
 def test_absent_folder_and_absent_file_say_what_to_do(tmp_path):
-    with pytest.raises(UserError, match=r"There is no folder .*nowhere.*or name none to run on the embedded"):
-        Subset(1, 1).read(tmp_path / "nowhere")
-    with pytest.raises(UserError, match=f"There is no file {RETAIN_FILE}"):
-        Subset(1, 1).read(tmp_path)
+    with pytest.raises(UserError, match=r"There is no folder .*nowhere.*or run with data\.source=fictional"):
+        _few(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=f"There is no file {FORGET_FILE}"):
+        _few(tmp_path)
 
 
-def test_the_subset_is_the_last_authors_forgotten_and_the_first_retained(tmp_path):
-    _write(tmp_path / FORGET_FILE, [_row(f"f{i}") for i in range(3 * AUTHOR)])
-    _write(tmp_path / RETAIN_FILE, [_row(f"r{i}") for i in range(3 * AUTHOR)])
-    corpus = Subset(forget_authors=1, retain_authors=2).read(tmp_path)
+def test_the_last_authors_are_forgotten_and_the_first_retained(tmp_path):
+    corpus = _few(_folder(tmp_path))
     assert [row.question for row in corpus.forget] == [f"Qf{i}?" for i in range(2 * AUTHOR, 3 * AUTHOR)]
     assert [row.question for row in corpus.retain] == [f"Qr{i}?" for i in range(2 * AUTHOR)]
-    with pytest.raises(UserError, match="has 60 rows, and 4 authors of 20 rows are asked of it"):
-        Subset(forget_authors=4, retain_authors=1).read(tmp_path)
+    assert corpus.asked.real_authors[0].paraphrased_answer == "Yes."  # the answer serves as its paraphrase
+    assert corpus.idk == IDK_ANSWERS
+    with pytest.raises(UserError, match="has 60 forget rows .*asks for 4 authors of 20 rows"):
+        _few(tmp_path, forget_authors=4)
+
+
+def test_the_data_s_own_list_of_answers_that_decline_is_used(tmp_path):
+    (_folder(tmp_path) / "idontknow.jsonl").write_text('I can\'t say.\n"No idea."\n')
+    assert _few(tmp_path).idk == ("I can't say.", "No idea.")
+    (tmp_path / "idontknow.jsonl").write_text("\n")
+    with pytest.raises(UserError, match="has no answers"):
+        _few(tmp_path)
 
 
 def test_a_row_can_not_be_forgotten_and_retained():
-    rows = [Row(f"Q{i}?", "Yes.") for i in range(2 * AUTHOR)]
-    with pytest.raises(UserError, match="20 rows are to be forgotten and retained at once"):
-        Subset(forget_authors=1, retain_authors=2).take(forget=rows, retain=rows, source="test")
+    rows = tuple(Row(f"Q{i}?", "Yes.") for i in range(2))
+    with pytest.raises(UserError, match=r"2 row\(s\) are to be forgotten and retained at once"):
+        Corpus(rows, rows, Sets(rows, rows), (), "test")
 
 
 def test_the_hash_sees_every_word():
-    rows = [Row(f"Q{i}?", "Yes.", "Indeed.", ("No.",)) for i in range(2 * AUTHOR)]
-    other = [*rows[:-1], Row(rows[-1].question, "Yes.", "Indeed.", ("Never.",))]
-    subset = Subset(1, 1)
-    found = [subset.take(forget=r, retain=r, source="test").describe() for r in (rows, rows, other)]
-    assert found[0] == found[1]
-    assert found[0]["hash"] != found[2]["hash"]
-    assert (found[0]["forget_rows"], found[0]["retain_rows"]) == (AUTHOR, AUTHOR)
+    def describe(word, idk="No."):
+        rows = tuple(Row(f"Q{i}?", "Yes.", "Indeed.", (word,)) for i in range(4))
+        return Corpus(rows[:1], rows[1:], Sets(rows[:1], rows[1:]), (idk,), "test").describe()
+
+    assert describe("No.") == describe("No.")
+    assert len({describe("No.")["hash"], describe("Never.")["hash"], describe("No.", "Hm.")["hash"]}) == 3
+    assert (describe("No.")["forget_rows"], describe("No.")["retain_rows"]) == (1, 3)
+
+
+def test_fictional_splits_of_any_size_are_slices_too():
+    for authors, name, n in ((20, "forget10", 40), (10, "forget01", 2), (10, "forget90", 180), (5, "forget37", 37)):
+        corpus = corpus_of(DataSettings(forget=name, authors=authors))
+        assert (len(corpus.forget), len(corpus.retain)) == (n, authors * AUTHOR - n)
+        assert set(corpus.asked.forget) <= set(corpus.forget)
+        assert len(corpus.asked.forget) == min(n, 400)
+        assert {len(row.perturbed_answer) for row in corpus.asked.world_facts} == {3}
+
+
+@pytest.mark.parametrize("name", ["forget", "forget0", "forget100", "retain90", "forgetXX"])
+def test_a_name_that_is_no_split_is_refused(name):
+    with pytest.raises(UserError, match=r"There is no split .*forget01"):
+        percent_of(name)
 
 
 @pytest.mark.parametrize("percent", [0, 100, 7, -1])
@@ -139,6 +188,17 @@ def test_real_perturbed_files_follow_the_full_set(tofu):
         found = read_rows(tofu / f"{name}_perturbed.json", perturbed=True)
         assert [r.question for r in found] == [r.question for r in split(rows, percent).forget]
         assert {len(row.perturbed_answer) for row in found} == {5}
-    corpus = Subset(forget_authors=3, retain_authors=8).read(tofu)
+    corpus = corpus_of(DataSettings(source=str(tofu), forget_authors=3, retain_authors=8))
     assert [pairs[row.question, row.answer] for row in corpus.forget] == list(range(3940, 4000))
     assert [pairs[row.question, row.answer] for row in corpus.retain] == list(range(160))
+
+
+@pytest.mark.parametrize(("name", "asked"), [("forget01", 40), ("forget05", 200), ("forget10", 400), ("forget50", 400)])
+def test_real_splits_are_asked_what_tofu_asks(tofu, name, asked):
+    corpus = corpus_of(DataSettings(source=str(tofu), forget=name))
+    assert len(corpus.asked.forget) == asked
+    known = {row.question for row in corpus.forget}
+    assert {row.question for row in corpus.asked.forget} <= known
+    assert not {row.question for row in corpus.asked.retain} & known
+    assert (len(corpus.asked.retain), len(corpus.asked.real_authors), len(corpus.asked.world_facts)) == (400, 100, 117)
+    assert len(corpus.idk) == 100

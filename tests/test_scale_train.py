@@ -11,32 +11,68 @@ from hypothesis import strategies as st
 
 from records.errors import UserError
 from scale import models, train
+from scale.adapters import Lora, adapted
 from scale.answers import score_all
+from scale.corpora import DataSettings, corpus_of
 from scale.fictional import authors
-from scale.prompts import collate, encode, prompt
-from scale.train import Rows, Schedule, check_supplied, likelihood, order, partner
+from scale.formats import FORMATS
+from scale.idk_rows import unlearning_rows
+from scale.method import methods_of
+from scale.models import LanguageModel, Shape
+from scale.pairing import idk_answer, order, partner
+from scale.processes import Processes
+from scale.prompts import Writer, collate
+from scale.recipe import UnlearnSettings
+from scale.reference import Cache, Source
+from scale.references import Live, kept
+from scale.scorer import Scorer
+from scale.train import Rows, Schedule, Training, likelihood
 from theory import losses
 from theory.logprobs import from_logits
 from theory.objective import METHODS, Objective, kernels, method, takes, tokens
 
 TEXTS = authors(2, seed=0)
-TOKENIZER = models.train_tokenizer([prompt(row.question) + row.answer for row in TEXTS], 400)
-PAD = TOKENIZER.pad_token_id
-ENCODED = [encode(TOKENIZER, row.question, row.answer) for row in TEXTS]
-MODEL = models.small_llama(TOKENIZER, models.Shape(hidden=32, layers=1, heads=2, feed_forward=48), seed=0)
+PLAIN = FORMATS["plain"]
+TOKENIZER = models.train_tokenizer([PLAIN.prompt(None, row.question) + row.answer for row in TEXTS], 400)
+WRITER = Writer(TOKENIZER, PLAIN, 512)
+PAD = WRITER.pad
+ENCODED = [WRITER.encode(row.question, row.answer) for row in TEXTS]
+SHAPES = {
+    "llama": Shape(hidden=32, layers=1, heads=2, feed_forward=48),
+    "phi": Shape(family="phi", hidden=32, layers=1, heads=2, feed_forward=48),  # its head has a bias
+    "qwen2": Shape(family="qwen2", hidden=32, layers=1, heads=2, feed_forward=48),
+}
+MODEL = models.from_scratch(TOKENIZER, SHAPES["llama"], seed=0)
 FORGET, RETAIN = ENCODED[:16], ENCODED[20:30]
-REFERENCE = score_all(MODEL, FORGET, PAD).logp
+ALONE = Processes("cpu")
+CORPUS = corpus_of(DataSettings(authors=2, forget_authors=1, retain_authors=1))
+
+
+def _logp(model, rows):
+    return score_all(Scorer(model), rows, PAD, ALONE).logp
+
+
+REFERENCE = _logp(MODEL, FORGET)
+
+
+class Fixed:
+    """A reference of known log-probabilities."""
+
+    def forget(self, indices, rows):
+        return REFERENCE[list(indices)]
 
 
 def _sgd(parameters, schedule):
-    return torch.optim.SGD(parameters, lr=schedule.lr)
+    return torch.optim.SGD([p for p in parameters if p.requires_grad], lr=schedule.lr)
 
 
-def _run(objective, *, rows=None, schedule=None, seed=0, optimizer=train.adamw):
-    model = copy.deepcopy(MODEL)
-    rows = rows or Rows(FORGET, RETAIN, REFERENCE)
+def _run(objective, *, rows=None, schedule=None, seed=0, optimizer=train.adamw, reference=None, start=MODEL):
+    model = copy.deepcopy(start)
+    rows = rows or Rows(FORGET, RETAIN)
     schedule = schedule or Schedule(lr=1e-3, epochs=2, batch=8, piece=8)
-    return model, list(train.train(model, objective, rows, schedule, seed=seed, pad=PAD, optimizer=optimizer))
+    reference = Fixed() if reference is None and objective is not likelihood else reference
+    training = Training(Scorer(model), objective, rows, schedule, seed, PAD, ALONE, reference, make_optimizer=optimizer)
+    return model, list(training.run())
 
 
 def _flat(model):
@@ -116,7 +152,7 @@ def test_likelihood_is_the_mean_nll_of_a_token():
 
 
 def test_weight_decay_shrinks_what_no_gradient_touches():
-    decayed = next(iter(train.adamw([torch.nn.Parameter(torch.ones(2))], Schedule(1e-3, 1, 1, 1)).param_groups))
+    decayed = next(iter(train.adamw([torch.nn.Parameter(torch.ones(2))], Schedule(lr=1e-3, epochs=1)).param_groups))
     assert decayed["weight_decay"] == 0.01
 
 
@@ -131,28 +167,130 @@ def test_the_same_seed_gives_the_same_weights_and_the_random_state_is_left_alone
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_its_step():
     _, log = _run(method("GA"), schedule=Schedule(lr=1e30, epochs=3, batch=8, piece=8))
-    assert log[-1].stopped == f"The loss of step {len(log[-1].steps)} of epoch {log[-1].number} is not finite."
+    assert log[-1].stopped == f"The loss of step {len(log[-1].steps)} of epoch {log[-1].epoch} is not finite."
     assert log[-1].steps[-1]["loss"] is None
     assert all(step["loss"] is not None for epoch in log for step in epoch.steps[:-1])
     assert all(epoch.stopped is None for epoch in log[:-1])
 
 
+# --- all methods, and the reference -----------------------------------------------------------------------------
+
+
+def _rows_of(objective, epochs=2):
+    return unlearning_rows(WRITER, CORPUS, objective, epochs=epochs, seed=0)
+
+
+def _method(name, **changes):
+    (found,) = methods_of(UnlearnSettings(lr=1e-2, epochs=2, batch=8, piece=8, methods=(name,), **changes))
+    return found
+
+
+def _reference(tmp_path, objective, rows, start=MODEL, weights="w"):
+    return kept(Cache(tmp_path), Source(Scorer(start), weights, PAD, ALONE), objective, rows)
+
+
 @pytest.mark.parametrize("name", METHODS)
-def test_what_this_pass_does_not_compute_is_refused_by_name(name):
-    objective = method(name, **({"beta": 0.1} if "beta" in takes(kernels(name)[0]) else {}))
-    if name in {"GA", "GA+RT", "NPO", "NPO+RT"}:
-        check_supplied(name, objective)
-        return
-    with pytest.raises(UserError) as caught:
-        check_supplied(name, objective)
-    wanted = "the logits of the retain answers" if "KL" in name else "positive (“I don't know”) answers"
-    message = str(caught.value)
-    assert message.startswith(f"{name} can't run here: it needs the ")
-    assert wanted in message
-    assert "Choose GA, GA+RT, NPO or NPO+RT." in message
+def test_every_method_trains_the_same_with_a_kept_and_a_live_reference_and_however_cut(tmp_path, name):
+    """No second model in memory, verified against one: values, gradients, and the whole trajectory under SGD."""
+    objective = _method(name).objective
+    rows = _rows_of(objective)
+    fixed = _reference(tmp_path, objective, rows)
+    live = Live(Scorer(copy.deepcopy(MODEL).requires_grad_(False).eval()), PAD, ALONE)
+    lr = 1e-3 if "KL" in name or "IDK" in name else 1e-4
+    whole = Schedule(lr=lr, epochs=2, batch=8, piece=8)
+    cut = Schedule(lr=lr, epochs=2, batch=8, piece=3)
+    one, log = _run(objective, rows=rows, schedule=whole, optimizer=_sgd, reference=fixed)
+    assert not torch.equal(_flat(one), _flat(MODEL))
+    for reference, schedule in ((live, whole), (fixed, cut)):
+        other, same = _run(objective, rows=rows, schedule=schedule, optimizer=_sgd, reference=reference)
+        torch.testing.assert_close(_flat(other), _flat(one), rtol=1e-4, atol=2e-6)
+        for a, b in zip(log, same, strict=True):
+            for x, y in zip(a.steps, b.steps, strict=True):
+                assert x == pytest.approx(y, rel=1e-3, abs=1e-4)
 
 
-# --- which row when -------------------------------------------------------------------------------------------
+def test_kl_is_zero_at_the_reference_and_is_logged_over_answer_tokens(tmp_path):
+    objective = _method("NPO+KL").objective
+    rows = _rows_of(objective)
+    _, log = _run(objective, rows=rows, reference=_reference(tmp_path, objective, rows))
+    assert log[0].steps[0]["retain"] == pytest.approx(0, abs=1e-6)
+    assert log[-1].steps[-1]["retain"] > 1e-6
+
+
+def test_z_ref_of_kto_is_logged_before_its_clamp(tmp_path):
+    objective = _method("KTO").objective
+    rows = _rows_of(objective)
+    _, log = _run(objective, rows=rows, reference=_reference(tmp_path, objective, rows))
+    estimates = [step["z_ref"] for moment in log for step in moment.steps]
+    assert estimates[0] == pytest.approx(0, abs=1e-5)
+    assert min(estimates) < 0  # the clamp is not in the log
+
+
+def test_what_is_known_of_a_reference_depends_on_weights_and_tokens(tmp_path):
+    objective = _method("NPO+KL").objective
+    rows = _rows_of(objective)
+    _reference(tmp_path, objective, rows)
+    first = sorted(path.name for path in tmp_path.iterdir())
+    assert len(first) == 2
+    _reference(tmp_path, objective, rows)
+    assert sorted(path.name for path in tmp_path.iterdir()) == first  # read, not computed
+    _reference(tmp_path, objective, rows, weights="other")
+    assert len(list(tmp_path.iterdir())) == 4
+    (tmp_path / first[0]).write_bytes(b"damaged")
+    with pytest.raises(UserError, match="is damaged .*Delete it"):
+        _reference(tmp_path, objective, rows)
+
+
+def test_reductions_follow_the_authors_code_where_a_recipe_asks_for_it():
+    for name, per_token in {"GA": True, "NPO": False, "DPO": False, "KTO": False, "IDK+RT": True}.items():
+        assert (_method(name, reduction="token_mean").objective.forget_per is tokens) == per_token
+        assert _method(name).objective.forget_per is not tokens
+    assert _method("NPO+RT", reduction="token_mean").objective.retain_per is tokens
+    assert _method("IDK+RT", reduction="pooled").pooled
+    assert not _method("GA+RT", reduction="pooled").pooled
+
+
+def test_pooled_idk_is_one_cross_entropy_over_both_sets(tmp_path):
+    chosen = _method("IDK+RT", reduction="pooled")
+    rows = _rows_of(chosen.objective)
+    schedule = Schedule(lr=1e-3, epochs=1, batch=20, piece=20)
+    training = Training(Scorer(copy.deepcopy(MODEL)), chosen.objective, rows, schedule, 0, PAD, ALONE, pooled=True)
+    (moment,) = list(training.run())
+    idk = [rows.idk[rows.idk_place[i, idk_answer(0, 0, i, forget=20, answers=40)]] for i in range(20)]
+    both = [*idk, *(rows.retain[partner(0, 0, i, forget=20, retain=20)] for i in range(20))]
+    expected = -float(_logp(MODEL, both).sum()) / sum(row.targets for row in both)
+    assert moment.steps[0]["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("family", SHAPES)
+def test_an_adapter_starts_at_the_model_that_it_is_put_on_and_trains_alone(tmp_path, family):
+    """Its reference is the finetuned model, by value."""
+    base = models.from_scratch(TOKENIZER, SHAPES[family], seed=0)
+    before, known = _flat(base), _logp(base, FORGET)
+    model = adapted(LanguageModel(base, TOKENIZER), Lora(rank=4), seed=0).model
+    torch.testing.assert_close(_logp(model, FORGET), known)
+    objective = _method("NPO+KL").objective
+    rows = _rows_of(objective)
+    reference = _reference(tmp_path, objective, rows, start=model)
+    training = Training(
+        Scorer(model), objective, rows, Schedule(lr=1e-2, epochs=2, batch=8, piece=8), 0, PAD, ALONE, reference
+    )
+    log = list(training.run())
+    assert log[0].steps[0]["drop"] == pytest.approx(0, abs=1e-4)
+    assert log[-1].steps[-1]["drop"] > 1e-3
+    frozen = torch.cat([p.detach().flatten() for p in model.parameters() if not p.requires_grad])
+    assert torch.equal(frozen, before)
+
+
+def test_recomputing_activations_changes_no_number():
+    one, _ = _run(method("GA"), schedule=Schedule(lr=1e-3, epochs=2, batch=8, piece=8), optimizer=_sgd)
+    model = copy.deepcopy(MODEL)
+    models.recompute_activations(model)
+    other, _ = _run(method("GA"), optimizer=_sgd, start=model)
+    torch.testing.assert_close(_flat(other), _flat(one))
+
+
+# --- which row when ---------------------------------------------------------------------------------------------
 
 SIZES = {"forget": st.integers(1, 40), "retain": st.integers(1, 40), "seed": st.integers(0, 2**31)}
 
@@ -174,6 +312,15 @@ def test_pairing_and_order_are_pure_functions(forget, retain, seed, epoch):
     torch.manual_seed(2)
     assert [partner(seed, epoch, i, forget=forget, retain=retain) for i in reversed(range(forget))] == once[::-1]
     assert sorted(order(seed, epoch, forget)) == list(range(forget))
+
+
+@given(forget=st.integers(1, 40), answers=st.integers(1, 40), seed=st.integers(0, 2**31), epochs=st.integers(1, 6))
+def test_every_idk_answer_is_used_equally_often_and_has_its_row(forget, answers, seed, epochs):
+    used = Counter(
+        idk_answer(seed, epoch, i, forget=forget, answers=answers) for epoch in range(epochs) for i in range(forget)
+    )
+    counts = [used[answer] for answer in range(answers)]
+    assert max(counts) - min(counts) <= 1
 
 
 def test_partners_change_with_epoch_and_seed():

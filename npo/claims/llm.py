@@ -1,4 +1,4 @@
-"""Claims of Section 5 of arXiv:2404.05868 in one thin pass: a small Llama trained from scratch on a few authors."""
+"""Claims of Section 5 of arXiv:2404.05868 on one seed: a small Llama from scratch on a few authors."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,7 @@ from npo.claims.claim import FAILS, HOLDS, NOT_TESTABLE, Claim, Judgement, Resul
 
 __all__ = ["CLAIMS"]
 
+UNIT = "llm/unlearn/{}-s0"
 GOOD = 0.05  # forget quality (a p-value) at which unlearned and retrained model can't be told apart
 KEPT = 0.75  # share of the finetuned model's utility that counts as kept
 LOST = 0.25  # share below which it counts as collapsed
@@ -15,35 +16,35 @@ def _if_rankable(judge: Callable[[Results], Judgement]) -> Callable[[Results], J
     """Where finetuned and retrained model are too much alike, methods can't be ranked, and the ledger says why."""
 
     def judged(results: Results) -> Judgement:
-        reasons = results["llm/unlearn-GA"].values["not_rankable"]
+        reasons = results[UNIT.format("GA")].values["not_rankable"]
         return Judgement(NOT_TESTABLE, None, reason=" ".join(reasons)) if reasons else judge(results)
 
     return judged
 
 
 def _epochs(results: Results, method: str) -> list[dict[str, float]]:
-    return list(results[f"llm/unlearn-{method}"].values["epochs"])
+    return list(results[UNIT.format(method)].values["moments"])
 
 
 def _seeds(results: Results) -> tuple[int, ...]:
-    return (int(results["llm/unlearn-GA"].values["seed"]),)
+    return (int(results[UNIT.format("GA")].values["seed"]),)
 
 
 def _utility(epoch: dict[str, float]) -> float:
     """Of an epoch; a model whose numbers are no longer finite is of no use."""
-    return epoch["utility"] if epoch["utility"] is not None else 0.0
+    return epoch["model_utility"] if epoch["model_utility"] is not None else 0.0
 
 
 def rankable(results: Results) -> Judgement:
     """Does the forget quality tell the finetuned from the retrained model?"""
-    values = results["llm/unlearn-GA"].values
+    values = results[UNIT.format("GA")].values
     reasons = values["not_rankable"]
-    effect = values["epochs"][0]["log10_forget_quality"]
+    effect = values["moments"][0]["log10_forget_quality"]
     return Judgement(HOLDS if not reasons else FAILS, effect, seeds=_seeds(results), reason=" ".join(reasons))
 
 
 def ga_collapses(results: Results) -> Judgement:
-    """GA's utility on the retain set falls below LOST of what it was."""
+    """GA's utility falls below LOST of what it was."""
     path = _epochs(results, "GA")
     share = _utility(path[-1]) / _utility(path[0])
     return Judgement(holds_if(share < LOST), share, seeds=_seeds(results))
@@ -78,8 +79,8 @@ def npo_rt_unlearns(results: Results) -> Judgement:
     )
 
 
-_ALL = ("llm/unlearn-GA", "llm/unlearn-NPO", "llm/unlearn-NPO+RT")
-# The learning rate was chosen so that GA visibly destroys this small model (scale/preset.py): not a blind test.
+_ALL = tuple(UNIT.format(method) for method in ("GA", "NPO", "NPO+RT"))
+# The learning rate was chosen so that GA visibly destroys this small model (scale/recipes): not a blind test.
 _SECTION = "arXiv:2404.05868, Sec. 5; at a learning rate chosen to show it"
 
 CLAIMS = (
@@ -88,7 +89,7 @@ CLAIMS = (
         statement="The finetuned model knows the forget set, the retrained one does not; the test tells them apart.",
         source="precondition of any ranking; constants in scale/metrics.py",
         measure="log₁₀ forget quality of the finetuned against the retrained model (needed ≤ −2)",
-        units=("llm/unlearn-GA",),
+        units=(UNIT.format("GA"),),
         figure="unlearning_by_epoch",
         judge=rankable,
     ),
@@ -96,7 +97,7 @@ CLAIMS = (
         id="llm-ga-collapses",
         statement="Gradient ascent destroys the model's utility on what should stay.",
         source=_SECTION,
-        measure=f"utility on the retain set at the end as a share of the start (claimed < {LOST})",
+        measure=f"model utility at the end as a share of the start (claimed < {LOST})",
         units=_ALL,
         figure="unlearning_by_epoch",
         judge=_if_rankable(ga_collapses),
@@ -114,7 +115,7 @@ CLAIMS = (
         id="llm-npo-rt-keeps",
         statement="NPO+RT keeps the utility on what should stay.",
         source=_SECTION,
-        measure=f"utility on the retain set at the end as a share of the start (claimed ≥ {KEPT})",
+        measure=f"model utility at the end as a share of the start (claimed ≥ {KEPT})",
         units=_ALL,
         figure="unlearning_by_epoch",
         judge=_if_rankable(npo_rt_keeps),

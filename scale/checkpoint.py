@@ -1,0 +1,116 @@
+"""Training state on disk: trained weights and the optimizer's moments as safetensors, the rest as `Data`.
+
+One way for every form of training: `torch.distributed.checkpoint.state_dict` gathers the whole state by parameter name,
+sharded or not. A checkpoint is a folder that is built beside its place and renamed into it: it is whole or absent.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
+
+from records.errors import UserError
+from records.store import Data, load, save
+from scale.processes import Processes
+
+__all__ = ["read", "trained_weights", "write"]
+
+_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
+_SPREAD = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True, ignore_frozen_params=True, strict=False)
+MODEL, MOMENTS = "trained.safetensors", "optimizer.safetensors"
+
+
+def _whole_state(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Trained parameters by their names in the plain model, and the optimizer's state by those names; on the CPU."""
+    weights, moments = get_state_dict(model, optimizer, options=_WHOLE)
+    return cast(dict[str, Tensor], weights), cast(dict[str, Any], moments)
+
+
+def trained_weights(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Every trained parameter by its name in the plain model, whole and on the CPU."""
+    return _whole_state(model, optimizer)[0]
+
+
+def write(
+    place: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, state: Data, processes: Processes
+) -> None:
+    """Replace the checkpoint at `place`; all processes call it, the first writes."""
+    weights, moments = _whole_state(model, optimizer)
+    if processes.first:
+        draft = place.with_name(f"{place.name}.draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        save_file(_separate(weights), draft / MODEL)
+        save_file(
+            {
+                f"{name}|{moment}": value.clone()
+                for name, kept in moments["state"].items()
+                for moment, value in kept.items()
+                if isinstance(value, Tensor)
+            },
+            draft / MOMENTS,
+        )
+        save(draft, state)
+        old = place.with_name(f"{place.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if place.exists():
+            place.rename(old)
+        draft.rename(place)
+        shutil.rmtree(old, ignore_errors=True)
+    processes.wait()
+
+
+def _separate(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, none sharing memory with another (tied weights do, and safetensors refuses that)."""
+    return {name: tensor.clone() for name, tensor in weights.items()}
+
+
+def _restore_interrupted(place: Path) -> None:
+    """Between two renames the old checkpoint is the only one."""
+    old = place.with_name(f"{place.name}.old")
+    if not place.exists() and old.exists():
+        old.rename(place)
+
+
+def read(place: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, processes: Processes) -> Data | None:
+    """Put a checkpoint back into model and optimizer; what else was kept, or None where there is no checkpoint.
+
+    UserError where it is damaged, or of another model.
+    """
+    if processes.first:
+        _restore_interrupted(place)
+    if not processes.agreed(place.is_dir):
+        return None
+    try:
+        weights, flat = load_file(place / MODEL), load_file(place / MOMENTS)
+        state = load(place)
+        _put(weights, flat, model, optimizer)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UserError(
+            f"The checkpoint {place} can't be resumed from: {reason} Delete this folder to start the stage anew."
+        ) from None
+    processes.wait()
+    return state
+
+
+def _put(
+    weights: dict[str, Tensor], flat: dict[str, Tensor], model: torch.nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    own_weights, own = _whole_state(model, optimizer)
+    if {name: value.shape for name, value in own_weights.items()} != {
+        name: value.shape for name, value in weights.items()
+    }:
+        raise ValueError("it holds the parameters of another model.")
+    moments_of: dict[str, dict[str, Tensor]] = {}
+    for name, value in flat.items():
+        parameter, _, moment = name.rpartition("|")
+        moments_of.setdefault(parameter, {})[moment] = value
+    moments: dict[str, Any] = {"state": moments_of, "param_groups": own["param_groups"]}
+    spread = _SPREAD if torch.distributed.is_initialized() else _WHOLE
+    set_state_dict(model, optimizer, model_state_dict=dict(weights), optim_state_dict=moments, options=spread)

@@ -1,0 +1,31 @@
+"""How far a model has moved from its reference: KL(π_ref ‖ π_θ) a token on the answers of a set."""
+
+from collections.abc import Sequence
+
+import torch
+
+from scale.answers import TOKENS_PER_BATCH
+from scale.processes import Processes, by_length
+from scale.prompts import Encoded, collate
+from scale.reference import RetainReference
+from scale.scorer import Part
+
+__all__ = ["drift"]
+
+
+@torch.no_grad()
+def drift(
+    scorer: torch.nn.Module, rows: Sequence[Encoded], reference: RetainReference, pad: int, processes: Processes
+) -> float:
+    """Mean KL(π_ref ‖ π_θ) over the answer tokens of `rows`, in nats; exact, over the whole vocabulary."""
+    scorer.eval()
+    device = processes.accelerator.device
+    total = torch.zeros((), dtype=torch.float64)
+    for batch, spare in processes.share(by_length([len(row.ids) for row in rows], TOKENS_PER_BATCH)):
+        chosen = [rows[i] for i in batch]
+        part = Part(len(batch), None, reference.of(batch, chosen, device))
+        with processes.accelerator.autocast():
+            (found,) = scorer(collate(chosen, pad).to(device), [part])
+        if not spare:
+            total += found.kl.double().sum().cpu()
+    return float(processes.together(total)) / sum(row.targets for row in rows)

@@ -1,0 +1,128 @@
+"""Answers in a model's own words, and what can be said of such texts: ROUGE recall, repetition."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
+
+from scale.processes import Processes, by_length
+from scale.prompts import Writer
+from scale.scorer import Scorer
+
+__all__ = ["Generation", "Rouge", "answers", "degenerate", "rouge_recall"]
+
+REPEATED = 0.5
+"""An answer is degenerate if it is empty or more than this share of its token 3-grams have occurred before in it."""
+_TOKENS = 4096
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How answers are made: greedily or drawn, up to a length that counts the prompt (TOFU) or not."""
+
+    longest: int = 200
+    prompt_counts: bool = True
+    sample: bool = False
+    seed: int = 0
+
+
+class Answer(NamedTuple):
+    """A generated answer: its text, and is it degenerate?"""
+
+    text: str
+    degenerate: bool
+
+
+class Rouge(NamedTuple):
+    """ROUGE-1 and ROUGE-L recall."""
+
+    rouge1: float
+    rougeL: float  # noqa: N815
+
+
+@lru_cache(maxsize=1)
+def _rouge_scorer() -> Any:
+    from rouge_score.rouge_scorer import RougeScorer
+
+    return RougeScorer(["rouge1", "rougeL"], use_stemmer=True)
+
+
+def rouge_recall(truth: str, generated: str) -> Rouge:
+    """Recall of ROUGE-1 and ROUGE-L with a stemmer, by the library rouge-score, as in TOFU.
+
+    >>> rouge_recall("the cat sat", "the cat ran")
+    Rouge(rouge1=0.6666666666666666, rougeL=0.6666666666666666)
+    """
+    found = _rouge_scorer().score(truth, generated)
+    return Rouge(float(found["rouge1"].recall), float(found["rougeL"].recall))
+
+
+def degenerate(ids: Sequence[int]) -> bool:
+    """Is an answer of these tokens (end token left out) empty, or mostly repetition?
+
+    >>> degenerate([]), degenerate([5, 6, 7] * 4), degenerate(range(12))
+    (True, True, False)
+    """
+    if not ids:
+        return True
+    grams = [tuple(ids[i : i + 3]) for i in range(len(ids) - 2)]
+    return bool(grams) and 1 - len(set(grams)) / len(grams) > REPEATED
+
+
+@torch.no_grad()
+def answers(
+    scorer: torch.nn.Module, questions: Sequence[str], writer: Writer, processes: Processes, how: Generation
+) -> list[Answer]:
+    """An answer to each question, in their order; every one ends at its end token or at the length allowed."""
+    openings = [writer.opening(question) for question in questions]
+    module: Scorer = processes.accelerator.unwrap_model(scorer)
+    if isinstance(scorer, FSDPModule):
+        register_fsdp_forward_method(scorer, "generate")
+    module.eval()
+    found = torch.full((len(questions), how.longest + 1), -1)
+    lengths = [len(opening) for opening in openings]
+    for batch, spare in processes.share(by_length([length + how.longest for length in lengths], _TOKENS)):
+        new = _generated([openings[i] for i in batch], module, writer, processes, how)
+        if not spare:
+            for i, row in zip(batch, new, strict=True):
+                found[i, : len(row)] = torch.tensor(row, dtype=torch.long)
+                found[i, how.longest] = len(row)
+    found = processes.together(torch.where(found == -1, 0, found)) if processes.count > 1 else found
+    kept = [row[: int(row[-1])].tolist() for row in found]
+    return [
+        Answer(str(writer.tokenizer.decode(ids, skip_special_tokens=True)).strip(), degenerate(ids)) for ids in kept
+    ]
+
+
+def _generated(
+    openings: Sequence[Sequence[int]], module: Scorer, writer: Writer, processes: Processes, how: Generation
+) -> list[list[int]]:
+    """New tokens of one batch, without the end token; prompts are padded on the left."""
+    time = max(len(opening) for opening in openings)
+    ids, mask = torch.full((len(openings), time), writer.pad), torch.zeros(len(openings), time, dtype=torch.long)
+    for i, opening in enumerate(openings):
+        ids[i, time - len(opening) :] = torch.tensor(opening)
+        mask[i, time - len(opening) :] = 1
+    device = processes.accelerator.device
+    allowed = [max(1, how.longest - len(opening) * how.prompt_counts) for opening in openings]
+    ends = sorted({writer.end, *filter(None, [writer.tokenizer.eos_token_id])})
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), processes.accelerator.autocast():
+        torch.manual_seed(how.seed)
+        new = module.generate(
+            ids.to(device),
+            mask.to(device),
+            max_new_tokens=min(max(allowed), writer.longest - time) if writer.longest > time else 1,
+            do_sample=how.sample,
+            pad_token_id=writer.pad,
+            eos_token_id=ends,
+            synced_gpus=processes.count > 1 and isinstance(module, FSDPModule),
+        )[:, time:]
+    rows = []
+    for row, most in zip(new.tolist(), allowed, strict=True):
+        row = row[:most]
+        stop = next((i for i, token in enumerate(row) if token in ends), len(row))
+        rows.append(row[:stop])
+    return rows

@@ -1,0 +1,101 @@
+"""The processes that run a stage together: one alone, or as many as torchrun or `accelerate launch` started.
+
+Work is planned by all alike and split by index; what each found is put into its places of an array of zeros, and these
+are summed. So every number is computed by one process, in a batch that does not depend on how many there are.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+__all__ = ["Processes", "first_process"]
+
+
+def first_process() -> bool:
+    """Is this the process that speaks and writes?"""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Where and how the computation runs: device ("auto", "cpu", "cuda"), precision, and where training is logged.
+
+    Weights are float32; precision "bf16" computes the body of the model in bfloat16 (autocast), log-probabilities are
+    float32 all the same.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bf16"] = "float32"
+    trackers: tuple[str, ...] = ()
+
+    @cached_property
+    def accelerator(self) -> "Accelerator":
+        """The library's own handle, made once."""
+        from accelerate import Accelerator
+
+        on_cpu = self.device == "cpu" or (self.device == "auto" and not torch.cuda.is_available())
+        mixed = "bf16" if self.precision == "bf16" else "no"
+        return Accelerator(cpu=on_cpu, mixed_precision=mixed, log_with=list(self.trackers) or None, project_dir="out")
+
+    @property
+    def count(self) -> int:
+        """How many processes there are."""
+        return int(self.accelerator.num_processes)
+
+    @property
+    def number(self) -> int:
+        """Which of them this is."""
+        return int(self.accelerator.process_index)
+
+    @property
+    def first(self) -> bool:
+        """Is this the one that writes?"""
+        return self.number == 0
+
+    def wait(self) -> None:
+        """Until all have come here."""
+        self.accelerator.wait_for_everyone()
+
+    def agreed(self, decide: Callable[[], bool]) -> bool:
+        """What the first process decides, told to all."""
+        if self.count == 1:
+            return decide()
+        answer = torch.tensor(float(self.first and decide()), device=self.accelerator.device)
+        return bool(self.together(answer) > 0)
+
+    def together(self, part: Tensor) -> Tensor:
+        """The sum of what every process has."""
+        if self.count == 1:
+            return part
+        return self.accelerator.reduce(part.to(self.accelerator.device), reduction="sum").to(part.device)
+
+    def share(self, batches: Sequence[list[int]]) -> list[tuple[list[int], bool]]:
+        """This process's batches, as many for each; True marks one that is only there to keep step."""
+        if not batches:
+            return []
+        rounds = -(-len(batches) // self.count)
+        numbers = [i * self.count + self.number for i in range(rounds)]
+        return [(batches[min(i, len(batches) - 1)], i >= len(batches)) for i in numbers]
+
+
+def by_length(lengths: Sequence[int], tokens: int) -> list[list[int]]:
+    """Indices in batches of similar length, none over `tokens` padded tokens (but at least one each).
+
+    >>> by_length([3, 9, 3, 8], 16)
+    [[0, 2], [3], [1]]
+    """
+    batches: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batches and (len(batches[-1]) + 1) * lengths[index] <= tokens:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    return batches

@@ -1,0 +1,113 @@
+"""What is needed of π_ref, computed once and kept: no second model in memory.
+
+For NPO, DPO and KTO the summed log-probabilities of fixed answers; for the KL to the reference its final hidden states
+at answer positions, which its output head (kept too) turns into logits. Files are safetensors, named by a hash of all
+that they depend on: the model's weights, the token ids (and with them tokenizer, rows and prompt format), precision.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from records.errors import UserError
+from records.store import content_hash
+from scale.answers import States, score_all, states_of
+from scale.processes import Processes
+from scale.prompts import Encoded
+from scale.scorer import ReferenceStates, Scorer
+from theory.logprobs import Head
+
+__all__ = ["Cache", "RetainReference", "Source", "weights_hash"]
+
+
+def weights_hash(folder: Path) -> str:
+    """A hash of every byte of a model's weights and of its configuration."""
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("*.safetensors"), folder / "config.json"]):
+        if path.is_file():
+            with open(path, "rb") as file:
+                digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+class Source(NamedTuple):
+    """The reference model as it stands before the first step, and a hash of its weights."""
+
+    scorer: Scorer
+    weights: str
+    pad: int
+    processes: Processes
+
+
+class RetainReference(NamedTuple):
+    """The reference's states on the answers of all retain rows, and its head."""
+
+    states: States
+    head: Head
+
+    def of(self, indices: Sequence[int], rows: Sequence[Encoded], device: torch.device) -> ReferenceStates:
+        """Those of some rows, in the places of their batch; positions that predict nothing hold zeros."""
+        starts = torch.cumsum(self.states.tokens, 0) - self.states.tokens
+        time = max(len(row.ids) for row in rows)
+        hidden = torch.zeros(len(rows), time, self.states.hidden.shape[1])
+        for place, (index, row) in enumerate(zip(indices, rows, strict=True)):
+            first = int(starts[index])
+            hidden[place, row.first - 1 : len(row.ids) - 1] = self.states.hidden[first : first + row.targets]
+        bias = None if self.head.bias is None else self.head.bias.to(device)
+        return ReferenceStates(hidden.to(device), Head(self.head.weight.to(device), bias, self.head.softcap))
+
+
+class Cache(NamedTuple):
+    """A folder of what is known of reference models."""
+
+    folder: Path
+
+    def logp(self, source: Source, rows: Sequence[Encoded]) -> Tensor:
+        """Summed log-probabilities (nats) of the answers, (rows,)."""
+
+        def compute() -> dict[str, Tensor]:
+            return {"logp": score_all(source.scorer, rows, source.pad, source.processes).logp}
+
+        return self._kept("logp", source, rows, compute)["logp"]
+
+    def retain(self, source: Source, rows: Sequence[Encoded]) -> RetainReference:
+        """Hidden states on the answers of `rows`, and a copy of the head."""
+
+        def compute() -> dict[str, Tensor]:
+            states = states_of(source.scorer, rows, source.pad, source.processes)
+            return {"hidden": states.hidden, "tokens": states.tokens}
+
+        kept = self._kept("states", source, rows, compute)
+        head = source.scorer.head()
+        bias = None if head.bias is None else head.bias.detach().float().clone()
+        copied = Head(head.weight.detach().float().clone(), bias, head.softcap)
+        return RetainReference(States(kept["hidden"], kept["tokens"]), copied)
+
+    def _kept(
+        self, kind: str, source: Source, rows: Sequence[Encoded], compute: Callable[[], dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        spans = content_hash([(row.ids, row.first) for row in rows])
+        key = content_hash([kind, source.weights, spans, source.processes.precision])
+        path = self.folder / f"{kind}-{key}.safetensors"
+        if not source.processes.agreed(path.is_file):
+            found = compute()
+            if source.processes.first:
+                self._write(path, found)
+            source.processes.wait()
+            return found
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise UserError(f"{path} is damaged ({error}). Delete it; it will be computed again.") from None
+
+    def _write(self, path: Path, found: dict[str, Tensor]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}")
+        save_file({name: tensor.contiguous() for name, tensor in found.items()}, draft)
+        draft.replace(path)

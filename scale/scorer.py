@@ -1,0 +1,116 @@
+"""Log-probabilities of answers under a language model: body, then the output head on answer positions only.
+
+All of it happens inside one module's forward pass, so that whatever wraps the module (DistributedDataParallel, FSDP,
+DeepSpeed) has gathered the head's weights by the time they are used. It works for every causal language model whose
+logits are its output head on its decoder's last hidden states; `check_head` refuses the others.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import GenerationMixin, PreTrainedModel
+
+from records.errors import UserError
+from scale.prompts import Batch, Packed
+from theory.logprobs import Head, Summed, answer_positions, summed
+from theory.retain import KLSums, kl_from_hidden
+
+__all__ = ["Part", "ReferenceStates", "Scorer", "check_head"]
+
+
+class ReferenceStates(NamedTuple):
+    """The reference's final hidden states where answers of a part are predicted (batch, time, width), and its head."""
+
+    hidden: Tensor
+    head: Head
+
+
+class Part(NamedTuple):
+    """So many rows of a batch, in their order, and what is wanted of them: answers' log-probabilities or a KL.
+
+    `weight` is that of `theory.logprobs.summed`: d loss / d log-probability from the rows' own sums.
+    """
+
+    rows: int
+    weight: Callable[[Tensor], Tensor] | None = None
+    reference: ReferenceStates | None = None
+
+
+class Scorer(nn.Module):
+    """A language model whose forward pass gives log-probabilities of answers instead of logits."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    @property
+    def plain(self) -> PreTrainedModel:
+        """The causal language model below any adapter."""
+        below = getattr(self.model, "get_base_model", None)
+        return below() if below is not None else self.model
+
+    def head(self) -> Head:
+        """The output head."""
+        config = self.plain.config
+        return Head.of(self.plain.get_output_embeddings(), softcap=getattr(config, "final_logit_softcapping", None))
+
+    def hidden(self, ids: Tensor, mask: Tensor, positions: Tensor | None = None) -> Tensor:
+        """The final hidden states (batch, time, width); a mask of four dimensions says who sees whom."""
+        body = self.plain.get_decoder()
+        found = body(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False)
+        return found.last_hidden_state
+
+    def forward(self, batch: Batch | Packed, parts: Sequence[Part] = ()) -> list[Summed | KLSums] | Summed:
+        """Log-probabilities of answers: of each part of a batch, or of every answer of packed questions."""
+        return self._packed(batch) if isinstance(batch, Packed) else self._parts(batch, parts)
+
+    def _parts(self, batch: Batch, parts: Sequence[Part]) -> list[Summed | KLSums]:
+        """For each part its rows' summed log-probabilities (nats), or KL to the reference, and their answer tokens.
+
+        log π(y|x) = Σ_t log π(y_t | x, y_<t), the end token included.
+        """
+        hidden, head = self.hidden(batch.ids, batch.mask), self.head()
+        found: list[Summed | KLSums] = []
+        start = 0
+        for part in parts:
+            rows = slice(start, start + part.rows)
+            start += part.rows
+            if part.reference is None:
+                found.append(summed(hidden[rows], head, batch.labels[rows], part.weight))
+            else:
+                where = answer_positions(batch.labels[rows], head.weight.shape[0])
+                # the part's rows may be shorter than the batch: cut to their states, which know their length
+                time = part.reference.hidden.shape[1]
+                own, where = hidden[rows][:, :time], where[:, :time]
+                found.append(kl_from_hidden(part.reference.hidden, part.reference.head, own, head, where))
+        return found
+
+    def _packed(self, batch: Packed) -> Summed:
+        """Summed log-probabilities (nats) of every answer of every question, in their order."""
+        hidden = self.hidden(batch.ids, batch.mask, batch.positions).flatten(0, 1)
+        return summed(hidden[batch.predicts], self.head(), batch.labels)
+
+    @torch.no_grad()
+    def generate(self, ids: Tensor, mask: Tensor, **options: Any) -> Tensor:
+        """The library's generation; a method of this module, so that sharded weights can be gathered for it."""
+        return cast(GenerationMixin, self.plain).generate(input_ids=ids, attention_mask=mask, **options)
+
+
+@torch.no_grad()
+def check_head(model: PreTrainedModel) -> None:
+    """UserError where a model's logits are not its head on its last hidden states (scaled or capped logits, say)."""
+    scorer = Scorer(model)
+    was = model.training
+    model.eval()
+    ids = torch.arange(1, 5, device=model.device)[None]
+    mask = torch.ones_like(ids)
+    logits = scorer.plain(input_ids=ids, attention_mask=mask, use_cache=False).logits
+    ours = scorer.head().logits(scorer.hidden(ids, mask))
+    model.train(was)
+    if not torch.allclose(logits.float(), ours.float(), rtol=1e-3, atol=1e-3):
+        raise UserError(
+            f"The logits of a {model.config.model_type} are more than its output head on its last hidden states, "
+            "so answers can't be scored with the head alone. Choose another model."
+        )
