@@ -13,27 +13,36 @@ from figures.canvas import save as save_figure
 from npo.claims import Entry, Results
 from npo.display import COLUMNS
 from npo.gallery import GALLERY, Plate
-from records.store import writable
+from records.store import ALONE, Crew, writable
 from records.work import Progress, Unit, run_missing
 
 __all__ = ["draw_plates", "ledger", "ledger_markdown", "run_units"]
 
 
-def run_units(units: Sequence[Unit], folder: Path, title: str, threads_of: Callable[[Unit], int]) -> None:
+def run_units(
+    units: Sequence[Unit],
+    folder: Path,
+    title: str,
+    threads_of: Callable[[Unit], int] | None,
+    crew: Crew = ALONE,
+    *,
+    quiet: bool = False,
+) -> None:
     """Run the missing units under one live display: the whole above, the unit at work below.
 
     `threads_of` says how many threads a unit is worth. What is too small for a second one merely waits with it: on a
-    busy machine a hundred times longer than the work takes.
+    busy machine a hundred times longer than the work takes. `quiet` is for the processes of a crew that do not speak.
     """
-    console = Console(stderr=True)
-    with Bars(*COLUMNS, console=console) as bars:
+    console = Console(stderr=True, quiet=quiet)
+    with Bars(*COLUMNS, console=console, disable=quiet) as bars:
         whole = bars.add_task(title, total=len(units))
         current = bars.add_task("", total=None, visible=False)
         done = 0
 
         def started(unit: Unit, cached: bool) -> Progress:
             nonlocal done
-            torch.set_num_threads(threads_of(unit))
+            if threads_of is not None:
+                torch.set_num_threads(threads_of(unit))
             bars.update(whole, completed=done, description=f"{title}: {unit.name}")
             done += 1
             bars.reset(current, total=None, visible=not cached, description=f"  {unit.name}")
@@ -45,7 +54,7 @@ def run_units(units: Sequence[Unit], folder: Path, title: str, threads_of: Calla
 
             return progress
 
-        run_missing(units, folder, started)
+        run_missing(units, folder, started, crew)
         bars.update(whole, completed=len(units), description=title)
         bars.update(current, visible=False)
 

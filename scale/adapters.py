@@ -1,14 +1,13 @@
 """LoRA: a small trained part on a frozen model. Its reference is the model that it is put on: the finetuned one."""
 
-import warnings
 from typing import Annotated, cast
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from transformers import PreTrainedModel
 
-from scale.models import LanguageModel
+from scale.models import LanguageModel, quiet
 
-__all__ = ["Lora", "adapted", "merged"]
+__all__ = ["Lora", "adapted"]
 
 
 class Lora(BaseModel):
@@ -23,10 +22,11 @@ class Lora(BaseModel):
     merge: bool = Field(False, description="save the model with the adapter merged into it, not the adapter alone")
 
 
-def adapted(language_model: LanguageModel, lora: Lora, *, seed: int) -> LanguageModel:
+def adapted(language_model: LanguageModel, lora: Lora, *, seed: int, base: str | None = None) -> LanguageModel:
     """The model with a fresh adapter, which changes nothing yet: its second matrix is 0.
 
-    The weights depend on `seed` alone; the global random state is left as it was.
+    `base` is where the model below it lies: whoever loads the adapter alone is sent there, and not to what the
+    finetuned one was made of. The weights depend on `seed` alone; the global random state is left as it was.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -35,18 +35,9 @@ def adapted(language_model: LanguageModel, lora: Lora, *, seed: int) -> Language
     config = LoraConfig(
         r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=where, task_type="CAUSAL_LM"
     )
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)  # peft's use
+    with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
         model = get_peft_model(language_model.model, config)
+    if base is not None:
+        config.base_model_name_or_path = base
     return LanguageModel(cast(PreTrainedModel, model), language_model.tokenizer)
-
-
-def merged(language_model: LanguageModel) -> LanguageModel:
-    """The model with its adapter, if it has one, merged into its weights."""
-    from peft import PeftModel
-
-    model = language_model.model
-    if not isinstance(model, PeftModel):
-        return language_model
-    return LanguageModel(model.merge_and_unload(), language_model.tokenizer)

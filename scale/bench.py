@@ -1,18 +1,17 @@
 """What all stages of a run share: data, model settings, exams, processes; and what they leave alike."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from peft import PeftModel
-
 from scale import checkpoint
-from scale.adapters import merged
 from scale.card import write_card
 from scale.evaluate import Exam
 from scale.formats import format_of
 from scale.models import LanguageModel, longest
+from scale.models import load as load_model
 from scale.models import save as save_model
 from scale.processes import Processes
 from scale.prompts import Writer
@@ -65,8 +64,11 @@ def about_model(language_model: LanguageModel) -> dict[str, Any]:
     }
 
 
-def lines(moment: Moment) -> list[dict[str, Any]]:
-    """A moment's steps, each with its epoch."""
+def lines(run: str, moment: Moment, processes: Processes) -> list[dict[str, Any]]:
+    """A moment's steps, each with its epoch; trackers are told of them too."""
+    first = moment.step - len(moment.steps)
+    for i, step in enumerate(moment.steps):
+        processes.log(run, step, first + i)
     return [{"epoch": moment.epoch, **step} for step in moment.steps]
 
 
@@ -77,28 +79,26 @@ def columns(history: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 def save_model_of(
     folder: Path,
-    bench: Bench,
     training: Training,
     language_model: LanguageModel,
+    *,
+    merge: bool,
     title: str,
     settings: Mapping[str, Any],
     results: Mapping[str, Any],
+    processes: Processes,
 ) -> None:
     """Write `model/`: weights, tokenizer, generation settings, card; of an adapter the adapter alone, unless merged.
 
     All processes call it, the first writes.
     """
     weights = checkpoint.trained_weights(training.scorer, training.optimizer)
-    if not bench.processes.first:
+    if not processes.first:
         return
-    plain = {name.removeprefix("model."): tensor for name, tensor in weights.items()}
     place = folder / MODEL
-    lora = bench.model.lora
-    if lora is None:
-        save_model(place, language_model, plain)
-    elif lora.merge:
-        save_model(place, merged(language_model))
-    else:
-        assert isinstance(language_model.model, PeftModel)
-        save_model(place, language_model)
+    save_model(place, language_model, {name.removeprefix("model."): tensor for name, tensor in weights.items()})
+    if merge and (place / "adapter_config.json").is_file():
+        whole = load_model(place)
+        shutil.rmtree(place)
+        save_model(place, whole)
     write_card(place, title=title, settings=settings, results=results)

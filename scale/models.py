@@ -3,6 +3,7 @@
 Weights are float32 while they are trained; only safetensors are read and written, and no code comes with a model.
 """
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,11 +147,13 @@ def recompute_activations(model: PreTrainedModel) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars of the library inside; afterwards as before."""
+    """No progress bars of the libraries inside, nor peft's use of an old name; afterwards as before."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            yield
     finally:
         if shown:
             logging.enable_progress_bar()
@@ -194,11 +197,10 @@ def _with_adapter(folder: Path) -> LanguageModel:
     """The base model that an adapter names, with the adapter merged into it."""
     from peft import PeftConfig, PeftModel
 
-    named = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
-    beside = folder / "base"
-    base = load(beside if beside.is_dir() else str(named))
-    merged = PeftModel.from_pretrained(base.model, str(folder)).merge_and_unload()
-    return LanguageModel(merged, base.tokenizer)
+    base = load(str(PeftConfig.from_pretrained(str(folder)).base_model_name_or_path))
+    with quiet():
+        put_on = PeftModel.from_pretrained(base.model, str(folder))
+    return LanguageModel(put_on.merge_and_unload(), base.tokenizer)
 
 
 def _four_bit() -> dict[str, Any]:

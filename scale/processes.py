@@ -5,10 +5,11 @@ are summed. So every number is computed by one process, in a batch that does not
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -35,6 +36,7 @@ class Processes:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bf16"] = "float32"
     trackers: tuple[str, ...] = ()
+    logs: Path = Path("out/logs")
 
     @cached_property
     def accelerator(self) -> "Accelerator":
@@ -43,7 +45,16 @@ class Processes:
 
         on_cpu = self.device == "cpu" or (self.device == "auto" and not torch.cuda.is_available())
         mixed = "bf16" if self.precision == "bf16" else "no"
-        return Accelerator(cpu=on_cpu, mixed_precision=mixed, log_with=list(self.trackers) or None, project_dir="out")
+        return Accelerator(cpu=on_cpu, mixed_precision=mixed, log_with=list(self.trackers) or None, project_dir=self.logs)
+
+    def log(self, run: str, line: Mapping[str, Any], step: int) -> None:
+        """Tell the trackers, if there are any, of one step of a run."""
+        if not self.trackers:
+            return
+        if not self.accelerator.trackers:
+            self.accelerator.init_trackers("npo")
+        numbers = {f"{run}/{key}": value for key, value in line.items() if value is not None}
+        self.accelerator.log(numbers, step=step)
 
     @property
     def count(self) -> int:

@@ -1,5 +1,7 @@
 """A recipe: everything that a run depends on, as a YAML file and as a checked value.
 
+A file may say `like: another`, and give only what differs.
+
 Every mistake is reported at once: unknown keys with the nearest known one, values that do not fit, unknown names.
 """
 
@@ -181,6 +183,8 @@ class Recipe(_Settings):
             raise ValueError(
                 "pretrain and rehearse are for models from scratch: leave them out, or set model.base=tiny"
             )
+        if self.model.lora is not None and self.model.scratch is not None and self.pretrain is None:
+            raise ValueError("lora needs weights to be put on: choose a trained model.base, or give pretrain")
         return self
 
 
@@ -190,7 +194,8 @@ class Recipe(_Settings):
 def shipped() -> dict[str, Path]:
     """The recipes that come with the package, by name."""
     folder = Path(str(resources.files("scale"))) / "recipes"
-    return {path.stem: path for path in sorted(folder.rglob("*.yaml"))}
+    found = {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.yaml")}
+    return dict(sorted(found.items()))
 
 
 def read_recipe(name: str, words: Sequence[str] = ()) -> Recipe:
@@ -209,6 +214,7 @@ def read_recipe(name: str, words: Sequence[str] = ()) -> Recipe:
 
 
 def _content(name: str) -> dict[str, Any]:
+    """A recipe's keys, put over those of the recipe that it is `like`."""
     known = shipped()
     path = known.get(name, Path(name).expanduser())
     if not path.is_file():
@@ -221,7 +227,19 @@ def _content(name: str) -> dict[str, Any]:
         raise UserError(f"The recipe {path} can't be read as YAML: {error}") from None
     if not isinstance(content, dict):
         raise UserError(f"The recipe {path} is not a mapping of keys. See `npo ls recipes` for examples.")
-    return content
+    if (like := content.pop("like", None)) is None:
+        return content
+    if str(like) == name:
+        raise UserError(f"The recipe {path} is like itself. Name another after `like:`, or take the line out.")
+    return _over(_content(str(like)), content)
+
+
+def _over(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` put over it, group by group; a null takes a group away."""
+    for key, value in changes.items():
+        inner = base.get(key)
+        base[key] = _over(inner, value) if isinstance(inner, dict) and isinstance(value, Mapping) else value
+    return base
 
 
 def _value(text: str) -> Any:

@@ -47,9 +47,11 @@ def fit(
     settings: Mapping[str, Any],
 ) -> None:
     """Train on the likelihood of `rows`, from the model of the stage `start`, the one named, or from scratch."""
-    language_model = bench.ready(_start(bench, inputs[start] / MODEL if start else None, seed))
+    below = inputs[start] / MODEL if start else None
+    language_model = bench.ready(_start(bench, below, seed))
     if bench.model.lora is not None:
-        language_model = adapted(language_model, bench.model.lora, seed=seed)
+        base = str(below.resolve()) if below else bench.model.base
+        language_model = adapted(language_model, bench.model.lora, seed=seed, base=base)
     if schedule.recompute:
         recompute_activations(language_model.model)
     writer = bench.writer(language_model)
@@ -63,7 +65,7 @@ def fit(
     if before is not None:
         history = before.values["history"]
     for moment in training.run(after=before.values["epoch"] if before else 0):
-        history += lines(moment)
+        history += lines(stage, moment, bench.processes)
         if moment.stopped:
             raise UserError(
                 f"The stage {stage} diverged: {moment.stopped} The weights of the epochs before are kept in {place}; "
@@ -83,8 +85,16 @@ def fit(
     }
     if bench.processes.first:
         save(folder, Data({}, values))
-    loss = {"training loss (nats a token)": history[-1]["loss"]}
-    save_model_of(folder, bench, training, language_model, f"TOFU, {stage}", settings, loss)
+    save_model_of(
+        folder,
+        training,
+        language_model,
+        merge=True,  # what is unlearned and judged by is a whole model
+        title=f"TOFU, {stage}",
+        settings=settings,
+        results={"training loss (nats a token)": history[-1]["loss"]},
+        processes=bench.processes,
+    )
 
 
 def _start(bench: Bench, folder: Path | None, seed: int) -> LanguageModel:

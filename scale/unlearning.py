@@ -59,7 +59,7 @@ class Unlearning:
             self._go_on_from(before)
         stopped, last = None, None
         for moment in training.run(after=before.values["epoch"] if before else 0):
-            self.history += lines(moment)
+            self.history += lines(f"{self.method.label}-s{self.seed}", moment, self.bench.processes)
             stopped = moment.stopped
             if not stopped:
                 final = moment.ended and moment.epoch == epochs
@@ -78,7 +78,8 @@ class Unlearning:
         """The finetuned model; where an adapter is trained, with a fresh one that changes nothing yet."""
         loaded = self.bench.ready(load_model(self.finetuned / MODEL, four_bit=self.bench.model.four_bit))
         lora = self.bench.model.lora
-        return adapted(loaded, lora, seed=self.seed) if lora is not None else loaded
+        base = str((self.finetuned / MODEL).resolve())
+        return adapted(loaded, lora, seed=self.seed, base=base) if lora is not None else loaded
 
     @cached_property
     def writer(self) -> Writer:
@@ -201,9 +202,16 @@ class Unlearning:
             if last:
                 write_json(self.folder / "log.json", as_log(last, self.exam))
         if self.keep_model:
-            title = f"{self.method.label}, unlearned"
+            lora = self.bench.model.lora
             save_model_of(
-                self.folder, self.bench, training, self.language_model, title, self.settings, self.moments[-1]
+                self.folder,
+                training,
+                self.language_model,
+                merge=lora is not None and lora.merge,
+                title=f"{self.method.label}, unlearned",
+                settings=self.settings,
+                results=self.moments[-1],
+                processes=self.bench.processes,
             )
 
     def _known(self) -> dict[str, Path]:

@@ -7,12 +7,31 @@ from tokenizers import processors
 
 from records.errors import UserError
 from scale.fictional import authors
+from scale.formats import FORMATS, Chat, Tags
 from scale.models import train_tokenizer
-from scale.prompts import Encoded, collate, encode, prompt
+from scale.prompts import Encoded, Writer, collate
 from scale.tofu import Row, read_rows
 from theory.logprobs import IGNORE, answer_rows
 
 ROWS = authors(2, seed=0)
+PLAIN = FORMATS["plain"]
+QWEN_LIKE = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+LLAMA_LIKE = (
+    "<|begin|>{% for m in messages %}<|head|>{{ m.role }}<|tail|>\n\n"
+    "{% if m.role == 'system' %}Today: {{ date_string }}\n\n{% endif %}{{ m.content }}<|eot|>{% endfor %}"
+    "{% if add_generation_prompt %}<|head|>assistant<|tail|>\n\n{% endif %}"
+)
+
+
+def prompt(question):
+    return PLAIN.prompt(None, question)
+
+
+def encode(tokenizer, question, answer):
+    return Writer(tokenizer, PLAIN, 10_000).encode(question, answer)
 
 
 def _tokenizer(rows=ROWS, vocab=600):
@@ -78,8 +97,90 @@ def test_a_tokenizer_that_adds_its_own_start_and_end_gets_no_second_end():
 def test_an_empty_answer_and_one_with_the_end_token_are_refused():
     with pytest.raises(UserError, match=r"contains the end token '<\|end\|>'.*Take it out of the data"):
         encode(TOKENIZER, "Who?", "No<|end|>body.")
-    with pytest.raises(UserError, match=r"The answer to 'Who\?' is empty"):
-        encode(TOKENIZER, "Who?", "")
+    with pytest.raises(UserError, match=r"The answer of 'Who\?' is empty"):
+        encode(TOKENIZER, "Who?", " ")
+    with pytest.raises(UserError, match=r"The question of 'Nobody' is empty"):
+        encode(TOKENIZER, "", "Nobody")
+
+
+def test_a_text_longer_than_the_model_reads_is_refused_with_both_lengths():
+    writer = Writer(TOKENIZER, PLAIN, 12)
+    with pytest.raises(UserError, match=r"have \d\d tokens, and the model reads 12: .*Shorten the row"):
+        writer.encode(ROWS[0].question, ROWS[0].answer)
+
+
+# --- formats ----------------------------------------------------------------------------------------------------
+
+
+def _chatty(template, *specials):
+    tokenizer = _tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": list(specials)})
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+CHATS = {
+    "qwen2.5": _chatty(QWEN_LIKE, "<|im_start|>", "<|im_end|>"),
+    "llama3-instruct": _chatty(LLAMA_LIKE, "<|begin|>", "<|head|>", "<|tail|>", "<|eot|>"),
+    "chat": _chatty(QWEN_LIKE, "<|im_start|>", "<|im_end|>"),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_predicts_the_answer_and_one_end_token(name):
+    form, tokenizer = FORMATS[name], CHATS.get(name, TOKENIZER)
+    writer = Writer(tokenizer, form, 10_000)
+    for row in ROWS:
+        coded = writer.encode(row.question, row.answer)
+        targets = coded.ids[coded.first :]
+        assert targets[-1] == writer.end
+        assert list(targets).count(writer.end) == 1
+        assert tokenizer.decode(targets[:-1]).lstrip(" ") == row.answer
+        assert tokenizer.decode(coded.ids[: coded.first]).rstrip(" ") == writer.prompt(row.question).rstrip(" ")
+        # what a model is asked to continue is what it was trained to continue
+        assert coded.ids[: len(writer.opening(row.question))] == writer.opening(row.question)
+
+
+def test_the_end_of_an_answer_is_the_template_s_not_the_tokenizer_s():
+    for name, end in (("qwen2.5", "<|im_end|>"), ("llama3-instruct", "<|eot|>")):
+        tokenizer = CHATS[name]
+        assert FORMATS[name].end(tokenizer) == tokenizer.convert_tokens_to_ids(end) != tokenizer.eos_token_id
+
+
+def test_the_date_in_a_template_is_always_the_same():
+    assert "Today: 10 Apr 2025" in FORMATS["llama3-instruct"].prompt(CHATS["llama3-instruct"], "Who?")
+
+
+def test_a_format_that_the_tokenizer_can_not_serve_is_told():
+    with pytest.raises(UserError, match="has no chat template"):
+        Writer(TOKENIZER, Chat(), 99).encode("Who?", "Nobody.")
+
+
+def test_the_tag_counts_as_answer_where_a_protocol_says_so():
+    row = ROWS[0]
+    ours, theirs = (
+        Writer(TOKENIZER, FORMATS["phi-1.5"], 999, tag_counts=x).encode(row.question, row.answer) for x in (False, True)
+    )
+    assert ours.ids == theirs.ids
+    assert TOKENIZER.decode(theirs.ids[theirs.first : ours.first]).strip() == "Answer:"
+    plain = Writer(TOKENIZER, PLAIN, 999, tag_counts=True).encode(row.question, row.answer)
+    assert plain == Writer(TOKENIZER, PLAIN, 999).encode(row.question, row.answer)  # it has no tag
+
+
+def test_a_token_that_reaches_over_the_boundary_is_reported():
+    tokenizer = train_tokenizer(["why xb"] * 50, 280)
+    assert Writer(tokenizer, Tags("", " x"), 99).encode("why", "b").merged  # " xb" is one token
+    assert not any(encode(TOKENIZER, row.question, row.answer).merged for row in ROWS)
+
+
+def test_a_document_is_cut_into_pieces_that_are_all_predicted():
+    writer = Writer(TOKENIZER, PLAIN, 16)
+    text = " ".join(row.answer for row in ROWS)
+    pieces = writer.document(text)
+    assert all(len(piece.ids) <= 16 and piece.first == 1 for piece in pieces)
+    assert TOKENIZER.decode([i for piece in pieces for i in piece.ids]).removesuffix("<|end|>") == text
+    with pytest.raises(UserError, match="A document is empty"):
+        writer.document(" ")
 
 
 def test_labels_and_mask_follow_from_lengths_even_where_padding_is_the_end_token():

@@ -121,7 +121,7 @@ def test_the_last_authors_are_forgotten_and_the_first_retained(tmp_path):
     assert [row.question for row in corpus.retain] == [f"Qr{i}?" for i in range(2 * AUTHOR)]
     assert corpus.asked.real_authors[0].paraphrased_answer == "Yes."  # the answer serves as its paraphrase
     assert corpus.idk == IDK_ANSWERS
-    with pytest.raises(UserError, match="has 60 forget rows .*asks for 4 authors of 20 rows"):
+    with pytest.raises(UserError, match=r"has 60 forget rows .*asks for 4 authors of 20 rows"):
         _few(tmp_path, forget_authors=4)
 
 

@@ -29,7 +29,7 @@ from scale.scorer import Scorer
 from scale.train import Rows, Schedule, Training, likelihood
 from theory import losses
 from theory.logprobs import from_logits
-from theory.objective import METHODS, Objective, kernels, method, takes, tokens
+from theory.objective import METHODS, Objective, method, tokens
 
 TEXTS = authors(2, seed=0)
 PLAIN = FORMATS["plain"]
@@ -237,7 +237,7 @@ def test_what_is_known_of_a_reference_depends_on_weights_and_tokens(tmp_path):
     _reference(tmp_path, objective, rows, weights="other")
     assert len(list(tmp_path.iterdir())) == 4
     (tmp_path / first[0]).write_bytes(b"damaged")
-    with pytest.raises(UserError, match="is damaged .*Delete it"):
+    with pytest.raises(UserError, match=r"is damaged .*Delete it"):
         _reference(tmp_path, objective, rows)
 
 
