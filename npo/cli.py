@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.core import TyperGroup
 
+from npo.cli_llm import add_verbs
 from records.errors import UserError
 
 __all__ = ["app", "main"]
@@ -26,7 +27,7 @@ class Verbs(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             kept = "; finished pieces are kept, the same command goes on from there"
-            sys.stderr.write(f"\nnpo: stopped{kept if ctx.invoked_subcommand == 'reproduce' else ''}.\n")
+            sys.stderr.write(f"\nnpo: stopped{kept if ctx.invoked_subcommand in KEEPING else ''}.\n")
             raise typer.Exit(130) from None
 
 
@@ -44,6 +45,7 @@ app.add_typer(synthetic, name="synthetic")
 
 Out = Annotated[Path | None, typer.Option(help="Folder for results; it is made if needed.")]
 LAST_SEED = 2**63 - 1
+KEEPING = ("reproduce", "run", "pretrain", "finetune", "retrain", "unlearn", "evaluate", "forget")
 T = TypeVar("T", int, float)
 
 
@@ -263,6 +265,9 @@ def _numbers(name: str, text: str, kind: type[T]) -> tuple[T, ...]:
     if kind is int and not all(0 <= x <= LAST_SEED for x in found):
         raise UserError(f"--{name} must be from 0 to {LAST_SEED}, got {text!r}.")
     return found
+
+
+add_verbs(app)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """npo run, and the verbs of single stages: a recipe's units under one display, by one process or many."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,13 +10,14 @@ from rich.console import Console
 from npo.methods import objectives_of
 from npo.running import run_units
 from records.errors import UserError
+from records.store import load, writable
 from records.work import Unit
 from theory.objective import Objective
 
 if TYPE_CHECKING:
     from scale.recipe import Recipe
 
-__all__ = ["Choices", "read", "resolve", "run", "with_needs"]
+__all__ = ["Choices", "evaluate_one", "read", "report", "resolve", "run", "with_needs"]
 
 
 def scale_or_error() -> None:
@@ -46,12 +48,20 @@ class Choices:
     """What the command line says beside the recipe's own keys; each becomes one of them."""
 
     def __init__(
-        self, recipe: str, settings: Sequence[str], *, data: Path | None, device: str | None, seed: int | None
+        self,
+        recipe: str,
+        settings: Sequence[str],
+        *,
+        data: Path | None,
+        device: str | None,
+        dtype: str | None,
+        seed: int | None,
     ) -> None:
         self.name = recipe
         self.words = list(settings)
         self.words += [f"data.source={data}"] if data else []
         self.words += [f"device={device}"] if device else []
+        self.words += [f"precision={dtype}"] if dtype else []
         self.words += [f"seed={seed}"] if seed is not None else []
 
     @property
@@ -61,11 +71,14 @@ class Choices:
 
 
 def read(choices: Choices) -> "Recipe":
-    """The recipe with all that was said."""
+    """The recipe with all that was said; TOFU comes from the folder that NPO_DATA names rather than from the hub."""
     scale_or_error()
     from scale.recipe import read_recipe
 
-    return read_recipe(choices.name, choices.words)
+    recipe = read_recipe(choices.name, choices.words)
+    if recipe.data.source == "hub" and (here := os.environ.get("NPO_DATA")):
+        return read_recipe(choices.name, [*choices.words, f"data.source={here}"])
+    return recipe
 
 
 def with_needs(units: Sequence[Unit], chosen: set[str]) -> list[Unit]:
@@ -116,3 +129,29 @@ def summarise(folder: Path, units: Sequence[Unit]) -> None:
         console.print(f"npo report {folder}: tables, figures, one page", highlight=False, markup=False, soft_wrap=True)
     console.print(f"{folder}: finished", highlight=False, markup=False, soft_wrap=True)
 
+
+def evaluate_one(choices: Choices, model: str, out: Path | None) -> None:
+    """Examine any model with a recipe's data, format and protocol."""
+    recipe = read(choices)
+    from scale.pipeline import bench_of
+    from scale.processes import Processes
+    from scale.stages import evaluate_model
+
+    folder = writable(out or choices.out / "evaluate" / Path(model).name)
+    bench = bench_of(recipe, Processes(recipe.device, recipe.precision))
+    evaluate_model(folder, model, bench, model)
+    for key, value in load(folder).values["scores"].items():
+        Console().print(f"{key}: {'—' if value is None else f'{value:.4g}'}", highlight=False)
+    Console().print(f"{folder / 'log.json'}: for npo score", markup=False, highlight=False, soft_wrap=True)
+
+
+def report(folders: Sequence[Path], out: Path | None) -> None:
+    """Write the page, tables and figures about the runs in these folders."""
+    from npo.report import write_runs
+    from npo.runs import find_runs
+
+    runs = find_runs(folders)
+    place = writable(out or folders[0] / "report")
+    command = " ".join(["npo report", *(folder.name for folder in folders)])
+    page = write_runs(place, runs, command)
+    Console().print(str(page), markup=False, highlight=False, soft_wrap=True)

@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
+from figures import llm_evolution, llm_kl, llm_metrics, llm_quality_utility, llm_retain_weight
+from figures.canvas import save as save_figure
 from npo.claims import Entry, Results
 from npo.gallery import Plate
-from records.store import write_text
+from npo.runs import COLUMNS, Run, as_csv, as_markdown, rows_of, warnings_of
+from records.store import environment, writable, write_text
 
-__all__ = ["write_report"]
+__all__ = ["write_report", "write_runs"]
 
 VERDICTS = ("holds", "fails", "not testable here")
 
@@ -20,11 +23,7 @@ def write_report(
     folder: Path, entries: Sequence[Entry], plates: Sequence[Plate], results: Results, facts: Mapping[str, Any]
 ) -> Path:
     """Write report.html into the run's folder; figures are read from its figures/."""
-    environment = Environment(
-        loader=PackageLoader("npo"), autoescape=select_autoescape(default=True), undefined=StrictUndefined
-    )
-    environment.filters["number"] = lambda x: "—" if x is None else f"{x:.4g}"
-    page = environment.get_template("report.html").render(
+    page = _template("report.html").render(
         entries=entries,
         counts=[(verdict, sum(e["verdict"] == verdict for e in entries)) for verdict in VERDICTS],
         drawn={plate.name for plate in plates},
@@ -34,6 +33,14 @@ def write_report(
     )
     write_text(folder / "report.html", page)
     return folder / "report.html"
+
+
+def _template(name: str) -> Template:
+    """A page's template; what it is given is escaped, and nothing may be missing."""
+    loader = PackageLoader("npo")
+    templates = Environment(loader=loader, autoescape=select_autoescape(default=True), undefined=StrictUndefined)
+    templates.filters["number"] = lambda x: "—" if x is None else f"{x:.4g}"
+    return templates.get_template(name)
 
 
 def _inline(svg: Path) -> str:
@@ -75,3 +82,90 @@ def side_by_side(runs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for key in keys
     ]
+
+
+# --- runs of npo run ----------------------------------------------------------------------------------------------
+
+PLATES = (
+    Plate(
+        "llm_quality_utility",
+        "Forget quality against model utility",
+        "After the paper's Figure 5: each method's path from the finetuned model (square) to its end; the retrained "
+        "model (star) is the goal.",
+        ("*",),
+        llm_quality_utility.draw,
+    ),
+    Plate(
+        "llm_evolution",
+        "Forget quality and utility by epoch",
+        "After the paper's Figures 6 and 8; forget quality on a linear and a logarithmic axis. Bands span the seeds.",
+        ("*",),
+        llm_evolution.draw,
+    ),
+    Plate(
+        "llm_kl",
+        "KL to the reference",
+        "After the paper's Figure 10: over the whole vocabulary, on answer tokens.",
+        ("*",),
+        llm_kl.draw,
+    ),
+    Plate(
+        "llm_retain_weight",
+        "The weight of the retain term",
+        "After the paper's Figure 11.",
+        ("*",),
+        llm_retain_weight.draw,
+    ),
+    Plate(
+        "llm_metrics",
+        "All measures by epoch",
+        "After the paper's Figures 12 to 17; dotted: the retrained model.",
+        ("*",),
+        llm_metrics.draw,
+    ),
+)
+
+
+def write_runs(folder: Path, runs: Sequence[Run], command: str) -> Path:
+    """Write report.html about unlearning runs into `folder`, beside its tables and figures as files."""
+    from npo.differences import differences
+
+    data = {f"{run.folder.parent.parent.name}/{run.folder.name}": run.data for run in runs}
+    place = writable(folder / "figures")
+    plates = [p for p in PLATES if p.name != "llm_retain_weight" or llm_retain_weight.weights(data)]
+    for plate in plates:
+        save_figure(plate.draw(data), place, plate.name)
+    ends = {f"{run.label}, seed {run.data.values['seed']}": run.data.values for run in runs}
+    samples = side_by_side(ends)
+    first = runs[0].data.values
+    write_text(folder / "runs.csv", as_csv(runs))
+    write_text(folder / "table.md", as_markdown(runs))
+    write_text(folder / "answers.md", _answers(samples))
+    page = _template("runs.html").render(
+        about=first["data"],
+        model=first["model"],
+        protocol=first["protocol"],
+        n=first["n"],
+        floor=first["log10_floor"],
+        warnings=warnings_of(runs),
+        columns=COLUMNS,
+        rows=rows_of(runs),
+        intervals=[(run.label, *run.interval()) for run in runs],
+        plates=[(plate, _inline(place / f"{plate.name}.svg")) for plate in plates],
+        samples=samples,
+        differences=differences(runs),
+        command=command,
+        environment=environment(),
+    )
+    write_text(folder / "report.html", page)
+    return folder / "report.html"
+
+
+def _answers(samples: Sequence[Mapping[str, Any]]) -> str:
+    """Sampled answers side by side, after the paper's Figure 7."""
+    lines = []
+    for sample in samples:
+        lines += [f"**{sample['set']}: {sample['question']}**", "", f"- true: {sample['answer']}"]
+        lines += [f"- {label}: {text or '(nothing)'}" for label, text in sample["generated"]]
+        lines.append("")
+    return "\n".join(lines)

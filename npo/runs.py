@@ -1,4 +1,4 @@
-"""Finished unlearning runs as `npo report`, `npo run` and `npo ask` see them: read from their folders, judged, tabled."""
+"""Finished unlearning runs as `npo report`, `npo run` and `npo ask` see them: read from their folders, tabled."""
 
 import csv
 import io
@@ -68,6 +68,20 @@ class Run:
     def end(self) -> dict[str, Any]:
         """Its last moment."""
         return dict(self.data.values["moments"][-1])
+
+    def interval(self) -> tuple[float | None, float | None]:
+        """A 95 % bootstrap interval of its last log₁₀ forget quality, over the questions."""
+        from scale.evaluate import from_arrays
+        from scale.metrics import quality_interval
+        from scale.protocols import protocol_of
+
+        judge = self.folder.parent.parent / "evaluate" / "retrain"
+        if not (judge / "data.npz").is_file():
+            return None, None
+        ratio = protocol_of(str(self.data.values["protocol"])).log_truth_ratio
+        own = {name: array[-1] for name, array in self.data.arrays.items()}
+        losses = [from_arrays(arrays)["forget"].losses for arrays in (own, load(judge).arrays)]
+        return quality_interval(ratio(losses[0]), ratio(losses[1]))
 
 
 def find_runs(folders: Iterable[Path]) -> list[Run]:

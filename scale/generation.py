@@ -12,7 +12,7 @@ from scale.processes import Processes, by_length
 from scale.prompts import Writer
 from scale.scorer import Scorer
 
-__all__ = ["Generation", "Rouge", "answers", "degenerate", "rouge_recall"]
+__all__ = ["Generation", "Rouge", "answers", "answers_after", "degenerate", "rouge_recall"]
 
 REPEATED = 0.5
 """An answer is degenerate if it is empty or more than this share of its token 3-grams have occurred before in it."""
@@ -72,17 +72,27 @@ def degenerate(ids: Sequence[int]) -> bool:
     return bool(grams) and 1 - len(set(grams)) / len(grams) > REPEATED
 
 
-@torch.no_grad()
 def answers(
     scorer: torch.nn.Module, questions: Sequence[str], writer: Writer, processes: Processes, how: Generation
 ) -> list[Answer]:
     """An answer to each question, in their order; every one ends at its end token or at the length allowed."""
-    openings = [writer.opening(question) for question in questions]
+    return answers_after(scorer, [writer.opening(question) for question in questions], writer, processes, how)
+
+
+@torch.no_grad()
+def answers_after(
+    scorer: torch.nn.Module,
+    openings: Sequence[Sequence[int]],
+    writer: Writer,
+    processes: Processes,
+    how: Generation,
+) -> list[Answer]:
+    """The same after any token ids."""
     module: Scorer = processes.accelerator.unwrap_model(scorer)
     if isinstance(scorer, FSDPModule):
         register_fsdp_forward_method(scorer, "generate")
     module.eval()
-    found = torch.full((len(questions), how.longest + 1), -1)
+    found = torch.zeros((len(openings), how.longest + 1), dtype=torch.long)
     lengths = [len(opening) for opening in openings]
     for batch, spare in processes.share(by_length([length + how.longest for length in lengths], _TOKENS)):
         new = _generated([openings[i] for i in batch], module, writer, processes, how)
@@ -90,8 +100,7 @@ def answers(
             for i, row in zip(batch, new, strict=True):
                 found[i, : len(row)] = torch.tensor(row, dtype=torch.long)
                 found[i, how.longest] = len(row)
-    found = processes.together(torch.where(found == -1, 0, found)) if processes.count > 1 else found
-    kept = [row[: int(row[-1])].tolist() for row in found]
+    kept = [row[: int(row[-1])].tolist() for row in processes.together(found)]
     return [
         Answer(str(writer.tokenizer.decode(ids, skip_special_tokens=True)).strip(), degenerate(ids)) for ids in kept
     ]

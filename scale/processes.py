@@ -45,7 +45,9 @@ class Processes:
 
         on_cpu = self.device == "cpu" or (self.device == "auto" and not torch.cuda.is_available())
         mixed = "bf16" if self.precision == "bf16" else "no"
-        return Accelerator(cpu=on_cpu, mixed_precision=mixed, log_with=list(self.trackers) or None, project_dir=self.logs)
+        return Accelerator(
+            cpu=on_cpu, mixed_precision=mixed, log_with=list(self.trackers) or None, project_dir=self.logs
+        )
 
     def log(self, run: str, line: Mapping[str, Any], step: int) -> None:
         """Tell the trackers, if there are any, of one step of a run."""

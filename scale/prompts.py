@@ -88,21 +88,23 @@ class Writer(NamedTuple):
 
         UserError where a text is empty, has the end token in it, or is longer than the model reads.
         """
-        for name, text in (("question", question), ("answer", answer)):
-            if not text.strip():
-                shown = answer if name == "question" else question
-                raise UserError(f"The {name} of {shown!r} is empty. Write one, or take the row out of the data.")
-        given = self.prompt(question)
-        coded = self.tokenizer(
-            given + answer, return_offsets_mapping=True, add_special_tokens=self.format.special_tokens
-        )
+        if not question.strip():
+            raise UserError(f"The question of {answer!r} is empty. Write one, or take the row out of the data.")
+        tag = len(self.format.tag) if self.tag_counts else 0
+        return self.encode_after(self.prompt(question), answer, special_tokens=self.format.special_tokens, tag=tag)
+
+    def encode_after(self, given: str, answer: str, *, special_tokens: bool, tag: int = 0) -> Encoded:
+        """The same for any text that is given; the last `tag` characters of it count as answer."""
+        if not answer.strip():
+            raise UserError(f"The answer of {given!r} is empty. Write one, or take the row out of the data.")
+        coded = self.tokenizer(given + answer, return_offsets_mapping=True, add_special_tokens=special_tokens)
         ids, ends = list(coded["input_ids"]), [end for _, end in coded["offset_mapping"]]
-        start = len(given) - (len(self.format.tag) if self.tag_counts else 0)
+        start = len(given) - tag
         first = next(i for i, reached in enumerate(ends) if reached > start)
         begins = coded["offset_mapping"][first][0]
         if ids[-1] != self.end:
             ids.append(self.end)
-        self._check(question, answer, ids, first)
+        self._check(given, answer, ids, first)
         return Encoded(tuple(ids), first, begins < start and bool(given[begins:start].strip()))
 
     def _check(self, question: str, answer: str, ids: Sequence[int], first: int) -> None:
@@ -119,11 +121,14 @@ class Writer(NamedTuple):
             )
 
     def opening(self, question: str) -> tuple[int, ...]:
-        """The ids after which an answer is generated: the prompt less its last space, which belongs to the answer."""
-        text = self.prompt(question)
-        ids = self.tokenizer(text.rstrip(" "), add_special_tokens=self.format.special_tokens)["input_ids"]
+        """The ids after which an answer to a question is generated."""
+        return self.opening_of(self.prompt(question), special_tokens=self.format.special_tokens)
+
+    def opening_of(self, given: str, *, special_tokens: bool) -> tuple[int, ...]:
+        """The same for any text that is given, less its last space, which belongs to the answer."""
+        ids = self.tokenizer(given.rstrip(" "), add_special_tokens=special_tokens)["input_ids"]
         end = self.tokenizer.eos_token_id
-        return tuple(ids[:-1] if len(ids) > 1 and ids[-1] == end and self.format.special_tokens else ids)
+        return tuple(ids[:-1] if len(ids) > 1 and ids[-1] == end and special_tokens else ids)
 
     def document(self, text: str) -> tuple[Encoded, ...]:
         """A plain text, cut into pieces that the model reads; every token but a piece's first is predicted."""

@@ -26,7 +26,7 @@ from scale.tofu_log import as_log
 from scale.train import Rows, Schedule, Training, likelihood
 from scale.unlearning import Unlearning
 
-__all__ = ["evaluate", "evaluate_model", "fit", "unlearn"]
+__all__ = ["evaluate", "evaluate_model", "fit", "starting_model", "unlearn"]
 
 LOG = "log.json"
 
@@ -48,7 +48,7 @@ def fit(
 ) -> None:
     """Train on the likelihood of `rows`, from the model of the stage `start`, the one named, or from scratch."""
     below = inputs[start] / MODEL if start else None
-    language_model = bench.ready(_start(bench, below, seed))
+    language_model = bench.ready(starting_model(bench, below, seed))
     if bench.model.lora is not None:
         base = str(below.resolve()) if below else bench.model.base
         language_model = adapted(language_model, bench.model.lora, seed=seed, base=base)
@@ -97,7 +97,8 @@ def fit(
     )
 
 
-def _start(bench: Bench, folder: Path | None, seed: int) -> LanguageModel:
+def starting_model(bench: Bench, folder: Path | None, seed: int) -> LanguageModel:
+    """The model in `folder`, the one that the recipe names, or one from scratch."""
     if folder is not None:
         return load_model(folder)
     shape = bench.model.scratch

@@ -1,0 +1,26 @@
+"""After Figure 10 of arXiv:2404.05868: how far unlearning moves the model, in KL to the reference, by epoch."""
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from figures.canvas import styled
+from figures.llm_runs import line, paths
+from records.store import Data
+
+__all__ = ["draw"]
+
+
+def draw(data: Mapping[str, Data]) -> Figure:
+    """KL(π_ref ‖ π_θ) a token on the forget answers, and on the retain answers."""
+    with styled():
+        figure = Figure(figsize=(8.4, 3.6))
+        for axes, name in zip(figure.subplots(1, 2), ("forget", "retain"), strict=True):
+            for place, (label, path) in enumerate(paths(data, f"{name}_kl").items()):
+                line(axes, path, label, place)
+            axes.set(
+                title=f"KL on {name} answers", xlabel="epoch of unlearning", ylabel="KL(π_ref ‖ π_θ), nats a token"
+            )
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 7))
+    return figure

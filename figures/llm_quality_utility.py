@@ -1,0 +1,38 @@
+"""After Figure 5 of arXiv:2404.05868: forget quality against model utility, from the finetuned model to the end."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures.canvas import styled
+from figures.llm_runs import GREY, SAME, label_of, look_of, paths
+from records.store import Data
+
+__all__ = ["draw"]
+
+
+def draw(data: Mapping[str, Data]) -> Figure:
+    """A path for each method, its end marked; the retrained model is the goal, up and to the right."""
+    first = next(iter(data.values())).values
+    with styled():
+        figure = Figure(figsize=(6.6, 4.8))
+        axes = figure.subplots()
+        utility, quality = paths(data, "model_utility"), paths(data, "log10_forget_quality")
+        for place, label in enumerate(utility):
+            look = look_of(label, place)
+            x, y = utility[label].mean, quality[label].mean
+            axes.plot(x, y, color=look["color"], linewidth=1.0, alpha=0.6)
+            ends = {"marker": look.get("marker") or "o", "color": look["color"], "markersize": 9}
+            axes.plot(x[-1:], y[-1:], **ends, linestyle="", label=label_of(label))
+        start = first["moments"][0]
+        axes.plot([start["model_utility"]], [start["log10_forget_quality"]], "s", color=GREY, label="finetuned")
+        if (goal := first["retrained"].get("model_utility")) is not None:
+            axes.plot([goal], [0.0], "*", color="black", markersize=13, label="retrained")
+        axes.axhline(np.log10(SAME), color="black", linewidth=0.8)
+        axes.text(0.01, np.log10(SAME), f"p = {SAME}", transform=axes.get_yaxis_transform(), va="bottom", fontsize=8)
+        axes.set(title="Forget quality against utility", xlabel="model utility", ylabel="log₁₀ forget quality (KS p)")
+        axes.legend(loc="best", fontsize=8)
+        if first["not_rankable"]:
+            figure.supxlabel("Methods can't be ranked here. " + " ".join(first["not_rankable"]), fontsize=8, wrap=True)
+    return figure

@@ -1,0 +1,46 @@
+"""After Figure 11 of arXiv:2404.05868: what the weight of the retain term does to forget quality and utility."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures.canvas import LOOK, styled
+from figures.llm_runs import SAME
+from records.store import Data
+
+__all__ = ["draw", "weights"]
+
+
+def weights(data: Mapping[str, Data]) -> dict[str, dict[float, list[dict[str, float]]]]:
+    """Last moments by method and retain weight, of the methods that were run with more than one."""
+    found: dict[str, dict[float, list[dict[str, float]]]] = {}
+    for unit in data.values():
+        method, _, rest = unit.values["label"].partition(",")
+        settings = dict(word.split("=") for word in rest.split(",") if word)
+        if method.endswith(("+RT", "+KL")) and set(settings) <= {"retain_weight"}:
+            weight = float(settings.get("retain_weight", 1))
+            found.setdefault(method, {}).setdefault(weight, []).append(unit.values["moments"][-1])
+    return {method: by_weight for method, by_weight in found.items() if len(by_weight) > 1}
+
+
+def draw(data: Mapping[str, Data]) -> Figure:
+    """Both against the weight, at the end of unlearning; ValueError where no weight was varied."""
+    found = weights(data)
+    if not found:
+        raise ValueError("No method was run with more than one retain weight.")
+    with styled():
+        figure = Figure(figsize=(8.4, 3.6))
+        columns = ("log10_forget_quality", "model_utility")
+        for axes, column in zip(figure.subplots(1, 2), columns, strict=True):
+            for method, by_weight in found.items():
+                at = sorted(by_weight)
+                height = [np.mean([m[column] if m[column] is not None else np.nan for m in by_weight[w]]) for w in at]
+                axes.plot(at, height, **LOOK.get(method, {"marker": "o"}), label=method)
+            axes.set(xscale="log", xlabel="retain weight")
+        quality, utility = figure.axes
+        quality.axhline(np.log10(SAME), color="black", linewidth=0.8)
+        quality.set(title="Forget quality at the end", ylabel="log₁₀ p")
+        utility.set(title="Model utility at the end", ylabel="harmonic mean of nine parts")
+        utility.legend()
+    return figure

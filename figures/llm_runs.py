@@ -1,0 +1,79 @@
+"""What the figures of language-model runs share: a method's path over epochs, its mean and range over seeds."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from figures.canvas import LOOK
+from records.store import Data
+
+__all__ = ["SAME", "Path", "label_of", "line", "look_of", "paths", "reference_line"]
+
+SAME = 0.05  # a forget quality above which two models can't be told apart
+GREY = "#555555"
+_EXTRA = ("#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf", "#1b9e77", "#d95f02", "#7570b3")
+
+
+class Path(NamedTuple):
+    """Of one measure of one method: epochs, mean over seeds, least, greatest; NaN where a run was not finite."""
+
+    at: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def paths(data: Mapping[str, Data], column: str) -> dict[str, Path]:
+    """By label; runs that ended early are as long as they are."""
+    by_label: dict[str, list[Mapping[str, Any]]] = {}
+    for unit in data.values():
+        by_label.setdefault(unit.values["label"], []).append(unit.values)
+    found = {}
+    for label, runs in by_label.items():
+        length = min(len(run["moments"]) for run in runs)
+        heights = np.array([[_number(m.get(column)) for m in run["moments"][:length]] for run in runs])
+        at = np.array([_when(runs[0], i) for i in range(length)], dtype=float)
+        found[label] = Path(at, heights.mean(axis=0), heights.min(axis=0), heights.max(axis=0))
+    return found
+
+
+def _when(run: Mapping[str, Any], i: int) -> float:
+    """In epochs, fractions of one where every step was examined."""
+    moments = run["moments"]
+    last = moments[-1]
+    return float(moments[i]["step"] * last["epoch"] / last["step"]) if last["step"] else 0.0
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)
+
+
+def look_of(label: str, place: int) -> dict[str, Any]:
+    """A method's colour, line and marker; those of the user's own, and with settings of their own, take turns."""
+    plain = label.partition(",")[0]
+    if label in LOOK:
+        return dict(LOOK[label])
+    base = dict(LOOK.get(plain, {"linestyle": "-", "marker": "o"}))
+    return base | {"color": _EXTRA[place % len(_EXTRA)]}
+
+
+def label_of(label: str) -> str:
+    """For a legend: "NPO+RT,retain_weight=5" is wide."""
+    return label.replace(",retain_weight=", ", w=").replace(",beta=", ", β=")
+
+
+def line(axes: Axes, path: Path, label: str, place: int) -> None:
+    """Mean and range of one method."""
+    look = look_of(label, place)
+    axes.plot(path.at, path.mean, **look, label=label_of(label), markersize=8 if look.get("marker") == "*" else 4)
+    if (path.high > path.low).any():
+        axes.fill_between(path.at, path.low, path.high, color=look["color"], alpha=0.15, linewidth=0)
+
+
+def reference_line(axes: Axes, data: Mapping[str, Data], column: str) -> None:
+    """The retrained model, which never saw the forget set, dotted."""
+    value = next(iter(data.values())).values["retrained"].get(column)
+    if value is not None:
+        axes.axhline(value, color=GREY, linestyle=":", linewidth=1.6, zorder=1, label="retrained")

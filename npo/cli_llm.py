@@ -1,0 +1,240 @@
+"""The verbs for language models; like all of `npo.cli` they import nothing heavy before they run."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = ["add_verbs"]
+
+Recipe = Annotated[str, typer.Argument(help="A shipped recipe (npo ls recipes) or a YAML file.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE ...]", help="Keys of the recipe, e.g. unlearn.lr=1e-5 data.forget=forget05."),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(envvar="NPO_DATA_DIR", help="Folder of TOFU's files, instead of the recipe's data.source."),
+]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.", show_default="the recipe's: auto")]
+Precision = Annotated[str | None, typer.Option("--dtype", help="float32, or bf16 (autocast; weights stay float32).")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the run.", show_default="the recipe's")]
+Out = Annotated[Path | None, typer.Option(help="Folder for results.", show_default="out/RECIPE")]
+Stage = Literal["pretrain", "finetune", "retrain", "unlearn", "evaluate"]
+
+
+def run(
+    recipe: Recipe,
+    settings: Settings = None,
+    out: Out = None,
+    data: Data = None,
+    device: Device = None,
+    dtype: Precision = None,
+    seed: Seed = None,
+    unit: Annotated[str | None, typer.Option(help="Run this unit alone, with what it needs.")] = None,
+) -> None:
+    """Run all stages of a recipe: models, unlearning, evaluation; what is finished is kept.
+
+    npo run fictional-tiny
+
+    npo run tofu-scratch data.source=DIR data.forget=forget05 unlearn.methods=[NPO+RT,GA]
+
+    accelerate launch --config_file fsdp2.yaml -m npo.cli run tofu-llama2-7b
+    """
+    from npo.llm import Choices
+    from npo.llm import run as start
+
+    start(
+        Choices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed),
+        stage=None,
+        unit=unit,
+        out=out,
+    )
+
+
+def _stage_verb(stage: str, does: str) -> None:
+    def verb(
+        recipe: Recipe,
+        settings: Settings = None,
+        out: Out = None,
+        data: Data = None,
+        device: Device = None,
+        dtype: Precision = None,
+        seed: Seed = None,
+    ) -> None:
+        from npo.llm import Choices
+        from npo.llm import run as start
+
+        chosen = Choices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed)
+        start(chosen, stage=stage, unit=None, out=out)
+
+    verb.__doc__ = f"{does}, with the stages before it that are missing."
+    _VERBS[stage] = verb
+
+
+_VERBS: dict[str, Callable[..., None]] = {}
+_stage_verb("pretrain", "Train a model from scratch on general knowledge")
+_stage_verb("finetune", "Train on all rows")
+_stage_verb("retrain", "Train on the rows to retain alone")
+_stage_verb("unlearn", "Unlearn with every method and seed of a recipe")
+
+
+def evaluate(
+    recipe: Recipe,
+    settings: Settings = None,
+    model: Annotated[
+        str | None, typer.Option(help="Examine this model (folder or hub) instead of the recipe's.")
+    ] = None,
+    out: Out = None,
+    data: Data = None,
+    device: Device = None,
+    dtype: Precision = None,
+    seed: Seed = None,
+) -> None:
+    """Examine finetuned and retrained model, or any other with --model; leaves log.json in TOFU's format."""
+    from npo.llm import Choices, evaluate_one
+    from npo.llm import run as start
+
+    chosen = Choices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed)
+    if model is None:
+        start(chosen, stage="evaluate", unit=None, out=out)
+    else:
+        evaluate_one(chosen, model, out)
+
+
+def plan(recipe: Recipe, settings: Settings = None, data: Data = None) -> None:
+    """Print the resolved recipe, its steps, and an estimate of time and memory; runs nothing."""
+    from npo.llm import Choices
+    from npo.plan import plan as show
+
+    show(Choices(recipe, settings or [], data=data, device=None, dtype=None, seed=None))
+
+
+def show_batch(
+    recipe: Recipe,
+    settings: Settings = None,
+    data: Data = None,
+    count: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 4,
+) -> None:
+    """Print rows as the model reads them, with what is in the loss in colour."""
+    from npo.llm import Choices
+    from npo.plan import show_batch as show
+
+    show(Choices(recipe, settings or [], data=data, device=None, dtype=None, seed=None), count)
+
+
+def ls(
+    kind: Annotated[
+        str | None, typer.Argument(help="methods, recipes, models, formats, protocols or splits.", show_default="all")
+    ] = None,
+) -> None:
+    """List what there is to name."""
+    from npo.inventory import show
+
+    show(kind)
+
+
+def score(
+    unlearned: Annotated[Path, typer.Argument(help="Evaluation log of the unlearned model, in TOFU's format.")],
+    retrained: Annotated[Path, typer.Argument(help="That of the retrained model.")],
+    protocol: Annotated[str, typer.Option(help="tofu, tofu-paper or open-unlearning.")] = "tofu",
+) -> None:
+    """Score evaluation logs: model utility and its parts, forget quality; as JSON."""
+    from npo.score import score as show
+
+    show(unlearned, retrained, protocol)
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Folders that npo run has written to, or single runs below them.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for page, tables, figures.", show_default="RUN/report")
+    ] = None,
+) -> None:
+    """Tables, the paper's figures and one self-contained page about finished unlearning runs."""
+    from npo.llm import report as write
+
+    write(runs, out)
+
+
+def ask(
+    runs: Annotated[list[Path], typer.Argument(help="Folders that npo run has written to.")],
+    question: Annotated[str, typer.Argument(help="What to ask.")],
+    answer: Annotated[
+        str | None,
+        typer.Option(help="The true answer, whose probability is told.", show_default="the data's, if known"),
+    ] = None,
+) -> None:
+    """Put a question to the finetuned, the retrained and each unlearned model of a run, side by side.
+
+    npo ask out/fictional-tiny "In which town was Ada Lovelace born?"
+    """
+    from npo.ask import ask as put
+
+    put(runs, question, answer)
+
+
+def forget(
+    rows: Annotated[Path, typer.Argument(help="Rows to forget, one JSON object a line: question/answer, text, …")],
+    model: Annotated[str, typer.Option(help="A model: a folder, or owner/name of the hub.")],
+    out: Annotated[Path, typer.Option(help="Folder for the unlearned model and what was measured.")],
+    retain: Annotated[Path | None, typer.Option(help="Rows to keep, in the same form.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="A method, or file.py:name[+rt|+kl].", show_default="NPO+RT with --retain, else NPO"),
+    ] = None,
+    beta: Annotated[float, typer.Option(help="β, where the method has one.")] = 0.1,
+    lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-5,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the rows to forget.")] = 10,
+    batch: Annotated[int, typer.Option(min=1, help="Rows of a step.")] = 8,
+    piece: Annotated[int, typer.Option(min=1, help="Rows of a forward pass.")] = 4,
+    retain_weight: Annotated[float, typer.Option(min=0, help="Weight of the retain term.")] = 1.0,
+    lora: Annotated[
+        int | None, typer.Option(min=1, help="Train an adapter of this rank.", show_default="all weights")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="A prompt format.", show_default="the model's chat template, else plain")
+    ] = None,
+    device: Device = None,
+    dtype: Precision = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of order and pairing.")] = 0,
+) -> None:
+    """Make a model forget rows of your own; needs no perturbed answers and no retrained model.
+
+    npo forget forget.jsonl --retain retain.jsonl --model DIR --out out/forgotten
+    """
+    from npo.forget import Asked
+    from npo.forget import forget as start
+
+    asked = Asked(method, beta, lr, epochs, batch, piece, retain_weight, lora, prompt, device, dtype, seed)
+    start(rows, retain, model, out, asked)
+
+
+def sweep(
+    recipe: Recipe,
+    settings: Settings = None,
+    cluster: Annotated[str, typer.Option(help="slurm, or local: processes on this machine.")] = "slurm",
+    partition: Annotated[str | None, typer.Option(help="SLURM partition.")] = None,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs of a job.")] = 1,
+    hours: Annotated[int, typer.Option(min=1, help="Time limit of a job.")] = 24,
+    parallel: Annotated[int, typer.Option(min=1, help="Jobs at once.")] = 8,
+    out: Out = None,
+    data: Data = None,
+) -> None:
+    """Run every method and seed of a recipe as a job of its own, through submitit; the models before them first."""
+    from npo.llm import Choices
+    from npo.sweep import sweep as start
+
+    chosen = Choices(recipe, settings or [], data=data, device=None, dtype=None, seed=None)
+    start(chosen, out, cluster=cluster, partition=partition, gpus=gpus, hours=hours, parallel=parallel)
+
+
+def add_verbs(app: typer.Typer) -> None:
+    """Mount them."""
+    app.command()(run)
+    for name, verb in _VERBS.items():
+        app.command(name)(verb)
+    app.command("show-batch")(show_batch)
+    for verb in (evaluate, plan, ls, score, report, ask, forget, sweep):
+        app.command()(verb)
