@@ -35,7 +35,7 @@ def ask(runs: Sequence[Path], question: str, answer: str | None) -> None:
     if not question.strip():
         raise UserError("The question is empty. Ask something.")
     found = models_of(runs)
-    truth = answer or known_answer(next(iter(found.values())), question)
+    truth = answer or next(filter(None, (known_answer(run, question) for run in runs)), None)
     table = Table("model", "answer", *(["probability of the true answer, a token"] if truth else []))
     for name, path in found.items():
         asked = Asked.of(path / "model", manifest(path)["settings"], question, truth)

@@ -15,7 +15,7 @@ Settings = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(envvar="NPO_DATA_DIR", help="Folder of TOFU's files, instead of the recipe's data.source."),
+    typer.Option(help="Folder of TOFU's files, instead of data.source; NPO_DATA names one instead of the hub."),
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.", show_default="the recipe's: auto")]
 Precision = Annotated[str | None, typer.Option("--dtype", help="float32, or bf16 (autocast; weights stay float32).")]

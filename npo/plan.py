@@ -37,8 +37,8 @@ def plan(choices: Choices) -> None:
         f"{found.activation_bytes / GIB:.2f} GiB of activations"
     )
     console.print(
-        f"time: about {_duration(found.operations / (0.35 * speed))} here at 35 % of the {speed / 1e9:,.0f} GFLOP/s of a "
-        "large product here; generated answers come on top, and small models reach less"
+        f"time: about {_duration(found.operations / (0.35 * speed))} here, at 35 % of the {speed / 1e9:,.0f} GFLOP/s "
+        "of a large product; generated answers come on top, and small models reach less"
     )
 
 

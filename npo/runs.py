@@ -16,13 +16,14 @@ from records.store import Data, load
 __all__ = ["COLUMNS", "Run", "as_csv", "as_markdown", "find_runs", "rows_of", "table", "warnings_of"]
 
 COLUMNS = {
+    "model_utility": "model utility",
+    "log10_forget_quality": "log₁₀ forget quality",
+    "ks_statistic": "KS D",
     "forget_probability": "forget: probability",
     "forget_rouge": "ROUGE-L",
     "forget_truth_ratio": "truth ratio",
     "forget_degenerate": "degenerate",
     "forget_kl": "KL",
-    "log10_forget_quality": "log₁₀ forget quality",
-    "ks_statistic": "KS D",
     "retain_probability": "retain: probability",
     "retain_rouge": "ROUGE-L",
     "retain_truth_ratio": "truth ratio",
@@ -32,7 +33,6 @@ COLUMNS = {
     "world_facts_probability": "facts: probability",
     "world_facts_rouge": "ROUGE-L",
     "world_facts_truth_ratio": "truth ratio",
-    "model_utility": "model utility",
 }
 """The measures of a table, by their keys, with what stands above them."""
 

@@ -207,13 +207,13 @@ def finish(
     """
     work = folder.parent / f".{folder.name}.{key}"
     try:
-        if crew.first:
-            work.mkdir(parents=True, exist_ok=True)
-            for left in folder.parent.glob(f".{folder.name}.*"):
-                _clear(left, checkpoint_too=left != work)  # of a killed run
-            work.mkdir(exist_ok=True)
-        crew.wait()
         try:
+            if crew.first:
+                work.mkdir(parents=True, exist_ok=True)
+                for left in folder.parent.glob(f".{folder.name}.*"):
+                    _clear(left, checkpoint_too=left != work)  # of a killed run
+                work.mkdir(exist_ok=True)
+            crew.wait()
             _build(work, key, settings, build, crew)
             if crew.first:
                 if folder.exists():
@@ -221,7 +221,7 @@ def finish(
                 os.replace(work, folder)
             crew.wait()
         except BaseException:
-            if crew.first:
+            if crew.first and work.is_dir():
                 _clear(work, checkpoint_too=False)
             raise
     except (OSError, SafetensorError) as error:

@@ -1,11 +1,11 @@
 """One question to one model."""
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from records.store import load as load_data
 from scale.answers import score_all
 from scale.formats import Tags, format_of
 from scale.generation import Generation, answers
@@ -38,11 +38,11 @@ class Asked(NamedTuple):
         return cls(said.text, math.exp(float(logp[0]) / int(tokens[0])))
 
 
-def known_answer(folder: Path, question: str) -> str | None:
-    """The answer to a question that the run's evaluations have kept in words; None where it is not among them."""
-    root = next((p for p in folder.parents if (p / "evaluate").is_dir()), folder)
-    for path in sorted(root.glob("*/*/data.json")):
-        for text in load_data(path.parent).values.get("texts", []):
-            if text["question"].strip() == question.strip():
-                return str(text["answer"])
+def known_answer(run: Path, question: str) -> str | None:
+    """The true answer to a question of the run's own examinations; None where it is not among them."""
+    for path in sorted(run.glob("evaluate/*/log.json")):
+        for task in json.loads(path.read_text(encoding="utf8")).values():
+            for prompt, _, truth in task.get("generated_text", {}).values():
+                if question.strip() in prompt:
+                    return str(truth)
     return None

@@ -153,11 +153,12 @@ SETTINGS = {
     "logistic.seeds=": "logistic: seeds needs at least one value.",
     "logistic.seeds=-1": "logistic.seeds.0: Input should be greater than or equal to 0, got '-1'.",
     "logistic.figure3_betas=0.1,0.1": "logistic: figure3_betas holds 0.1 more than once.",
-    "llm.shape.hidden=96 llm.shape.heads=5": "llm.shape.hidden=96 is no multiple of 2 · 5 heads.",
-    "llm.subset.retain_authors=100000": "llm.subset.retain_authors: Input should be less than or equal to 200",
-    "llm.unlearn.lr=inf": "llm: unlearn.lr must be finite.",
-    "llm.methods=NPQ": "llm.methods: Unknown method 'NPQ'.",
-    "llm.methods=": "llm.methods: Tuple should have at least 1 item",
+    "llm.model.shape.heads=5": "model.shape: hidden=96 is no multiple of 2 · 5 heads; 100 is.",
+    "llm.data.retain_authors=100000": "data.retain_authors=100000 asks for 100000 authors of 20 rows",
+    "llm.unlearn.lr=inf": "unlearn.lr: Input should be a finite number",
+    "llm.unlearn.methods=NPQ": "unlearn.methods NPQ: Unknown method 'NPQ'.",
+    "llm.unlearn.methods=": "unlearn.methods: Input should be a valid tuple",
+    "llm.vocab=3": "vocab: there is no such key.",
 }
 MISTAKES |= {
     words: (["reproduce", "--quick", "--only", words.partition(".")[0], *words.split()], message)
