@@ -40,7 +40,7 @@ def run(
 
     npo run tofu-scratch data.source=DIR data.forget=forget05 unlearn.methods=[NPO+RT,GA]
 
-    accelerate launch --config_file fsdp2.yaml -m npo.cli run tofu-llama2-7b
+    accelerate launch --config_file scale/launch/fsdp2.yaml -m npo.cli run tofu-llama2-7b
     """
     from npo.llm import Choices
     from npo.llm import run as start
@@ -126,7 +126,7 @@ def show_batch(
 
 def ls(
     kind: Annotated[
-        str | None, typer.Argument(help="methods, recipes, models, formats, protocols or splits.", show_default="all")
+        str | None, typer.Argument(help="methods, recipes, models, formats, protocols, splits or launch.", show_default="all")
     ] = None,
 ) -> None:
     """List what there is to name."""

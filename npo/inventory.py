@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from npo.llm import scale_or_error
+from records.errors import UserError
 from theory.kernel import takes
 from theory.objective import METHODS, kernels
 
@@ -11,10 +12,11 @@ __all__ = ["show"]
 
 
 def show(kind: str | None) -> None:
-    """Methods, recipes, models, formats, protocols and splits; or one of these kinds."""
+    """Methods, recipes, models, formats, protocols, splits and launch configurations; or one of these kinds."""
     scale_or_error()
     from scale.formats import FORMATS
     from scale.models import SHAPES
+    from scale.processes import LAUNCH
     from scale.protocols import PROTOCOLS
     from scale.recipe import read_recipe, shipped
     from scale.tofu import SPLITS
@@ -33,9 +35,8 @@ def show(kind: str | None) -> None:
         "formats": [(name, repr(form)) for name, form in FORMATS.items()],
         "protocols": protocols,
         "splits": [(name, "") for name in SPLITS],
+        "launch": [(path.stem, str(path)) for path in sorted(LAUNCH.glob("*.yaml"))],
     }
-    from records.errors import UserError
-
     if kind is not None and kind not in kinds:
         raise UserError(f"There is nothing called {kind} to list. List one of {', '.join(kinds)}.")
     console = Console()
