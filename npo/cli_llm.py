@@ -126,7 +126,8 @@ def show_batch(
 
 def ls(
     kind: Annotated[
-        str | None, typer.Argument(help="methods, recipes, models, formats, protocols, splits or launch.", show_default="all")
+        str | None,
+        typer.Argument(help="methods, recipes, models, formats, protocols, splits or launch.", show_default="all"),
     ] = None,
 ) -> None:
     """List what there is to name."""

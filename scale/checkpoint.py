@@ -5,14 +5,20 @@ sharded or not. A checkpoint is a folder that is built beside its place and rena
 """
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
 
 from records.errors import UserError
 from records.store import Data, load, save
@@ -80,37 +86,47 @@ def _restore_interrupted(place: Path) -> None:
 def read(place: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, processes: Processes) -> Data | None:
     """Put a checkpoint back into model and optimizer; what else was kept, or None where there is no checkpoint.
 
-    UserError where it is damaged, or of another model.
+    The first process reads, all receive. UserError where it is damaged, or of another model.
     """
     if processes.first:
         _restore_interrupted(place)
     if not processes.agreed(place.is_dir):
         return None
-    try:
-        weights, flat = load_file(place / MODEL), load_file(place / MOMENTS)
-        state = load(place)
-        _put(weights, flat, model, optimizer)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().split("\n")[0]
+    own_weights, own = _whole_state(model, optimizer)
+    found: _Found | None = None
+    reason = ""
+    if processes.first:
+        try:
+            found = _read(place, own_weights)
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            reason = str(error).strip().split("\n")[0]
+    reason = processes.told(reason)
+    if reason:
         raise UserError(
             f"The checkpoint {place} can't be resumed from: {reason} Delete this folder to start the stage anew."
-        ) from None
-    processes.wait()
-    return state
-
-
-def _put(
-    weights: dict[str, Tensor], flat: dict[str, Tensor], model: torch.nn.Module, optimizer: torch.optim.Optimizer
-) -> None:
-    own_weights, own = _whole_state(model, optimizer)
-    if {name: value.shape for name, value in own_weights.items()} != {
-        name: value.shape for name, value in weights.items()
-    }:
-        raise ValueError("it holds the parameters of another model.")
-    moments_of: dict[str, dict[str, Tensor]] = {}
-    for name, value in flat.items():
-        parameter, _, moment = name.rpartition("|")
-        moments_of.setdefault(parameter, {})[moment] = value
-    moments: dict[str, Any] = {"state": moments_of, "param_groups": own["param_groups"]}
+        )
     spread = _SPREAD if torch.distributed.is_initialized() else _WHOLE
-    set_state_dict(model, optimizer, model_state_dict=dict(weights), optim_state_dict=moments, options=spread)
+    weights, moments = (found.weights, {**own, "state": found.moments}) if found else ({}, {})
+    set_model_state_dict(model, dict(weights), options=spread)
+    set_optimizer_state_dict(model, optimizer, moments, options=spread)
+    return processes.told(found.state if found else None)
+
+
+class _Found(NamedTuple):
+    """What a checkpoint holds: trained weights and the optimizer's state by parameter, and the rest."""
+
+    weights: dict[str, Tensor]
+    moments: dict[str, dict[str, Tensor]]
+    state: Data
+
+
+def _read(place: Path, own: Mapping[str, Tensor]) -> _Found:
+    """The files of a checkpoint; ValueError where its weights are not those that the model trains (`own`)."""
+    weights = load_file(place / MODEL)
+    if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in weights.items()}:
+        raise ValueError("it holds the parameters of another model.")
+    moments: dict[str, dict[str, Tensor]] = {}
+    for name, value in load_file(place / MOMENTS).items():
+        parameter, _, moment = name.rpartition("|")
+        moments.setdefault(parameter, {})[moment] = value
+    return _Found(weights, moments, load(place))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,7 +17,11 @@ from torch import Tensor
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Processes", "first_process"]
+__all__ = ["LAUNCH", "Processes", "first_process"]
+
+T = TypeVar("T")
+LAUNCH = Path(__file__).parent / "launch"
+"""Configurations for `accelerate launch --config_file`."""
 
 
 def first_process() -> bool:
@@ -79,10 +83,16 @@ class Processes:
 
     def agreed(self, decide: Callable[[], bool]) -> bool:
         """What the first process decides, told to all."""
+        return self.told(self.first and decide())
+
+    def told(self, value: T) -> T:
+        """What the first process has, told to all."""
         if self.count == 1:
-            return decide()
-        answer = torch.tensor(float(self.first and decide()), device=self.accelerator.device)
-        return bool(self.together(answer) > 0)
+            return value
+        from accelerate.utils import broadcast_object_list
+
+        (told,) = broadcast_object_list([value])
+        return told
 
     def together(self, part: Tensor) -> Tensor:
         """The sum of what every process has."""

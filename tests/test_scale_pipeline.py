@@ -452,7 +452,7 @@ def test_a_full_disk_while_a_checkpoint_is_saved_loses_nothing(tmp_path, monkeyp
 # --- more than one process --------------------------------------------------------------------------------------
 
 TWO = """
-import sys, torch, warnings
+import os, sys, torch
 torch.set_num_threads(1)
 from pathlib import Path
 from records.work import run_missing
@@ -461,20 +461,28 @@ from scale.processes import Processes
 from scale.recipe import read_recipe
 together = Processes("cpu")
 words = list({w.partition("=")[0]: w for w in sys.argv[2:]}.values())
-run_missing(units(read_recipe("quick", words), together), Path(sys.argv[1]), crew=together)
+stop = os.environ.get("STOP_AFTER", "").split(":")
+def watch(unit, cached):
+    def progress(done, whole):
+        if [unit.name, str(done)] == stop:
+            progress.due = True  # the checkpoint of this epoch is still to be written
+        elif getattr(progress, "due", False):
+            os._exit(9)
+    return progress
+run_missing(units(read_recipe("quick", words), together), Path(sys.argv[1]), watch, crew=together)
 assert together.count == 2
 """
 
 
-def _two(folder, root, *words):
+def _two(folder, root, *words, stop_after=""):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=29511"]
     script = folder / "two.py"
     script.write_text(TWO)
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "STOP_AFTER": stop_after}
     done = subprocess.run(
         [*command, str(script), str(folder / "out"), *words], env=environment, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert (done.returncode != 0) == bool(stop_after), done.stderr[-3000:]
     return folder / "out"
 
 
@@ -496,6 +504,19 @@ def test_two_processes_run_every_stage_to_the_same_numbers(tmp_path, root):
     evaluate_model(tmp_path / "check", two / "finetune" / "model", bench_of(read_recipe("quick", words), ALONE), "x")
     for key, array in load(tmp_path / "check").arrays.items():
         np.testing.assert_array_equal(load(two / "evaluate/finetune").arrays[key], array)
+
+
+def test_two_processes_that_are_stopped_go_on_where_they_were(tmp_path, root):
+    words = (*LONG, "unlearn.methods=[NPO+RT]", "finetune.epochs=2", "unlearn.epochs=3")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        folder.mkdir()
+    _two(whole, root, *words)
+    _two(broken, root, *words, stop_after="unlearn/NPO+RT-s0:1")
+    work = [path for path in (broken / "out").rglob("checkpoint") if path.is_dir()]
+    assert work  # so the next start resumes
+    _two(broken, root, *words)
+    _same_results(whole / "out", broken / "out")
 
 
 # --- real rows --------------------------------------------------------------------------------------------------

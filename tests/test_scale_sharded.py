@@ -1,0 +1,121 @@
+"""Weights spread over two processes by torch's own `fully_shard`: the same numbers as in one piece.
+
+The worker below runs in two gloo processes; what it checks is said where it is checked.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.distributed.fsdp import fully_shard
+
+from records.store import Data
+from scale import checkpoint
+from scale.formats import format_of
+from scale.generation import Generation, answers
+from scale.models import LanguageModel, Shape, from_scratch, train_tokenizer
+from scale.packed import question_of, score_packed
+from scale.processes import Processes
+from scale.prompts import Encoded, Writer, collate
+from scale.scorer import Part, Scorer
+from scale.train import Schedule, adamw
+from theory.losses import npo
+
+QUESTIONS = ["Where was Ada born?", "Who wrote it?", "When was it?"]
+ANSWERS = ["In the town of Brackwater.", "A clerk wrote it.", "In the spring."]
+SCHEDULE = Schedule(lr=1e-2, epochs=1)
+
+
+def _language_model(family: str) -> LanguageModel:
+    tokenizer = train_tokenizer(QUESTIONS + ANSWERS, 300, family=family)
+    shape = Shape(family=family, hidden=32, layers=2, heads=2, feed_forward=64, positions=64, vocab=300)
+    return LanguageModel(from_scratch(tokenizer, shape, seed=0), tokenizer)
+
+
+def _sharded(scorer: Scorer) -> Scorer:
+    """Layers and the rest are sharded apart, as FSDP2 does by its wrapping policy."""
+    for layer in scorer.plain.get_decoder().layers:
+        fully_shard(layer)
+    fully_shard(scorer)
+    return scorer
+
+
+def _steps(scorer: torch.nn.Module, batch, optimizer) -> list[float]:
+    """Three steps of NPO on a batch; the losses."""
+    with torch.no_grad():
+        reference = scorer(batch, [Part(len(batch.ids))])[0].logp
+    losses = []
+    for _ in range(3):
+        loss = npo(scorer(batch, [Part(len(batch.ids))])[0].logp, reference, beta=0.5).mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(float(loss))
+    return losses
+
+
+def _worker(folder: Path, family: str) -> None:
+    processes = Processes("cpu")
+    assert processes.count == 2
+    plain, spread = (_language_model(family) for _ in range(2))
+    writer = Writer(plain.tokenizer, format_of("plain"), 64)
+    encoded = [writer.encode(q, a) for q, a in zip(QUESTIONS, ANSWERS, strict=True)]
+    batch = collate(encoded, writer.pad)
+    alone, shards = Scorer(plain.model), _sharded(Scorer(spread.model))
+    assert shards.head().weight.device_mesh.size() == 2
+
+    _same_steps_and_weights(alone, shards, batch)
+    _same_evaluation(alone, shards, writer, encoded, processes)
+    _same_after_a_checkpoint(alone, shards, batch, folder / "checkpoint", family, processes)
+
+
+def _same_steps_and_weights(alone, shards, batch) -> None:
+    """Log-probabilities, and so the gradient of the head, are made where its weights are gathered."""
+    optimizers = adamw(alone.parameters(), SCHEDULE), adamw(shards.parameters(), SCHEDULE)
+    ours, theirs = _steps(alone, batch, optimizers[0]), _steps(shards, batch, optimizers[1])
+    np.testing.assert_allclose(theirs, ours, rtol=1e-5)
+    assert ours[-1] < ours[0] - 0.1
+    alone.optimizer, shards.optimizer = optimizers
+    whole = checkpoint.trained_weights(shards, optimizers[1])
+    if torch.distributed.get_rank() == 0:
+        for name, weight in alone.named_parameters():
+            torch.testing.assert_close(whole[name], weight.detach(), rtol=1e-4, atol=1e-5)
+
+
+def _same_evaluation(alone, shards, writer: Writer, encoded: list[Encoded], processes: Processes) -> None:
+    questions = [q for row in encoded for q in question_of([row])]
+    ours = score_packed(alone, questions, writer.pad, Processes("cpu"), tokens=64).logp
+    theirs = score_packed(shards, questions, writer.pad, processes, tokens=64).logp
+    torch.testing.assert_close(theirs, ours, rtol=1e-5, atol=1e-5)
+    how = Generation(longest=24)
+    said = [[a.text for a in answers(model, QUESTIONS, writer, processes, how)] for model in (alone, shards)]
+    assert said[0] == said[1]
+
+
+def _same_after_a_checkpoint(alone, shards, batch, place: Path, family: str, processes: Processes) -> None:
+    """What shards wrote, fresh shards and a whole model read, and both go on alike."""
+    checkpoint.write(place, shards, shards.optimizer, Data({}, {"epoch": 1}), processes)
+    again = _sharded(Scorer(_language_model(family).model))
+    optimizer = adamw(again.parameters(), SCHEDULE)
+    read = checkpoint.read(place, again, optimizer, processes)
+    assert read is not None
+    assert read.values == {"epoch": 1}
+    np.testing.assert_allclose(_steps(again, batch, optimizer), _steps(alone, batch, alone.optimizer), rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["llama", "phi"])  # phi's head has a bias
+def test_weights_in_shards_give_the_numbers_of_weights_in_one_piece(tmp_path, root, family):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=29512"]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, __file__, str(tmp_path), family], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+if __name__ == "__main__":
+    _worker(Path(sys.argv[1]), sys.argv[2])
