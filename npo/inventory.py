@@ -2,6 +2,7 @@
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from npo.llm import scale_or_error
 from records.errors import UserError
@@ -44,5 +45,5 @@ def show(kind: str | None) -> None:
         if kind in (None, name):
             table = Table(title=name, show_header=False, title_justify="left")
             for entry in entries:
-                table.add_row(*entry)
+                table.add_row(*(Text(cell) for cell in entry))
             console.print(table)

@@ -22,7 +22,11 @@ def plan(choices: Choices) -> None:
     from scale.plan import estimate
 
     console = Console()
-    console.print(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True), markup=False)
+    console.print(
+        yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        markup=False,
+        soft_wrap=True,
+    )
     found = estimate(recipe)
     table = Table("stage", "runs", "steps each", "tokens in all")
     for stage in found.stages:

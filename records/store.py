@@ -41,7 +41,7 @@ __all__ = [
     "write_json",
 ]
 
-MANIFEST, LOCK, CHECKPOINT = "manifest.json", ".lock", "checkpoint"
+MANIFEST, LOCKS, CHECKPOINT = "manifest.json", ".locks", "checkpoint"
 
 
 @dataclass(frozen=True)
@@ -83,23 +83,26 @@ def writable(folder: Path) -> Path:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process alone; UserError where another holds it.
+def locked(folder: Path, name: str) -> Iterator[None]:
+    """Hold the piece of work `name` in a folder for this process alone; UserError where another holds it.
 
-    The lock is the operating system's, which lets go of it when the process ends, however it ends: the file `.lock`
-    that stays behind means nothing. Where there are no such locks (Windows, some network drives) none is taken.
+    The lock is the operating system's, which lets go of it when the process ends, however it ends: the file below
+    `.locks` that stays behind means nothing. Where there are no such locks (Windows, some network drives) none is taken.
     """
     try:
         import fcntl
     except ImportError:
         yield
         return
-    with open(folder / LOCK, "a", encoding="utf8") as file:
+    place = folder / LOCKS / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with open(place, "a", encoding="utf8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"Another run is working in {folder}. Wait until it has ended, or choose another folder with --out."
+                f"Another run is working on {name} in {folder}. Wait until it has ended, or choose another folder "
+                "with --out."
             ) from None
         except OSError:
             pass  # this file system has no locks

@@ -63,14 +63,18 @@ def run_missing(
 ) -> None:
     """Run the units that are missing or stale, in order; `started(unit, cached)` is told of each.
 
-    Every process of a crew calls it. UserError where another run is at work in `out`.
+    Every process of a crew calls it. UserError where another run is at work on one of them in `out`.
     """
-    with locked(writable(out)) if crew.first else nullcontext():
-        for unit, key in zip(units, keys(units).values(), strict=True):
-            cached = crew.agreed(partial(finished, out / unit.name, key))
-            progress = started(unit, cached)
-            if not cached:
-                inputs = {name: out / name for name in unit.needs}
-                work = partial(unit.run, inputs=inputs, progress=progress)
-                finish(out / unit.name, key, unit.settings, work, crew)
-            progress(1, 1)
+    writable(out)
+    for unit, key in zip(units, keys(units).values(), strict=True):
+        there = partial(finished, out / unit.name, key)
+        cached = crew.agreed(there)
+        progress = started(unit, cached)
+        if not cached:
+            with locked(out, unit.name) if crew.first else nullcontext():
+                if not crew.agreed(there):  # another run may just have finished it
+                    inputs = {name: out / name for name in unit.needs}
+                    finish(
+                        out / unit.name, key, unit.settings, partial(unit.run, inputs=inputs, progress=progress), crew
+                    )
+        progress(1, 1)

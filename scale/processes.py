@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import torch
 from torch import Tensor
 
+from records.errors import UserError
+
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
@@ -46,7 +48,11 @@ class Processes:
     def accelerator(self) -> "Accelerator":
         """The library's own handle, made once."""
         from accelerate import Accelerator
+        from accelerate.tracking import get_available_trackers
 
+        absent = set(self.trackers) - {str(name) for name in get_available_trackers()}
+        if absent:
+            raise UserError(f"trackers: {', '.join(sorted(absent))} is not installed: pip install it, or leave it out.")
         on_cpu = self.device == "cpu" or (self.device == "auto" and not torch.cuda.is_available())
         mixed = "bf16" if self.precision == "bf16" else "no"
         return Accelerator(

@@ -6,6 +6,7 @@ that they depend on: the model's weights, the token ids (and with them tokenizer
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -108,6 +109,6 @@ class Cache(NamedTuple):
 
     def _write(self, path: Path, found: dict[str, Tensor]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}")
+        draft = path.with_name(f".{os.getpid()}-{path.name}")  # jobs side by side may write the same
         save_file({name: tensor.contiguous() for name, tensor in found.items()}, draft)
         draft.replace(path)

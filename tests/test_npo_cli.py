@@ -303,17 +303,17 @@ def test_an_interrupted_run_says_so_and_how_to_go_on(root: Path, tmp_path: Path)
     assert run.returncode == 130
     assert "npo: stopped; finished pieces are kept, the same command goes on from there." in rest
     assert "Traceback" not in rest
-    assert not [p for p in (tmp_path / "out").rglob(".*") if p.name != ".lock"]
+    assert not [p for p in (tmp_path / "out").rglob(".*") if p.name != ".locks"]
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]]) -> None:
     from records.store import locked
 
     words = ("reproduce", "--quick", "--only", "theory", "--out", str(tmp_path))
-    with locked(tmp_path):
+    with locked(tmp_path, "theory/divergence"):
         code, _, err = run_npo(*words)
     assert code == 2
-    assert f"npo: Another run is working in {tmp_path}. Wait until it has ended" in err
+    assert f"npo: Another run is working on theory/divergence in {tmp_path}. Wait until it has ended" in err
 
 
 def _full(*_: object, **__: object) -> None:

@@ -197,7 +197,7 @@ def test_a_killed_process_leaves_whole_units_and_the_next_one_goes_on(tmp_path: 
     with start(0) as second:
         out = second.communicate()[0]
     assert out == "slow\n"  # the quick one was kept
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "quick", "slow"]  # the half-done folder is gone
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".locks", "quick", "slow"]  # the half-done folder is gone
 
 
 def test_a_folder_is_held_by_one_run_and_free_once_that_is_killed(tmp_path: Path, root: Path) -> None:
@@ -206,7 +206,9 @@ def test_a_folder_is_held_by_one_run_and_free_once_that_is_killed(tmp_path: Path
         assert first.stdout is not None
         assert [first.stdout.readline(), first.stdout.readline()] == ["quick\n", "slow\n"]
         half = [p for p in tmp_path.rglob("half") if p.parent.name.startswith(".slow.")]
-        with pytest.raises(UserError, match=r"Another run is working in .*\. Wait until it has ended, or choose"):
+        with pytest.raises(
+            UserError, match=r"Another run is working on slow in .*\. Wait until it has ended, or choose"
+        ):
             run_missing([_unit("slow", [])], tmp_path)
         assert [p for p in half if p.exists()]  # the first one's working folder is still there
         os.kill(first.pid, signal.SIGKILL)
@@ -218,12 +220,14 @@ def test_a_folder_is_held_by_one_run_and_free_once_that_is_killed(tmp_path: Path
 def test_the_lock_is_let_go_and_is_none_where_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entered = 0
     for _ in range(2):
-        with locked(tmp_path):
+        with locked(tmp_path, "a/b"):
             entered += 1
     monkeypatch.setitem(sys.modules, "fcntl", None)
-    with locked(tmp_path), locked(tmp_path):
+    with locked(tmp_path, "a"), locked(tmp_path, "a"):
         entered += 1
-    assert entered == 3
+    with locked(tmp_path, "a"), locked(tmp_path, "b"):
+        entered += 1
+    assert entered == 4
 
 
 def test_two_units_of_one_name_are_a_mistake_of_the_program(tmp_path: Path) -> None:
