@@ -87,7 +87,8 @@ def locked(folder: Path, name: str) -> Iterator[None]:
     """Hold the piece of work `name` in a folder for this process alone; UserError where another holds it.
 
     The lock is the operating system's, which lets go of it when the process ends, however it ends: the file below
-    `.locks` that stays behind means nothing. Where there are no such locks (Windows, some network drives) none is taken.
+    `.locks` that stays behind means nothing. Where there are no such locks (Windows, some network drives) none is
+    taken.
     """
     try:
         import fcntl

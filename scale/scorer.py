@@ -14,10 +14,19 @@ from transformers import GenerationMixin, PreTrainedModel
 
 from records.errors import UserError
 from scale.prompts import Batch, Packed
+from theory.chunks import BUDGET
 from theory.logprobs import Head, Summed, answer_positions, summed
 from theory.retain import KLSums, kl_from_hidden
 
 __all__ = ["Part", "ReferenceStates", "Scorer", "check_head"]
+
+
+LOOKING = 32 * 2**20
+"""Bytes of logits at a time where no gradient is wanted: more is no faster (`benchmarks/unlearning.py`)."""
+
+
+def _budget() -> int:
+    return BUDGET if torch.is_grad_enabled() else LOOKING
 
 
 class ReferenceStates(NamedTuple):
@@ -78,19 +87,19 @@ class Scorer(nn.Module):
             rows = slice(start, start + part.rows)
             start += part.rows
             if part.reference is None:
-                found.append(summed(hidden[rows], head, batch.labels[rows], part.weight))
+                found.append(summed(hidden[rows], head, batch.labels[rows], part.weight, budget=_budget()))
             else:
                 where = answer_positions(batch.labels[rows], head.weight.shape[0])
                 # the part's rows may be shorter than the batch: cut to their states, which know their length
                 time = part.reference.hidden.shape[1]
                 own, where = hidden[rows][:, :time], where[:, :time]
-                found.append(kl_from_hidden(part.reference.hidden, part.reference.head, own, head, where))
+                found.append(kl_from_hidden(*part.reference, own, head, where, once=True))
         return found
 
     def _packed(self, batch: Packed) -> Summed:
         """Summed log-probabilities (nats) of every answer of every question, in their order."""
         hidden = self.hidden(batch.ids, batch.mask, batch.positions).flatten(0, 1)
-        return summed(hidden[batch.predicts], self.head(), batch.labels)
+        return summed(hidden[batch.predicts], self.head(), batch.labels, budget=_budget())
 
     @torch.no_grad()
     def generate(self, ids: Tensor, mask: Tensor, **options: Any) -> Tensor:

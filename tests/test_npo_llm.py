@@ -112,7 +112,7 @@ def test_report_writes_page_tables_and_figures(ran, run_npo, tmp_path):
     assert "<script src" not in page
     for words in ("Why your numbers differ", "Truth ratio", "Master weights", "The seed", "data:image/svg", "GA"):
         assert words in page
-    rows = list(csv.DictReader((tmp_path / "runs.csv").open(encoding="utf8")))
+    rows = list(csv.DictReader((tmp_path / "runs.csv").read_text(encoding="utf8").splitlines()))
     assert len(rows) == 4 * 3
     end = load(folder / "unlearn" / "GA-s1").values["moments"][-1]
     (row,) = [r for r in rows if r["method"] == "GA" and r["seed"] == "1" and r["epoch"] == "2"]

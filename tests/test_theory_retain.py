@@ -76,10 +76,16 @@ def test_every_form_agrees_with_loops(seed: int, budget: int, softcap: float | N
 
 
 @given(
-    seed=SEEDS, budget=BUDGETS, softcap=CAPS, frozen=st.booleans(), alike=st.booleans(), factor=st.sampled_from([1, -3])
+    seed=SEEDS,
+    budget=BUDGETS,
+    once=st.booleans(),
+    softcap=CAPS,
+    frozen=st.booleans(),
+    alike=st.booleans(),
+    factor=st.sampled_from([1, -3]),
 )
 def test_gradients_in_chunks_are_those_of_autograd(
-    seed: int, budget: int, softcap: float | None, frozen: bool, alike: bool, factor: float
+    seed: int, budget: int, once: bool, softcap: float | None, frozen: bool, alike: bool, factor: float
 ) -> None:
     """Examples that weigh alike, for which the gradient is made in the forward pass, and any others."""
     ref_hidden, ref_head, hidden, head, positions = _batch(seed)
@@ -87,7 +93,7 @@ def test_gradients_in_chunks_are_those_of_autograd(
     mine, my_head, my_leaves = _leaves(hidden, head, frozen=frozen)
     theirs, their_head, their_leaves = _leaves(hidden, head, frozen=frozen)
     ref_mine, ref_my_head, ref_leaves = _leaves(ref_hidden, ref_head)
-    by_chunk = kl_from_hidden(ref_mine, ref_my_head, mine, my_head, positions, budget=budget).kl
+    by_chunk = kl_from_hidden(ref_mine, ref_my_head, mine, my_head, positions, budget=budget, once=once).kl
     at_once = kl_from_logits(_plain(ref_hidden, ref_head), _plain(theirs, their_head), positions).kl
     total, expected = (factor * (x if alike else x.square()).sum() for x in (by_chunk, at_once))
     found = torch.autograd.grad(total, [*my_leaves, *ref_leaves], allow_unused=True, retain_graph=True)

@@ -150,13 +150,16 @@ def kl_from_hidden(
     positions: Bool[Tensor, "batch time"],
     *,
     budget: int = BUDGET,
+    once: bool = False,
 ) -> KLSums:
     """KL(π_ref ‖ π_θ) summed over the given positions of each example, from hidden states and output heads.
 
     Equal to `kl_from_logits(ref_head.logits(ref_hidden), head.logits(hidden), positions)`; the reference gets no
     gradient. Both heads run on the given positions only, and in chunks where the logits of either exceed `budget`
     bytes: then the gradient p − p_ref is made in the forward pass, and again in the backward pass only where the head
-    is trained and examples come to weigh differently. ValueError, naming the example, where one has no position.
+    is trained and examples come to weigh differently. With `once` that is done where the logits fit too, in a single
+    chunk: less memory, and differentiable once, as in chunks. ValueError, naming the example, where one has no
+    position.
 
     >>> ref_head, head, hidden = Head(torch.zeros(3, 2)), Head(torch.eye(3, 2)), torch.ones(1, 2, 2)
     >>> kl_from_hidden(hidden, ref_head, hidden, head, torch.tensor([[True, False]])).kl
@@ -167,7 +170,7 @@ def kl_from_hidden(
     rows, tokens = _rows(positions)
     ref_rows, own_rows = (h.flatten(0, 1).index_select(0, rows) for h in (ref_hidden.detach(), hidden))
     dtype = widened(hidden, head.weight, head.bias)
-    if fits(len(rows), head, dtype, budget):
+    if fits(len(rows), head, dtype, budget) and not once:
         with torch.no_grad():
             ref_logits = ref_head.logits(ref_rows).to(dtype)
         values = kl(ref_logits, head.logits(own_rows))
