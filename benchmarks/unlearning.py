@@ -9,8 +9,8 @@ as every recipe runs it, its log included.
 else of the embedded generator), vocabulary 49152. Naive: every answer a row padded to 200 tokens, batches of 8, logits
 everywhere. Ours: `scale.packed`. Small: width 256, 4 layers, 8 questions; 135M: 576 by 30, 4 questions.
 
-Variants take turns; times and ratios within a round are medians over the rounds. Memory is the peak resident set above
-what the imports take, models and all, a fresh process for each.
+Variants take turns; times and ratios within a round are medians over the rounds. Memory is the peak resident set, a
+fresh process for each: of steps above what the imports take, models and all; of evaluations above the model's weights.
 
     python benchmarks/unlearning.py [--quick]
 """
@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -186,7 +186,9 @@ def examined(count: int) -> list[list[Encoded]]:
     )
     asked = corpus.asked.forget[:count]
     texts = [[row.answer, row.paraphrased_answer, *row.perturbed_answer] for row in asked]
-    tokenizer = train_tokenizer([t for some in texts for t in some] + [row.question for row in asked], 8192)
+    tokenizer = train_tokenizer(
+        [t for row in (*corpus.retain, *corpus.forget) for t in (row.question, row.answer)], 49152
+    )
     writer = Writer(tokenizer, format_of("plain"), 2048)
     return [[writer.encode(row.question, t) for t in some] for row, some in zip(asked, texts, strict=True)]
 
@@ -228,16 +230,29 @@ class Evaluation(NamedTuple):
 
 # --- measuring ----------------------------------------------------------------------------------------------------
 
-MEASURED: dict[str, Callable[[], object]] = {
-    **{f"{name} naive": lambda name=name: Naive(name).epoch() for name in STEP_TARGETS},
-    **{f"{name} ours": lambda name=name: Ours(name).epoch() for name in STEP_TARGETS},
-    **{f"{size} naive": lambda size=size: padded(*Evaluation.of(size)) for size in EVALUATIONS},
-    **{f"{size} ours": lambda size=size: packed(*Evaluation.of(size)) for size in EVALUATIONS},
+
+def _epoch(kind: type[Naive] | type[Ours], name: str) -> int:
+    kind(name).epoch()
+    return 0
+
+
+def _examination(how: Callable[[Scorer, list[list[Encoded]]], Tensor], size: str) -> int:
+    given = Evaluation.of(size)
+    how(*given)
+    return sum(p.numel() * p.itemsize for p in given.scorer.parameters())
+
+
+MEASURED: dict[str, Callable[[], int]] = {
+    **{f"{name} naive": partial(_epoch, Naive, name) for name in STEP_TARGETS},
+    **{f"{name} ours": partial(_epoch, Ours, name) for name in STEP_TARGETS},
+    **{f"{size} naive": partial(_examination, padded, size) for size in EVALUATIONS},
+    **{f"{size} ours": partial(_examination, packed, size) for size in EVALUATIONS},
 }
+"""By name: does it, and gives the bytes that are not counted."""
 
 
 def peak(name: str) -> float:
-    """Peak resident set above the imports, in MiB, in a process of its own; see `benchmarks/logprobs.py`."""
+    """Peak resident set above the imports, less what is not counted, in MiB; as in `benchmarks/logprobs.py`."""
     command = [sys.executable, __file__, "--peak", name]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -245,12 +260,12 @@ def peak(name: str) -> float:
 def _print_peak(name: str) -> None:
     torch.ones(64, 64).requires_grad_().mm(torch.ones(64, 64)).sum().backward()  # the libraries' own memory
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    MEASURED[name]()
+    apart = MEASURED[name]()
     unit = 1024 if sys.platform != "darwin" else 2**20  # ru_maxrss is in KiB, on macOS in bytes
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / unit)
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / unit - apart / 2**20)
 
 
-def in_turn(variants: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def in_turn(variants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Seconds of every variant in every round, the first of which warms up."""
     taken: dict[str, list[float]] = {name: [] for name in variants}
     for i in range(rounds + 1):

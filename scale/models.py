@@ -3,6 +3,7 @@
 Weights are float32 while they are trained; only safetensors are read and written, and no code comes with a model.
 """
 
+import struct
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
+import transformers
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
@@ -27,6 +29,7 @@ from transformers import (
 from transformers.utils import logging
 
 from records.errors import UserError
+from scale.pretrained import KNOWN, located
 
 __all__ = [
     "END",
@@ -37,6 +40,7 @@ __all__ = [
     "Shape",
     "from_scratch",
     "load",
+    "load_gguf",
     "longest",
     "quiet",
     "recompute_activations",
@@ -167,15 +171,16 @@ def save(folder: Path, language_model: LanguageModel, weights: Mapping[str, Tens
 
 
 def load(base: str | Path, *, revision: str | None = None, four_bit: bool = False) -> LanguageModel:
-    """A causal language model with its tokenizer, from a folder or the hub; an adapter is merged into its base.
+    """A causal language model with its tokenizer: a folder, a model of the hub, or a known one (`scale.pretrained`).
 
-    UserError where there is none, where it is gated, or where it has no safetensors.
+    An adapter is merged into its base. UserError where there is none, where it is gated, or has no safetensors.
     """
+    base = located(str(base))
     folder = Path(base).expanduser()
     if not folder.is_dir() and (str(base).startswith((".", "/", "~")) or str(base).count("/") != 1):
         raise UserError(
             f"There is no model {base}. Name a folder that holds config.json and safetensors, a model of the hub "
-            f"(owner/name), or one to train from scratch: {', '.join(SHAPES)}."
+            f"(owner/name), a small one to get ({', '.join(KNOWN)}), or one to train from scratch: {', '.join(SHAPES)}."
         )
     if folder.is_dir() and (folder / "adapter_config.json").is_file():
         return _with_adapter(folder)
@@ -190,6 +195,30 @@ def load(base: str | Path, *, revision: str | None = None, four_bit: bool = Fals
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision or "main", trust_remote_code=False)
     if not tokenizer.is_fast:
         raise UserError(f"{base} has no fast tokenizer, which is needed to find where an answer starts in its tokens.")
+    return LanguageModel(model, tokenizer)
+
+
+def load_gguf(file: Path) -> LanguageModel:
+    """A model from a GGUF file, its weights unpacked to float32; UserError where the file or the package gguf is bad.
+
+    What was quantised stays as coarse as it was; only then can it be trained and saved like any other.
+    """
+    try:
+        import gguf  # noqa: F401
+    except ImportError:
+        raise UserError("Unpacking a GGUF file needs the package gguf: pip install gguf") from None
+    options: dict[str, Any] = {}
+    if hasattr(transformers, "GgufConfig"):  # newer versions keep the blocks unless told otherwise
+        options["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    with quiet():
+        try:
+            model = AutoModelForCausalLM.from_pretrained(
+                file.parent, gguf_file=file.name, dtype=torch.float32, trust_remote_code=False, **options
+            )
+            tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+        except (OSError, ValueError, LookupError, RuntimeError, struct.error) as error:
+            first = str(error).strip().split("\n")[0]
+            raise UserError(f"{file} can't be unpacked: {first} It is damaged; get it again.") from None
     return LanguageModel(model, tokenizer)
 
 

@@ -42,6 +42,7 @@ from records.work import Unit
 from scale.bench import Bench
 from scale.corpora import corpus_of
 from scale.method import Method, Resolve, methods_of, paper_method
+from scale.pretrained import located
 from scale.processes import Processes
 from scale.protocols import protocol_of
 from scale.recipe import Recipe
@@ -86,8 +87,9 @@ class _Plan:
             "model": recipe.model.model_dump(mode="json"),
             "precision": recipe.precision,
         }
-        if recipe.model.scratch is None and Path(recipe.model.base).expanduser().is_dir():
-            self.shared["weights"] = weights_hash(Path(recipe.model.base).expanduser())
+        if recipe.model.scratch is None:
+            folder = Path(located(recipe.model.base)).expanduser()
+            self.shared |= {"weights": weights_hash(folder)} if folder.is_dir() else {}
         self.asked = recipe.evaluate.model_dump(mode="json")
 
     def all(self, methods: Sequence[Method]) -> list[Unit]:

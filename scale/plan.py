@@ -9,6 +9,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from records.errors import UserError
 from scale.corpora import corpus_of
 from scale.models import quiet
+from scale.pretrained import located
 from scale.recipe import Recipe
 from scale.tofu import Row
 from scale.train import Schedule
@@ -92,7 +93,7 @@ def _size(recipe: Recipe) -> tuple[int, int, int, int]:
         return 2 * shape.vocab * shape.hidden + shape.layers * block, shape.hidden, shape.layers, shape.vocab
     try:
         with quiet():
-            config = AutoConfig.from_pretrained(recipe.model.base, revision=recipe.model.revision or "main")
+            config = AutoConfig.from_pretrained(located(recipe.model.base), revision=recipe.model.revision or "main")
             with torch.device("meta"):
                 model = AutoModelForCausalLM.from_config(config)
     except (OSError, ValueError) as error:

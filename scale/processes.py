@@ -24,6 +24,8 @@ __all__ = ["LAUNCH", "Processes", "first_process"]
 T = TypeVar("T")
 LAUNCH = Path(__file__).parent / "launch"
 """Configurations for `accelerate launch --config_file`."""
+WASTE = 0.1
+"""The share of a batch that may be padding."""
 
 
 def first_process() -> bool:
@@ -116,15 +118,20 @@ class Processes:
 
 
 def by_length(lengths: Sequence[int], tokens: int) -> list[list[int]]:
-    """Indices in batches of similar length, none over `tokens` padded tokens (but at least one each).
+    """Indices in batches of similar length, none over `tokens` padded tokens (but one row at least) or `WASTE` padding.
 
-    >>> by_length([3, 9, 3, 8], 16)
+    >>> by_length([30, 90, 31, 80], 100)
     [[0, 2], [3], [1]]
     """
     batches: list[list[int]] = []
+    inside = 0
     for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if batches and (len(batches[-1]) + 1) * lengths[index] <= tokens:
+        length = lengths[index]
+        padded = (len(batches[-1]) + 1) * length if batches else 0
+        if batches and padded <= tokens and padded - inside - length <= WASTE * padded:
             batches[-1].append(index)
+            inside += length
         else:
             batches.append([index])
+            inside = length
     return batches

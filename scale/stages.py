@@ -20,6 +20,7 @@ from scale.formats import format_of
 from scale.method import Method
 from scale.models import LanguageModel, Shape, from_scratch, recompute_activations, train_tokenizer
 from scale.models import load as load_model
+from scale.pretrained import located
 from scale.scorer import Scorer
 from scale.tofu import Row
 from scale.tofu_log import as_log
@@ -50,7 +51,7 @@ def fit(
     below = inputs[start] / MODEL if start else None
     language_model = bench.ready(starting_model(bench, below, seed))
     if bench.model.lora is not None:
-        base = str(below.resolve()) if below else bench.model.base
+        base = str(below.resolve()) if below else located(bench.model.base)
         language_model = adapted(language_model, bench.model.lora, seed=seed, base=base)
     if schedule.recompute:
         recompute_activations(language_model.model)

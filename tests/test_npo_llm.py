@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from npo.runs import saved
 from records.store import load
 from scale.processes import LAUNCH
 
@@ -112,6 +113,7 @@ def test_report_writes_page_tables_and_figures(ran, run_npo, tmp_path):
     assert "<script src" not in page
     for words in ("Why your numbers differ", "Truth ratio", "Master weights", "The seed", "data:image/svg", "GA"):
         assert words in page
+    assert set(saved(tmp_path / "runs.json")) == {f"{folder.name}/{m}-s{s}" for m in ("GA", "NPO+RT") for s in (0, 1)}
     rows = list(csv.DictReader((tmp_path / "runs.csv").read_text(encoding="utf8").splitlines()))
     assert len(rows) == 4 * 3
     end = load(folder / "unlearn" / "GA-s1").values["moments"][-1]

