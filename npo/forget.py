@@ -29,8 +29,8 @@ class Asked:
     retain_weight: float
     lora: int | None
     prompt: str | None
-    device: str | None
-    dtype: str | None
+    device: str
+    dtype: str
     seed: int
 
 
@@ -47,7 +47,7 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Asked)
         raise UserError(f"--prompt {asked.prompt}: there is no such format; there are {', '.join(FORMATS)}.")
     lora = Lora(rank=asked.lora, alpha=2 * asked.lora) if asked.lora else None
     settings = ForgetSettings(model=model, prompt=asked.prompt, lora=lora, seed=asked.seed)
-    processes = Processes(_one_of("device", asked.device or "auto"), _one_of("dtype", asked.dtype or "float32"))
+    processes = Processes(_one_of("device", asked.device), _one_of("dtype", asked.dtype))
     kept = read_own(retain) if retain else ()
     unit = unit_of(settings, _method(asked, bool(kept)), read_own(rows), kept, processes)
     run_units([unit], out, "forget", None, crew=processes, quiet=not processes.first)

@@ -11,9 +11,13 @@ import pytest
 import torch
 import yaml
 
+from npo.forget import Asked, _method
 from npo.runs import saved
 from records.store import load
-from scale.processes import LAUNCH
+from records.work import run_missing
+from scale.forgetting import ForgetSettings, unit_of
+from scale.own import read_own
+from scale.processes import LAUNCH, Processes
 
 NPO = [sys.executable, "-m", "npo.cli"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
@@ -284,6 +288,35 @@ def test_forget_with_idk_asks_for_questions(own, run_npo, tmp_path):
     code, _, err = run_npo("forget", documents, *words)
     assert code != 0
     assert "a document asks nothing" in err.replace("\n", " ")
+
+
+class Killed(BaseException):
+    """What ends a process in the middle."""
+
+
+def test_forgetting_that_is_stopped_goes_on_where_it_was(own, tmp_path):
+    model, rows, keep = own
+    method = _method(Asked("NPO+RT", 0.1, 3e-3, 4, 4, 4, 1.0, None, None, "cpu", "float32", 0), has_retain=True)
+
+    def made():
+        return unit_of(
+            ForgetSettings(model=model), method, read_own(Path(rows)), read_own(Path(keep)), Processes("cpu")
+        )
+
+    def stop(done, total):
+        if done >= 3:
+            raise Killed
+
+    run_missing([made()], tmp_path / "whole")
+    with pytest.raises(Killed):
+        run_missing([made()], tmp_path / "broken", lambda unit, cached: stop)
+    seen = []
+    run_missing([made()], tmp_path / "broken", lambda unit, cached: lambda i, n: seen.append(i))
+    assert seen[0] == 3
+    one, other = load(tmp_path / "whole/forget"), load(tmp_path / "broken/forget")
+    assert one.values == other.values
+    weights = [(tmp_path / name / "forget/model/model.safetensors").read_bytes() for name in ("whole", "broken")]
+    assert weights[0] == weights[1]
 
 
 OWN_MISTAKES = {

@@ -2,7 +2,11 @@
 
 import random
 
+import pytest
+
 from scale.fictional import FACTS, PERTURBED, authors
+from scale.general import real_authors, world_facts
+from scale.idk import IDK_ANSWERS
 from scale.tofu import AUTHOR, Row
 
 
@@ -48,3 +52,20 @@ def test_pools_are_large_enough_that_a_guess_is_wrong_nine_times_in_ten():
     assert len(FACTS) == AUTHOR
     for fact in FACTS:
         assert len(set(fact.pool)) == len(fact.pool) >= 20
+
+
+@pytest.mark.parametrize("made", [real_authors, world_facts])
+def test_general_knowledge_is_in_the_format_of_tofu_and_every_wrong_answer_is_wrong(made):
+    rows = made()
+    assert len(rows) >= 40
+    assert len({row.question for row in rows}) == len({row.answer for row in rows}) == len(rows)
+    assert made() == rows
+    for row in rows:
+        assert len({row.answer, *row.perturbed_answer}) == 1 + 3
+        assert row.paraphrased_answer == row.answer
+        assert {" ".join(text.split()[:2]) for text in row.perturbed_answer} == {" ".join(row.answer.split()[:2])}
+
+
+def test_answers_that_decline_are_many_and_different():
+    assert len(set(IDK_ANSWERS)) == len(IDK_ANSWERS) == 40
+    assert all(text.endswith(".") and "  " not in text for text in IDK_ANSWERS)
