@@ -212,6 +212,14 @@ def forget(
     start(rows, retain, model, out, asked)
 
 
+def law(recipe: Recipe, settings: Settings = None, out: Out = None, data: Data = None) -> None:
+    """Watch the intrinsic-time law in a recipe's finetuned model: head alone, last blocks, LoRA, all weights."""
+    from npo.law import law as start
+    from npo.llm import Choices
+
+    start(Choices(recipe, settings or [], data=data, device="cpu", dtype=None, seed=None), out)
+
+
 def model_get(
     name: Annotated[str, typer.Argument(help="A known model: smollm2-135m.")],
     out: Annotated[
@@ -260,5 +268,5 @@ def add_verbs(app: typer.Typer) -> None:
     models.command("get")(model_get)
     models.callback()(_models)  # so that `get` stays a word of its own
     app.add_typer(models, name="model")
-    for verb in (evaluate, plan, ls, score, report, ask, forget, sweep):
+    for verb in (evaluate, plan, ls, score, report, ask, forget, sweep, law):
         app.command()(verb)

@@ -41,6 +41,7 @@ from records.store import content_hash
 from records.work import Unit
 from scale.bench import Bench
 from scale.corpora import corpus_of
+from scale.law import law, name_of
 from scale.method import Method, Resolve, methods_of, paper_method
 from scale.pretrained import located
 from scale.processes import Processes
@@ -51,7 +52,7 @@ from scale.stages import evaluate, fit, unlearn
 from scale.tofu import Corpus, Row
 from scale.train import Schedule
 
-__all__ = ["STAGES", "bench_of", "stage_of", "units"]
+__all__ = ["STAGES", "bench_of", "law_units", "stage_of", "units"]
 
 PACKAGES = ("theory", "scale", "records")
 STAGES = ("pretrain", "finetune", "retrain", "evaluate", "unlearn")
@@ -77,6 +78,20 @@ def units(
     return _Plan(recipe, bench, prefix).all(methods)
 
 
+def law_units(recipe: Recipe, processes: Processes) -> list[Unit]:
+    """The units of the law on the recipe's finetuned model (`scale.law`), with the models that they need."""
+    bench = bench_of(recipe, processes)
+    plan = _Plan(recipe, bench, "")
+    ladder = recipe.law
+    found = []
+    for rung in ladder.rungs:
+        for beta in (0.0, *ladder.betas):
+            run = partial(law, bench=bench, finetuned="finetune", settings=ladder, rung=rung, beta=beta)
+            settings = {**plan.shared, "law": ladder.model_dump(mode="json"), "rung": rung, "beta": beta}
+            found.append(Unit(f"law/{rung}-{name_of(beta)}", settings, PACKAGES, run, needs=("finetune",)))
+    return [*plan.models(), *found]
+
+
 class _Plan:
     """Names, settings and needs of the units of one recipe."""
 
@@ -92,8 +107,8 @@ class _Plan:
             self.shared |= {"weights": weights_hash(folder)} if folder.is_dir() else {}
         self.asked = recipe.evaluate.model_dump(mode="json")
 
-    def all(self, methods: Sequence[Method]) -> list[Unit]:
-        """In an order in which every unit comes after those that it needs."""
+    def models(self) -> list[Unit]:
+        """The models that everything else starts from or is judged by."""
         recipe, corpus = self.recipe, self.bench.corpus
         start = self.prefix + "pretrain" if recipe.pretrain else None
         known = (*corpus.asked.real_authors, *corpus.asked.world_facts)
@@ -103,9 +118,15 @@ class _Plan:
             *first,
             self._fit("finetune", (*kept, *corpus.forget), recipe.finetune, start),
             self._fit("retrain", kept, recipe.retrain or recipe.finetune, start),
+        ]
+
+    def all(self, methods: Sequence[Method]) -> list[Unit]:
+        """In an order in which every unit comes after those that it needs."""
+        return [
+            *self.models(),
             self._evaluate("finetune"),
             self._evaluate("retrain"),
-            *(self._unlearn(method, seed) for seed in recipe.unlearn.seeds for method in methods),
+            *(self._unlearn(method, seed) for seed in self.recipe.unlearn.seeds for method in methods),
         ]
 
     def _fit(self, stage: str, rows: Sequence[Row], schedule: Schedule, start: str | None) -> Unit:

@@ -34,9 +34,11 @@ from scale.train import Schedule
 
 __all__ = [
     "EvaluateSettings",
+    "LawSettings",
     "MethodSettings",
     "ModelSettings",
     "Recipe",
+    "RungName",
     "UnlearnSettings",
     "read_recipe",
     "shipped",
@@ -157,6 +159,28 @@ class EvaluateSettings(_Settings):
         return protocol
 
 
+RungName = Literal["head", "blocks", "adapter", "full"]
+
+
+class LawSettings(_Settings):
+    """What is unlearned of the ladder, and how far."""
+
+    rungs: Annotated[tuple[RungName, ...], Field(min_length=1)] = ("head", "blocks", "adapter", "full")
+    betas: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.05, 0.1, 0.5, 1.0)
+    rows: PositiveInt = Field(8, description="forget answers of a set")
+    until: Positive = Field(8.0, description="βu at which a flow under NPO ends")
+    nats: Positive = Field(60.0, description="u at which one under GA ends")
+    step: Positive = Field(0.05, description="how far βu of the fastest answer moves in a step of a flow")
+    most: PositiveInt = Field(2000, description="steps of a flow")
+    blocks: PositiveInt = Field(2, description="how many of the last blocks the rung of that name trains")
+    lora: Lora = Lora(rank=8, alpha=16)
+    steps: PositiveInt = Field(200, description="of plain descent and of AdamW")
+    nats_a_step: Positive = Field(0.5, description="how fast plain descent starts: the fastest answer's drop in a step")
+    adamw_lr: Mapping[RungName, Positive] = Field(
+        {"head": 1e-3, "full": 1e-5}, description="by rung; the others have none"
+    )
+
+
 class Recipe(_Settings):
     """A run. `pretrain` teaches a model from scratch the general-knowledge questions: so utility means something."""
 
@@ -172,6 +196,7 @@ class Recipe(_Settings):
     retrain: Schedule | None = Field(None, description="as finetune if it is left out")
     unlearn: UnlearnSettings
     evaluate: EvaluateSettings = EvaluateSettings()
+    law: LawSettings = Field(LawSettings(), description="npo law: the intrinsic-time law on the finetuned model")
     seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bf16"] = "float32"
@@ -213,8 +238,8 @@ def read_recipe(name: str, words: Sequence[str] = ()) -> Recipe:
         raise UserError(f"The recipe {name} has {len(lines)} mistake(s):\n" + "\n".join(lines)) from None
 
 
-def _content(name: str) -> dict[str, Any]:
-    """A recipe's keys, put over those of the recipe that it is `like`."""
+def _content(name: str, below: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A recipe's keys, put over those of the recipe that it is `like`; `below` are those that are like this one."""
     known = shipped()
     path = known.get(name, Path(name).expanduser())
     if not path.is_file():
@@ -229,9 +254,9 @@ def _content(name: str) -> dict[str, Any]:
         raise UserError(f"The recipe {path} is not a mapping of keys. See `npo ls recipes` for examples.")
     if (like := content.pop("like", None)) is None:
         return content
-    if str(like) == name:
+    if str(like) in (name, *below):
         raise UserError(f"The recipe {path} is like itself. Name another after `like:`, or take the line out.")
-    return _over(_content(str(like)), content)
+    return _over(_content(str(like), (name, *below)), content)
 
 
 def _over(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

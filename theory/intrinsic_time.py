@@ -30,8 +30,11 @@ from theory.theorem import Bounds, HypothesisError, Measurement, Theorem
 
 __all__ = [
     "INTRINSIC_TIME",
+    "LogProbs",
+    "Parameters",
     "Path",
     "Rates",
+    "RatesOf",
     "Single",
     "bounds_on_curve",
     "curve",
@@ -111,6 +114,9 @@ def rates(log_probs: LogProbs, parameters: Parameters, weight: Tensor) -> Rates:
     return Rates(clock, motion, dict(zip(theta, weighted, strict=True)))
 
 
+RatesOf = Callable[[LogProbs, Parameters, Tensor], Rates]
+
+
 def _times(factor: Tensor, x: Tensor) -> Tensor:
     """factor · x, one factor for each run, the leading axes of x."""
     return factor.reshape(factor.shape + (1,) * (x.dim() - factor.dim())) * x
@@ -147,6 +153,7 @@ def follow(
     max_steps: int = 100_000,
     observe: Callable[[int, Parameters], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    rates_of: RatesOf | None = None,
 ) -> Path:
     """Unlearn by gradient descent in steps that are small for the law, whatever η that takes.
 
@@ -155,7 +162,8 @@ def follow(
     `weight` maps the drops u (…, n) to gradient weights, see `weight_by_drop`; `scale` is β (1 for GA), so that
     `step` and `until` are in units of βu; both may be one number for each run. A run stops when max_i βu_i ≥ until, all
     after `max_steps`.
-    `observe(k, parameters)` sees the model at each recorded step. For one example the discretisation error is
+    `observe(k, parameters)` sees the model at each recorded step. `rates_of` stands in for `rates` where a model knows
+    its kernel. For one example the discretisation error is
     bounded: T(1 − s) ≤ F(u) ≤ T(1 + s) e^{s(1+s)}, s = `step`.
     """
     theta = {name: p.detach().clone() for name, p in parameters.items()}
@@ -181,7 +189,7 @@ def follow(
         if not bool(going.any()) or k == max_steps:
             break
         w = weight(drop)
-        now = rates(log_probs, theta, w)
+        now = (rates_of or rates)(log_probs, theta, w)
         eta = torch.where(going, torch.minimum(step / (scales * _fastest(now, going)), 2 * largest), 0.0)
         theta, drop, eta = _linear_step(log_probs, theta, start, drop, now, eta, step)
         largest = torch.where(going, eta, torch.inf)

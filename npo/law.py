@@ -1,0 +1,61 @@
+"""npo law: the intrinsic-time law on the finetuned model of a recipe, rung by rung."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from figures import llm_ladder
+from figures.canvas import save as save_figure
+from npo.llm import Choices, read, with_needs
+from npo.running import run_units
+from records.store import Data, load, writable
+from theory.intrinsic_time import curve, time_on_curve
+
+__all__ = ["distances", "law"]
+
+
+def law(choices: Choices, out: Path | None) -> None:
+    """Run what is missing of the ladder; print how far each rung is from the law; draw it."""
+    recipe = read(choices)
+    from scale.pipeline import law_units
+    from scale.processes import Processes
+
+    folder = out or choices.out
+    everything = law_units(recipe, Processes(recipe.device, recipe.precision))
+    chosen = [unit.name for unit in everything if unit.name.startswith("law/")]
+    run_units(with_needs(everything, set(chosen)), folder, choices.name, None)
+    results = {name: load(folder / name) for name in chosen}
+    console = Console()
+    console.print(_table(list(results.values())))
+    paths = save_figure(llm_ladder.draw(results), writable(folder / "figures"), "llm_ladder")
+    console.print(str(paths[-1]), markup=False, highlight=False, soft_wrap=True)
+
+
+def distances(data: Data) -> dict[str, float]:
+    """The largest distance from the law: of one answer in βu; of a set, without and with the exact remainder.
+
+    A set's is in units of βF(u) over 1 + βF, as in the claims on sets.
+    """
+    unit = data.values["beta"] or data.values["scale"]
+    clock, drop = (unit * data.arrays[f"single.{name}"][:, 0] for name in ("clock", "drop"))
+    predicted = curve(clock) if data.values["beta"] else clock
+    found = {"single": float(np.abs(drop - predicted).max())}
+    if "set.drop" in data.arrays and data.values["beta"]:
+        clock, drop, rest = (unit * data.arrays[f"set.{name}"] for name in ("clock", "drop", "remainder"))
+        reached = time_on_curve(drop)
+        found["set"] = float((np.abs(reached - clock) / (1 + np.abs(reached))).max())
+        found["remainder"] = float((np.abs(reached - clock - rest) / (1 + np.abs(reached))).max())
+    return found
+
+
+def _table(units: Sequence[Data]) -> Table:
+    table = Table("rung", "kernel", "one answer: off the law, in βu", "set: off", "with remainder", "seconds")
+    for data in units:
+        far, beta = distances(data), data.values["beta"]
+        cells = [f"{far[name]:.3g}" if name in far else "" for name in ("single", "set", "remainder")]
+        kernel = f"NPO β = {beta:g}" if beta else "GA"
+        table.add_row(data.values["rung"], kernel, *cells, f"{data.values['seconds']:.0f}")
+    return table

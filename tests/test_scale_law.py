@@ -1,0 +1,133 @@
+"""The ladder of the law on models so small that every rung is a matter of seconds."""
+
+import numpy as np
+import pytest
+import torch
+
+from npo.law import distances
+from records.store import load
+from scale import rungs
+from scale.adapters import Lora
+from scale.formats import format_of
+from scale.law import adamw, descend, name_of
+from scale.models import LanguageModel, Shape, from_scratch, train_tokenizer
+from scale.prompts import Writer
+from scale.recipe import LawSettings
+from theory.intrinsic_time import bounds_on_curve, curve, follow, rates, time_on_curve, weight_by_drop
+
+QUESTIONS = ["Where was Ada born?", "Who wrote it?", "When was it?"]
+ANSWERS = ["In the town of Brackwater.", "A clerk wrote it.", "In the spring."]
+
+
+def _made(family="llama"):
+    tokenizer = train_tokenizer(QUESTIONS + ANSWERS, 300, family=family)
+    shape = Shape(family=family, hidden=32, layers=3, heads=2, feed_forward=64, positions=64, vocab=300)
+    model = from_scratch(tokenizer, shape, seed=0)
+    model.set_attn_implementation("eager")
+    language_model = LanguageModel(model.double(), tokenizer)
+    writer = Writer(tokenizer, format_of("plain"), 64)
+    return language_model, [writer.encode(q, a) for q, a in zip(QUESTIONS, ANSWERS, strict=True)], writer.pad
+
+
+def _all(language_model, rows, pad):
+    yield "head", rungs.head(language_model, rows, pad)
+    yield "explicit", rungs.explicit_head(language_model, rows, pad)
+    yield "blocks", rungs.blocks(language_model, rows, pad, 2)
+    yield "full", rungs.full(language_model, rows, pad)
+    yield "adapter", rungs.adapter(language_model, rows, pad, Lora(rank=2, alpha=4), "here")
+
+
+@pytest.mark.parametrize("family", ["llama", "phi", "qwen2"])
+def test_every_rung_starts_at_the_same_log_probabilities(family):
+    found = {name: rung.log_probs(rung.parameters).detach() for name, rung in _all(*_made(family))}
+    for name, logp in found.items():
+        torch.testing.assert_close(logp.double(), found["full"].double(), rtol=1e-6, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("family", ["llama", "phi"])  # phi's head has a bias
+def test_the_gram_matrix_moves_logits_as_descent_moves_the_head(family):
+    language_model, rows, pad = _made(family)
+    ours, theirs = rungs.head(language_model, rows, pad), rungs.explicit_head(language_model, rows, pad)
+    weight = torch.tensor([0.3, 1.0, 0.7], dtype=torch.float64)
+    theta, other = dict(ours.parameters), dict(theirs.parameters)
+    for _ in range(3):
+        mine = ours.rates_of(ours.log_probs, theta, weight)
+        expected = rates(theirs.log_probs, other, weight)
+        torch.testing.assert_close(mine.clock, expected.clock)
+        torch.testing.assert_close(mine.motion, expected.motion)
+        theta = {name: p - 0.05 * mine.gradient[name] for name, p in theta.items()}
+        other = {name: p - 0.05 * expected.gradient[name] for name, p in other.items()}
+        torch.testing.assert_close(ours.log_probs(theta), theirs.log_probs(other))
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.1, 1.0])
+def test_one_answer_keeps_to_the_curve_on_every_rung(beta):
+    language_model, rows, pad = _made()
+    scale, step = beta or 0.1, 0.05
+    for name, rung in _all(language_model, rows[:1], pad):
+        path = follow(
+            rung.log_probs,
+            rung.parameters,
+            weight_by_drop(beta),
+            step=step,
+            until=2.0,
+            scale=scale,
+            rates_of=rung.rates_of,
+        )
+        time, drop = (scale * x[1:, 0] if beta else x[1:, 0] for x in (path.clock, path.drop))
+        bounds = bounds_on_curve(time, gradient_ascent=beta == 0, step=step)
+        assert (drop >= bounds.lower - 1e-9).all(), name
+        assert (drop <= bounds.upper + 1e-9).all(), name
+
+
+def test_a_set_leaves_the_curve_by_its_remainder():
+    language_model, rows, pad = _made()
+    for rung in (rungs.head(language_model, rows, pad), rungs.blocks(language_model, rows, pad, 2)):
+        path = follow(
+            rung.log_probs,
+            rung.parameters,
+            weight_by_drop(0.5),
+            step=0.01,
+            until=3.0,
+            scale=0.5,
+            rates_of=rung.rates_of,
+        )
+        reached = time_on_curve(0.5 * path.drop[-1])
+        np.testing.assert_allclose(reached, 0.5 * (path.clock[-1] + path.remainder[-1]), rtol=0.04)
+        assert np.abs(0.5 * path.remainder[-1]).max() > 0.02
+
+
+def test_descent_and_adamw_lower_the_answers_and_npo_more_slowly():
+    language_model, rows, pad = _made()
+    settings = LawSettings(steps=30, nats_a_step=1.0)
+    ends = []
+    for beta in (0.0, 1.0):
+        found, lr = descend(rungs.head(language_model, rows, pad), weight_by_drop(beta), settings, lambda i, n: None)
+        assert lr > 0
+        assert found["drop"].shape == (31, 3)
+        stepped = adamw(
+            rungs.explicit_head(language_model, rows, pad), weight_by_drop(beta), 1e-2, 30, lambda i, n: None
+        )
+        ends.append((found["drop"][-1].mean(), stepped["drop"][-1].mean()))
+    assert ends[0][0] > 2 * ends[1][0] > 0
+    assert ends[0][1] > ends[1][1] > 0
+    assert float(curve(np.array(0.0))) == 0.0
+
+
+def test_the_command_runs_the_ladder_of_a_recipe(tmp_path, run_npo):
+    words = ["model.shape.hidden=32", "model.shape.layers=2", "model.shape.heads=2", "model.shape.feed_forward=48"]
+    words += ["finetune.epochs=2", "law.betas=[0.5]", "law.until=1", "law.nats=1", "law.steps=3", "law.rows=2"]
+    words += ["law.blocks=1", "law.step=0.2"]
+    code, out, err = run_npo("law", "quick", *words, "--out", str(tmp_path))
+    assert code == 0, err
+    assert "NPO β = 0.5" in out
+    assert (tmp_path / "figures/llm_ladder.png").is_file()
+    assert not (tmp_path / "retrain").exists()
+    for rung in LawSettings().rungs:
+        for beta in (0.0, 0.5):
+            found = load(tmp_path / f"law/{rung}-{name_of(beta)}")
+            assert found.values["rung"] == rung
+            assert ("set.drop" in found.arrays) == (rung in ("head", "blocks"))
+            assert ("adamw.drop" in found.arrays) == (rung in ("head", "full"))
+            assert found.arrays["single.drop"][-1].max() > 0.1
+            assert distances(found)["single"] < 0.3  # a coarse step
