@@ -9,8 +9,8 @@ PACKAGES := records theory synthetic scale figures npo benchmarks tests
 reproduce: $(READY)        ## the main job: every room, the ledger, out/reproduce/report.html
 	$(BIN)/npo reproduce
 
-test: lint types           ## everything that a change needs
-	$(BIN)/python -m pytest
+test: lint types           ## everything that a change needs; a file's tests stay in one process
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 test-slow: $(READY)        ## the full reproductions that `make test` leaves out
 	$(BIN)/python -m pytest -m slow

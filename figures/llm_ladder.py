@@ -1,8 +1,8 @@
 """The intrinsic-time law in a language model, from its output head alone (left) up to all weights (right).
 
-Above: βu against βT; lines are the law, nothing is fitted. Large markers: the first answer alone, along the flow. Small:
-the mean over a set of answers at their collective clocks (open), with the exact remainder added (filled). Below: the
-mean drop by step, under plain gradient descent at a constant step size (lines) and under AdamW (dashed).
+Above: βu against βT; lines are the law, nothing is fitted. Large markers: the first answer alone, along the flow.
+Small: the mean over a set of answers at their collective clocks (open), with the exact remainder added (filled). Below:
+the mean drop by step, under plain gradient descent at a constant step size (lines) and under AdamW (dashed).
 """
 
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ def _steps(axes: Axes, units: list[Data], looks: Looks) -> None:
             if f"{kind}.drop" in data.arrays:
                 steps, drop = data.arrays[f"{kind}.steps"], data.arrays[f"{kind}.drop"].mean(axis=1)
                 axes.plot(steps[1:], drop[1:], style, color=_colour(data, looks))
-    axes.set(xscale="log", yscale="log", xlabel="step")
+    axes.set(xscale="log", yscale="log", ylim=(1e-2, 1e4), xlabel="step")
 
 
 def _key(looks: Looks) -> list[Line2D]:
