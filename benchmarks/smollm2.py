@@ -51,7 +51,7 @@ class Given(NamedTuple):
 def given(writer: Writer) -> Given:
     """From TOFU's files."""
     folder = Path(os.environ["NPO_DATA"])
-    forget, retain = read_rows(folder / "forget10_perturbed.json"), read_rows(folder / "retain_perturbed.json")
+    forget, retain = (read_rows(folder / f"{name}_perturbed.json", perturbed=True) for name in ("forget10", "retain"))
     return Given(
         [writer.encode(row.question, row.answer) for row in forget[:BATCH]],
         [writer.encode(row.question, row.answer) for row in retain[:BATCH]],

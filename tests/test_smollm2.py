@@ -63,7 +63,7 @@ def test_on_real_rows_all_of_the_answer_and_one_end_token_are_predicted(tofu, la
     tokenizer = language_model.tokenizer
     end = writer.end
     assert tokenizer.decode([end]) == "<|im_end|>"
-    for row in read_rows(tofu / "full.json")[::40]:
+    for row in read_rows(tofu / "full.json", perturbed=False)[::40]:
         coded = writer.encode(row.question, row.answer)
         targets = coded.ids[coded.first :]
         assert tokenizer.decode(targets[:-1]).strip() == row.answer.strip()
@@ -76,7 +76,7 @@ def test_on_real_rows_all_of_the_answer_and_one_end_token_are_predicted(tofu, la
 
 def test_packed_answers_score_as_separate_rows(tofu, language_model, writer):
     check_head(language_model.model)
-    rows = read_rows(tofu / "forget01_perturbed.json")[:2]
+    rows = read_rows(tofu / "forget01_perturbed.json", perturbed=True)[:2]
     encoded = [
         [writer.encode(row.question, text) for text in (row.answer, row.paraphrased_answer, *row.perturbed_answer)]
         for row in rows
