@@ -10,7 +10,7 @@ reproduce: $(READY)        ## the main job: every room, the ledger, out/reproduc
 	$(BIN)/npo reproduce
 
 test: lint types           ## everything that a change needs; a file's tests stay in one process
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 test-slow: $(READY)        ## the full reproductions that `make test` leaves out
 	$(BIN)/python -m pytest -m slow
