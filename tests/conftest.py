@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's library is imported; no test may reach a network
+
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
