@@ -351,7 +351,7 @@ def whole(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("stage", ["finetune", "retrain", "unlearn/NPO+KL-s0"])
+@pytest.mark.parametrize("stage", ["finetune", "unlearn/NPO+KL-s0"])
 def test_killed_for_real_after_a_checkpoint_it_ends_where_it_would_have_ended(tmp_path, root, whole, stage):
     """kill -9 as soon as the stage has a checkpoint of its middle, twice, then to the end."""
     place = (tmp_path / stage).parent
