@@ -17,11 +17,7 @@ above the inputs, a fresh process for each.
 """
 
 import argparse
-import resource
 import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -29,6 +25,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from benchmarks._measure import above_imports, in_turn, peak, peak_rss
+from benchmarks._measure import factor as faster_than
 from theory.logprobs import IGNORE, Head, summed
 from theory.losses import npo, npo_weight
 
@@ -101,15 +99,9 @@ TARGETS: dict[str, tuple[tuple[float | None, float | None], ...]] = {
 
 
 def seconds(vocab: int, rounds: int) -> dict[str, list[float]]:
-    """Time of each variant in each of so many alternating rounds, after one that warms up."""
-    given, times = inputs(vocab), {name: [0.0] * 0 for name in VARIANTS}
-    for counted in [False] + [True] * rounds:
-        for name, run in VARIANTS.items():
-            started = time.perf_counter()
-            run(given)
-            if counted:
-                times[name].append(time.perf_counter() - started)
-    return times
+    """Time of each variant in each of so many alternating rounds."""
+    given = inputs(vocab)
+    return in_turn({name: partial(run, given) for name, run in VARIANTS.items()}, rounds)
 
 
 def differences(vocab: int) -> dict[str, tuple[float, float]]:
@@ -124,22 +116,13 @@ def differences(vocab: int) -> dict[str, tuple[float, float]]:
     return found
 
 
-def peak(name: str, vocab: int) -> float:
-    """Peak resident set of one variant above the inputs, in MiB, in a process of its own.
-
-    Linux hands the peak of a process down to its children, so call it before this process grows.
-    """
-    command = [sys.executable, __file__, "--peak", name, str(vocab)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def _print_peak(name: str, vocab: int) -> None:
-    torch.ones(64, 64).requires_grad_().mm(torch.ones(64, 64)).sum().backward()  # the libraries' own memory
+def _memory(name: str, vocab: int) -> float:
+    """Peak resident set of one variant above imports and inputs, of this process, in MiB."""
+    above_imports()
     given = inputs(vocab)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_rss()
     VARIANTS[name](given)
-    unit = 1024 if sys.platform != "darwin" else 2**20  # ru_maxrss is in KiB, on macOS in bytes
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / unit)
+    return peak_rss() - before
 
 
 def _verdict(value: float, target: float | None, better: Callable[[float, float], bool]) -> str:
@@ -154,17 +137,19 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(2)
     if arguments.peak:
-        _print_peak(arguments.peak[0], int(arguments.peak[1]))
+        print(_memory(arguments.peak[0], int(arguments.peak[1])))
         return
     print(
         "vocabulary  variant           time   x faster              MiB   of naive              Δ log p / token  Δ grad"
     )
     vocabularies = VOCABULARIES[:1] if arguments.quick else VOCABULARIES
-    memory = {vocab: {name: peak(name, vocab) for name in VARIANTS} for vocab in vocabularies}  # see `peak`
+    memory = {
+        vocab: {name: peak(__file__, name, str(vocab)) for name in VARIANTS} for vocab in vocabularies
+    }  # see `peak`
     for i, vocab in enumerate(vocabularies):
         times, off = seconds(vocab, 3 if arguments.quick else ROUNDS), differences(vocab)
         for name, used in memory[vocab].items():
-            factor = statistics.median(a / b for a, b in zip(times["naive"], times[name], strict=True))
+            factor = faster_than(times, "naive", name)
             fraction = used / memory[vocab]["naive"]
             fast, small = TARGETS[name][i] if name in TARGETS else (None, None)
             median = statistics.median(times[name])

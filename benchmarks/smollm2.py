@@ -10,10 +10,7 @@ and the data (NPO_DATA).
 
 import argparse
 import os
-import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -23,10 +20,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from benchmarks.unlearning import ALONE, BETA, in_turn, packed, padded
+from benchmarks._measure import factor, in_turn, peak, peak_rss
+from benchmarks.evaluation import packed, padded
+from benchmarks.unlearning import ALONE, BETA
 from records.errors import UserError
 from scale.formats import format_of
 from scale.models import load, longest
+from scale.pretrained import located
 from scale.prompts import Batch, Encoded, Writer, collate
 from scale.reference import Cache, Source
 from scale.references import kept
@@ -124,12 +124,6 @@ MADE: dict[str, Callable[[], Callable[[], object]]] = {
 }
 
 
-def peak(name: str) -> float:
-    """Peak resident set of a variant in MiB, all counted, in a process of its own."""
-    command = [sys.executable, __file__, "--peak", name]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
 def main() -> None:
     """A line for the step, a line for the evaluation."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -138,25 +132,29 @@ def main() -> None:
     torch.set_num_threads(2)
     if arguments.peak:
         MADE[arguments.peak]()()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 2**20))
+        print(peak_rss())
+        return
+    if "NPO_DATA" not in os.environ:
+        print("not measured: NPO_DATA is unset; it names the folder of the TOFU files")
         return
     try:
-        rows = _loaded()[1]
-    except (UserError, KeyError) as error:
+        located(NAME)
+    except UserError as error:
         print(f"not measured: {error}")
         return
+    memory = {name: peak(__file__, name) for name in MADE}
+    rows = _loaded()[1]
     tokens = {
         "step": sum(len(row.ids) for row in (*rows.forget, *rows.retain)),
         "evaluation": sum(len(row.ids) for some in rows.questions for row in some),
     }
     for what, count in tokens.items():
-        memory = [peak(f"{what} naive"), peak(f"{what} ours")]
         taken = in_turn({name: MADE[f"{what} {name}"]() for name in ("naive", "ours")}, ROUNDS)
         speed = {name: count / statistics.median(times) for name, times in taken.items()}
-        factor = statistics.median(a / b for a, b in zip(taken["naive"], taken["ours"], strict=True))
         print(
-            f"{what}: {speed['naive']:.0f} tokens a second naive, {speed['ours']:.0f}; {factor:.3g} × as fast; "
-            f"memory {memory[1]:.0f} of {memory[0]:.0f} MiB",
+            f"{what}: {speed['naive']:.0f} tokens a second naive, {speed['ours']:.0f}; "
+            f"{factor(taken, 'naive', 'ours'):.3g} × as fast; "
+            f"memory {memory[f'{what} ours']:.0f} of {memory[f'{what} naive']:.0f} MiB",
             flush=True,
         )
 

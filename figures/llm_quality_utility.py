@@ -30,7 +30,7 @@ def draw(data: Mapping[str, Data]) -> Figure:
         if (goal := first["retrained"].get("model_utility")) is not None:
             axes.plot([goal], [0.0], "*", color="black", markersize=13, label="retrained")
         axes.axhline(np.log10(SAME), color="black", linewidth=0.8)
-        axes.text(0.01, np.log10(SAME), f"p = {SAME}", transform=axes.get_yaxis_transform(), va="bottom", fontsize=8)
+        axes.text(0.3, np.log10(SAME), f"p = {SAME}", transform=axes.get_yaxis_transform(), va="bottom", fontsize=8)
         axes.set(title="Forget quality against utility", xlabel="model utility", ylabel="log₁₀ forget quality (KS p)")
         axes.legend(loc="best", fontsize=8)
         if first["not_rankable"]:

@@ -213,7 +213,7 @@ def forget(
 
 
 def law(recipe: Recipe, settings: Settings = None, out: Out = None, data: Data = None) -> None:
-    """Watch the intrinsic-time law in a recipe's finetuned model: head alone, last blocks, LoRA, all weights."""
+    """Watch the intrinsic-time law in a recipe's finetuned model, on the CPU, from the output head to all weights."""
     from npo.law import law as start
     from npo.llm import Choices
 
@@ -264,7 +264,7 @@ def add_verbs(app: typer.Typer) -> None:
     for name, verb in _VERBS.items():
         app.command(name)(verb)
     app.command("show-batch")(show_batch)
-    models = typer.Typer(help="Small real language models.", no_args_is_help=True)
+    models = typer.Typer(no_args_is_help=True)
     models.command("get")(model_get)
     models.callback()(_models)  # so that `get` stays a word of its own
     app.add_typer(models, name="model")

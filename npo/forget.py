@@ -13,7 +13,7 @@ from npo.running import run_units
 from records.errors import UserError
 from records.store import load
 
-__all__ = ["Asked", "forget"]
+__all__ = ["Asked", "forget", "method_of"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Asked)
     settings = ForgetSettings(model=model, prompt=asked.prompt, lora=lora, seed=asked.seed)
     processes = Processes(_one_of("device", asked.device), _one_of("dtype", asked.dtype))
     kept = read_own(retain) if retain else ()
-    unit = unit_of(settings, _method(asked, bool(kept)), read_own(rows), kept, processes)
+    unit = unit_of(settings, method_of(asked, bool(kept)), read_own(rows), kept, processes)
     run_units([unit], out, "forget", None, crew=processes, quiet=not processes.first)
     if processes.first:
         show(load(out / "forget").values, out / "forget")
@@ -62,7 +62,8 @@ def _one_of(name: str, value: str) -> Any:
     return value
 
 
-def _method(asked: Asked, has_retain: bool) -> Any:
+def method_of(asked: Asked, has_retain: bool) -> Any:
+    """The method that was asked for; UserError with every value of it that can't be."""
     from pydantic import ValidationError
 
     from scale.method import methods_of

@@ -19,7 +19,7 @@ def show(kind: str | None) -> None:
     from scale.models import SHAPES
     from scale.processes import LAUNCH
     from scale.protocols import PROTOCOLS
-    from scale.recipe import read_recipe, shipped
+    from scale.recipe_file import read_recipe, shipped
     from scale.tofu import SPLITS
 
     methods = [(name, "β" if "beta" in takes(kernels(name)[0]) else "no β") for name in METHODS]

@@ -1,6 +1,6 @@
 """npo law: the intrinsic-time law on the finetuned model of a recipe, rung by rung."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from figures import llm_ladder
 from figures.canvas import save as save_figure
 from npo.llm import Choices, read, with_needs
 from npo.running import run_units
-from records.store import Data, load, writable
+from records.store import Data, load, manifest, writable
 from theory.intrinsic_time import curve, time_on_curve
 
 __all__ = ["distances", "law"]
@@ -29,7 +29,7 @@ def law(choices: Choices, out: Path | None) -> None:
     run_units(with_needs(everything, set(chosen)), folder, choices.name, None)
     results = {name: load(folder / name) for name in chosen}
     console = Console()
-    console.print(_table(list(results.values())))
+    console.print(_table({folder / name: data for name, data in results.items()}))
     paths = save_figure(llm_ladder.draw(results), writable(folder / "figures"), "llm_ladder")
     console.print(str(paths[-1]), markup=False, highlight=False, soft_wrap=True)
 
@@ -51,11 +51,11 @@ def distances(data: Data) -> dict[str, float]:
     return found
 
 
-def _table(units: Sequence[Data]) -> Table:
+def _table(units: Mapping[Path, Data]) -> Table:
     table = Table("rung", "kernel", "one answer: off the law, in βu", "set: off", "with remainder", "seconds")
-    for data in units:
+    for folder, data in units.items():
         far, beta = distances(data), data.values["beta"]
         cells = [f"{far[name]:.3g}" if name in far else "" for name in ("single", "set", "remainder")]
         kernel = f"NPO β = {beta:g}" if beta else "GA"
-        table.add_row(data.values["rung"], kernel, *cells, f"{data.values['seconds']:.0f}")
+        table.add_row(data.values["rung"], kernel, *cells, f"{manifest(folder)['seconds']:.0f}")
     return table

@@ -73,7 +73,7 @@ class Choices:
 def read(choices: Choices) -> "Recipe":
     """The recipe with all that was said; TOFU comes from the folder that NPO_DATA names rather than from the hub."""
     scale_or_error()
-    from scale.recipe import read_recipe
+    from scale.recipe_file import read_recipe
 
     recipe = read_recipe(choices.name, choices.words)
     if recipe.data.source == "hub" and (here := os.environ.get("NPO_DATA")):

@@ -89,7 +89,7 @@ def _preset(room: Any, quick: bool, full: bool, changes: Mapping[str, str], labe
 def _llm_units(quick: bool, changes: Mapping[str, str], data: Path | None) -> list[Unit]:
     try:
         from scale.pipeline import units
-        from scale.recipe import read_recipe
+        from scale.recipe_file import read_recipe
     except ImportError as error:
         raise UserError(
             f"The step llm needs the extra `scale` ({error.name} is missing): pip install -e '.[scale]', "

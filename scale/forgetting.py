@@ -85,7 +85,7 @@ class Forgetting:
     def __call__(self, folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         """Measure, unlearn, measure again, save; killed in between, it goes on from its last finished epoch."""
         del inputs
-        training, source = self._training(folder.parent / "reference")
+        training = self._training(folder.parent / "reference")
         place, epochs = folder / CHECKPOINT, self.method.schedule.epochs
         state = checkpoint.read(place, training.scorer, training.optimizer, self.processes)
         if state is None:
@@ -101,7 +101,7 @@ class Forgetting:
             if moment.ended and moment.epoch < epochs:
                 now = {**state.values, "epoch": moment.epoch, "history": history}
                 checkpoint.write(place, training.scorer, training.optimizer, Data(state.arrays, now), self.processes)
-        self._save(folder, training, source, state, history, stopped)
+        self._save(folder, training, state, history, stopped)
 
     # --- the model and its rows ---------------------------------------------------------------------------------
 
@@ -148,7 +148,7 @@ class Forgetting:
             )
         return Rows(forget, retain, found, {pair: place for place, pair in enumerate(pairs)}, len(IDK_ANSWERS))
 
-    def _training(self, cache: Path) -> tuple[Training, Source]:
+    def _training(self, cache: Path) -> Training:
         model, objective = self.language_model.model, self.method.objective
         scorer, rows = Scorer(model), self._rows()
         path = Path(located(self.settings.model)).expanduser()
@@ -156,7 +156,7 @@ class Forgetting:
         source = Source(scorer, weights, self.writer.pad, self.processes)
         reference = kept(Cache(cache), source, objective, rows)
         self.states = {name: Cache(cache).retain(source, found) for name, found in self.encoded.items() if found}
-        training = Training(
+        return Training(
             scorer,
             objective,
             rows,
@@ -167,7 +167,6 @@ class Forgetting:
             reference,
             pooled=self.method.pooled,
         )
-        return training, source
 
     # --- what can be measured -----------------------------------------------------------------------------------
 
@@ -190,17 +189,10 @@ class Forgetting:
         sets = {"forget": self.forget, "retain": self.retain}
         return [(name, row) for name, rows in sets.items() for row in rows[: self.settings.answers]]
 
-    def _save(
-        self,
-        folder: Path,
-        training: Training,
-        source: Source,
-        state: Data,
-        history: Sequence[Mapping[str, Any]],
-        stopped: str | None,
-    ) -> None:
-        losses = self._losses(training.scorer)
-        before = {name: state.arrays[f"{name}.before_nll"] for name in losses}
+    def _after(
+        self, scorer: Any, before: Mapping[str, np.ndarray], losses: Mapping[str, np.ndarray]
+    ) -> dict[str, float | None]:
+        """What is known at the end, the drop and the KL to the reference among it."""
         after = _summary(losses, self.encoded)
         drop = [
             float((now - old) * row.targets)
@@ -208,8 +200,21 @@ class Forgetting:
         ]
         after["forget_drop"] = finite(float(np.mean(drop)))
         for name, reference in self.states.items():
-            moved = drift(training.scorer, self.encoded[name], reference, self.writer.pad, self.processes)
+            moved = drift(scorer, self.encoded[name], reference, self.writer.pad, self.processes)
             after[f"{name}_kl"] = finite(moved)
+        return after
+
+    def _save(
+        self,
+        folder: Path,
+        training: Training,
+        state: Data,
+        history: Sequence[Mapping[str, Any]],
+        stopped: str | None,
+    ) -> None:
+        losses = self._losses(training.scorer)
+        before = {name: state.arrays[f"{name}.before_nll"] for name in losses}
+        after = self._after(training.scorer, before, losses)
         said = zip(self._asked(), state.values["before_answers"], self._answers(training.scorer), strict=True)
         values = {
             "method": self.method.label,

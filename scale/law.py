@@ -10,12 +10,10 @@ The forget answers of a recipe are unlearned by GA and by NPO at several β, fro
 Units `law/<rung>-<run>`, <run> being GA or NPO-<β>. Arrays: of single and set `.time` (Σ η), `.clock`, `.drop` and
 `.remainder` as in `theory.intrinsic_time.Path`; of descent `.steps`, `.clock`, `.drop`, `.remainder`; of adamw
 `.steps`, `.drop`; recorded steps along the first axis, answers along the second, nats. Values: rung, beta (0 for GA),
-scale (β; for GA the least β), n, tokens (of each answer), step, lr, seconds.
+scale (β; for GA the least β), n, tokens (of each answer), step, lr, adamw_lr.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,65 +53,58 @@ def law(
     beta: float,
 ) -> None:
     """Everything that a rung is asked under one kernel."""
-    started = time.perf_counter()
-    language_model = load_model(inputs[finetuned] / MODEL)
-    language_model.model.set_attn_implementation("eager")  # a set needs a second derivative, which others lack
-    language_model.model.requires_grad_(True)
-    writer = bench.writer(language_model)
-    rows = [writer.encode(row.question, row.answer) for row in bench.corpus.forget[: settings.rows]]
-    make = partial(_rung, rung, language_model, pad=writer.pad, settings=settings, base=str(inputs[finetuned] / MODEL))
-    weight, scale = weight_by_drop(beta), beta or min(settings.betas)
-    until = settings.until if beta else scale * settings.nats
+    model = inputs[finetuned] / MODEL
+    language_model, rows, pad = _ready(model, bench, settings)
     together = rung in ("head", "blocks")
-    parts = ["single", *(["set"] if together else []), "descent", *(["adamw"] if rung in settings.adamw_lr else [])]
+    asked = {"single": _rung(rung, language_model, rows[:1], pad, settings, str(model))}
+    if together:
+        asked["set"] = _rung(rung, language_model, rows, pad, settings, str(model))
+    stepped = rung in settings.adamw_lr
+    parts = [*asked, "descent", *(["adamw"] if stepped else [])]
 
     def told(part: str) -> Progress:
         return lambda done, total: progress(1000 * parts.index(part) + round(1000 * done / total), 1000 * len(parts))
 
+    weight = weight_by_drop(beta)
     arrays: dict[str, Array] = {}
-    asked = {"single": make(rows=rows[:1])} | ({"set": make(rows=rows)} if together else {})
     for part, one in asked.items():
-        path = follow(
-            one.log_probs,
-            one.parameters,
-            weight,
-            step=settings.step,
-            until=until,
-            scale=scale,
-            max_steps=settings.most,
-            rates_of=one.rates_of,
-            progress=told(part),
-        )
-        arrays |= _columns(part, time=path.time, clock=path.clock, drop=path.drop, remainder=path.remainder)
+        arrays |= _columns(part, flow(one, beta, settings, told(part)))
     last = asked["set" if together else "single"]
     found, lr = descend(last, weight, settings, told("descent"))
-    arrays |= _columns("descent", **found)
-    if rung in settings.adamw_lr:
-        explicit = rungs.explicit_head(language_model, rows, writer.pad) if rung == "head" else last
-        arrays |= _columns("adamw", **adamw(explicit, weight, settings.adamw_lr[rung], settings.steps, told("adamw")))
+    arrays |= _columns("descent", found)
+    if stepped:
+        explicit = rungs.explicit_head(language_model, rows, pad) if rung == "head" else last
+        found = adamw(explicit, weight, settings.adamw_lr[rung], settings.steps, told("adamw"))
+        arrays |= _columns("adamw", found)
     values = {
         "rung": rung,
         "beta": beta,
-        "scale": scale,
+        "scale": scale_of(beta, settings),
         "n": len(rows),
         "tokens": [row.targets for row in rows],
         "step": settings.step,
         "lr": lr,
         "adamw_lr": settings.adamw_lr.get(rung),
-        "seconds": time.perf_counter() - started,
     }
-    if bench.processes.first:
-        save(folder, Data(arrays, values))
+    save(folder, Data(arrays, values))
+
+
+def scale_of(beta: float, settings: LawSettings) -> float:
+    """The unit of u and T: β; for GA the least β."""
+    return beta or min(settings.betas)
+
+
+def _ready(model: Path, bench: Bench, settings: LawSettings) -> tuple[LanguageModel, list[Encoded], int]:
+    """The model with attention that has a second derivative, which a set needs; the forget answers; what pads."""
+    language_model = load_model(model)
+    language_model.model.set_attn_implementation("eager")
+    writer = bench.writer(language_model)
+    rows = [writer.encode(row.question, row.answer) for row in bench.corpus.forget[: settings.rows]]
+    return language_model, rows, writer.pad
 
 
 def _rung(
-    name: RungName,
-    language_model: LanguageModel,
-    *,
-    rows: Sequence[Encoded],
-    pad: int,
-    settings: LawSettings,
-    base: str,
+    name: RungName, language_model: LanguageModel, rows: Sequence[Encoded], pad: int, settings: LawSettings, base: str
 ) -> Rung:
     made: dict[RungName, Callable[[], Rung]] = {
         "head": lambda: rungs.head(language_model, rows, pad),
@@ -124,11 +115,28 @@ def _rung(
     return made[name]()
 
 
-def _columns(part: str, **columns: Array) -> dict[str, Array]:
+def _columns(part: str, columns: Mapping[str, Array]) -> dict[str, Array]:
     return {f"{part}.{name}": column for name, column in columns.items()}
 
 
-# --- in steps -----------------------------------------------------------------------------------------------------
+# --- along the flow, and in steps ----------------------------------------------------------------------------------
+
+
+def flow(rung: Rung, beta: float, settings: LawSettings, progress: Progress) -> dict[str, Array]:
+    """A path in intrinsic time, in steps that are small for the law."""
+    scale = scale_of(beta, settings)
+    path = follow(
+        rung.log_probs,
+        rung.parameters,
+        weight_by_drop(beta),
+        step=settings.step,
+        until=settings.until if beta else scale * settings.nats,
+        scale=scale,
+        max_steps=settings.most,
+        rates_of=rung.rates_of,
+        progress=progress,
+    )
+    return {"time": path.time, "clock": path.clock, "drop": path.drop, "remainder": path.remainder}
 
 
 def descend(

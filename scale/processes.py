@@ -19,7 +19,7 @@ from records.errors import UserError
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["LAUNCH", "Processes", "first_process"]
+__all__ = ["LAUNCH", "WASTE", "Processes", "by_length", "first_process"]
 
 T = TypeVar("T")
 LAUNCH = Path(__file__).parent / "launch"

@@ -60,22 +60,7 @@ def fit(
     training = Training(
         Scorer(language_model.model), likelihood, Rows(encoded), schedule, seed, writer.pad, bench.processes
     )
-    history: list[dict[str, Any]] = []
-    place = folder / CHECKPOINT
-    before = checkpoint.read(place, training.scorer, training.optimizer, bench.processes)
-    if before is not None:
-        history = before.values["history"]
-    for moment in training.run(after=before.values["epoch"] if before else 0):
-        history += lines(stage, moment, bench.processes)
-        if moment.stopped:
-            raise UserError(
-                f"The stage {stage} diverged: {moment.stopped} The weights of the epochs before are kept in {place}; "
-                "choose a smaller lr."
-            )
-        progress(moment.epoch, schedule.epochs)
-        if moment.ended and moment.epoch < schedule.epochs:
-            state = Data({}, {"epoch": moment.epoch, "history": history})
-            checkpoint.write(place, training.scorer, training.optimizer, state, bench.processes)
+    history = _trained(training, stage, folder / CHECKPOINT, progress)
     values = {
         "stage": stage,
         "seed": seed,
@@ -96,6 +81,25 @@ def fit(
         results={"training loss (nats a token)": history[-1]["loss"]},
         processes=bench.processes,
     )
+
+
+def _trained(training: Training, stage: str, place: Path, progress: Progress) -> list[dict[str, Any]]:
+    """Train to the end, from the checkpoint at `place` if there is one; the log. UserError where it diverges."""
+    epochs, processes = training.schedule.epochs, training.processes
+    before = checkpoint.read(place, training.scorer, training.optimizer, processes)
+    history: list[dict[str, Any]] = before.values["history"] if before else []
+    for moment in training.run(after=before.values["epoch"] if before else 0):
+        history += lines(stage, moment, processes)
+        if moment.stopped:
+            raise UserError(
+                f"The stage {stage} diverged: {moment.stopped} The weights of the epochs before are kept in {place}; "
+                "choose a smaller lr."
+            )
+        progress(moment.epoch, epochs)
+        if moment.ended and moment.epoch < epochs:
+            state = Data({}, {"epoch": moment.epoch, "history": history})
+            checkpoint.write(place, training.scorer, training.optimizer, state, processes)
+    return history
 
 
 def starting_model(bench: Bench, folder: Path | None, seed: int) -> LanguageModel:

@@ -170,12 +170,13 @@ class Unlearning:
 
     # --- at the end ---------------------------------------------------------------------------------------------
 
-    def _finish(self, training: Training, stopped: str | None, last: Mapping[str, Part] | None) -> None:
+    def _values(self, stopped: str | None, last: Mapping[str, Part] | None) -> dict[str, Any]:
+        """What is saved beside the arrays."""
         known = {name: load(path).values for name, path in self._known().items()}
         ratio = self.bench.exams.log_truth_ratio
         finetuned = from_arrays(load(self.finetuned_scores).arrays)["forget"]
         start = forget_quality(ratio(finetuned.losses), ratio(self._retrained.losses))
-        values = {
+        return {
             "stage": "unlearn",
             "method": self.method.name if ":" in self.method.name else self.method.name.upper(),
             "label": self.method.label,
@@ -197,8 +198,10 @@ class Unlearning:
             ),
             "texts": texts(last, self.exam, self.bench.asked.texts) if last else [],
         }
+
+    def _finish(self, training: Training, stopped: str | None, last: Mapping[str, Part] | None) -> None:
         if self.bench.processes.first:
-            save(self.folder, Data(_stacked(self.found), values))
+            save(self.folder, Data(_stacked(self.found), self._values(stopped, last)))
             if last:
                 write_json(self.folder / "log.json", as_log(last, self.exam))
         if self.keep_model:

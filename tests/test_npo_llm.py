@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from small_recipe import SMALL
 
-from npo.forget import Asked, _method
+from npo.forget import Asked, method_of
 from npo.runs import saved
 from records.store import load
 from records.work import run_missing
@@ -21,21 +22,7 @@ from scale.processes import LAUNCH, Processes
 
 NPO = [sys.executable, "-m", "npo.cli"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
-SMALL = (
-    "model.shape.hidden=32",
-    "model.shape.layers=1",
-    "model.shape.heads=2",
-    "model.shape.feed_forward=48",
-    "model.shape.vocab=400",
-    "finetune.epochs=2",
-    "unlearn.epochs=2",
-    "evaluate.new_tokens=3",
-    "evaluate.questions=4",
-    "data.authors=2",
-    "data.retain_authors=1",
-    "unlearn.methods=[GA, NPO+RT]",
-    "unlearn.seeds=[0, 1]",
-)
+RUNS = (*SMALL, "unlearn.methods=[GA, NPO+RT]", "unlearn.seeds=[0, 1]")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +30,7 @@ def ran(tmp_path_factory):
     """The folder of a run of a small recipe, by the command itself in a process of its own; and what it printed."""
     folder = tmp_path_factory.mktemp("ran")
     done = subprocess.run(
-        [*NPO, "run", "quick", *SMALL, "--out", str(folder), "--device", "cpu"],
+        [*NPO, "run", "quick", *RUNS, "--out", str(folder), "--device", "cpu"],
         capture_output=True,
         text=True,
         env=ENVIRONMENT,
@@ -65,14 +52,14 @@ def test_a_run_says_what_it_does_warns_and_tables_the_ends(ran):
 
 def test_a_finished_run_is_kept_and_a_stage_runs_what_it_needs_alone(ran, run_npo, tmp_path):
     folder, *_ = ran
-    code, _, err = run_npo("unlearn", "quick", *SMALL, "--out", str(folder), "--device", "cpu")
+    code, _, err = run_npo("unlearn", "quick", *RUNS, "--out", str(folder), "--device", "cpu")
     assert code == 0
     assert "running" not in err
-    code, _, err = run_npo("retrain", "quick", *SMALL, "--out", str(tmp_path), "--device", "cpu")
+    code, _, err = run_npo("retrain", "quick", *RUNS, "--out", str(tmp_path), "--device", "cpu")
     assert code == 0
     assert "1/1 retrain: running" in err
     assert not (tmp_path / "finetune").exists()
-    code, _, err = run_npo("run", "quick", *SMALL, "--unit", "evaluate/retrain", "--out", str(tmp_path))
+    code, _, err = run_npo("run", "quick", *RUNS, "--unit", "evaluate/retrain", "--out", str(tmp_path))
     assert code == 0
     assert "1/2 retrain: kept" in err
 
@@ -80,7 +67,7 @@ def test_a_finished_run_is_kept_and_a_stage_runs_what_it_needs_alone(ran, run_np
 def test_evaluate_examines_any_model(ran, run_npo, tmp_path):
     folder, *_ = ran
     model = folder / "unlearn" / "NPO+RT-s0" / "model"
-    code, out, _ = run_npo("evaluate", "quick", *SMALL, "--model", str(model), "--out", str(tmp_path / "e"))
+    code, out, _ = run_npo("evaluate", "quick", *RUNS, "--model", str(model), "--out", str(tmp_path / "e"))
     assert code == 0
     assert "forget_probability" in out
     whole = load(folder / "unlearn" / "NPO+RT-s0").values["moments"][-1]
@@ -133,7 +120,7 @@ def test_report_writes_page_tables_and_figures(ran, run_npo, tmp_path):
 
 def test_runs_of_different_retain_weights_get_their_figure(run_npo, tmp_path):
     methods = "unlearn.methods=[{name: NPO+RT, retain_weight: 1}, {name: NPO+RT, retain_weight: 3}]"
-    words = [*SMALL[:-2], methods]
+    words = [*SMALL, methods]
     assert run_npo("run", "quick", *words, "--out", str(tmp_path))[0] == 0
     assert run_npo("report", str(tmp_path))[0] == 0
     assert (tmp_path / "report/figures/llm_retain_weight.svg").is_file()
@@ -296,7 +283,7 @@ class Killed(BaseException):
 
 def test_forgetting_that_is_stopped_goes_on_where_it_was(own, tmp_path):
     model, rows, keep = own
-    method = _method(Asked("NPO+RT", 0.1, 3e-3, 4, 4, 4, 1.0, None, None, "cpu", "float32", 0), has_retain=True)
+    method = method_of(Asked("NPO+RT", 0.1, 3e-3, 4, 4, 4, 1.0, None, None, "cpu", "float32", 0), has_retain=True)
 
     def made():
         return unit_of(
@@ -389,7 +376,7 @@ def test_mistakes_are_told_without_a_traceback(mistake, run_npo, tmp_path, monke
 
 
 def test_a_tracker_whose_package_is_absent_is_told(run_npo, tmp_path):
-    code, _, err = run_npo("run", "quick", *SMALL, "trackers=[trackio]", "--out", str(tmp_path))
+    code, _, err = run_npo("run", "quick", *RUNS, "trackers=[trackio]", "--out", str(tmp_path))
     assert code != 0
     assert "trackio" in err
     assert "Traceback" not in err
@@ -400,7 +387,19 @@ def test_a_tracker_whose_package_is_absent_is_told(run_npo, tmp_path):
 
 def test_a_sweep_on_this_machine_runs_every_unit_as_a_job_of_its_own(root, tmp_path):
     done = subprocess.run(
-        [*NPO, "sweep", "quick", *SMALL[:-1], "--cluster", "local", "--parallel", "2", "--out", str(tmp_path)],
+        [
+            *NPO,
+            "sweep",
+            "quick",
+            *SMALL,
+            "unlearn.methods=[GA, NPO+RT]",
+            "--cluster",
+            "local",
+            "--parallel",
+            "2",
+            "--out",
+            str(tmp_path),
+        ],
         capture_output=True,
         text=True,
         env=ENVIRONMENT,

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from small_recipe import SMALL
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from records.errors import UserError
@@ -20,24 +21,11 @@ from scale.models import load as load_model
 from scale.pipeline import bench_of, stage_of, units
 from scale.processes import Processes
 from scale.protocols import PROTOCOLS
-from scale.recipe import read_recipe, shipped
+from scale.recipe_file import read_recipe, shipped
 from scale.stages import evaluate_model
 from scale.tofu_log import read_log, score
 
 ALONE = Processes("cpu")
-SMALL = (
-    "model.shape.hidden=32",
-    "model.shape.layers=1",
-    "model.shape.heads=2",
-    "model.shape.feed_forward=48",
-    "model.shape.vocab=400",
-    "finetune.epochs=2",
-    "unlearn.epochs=2",
-    "evaluate.new_tokens=3",
-    "evaluate.questions=4",
-    "data.authors=2",
-    "data.retain_authors=1",
-)
 STAGES = ["finetune", "retrain", "evaluate/finetune", "evaluate/retrain"]
 
 
@@ -320,7 +308,7 @@ from pathlib import Path
 from records.work import run_missing
 from scale.pipeline import units
 from scale.processes import Processes
-from scale.recipe import read_recipe
+from scale.recipe_file import read_recipe
 words = list({w.partition("=")[0]: w for w in sys.argv[2:]}.values())
 run_missing(units(read_recipe("quick", words), Processes("cpu")), Path(sys.argv[1]))
 """
@@ -458,7 +446,7 @@ from pathlib import Path
 from records.work import run_missing
 from scale.pipeline import units
 from scale.processes import Processes
-from scale.recipe import read_recipe
+from scale.recipe_file import read_recipe
 together = Processes("cpu")
 words = list({w.partition("=")[0]: w for w in sys.argv[2:]}.values())
 stop = os.environ.get("STOP_AFTER", "").split(":")

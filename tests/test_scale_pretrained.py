@@ -13,7 +13,7 @@ from records.errors import UserError
 from scale import models, pretrained
 from scale.models import LanguageModel, Shape, from_scratch, train_tokenizer
 from scale.pipeline import units
-from scale.recipe import read_recipe
+from scale.recipe_file import read_recipe
 
 NAME = "smollm2-135m"
 TINY = Shape(hidden=16, layers=1, heads=2, feed_forward=32, positions=64, vocab=300)

@@ -153,7 +153,7 @@ def follow(
     max_steps: int = 100_000,
     observe: Callable[[int, Parameters], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
-    rates_of: RatesOf | None = None,
+    rates_of: RatesOf = rates,
 ) -> Path:
     """Unlearn by gradient descent in steps that are small for the law, whatever η that takes.
 
@@ -189,7 +189,7 @@ def follow(
         if not bool(going.any()) or k == max_steps:
             break
         w = weight(drop)
-        now = (rates_of or rates)(log_probs, theta, w)
+        now = rates_of(log_probs, theta, w)
         eta = torch.where(going, torch.minimum(step / (scales * _fastest(now, going)), 2 * largest), 0.0)
         theta, drop, eta = _linear_step(log_probs, theta, start, drop, now, eta, step)
         largest = torch.where(going, eta, torch.inf)
