@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import (
+    llm_kl,
     logistic_beta_sweep,
     logistic_forget_kl,
     logistic_fronts,
@@ -205,5 +206,12 @@ GALLERY = (
         "Probability, truth ratio and forget quality on the forget set and model utility, by epoch.",
         ("llm/unlearn/*",),
         unlearning_by_epoch.draw,
+    ),
+    Plate(
+        "smollm2_kl",
+        "SmolLM2-135M moves away from its reference",
+        "KL to the reference by epoch on real rows of TOFU, kept runs of three seeds (bands; GA+RT and DPO+RT two).",
+        ("smollm2/*-s[0-9]",),
+        llm_kl.draw,
     ),
 )

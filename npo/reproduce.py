@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from npo.claims import CLAIMS, Results, enter
+from npo.claims import CLAIMS, enter
+from npo.claims.smollm2 import recorded
 from npo.report import write_report
 from npo.running import draw_plates, ledger, ledger_markdown, run_units
 from records.errors import UserError
@@ -122,7 +123,8 @@ def reproduce(
     worth_all = ("llm/", "transformer/") if full else ("llm/",) if not quick else ()
     whole = torch.get_num_threads()
     run_units(units, folder, "reproduce", threads_of=lambda unit: whole if unit.name.startswith(worth_all) else 1)
-    results: Results = {unit.name: load(folder / unit.name) for unit in units}
+    results: dict[str, Data] = {unit.name: load(folder / unit.name) for unit in units}
+    results |= recorded()
     seconds = {unit.name: float(manifest(folder / unit.name)["seconds"]) for unit in units}
     words = {step: _words(step, settings, data=data, size=size) for step in STEPS}
     entries = [enter(claim, results, seconds, words) for claim in CLAIMS]

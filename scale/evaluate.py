@@ -20,7 +20,7 @@ from scale.tofu import Row, Sets
 __all__ = ["Exam", "Part", "arrays", "examine", "finite", "from_arrays", "scores", "texts"]
 
 TOKENS = 2048
-"""Packed tokens of one forward pass."""
+"""Packed tokens of one forward pass on a CPU."""
 
 
 class Part(NamedTuple):
@@ -68,9 +68,9 @@ def examine(scorer: torch.nn.Module, exam: Exam, processes: Processes, *, genera
     every = [row for rows in exam.encoded.values() for row in rows]
     if packable(plain):
         questions = _questions(exam)
-        logp = score_packed(scorer, questions, exam.writer.pad, processes, tokens=TOKENS).logp
+        logp = score_packed(scorer, questions, exam.writer.pad, processes, tokens=processes.room(TOKENS)).logp
     else:
-        logp = score_all(scorer, every, exam.writer.pad, processes, tokens=TOKENS).logp
+        logp = score_all(scorer, every, exam.writer.pad, processes, tokens=processes.room(TOKENS)).logp
     said = _answers(scorer, exam, processes) if generate else {}
     found, start = {}, 0
     for name, encoded in exam.encoded.items():

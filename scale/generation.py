@@ -94,16 +94,19 @@ def answers_after(
     module.eval()
     found = torch.zeros((len(openings), how.longest + 1), dtype=torch.long)
     lengths = [len(opening) for opening in openings]
-    for batch, spare in processes.share(by_length([length + how.longest for length in lengths], _TOKENS)):
+    for batch, spare in processes.share(
+        by_length([length + how.longest for length in lengths], processes.room(_TOKENS))
+    ):
         new = _generated([openings[i] for i in batch], module, writer, processes, how)
         if not spare:
             for i, row in zip(batch, new, strict=True):
                 found[i, : len(row)] = torch.tensor(row, dtype=torch.long)
                 found[i, how.longest] = len(row)
     kept = [row[: int(row[-1])].tolist() for row in processes.together(found)]
-    return [
-        Answer(str(writer.tokenizer.decode(ids, skip_special_tokens=True)).strip(), degenerate(ids)) for ids in kept
+    texts = [
+        str(writer.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)) for ids in kept
     ]
+    return [Answer(text.strip(), degenerate(ids)) for text, ids in zip(texts, kept, strict=True)]
 
 
 def _generated(

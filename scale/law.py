@@ -96,7 +96,7 @@ def scale_of(beta: float, settings: LawSettings) -> float:
 
 def _ready(model: Path, bench: Bench, settings: LawSettings) -> tuple[LanguageModel, list[Encoded], int]:
     """The model with attention that has a second derivative, which a set needs; the forget answers; what pads."""
-    language_model = load_model(model)
+    language_model = bench.ready(load_model(model))
     language_model.model.set_attn_implementation("eager")
     writer = bench.writer(language_model)
     rows = [writer.encode(row.question, row.answer) for row in bench.corpus.forget[: settings.rows]]
@@ -148,7 +148,7 @@ def descend(
     drop, clock, remainder, lr = torch.zeros_like(start), torch.zeros_like(start), torch.zeros_like(start), 0.0
     rows = []
     for k in range(settings.steps + 1):
-        rows.append([k, *(x.double().numpy().copy() for x in (clock, drop, remainder))])
+        rows.append([k, *(x.double().cpu().numpy().copy() for x in (clock, drop, remainder))])
         progress(k, settings.steps)
         w = weight(drop)
         now = rung.rates_of(rung.log_probs, theta, w)
@@ -172,7 +172,7 @@ def adamw(
     for k in range(steps + 1):
         logp = rung.log_probs(theta)
         drop = start - logp.detach()
-        drops.append(drop.double().numpy())
+        drops.append(drop.double().cpu().numpy())
         progress(k, steps)
         optimizer.zero_grad()
         (weight(drop) * logp).mean().backward()  # the gradient of the mean loss: weight times that of log π

@@ -120,8 +120,14 @@ def _whole(folder: Path, known: Known, build: Callable[[Path], dict[str, Any]]) 
 
 
 def _from_hub(known: Known, draft: Path) -> dict[str, Any]:
+    from huggingface_hub import HfApi
+
     from scale.models import load, save
 
+    try:  # one short question first: the library asks for each file a dozen times before it gives up
+        HfApi().model_info(known.hub, timeout=10)
+    except Exception as error:  # of the hub's library, or of the HTTP client below it, which differs by version
+        raise UserError(f"The hub can't be asked for {known.hub} ({type(error).__name__}).") from None
     found = load(known.hub)
     save(draft, found)
     return {

@@ -70,6 +70,10 @@ class Processes:
         numbers = {f"{run}/{key}": value for key, value in line.items() if value is not None}
         self.accelerator.log(numbers, step=step)
 
+    def room(self, tokens: int) -> int:
+        """Tokens of a forward pass without gradient: as many as suit a core's cache, or more to keep a GPU at work."""
+        return tokens if self.accelerator.device.type == "cpu" else 16 * tokens
+
     @property
     def count(self) -> int:
         """How many processes there are."""

@@ -40,6 +40,11 @@ class Rung(NamedTuple):
     rates_of: RatesOf = rates
 
 
+def _batch(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -> Batch:
+    """Rows where the model is."""
+    return collate(rows, pad).to(language_model.model.device)
+
+
 # --- the head ---------------------------------------------------------------------------------------------------
 
 
@@ -55,7 +60,7 @@ class Answers(NamedTuple):
 @torch.no_grad()
 def _answers(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -> Answers:
     scorer = Scorer(language_model.model.eval())
-    batch = collate(rows, pad)
+    batch = _batch(language_model, rows, pad)
     hidden = scorer.hidden(batch.ids, batch.mask).flatten(0, 1)
     found = answer_rows(batch.labels, scorer.head().weight.shape[0])
     return Answers(hidden[found.rows].double(), found.targets, found.example, scorer.head())
@@ -65,8 +70,8 @@ def head(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -> Ru
     """The output head, in float64, by the Gram matrix of its inputs; the parameters are the logits."""
     answers = _answers(language_model, rows, pad)
     n, gram = len(rows), answers.hidden @ answers.hidden.T
-    place = torch.arange(len(answers.targets))
-    whose = torch.zeros(n, len(place), dtype=torch.float64)
+    place = torch.arange(len(answers.targets), device=gram.device)
+    whose = torch.zeros(n, len(place), dtype=torch.float64, device=gram.device)
     whose[answers.example, place] = 1.0
     bias = answers.head.bias
     logits = answers.hidden @ answers.head.weight.detach().double().T + (0 if bias is None else bias.detach().double())
@@ -89,8 +94,8 @@ def explicit_head(language_model: LanguageModel, rows: Sequence[Encoded], pad: i
     """The same with the head's own weights as parameters: for optimizers that look at each, and to check the other."""
     answers = _answers(language_model, rows, pad)
     hidden, bias = answers.hidden.to(answers.head.weight.dtype), answers.head.bias
-    which = torch.zeros(len(rows), len(answers.targets), dtype=hidden.dtype)
-    which[answers.example, torch.arange(len(answers.targets))] = 1.0
+    which = torch.zeros(len(rows), len(answers.targets), dtype=hidden.dtype, device=hidden.device)
+    which[answers.example, torch.arange(len(answers.targets), device=hidden.device)] = 1.0
 
     def log_probs(parameters: Parameters) -> Tensor:
         z = hidden @ parameters["weight"].T + (0 if bias is None else bias.detach())
@@ -124,7 +129,7 @@ def blocks(language_model: LanguageModel, rows: Sequence[Encoded], pad: int, cou
     """The last `count` blocks and the final norm; all below, and the head, stay as they are."""
     scorer = Scorer(language_model.model.eval())
     body = scorer.plain.get_decoder()
-    top, batch = _Top(body, count), collate(rows, pad)
+    top, batch = _Top(body, count), _batch(language_model, rows, pad)
     hidden, given = _comes_in(scorer, top.blocks[0], batch)
     out, labels = scorer.head(), batch.labels
     fixed = Head(out.weight.detach(), None if out.bias is None else out.bias.detach(), out.softcap)
@@ -154,16 +159,16 @@ def _comes_in(scorer: Scorer, block: nn.Module, batch: Batch) -> tuple[Tensor, d
 
 def full(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -> Rung:
     """All weights; a tied head stays tied."""
-    return _whole(language_model.model, rows, pad)
+    return _whole(language_model, rows, pad)
 
 
 def adapter(language_model: LanguageModel, rows: Sequence[Encoded], pad: int, lora: Lora, base: str) -> Rung:
     """A fresh LoRA adapter, which changes nothing yet; the model below is frozen."""
-    return _whole(adapted(language_model, lora, seed=0, base=base).model, rows, pad)
+    return _whole(adapted(language_model, lora, seed=0, base=base), rows, pad)
 
 
-def _whole(model: Any, rows: Sequence[Encoded], pad: int) -> Rung:
-    scorer, batch = Scorer(model.eval()), collate(rows, pad)
+def _whole(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -> Rung:
+    scorer, batch = Scorer(language_model.model.eval()), _batch(language_model, rows, pad)
     parts = [Part(len(rows))]
 
     def log_probs(parameters: Parameters) -> Tensor:

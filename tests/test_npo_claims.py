@@ -214,6 +214,25 @@ def _llm() -> dict[str, Data]:
     return {f"llm/unlearn/{m}-s0": Data({}, {"moments": p, "seed": 0, "not_rankable": []}) for m, p in paths.items()}
 
 
+def _smollm2() -> dict[str, Data]:
+    """Three seeds in which the paper's sentences on TOFU are true."""
+
+    def run(method: str, seed: int, end: dict[str, float]) -> Data:
+        keys = {"model_utility": 0.4, "forget_probability": 0.9, "retain_probability": 0.8, "forget_quality": 1e-12}
+        start = keys | {"log10_forget_quality": -12.0, "forget_kl": 0.0, "retain_kl": 0.0}
+        last = {name: x * (1 + 0.01 * seed) for name, x in (start | end).items()}
+        return Data({}, {"label": method, "seed": seed, "not_rankable": [], "moments": [start, last]})
+
+    ends = {
+        "GA": {"model_utility": 0.01, "forget_kl": 8.0, "retain_kl": 7.0},
+        "NPO": {"model_utility": 0.2, "forget_kl": 3.0, "retain_kl": 2.0},
+        "NPO+RT": {"model_utility": 0.39, "forget_probability": 0.2, "forget_quality": 0.3},
+        "IDK+RT": {"forget_probability": 0.8},
+        "DPO+RT": {"forget_probability": 0.8},
+    }
+    return {f"smollm2/{m}-s{seed}": run(m, seed, end) for m, end in ends.items() for seed in range(3)}
+
+
 @pytest.fixture(scope="module")
 def true_results() -> Results:
     """Data in which every claim is true; the theory's own, the others made by hand."""
@@ -229,7 +248,7 @@ def true_results() -> Results:
     made = {"methods-1": _apart, "methods-0": _together, "figure3": _figure3, "long": _long}
     made |= {"order": _order, "departure": _departure, "margin": _margin}
     results |= {f"logistic/{kind}-{seed}": make(seed) for kind, make in made.items() for seed in SEEDS}
-    return results | {"logistic/law": _law()} | _transformer() | _llm()
+    return results | {"logistic/law": _law()} | _transformer() | _llm() | _smollm2()
 
 
 def _judge(claim_id: str, results: Results) -> dict[str, Any]:
@@ -262,6 +281,14 @@ def _all_seeds(unit: str, name: str, change: Callable[[Any], Any]) -> Callable[[
 
 def _epoch(unit: str, index: int, **changes: float) -> Callable[[dict[str, Any]], None]:
     return lambda results: results[unit].values["moments"][index].update(changes)
+
+
+def _every_seed(method: str, **changes: float) -> Callable[[dict[str, Any]], None]:
+    def spoil(results: dict[str, Any]) -> None:
+        for seed in range(3):
+            results[f"smollm2/{method}-s{seed}"].values["moments"][-1].update(changes)
+
+    return spoil
 
 
 AT_1, AT_0, LONG = "logistic/methods-1", "logistic/methods-0", "logistic/long"
@@ -316,6 +343,14 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "llm-npo-slower": _epoch("llm/unlearn/NPO-s0", -1, model_utility=0.0),
     "llm-npo-rt-keeps": _epoch("llm/unlearn/NPO+RT-s0", -1, model_utility=0.2),
     "llm-npo-rt-unlearns": _epoch("llm/unlearn/NPO+RT-s0", -1, forget_quality=1e-4),
+    "smollm2-rankable": lambda results: results["smollm2/GA-s0"].values.update(not_rankable=["It knows too little."]),
+    "smollm2-ga-collapses": _epoch("smollm2/GA-s1", -1, model_utility=0.3),
+    "smollm2-npo-slower": _every_seed("NPO", model_utility=0.001),
+    "smollm2-npo-moves-less": _every_seed("NPO", retain_kl=9.0),
+    "smollm2-npo-rt-keeps": _epoch("smollm2/NPO+RT-s2", -1, model_utility=0.2),
+    "smollm2-npo-rt-forgets": _epoch("smollm2/NPO+RT-s0", -1, retain_probability=0.7),
+    "smollm2-refusals-stay": _epoch("smollm2/DPO+RT-s0", -1, forget_probability=0.1),
+    "smollm2-npo-rt-unlearns": _every_seed("NPO+RT", forget_quality=1e-4),
 }
 
 

@@ -3,7 +3,7 @@
 A claim may fail; the ledger is worth something only because its verdicts can say so.
 """
 
-from npo.claims import llm, logistic, logistic_law, theory, transformer, transformer_practice
+from npo.claims import llm, logistic, logistic_law, smollm2, theory, transformer, transformer_practice
 from npo.claims.claim import Claim, Entry, Judgement, Results, enter
 
 __all__ = ["CLAIMS", "Claim", "Entry", "Judgement", "Results", "enter"]
@@ -15,4 +15,5 @@ CLAIMS: tuple[Claim, ...] = (
     + transformer.CLAIMS
     + transformer_practice.CLAIMS
     + llm.CLAIMS
+    + smollm2.CLAIMS
 )

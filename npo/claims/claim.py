@@ -62,6 +62,7 @@ class Claim:
     units: tuple[str, ...]
     figure: str
     judge: Callable[[Results], Judgement]
+    command: str = ""  # what makes its data, where that is not a step of the main job
 
     @property
     def step(self) -> str:
@@ -91,7 +92,7 @@ def enter(claim: Claim, results: Results, seconds: Mapping[str, float], words: M
         "interval": None if judged.interval is None else [float(x) for x in judged.interval],
         "seeds": list(judged.seeds),
         "reason": judged.reason,
-        "command": f"npo reproduce --only {claim.step} {words.get(claim.step, '')}".rstrip(),
+        "command": claim.command or f"npo reproduce --only {claim.step} {words.get(claim.step, '')}".rstrip(),
         "figure": claim.figure,
         "seconds": round(sum(seconds.get(name, 0.0) for name in mine), 2),
     }
