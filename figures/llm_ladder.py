@@ -38,7 +38,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
             _steps(below, by_rung[rung], looks)
         axes[0, 0].set_ylabel("drop βu  (GA: u, nats)")
         axes[1, 0].set_ylabel("mean drop u (nats)")
-        figure.legend(handles=_key(looks), loc="outside lower center", ncols=6)
+        figure.legend(handles=_key(looks), loc="outside lower center", ncols=max(2, 3 * len(there) // 2))
     return figure
 
 

@@ -20,12 +20,13 @@ from theory.intrinsic_time import curve
 __all__ = ["draw"]
 
 FAR = 15.0  # βu at which the sets of the transformer are shown; their paths go on to 80
-MODELS = {"linear": "o", "network": "^", "random features": "D", "transformer": "s"}
+MODELS = {"linear": "o", "network": "^", "random features": "D", "transformer": "s", "SmolLM2": "P"}
 NAMES = {
     "linear": "linear logistic (theory)",
     "network": "tanh network (theory)",
     "random features": "random features (logistic)",
     "transformer": "transformer",
+    "SmolLM2": "SmolLM2-135M",
 }
 
 
@@ -55,6 +56,10 @@ def _singles(results: Mapping[str, Data]) -> Iterator[Single]:
             for run in [k.removesuffix(".clock") for k in data.arrays if k.startswith(first) and k.endswith(".clock")]:
                 clock, drop = (np.ravel(data.arrays[f"{run}.{part}"]) for part in ("clock", "drop"))
                 yield Single("transformer", beta, (beta or 1.0) * clock, (beta or 1.0) * drop)
+        elif name.startswith("smollm2/law/"):
+            beta = float(data.values["beta"])
+            clock, drop = (data.arrays[f"single.{part}"][:, 0] for part in ("clock", "drop"))
+            yield Single("SmolLM2", beta, (beta or 1.0) * clock, (beta or 1.0) * drop)
 
 
 SetEnd = tuple[str, float, np.ndarray, np.ndarray, np.ndarray]
@@ -75,6 +80,10 @@ def _sets(results: Mapping[str, Data]) -> Iterator[SetEnd]:
             at = int(far[0]) if far.size else -1
             parts = (data.arrays[f"{seed}.{part}"][at] for part in ("clock", "drop", "remainder"))
             yield ("transformer", beta, *(beta * part for part in parts))
+        elif name.startswith("smollm2/law/") and "set.drop" in data.arrays and data.values["beta"]:
+            beta = float(data.values["beta"])
+            parts = (data.arrays[f"set.{part}"][-1] for part in ("clock", "drop", "remainder"))
+            yield ("SmolLM2", beta, *(beta * part for part in parts))
 
 
 def draw(results: Mapping[str, Data]) -> Figure:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from figures import (
     llm_kl,
+    llm_ladder,
     logistic_beta_sweep,
     logistic_forget_kl,
     logistic_fronts,
@@ -64,12 +65,12 @@ GALLERY = (
         "one_curve",
         "The intrinsic-time law",
         "In intrinsic time, ∫ η‖∇log π‖² dt, gradient ascent is a straight line and NPO one curve without a parameter. "
-        "Left: single examples of a linear model, a small network, random features and a transformer lie on them, for "
-        "every β; nothing is fitted. Right: the examples of whole forget sets, each at its collective clock (open), "
-        "leave the curve; the exact remainder of unequal weights and couplings puts them back (filled).",
+        "Left: single examples of a linear model, a small network, random features, a transformer and SmolLM2-135M lie "
+        "on them, for every β; nothing is fitted. Right: the examples of whole forget sets, each at its collective "
+        "clock (open), leave the curve; the exact remainder of unequal weights and couplings puts them back (filled).",
         ("theory/intrinsic-time",),
         one_curve.draw,
-        optional=("logistic/law", "transformer/single-*", "transformer/set-*"),
+        optional=("logistic/law", "transformer/single-*", "transformer/set-*", "smollm2/law/*"),
     ),
     Plate(
         "proposition_1",
@@ -213,5 +214,13 @@ GALLERY = (
         "KL to the reference by epoch on real rows of TOFU, kept runs of three seeds (bands; GA+RT and DPO+RT two).",
         ("smollm2/*-s[0-9]",),
         llm_kl.draw,
+    ),
+    Plate(
+        "smollm2_ladder",
+        "The law in SmolLM2-135M, rung by rung",
+        "Above: the first forget answer alone (large markers) and the mean of four (small: open at the collective "
+        "clock, filled with the exact remainder). Below: plain descent and AdamW, by step.",
+        ("smollm2/law/*",),
+        llm_ladder.draw,
     ),
 )

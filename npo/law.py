@@ -11,6 +11,7 @@ from figures import llm_ladder
 from figures.canvas import save as save_figure
 from npo.llm import Choices, read, with_needs
 from npo.running import run_units
+from npo.runs import write_law
 from records.store import Data, load, manifest, writable
 from theory.intrinsic_time import curve, time_on_curve
 
@@ -30,6 +31,7 @@ def law(choices: Choices, out: Path | None) -> None:
     results = {name: load(folder / name) for name in chosen}
     console = Console()
     console.print(_table({folder / name: data for name, data in results.items()}))
+    write_law(folder / "law.json", results)
     paths = save_figure(llm_ladder.draw(results), writable(folder / "figures"), "llm_ladder")
     console.print(str(paths[-1]), markup=False, highlight=False, soft_wrap=True)
 

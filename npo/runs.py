@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from rich.table import Table
 
 from records.errors import UserError
-from records.store import Data, environment, load
+from records.store import Data, environment, load, write_json
 
 __all__ = [
     "COLUMNS",
@@ -23,8 +23,10 @@ __all__ = [
     "find_runs",
     "rows_of",
     "saved",
+    "saved_law",
     "table",
     "warnings_of",
+    "write_law",
 ]
 
 COLUMNS = {
@@ -47,6 +49,9 @@ COLUMNS = {
     "world_facts_truth_ratio": "truth ratio",
 }
 """The measures of a table, by their keys, with what stands above them."""
+
+SHOWN = 60
+"""Recorded steps of a path that law.json keeps: enough to draw and to judge by."""
 
 SHORT = ("forget_probability", "forget_degenerate", "log10_forget_quality", "retain_probability", "model_utility")
 
@@ -124,6 +129,31 @@ def saved(path: Path) -> dict[str, Data]:
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} is no runs.json of npo report ({error}). Write one with npo report.") from None
     return {name: Data({}, values) for name, values in runs.items()}
+
+
+def write_law(path: Path, results: Mapping[str, Data]) -> None:
+    """Keep the ladder small: every path at SHOWN of its steps at most, the last among them, to six digits."""
+    write_json(path, {name: {"values": data.values, "arrays": _thinned(data.arrays)} for name, data in results.items()})
+
+
+def _thinned(arrays: Mapping[str, np.ndarray]) -> dict[str, object]:
+    found = {}
+    for name, column in arrays.items():
+        at = np.unique(np.linspace(0, len(column) - 1, min(SHOWN, len(column))).round().astype(int))
+        found[name] = np.vectorize(lambda x: float(f"{x:.6g}"), otypes=[np.float64])(column[at]).tolist()
+    return found
+
+
+def saved_law(path: Path) -> dict[str, Data]:
+    """The ladder in a `law.json` that `npo law` wrote, by unit; UserError if it is none."""
+    try:
+        units = json.loads(path.read_text(encoding="utf8"))
+        return {
+            name: Data({key: np.array(column) for key, column in unit["arrays"].items()}, unit["values"])
+            for name, unit in units.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is no law.json of npo law ({error}). Write one with npo law.") from None
 
 
 def warnings_of(runs: Sequence[Run]) -> list[str]:

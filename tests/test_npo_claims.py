@@ -230,7 +230,18 @@ def _smollm2() -> dict[str, Data]:
         "IDK+RT": {"forget_probability": 0.8},
         "DPO+RT": {"forget_probability": 0.8},
     }
-    return {f"smollm2/{m}-s{seed}": run(m, seed, end) for m, end in ends.items() for seed in range(3)}
+    ladder = {f"smollm2/law/head-{beta:g}": _rung(beta) for beta in (0.0, 0.5)}
+    return ladder | {f"smollm2/{m}-s{seed}": run(m, seed, end) for m, end in ends.items() for seed in range(3)}
+
+
+def _rung(beta: float) -> Data:
+    """One answer on the curve, and a set off it by its remainder."""
+    unit = beta or 1.0
+    clock = np.geomspace(0.1, 50, 30)[:, None] / unit
+    drop = curve(unit * clock) / unit if beta else clock
+    rest = np.linspace(0, 0.9, 30)[:, None] * clock
+    arrays = {"single.clock": clock, "single.drop": drop, "set.clock": clock - rest, "set.drop": drop}
+    return Data(arrays | {"set.remainder": rest}, {"rung": "head", "beta": beta, "step": 0.01})
 
 
 @pytest.fixture(scope="module")
@@ -350,6 +361,8 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "smollm2-npo-rt-keeps": _epoch("smollm2/NPO+RT-s2", -1, model_utility=0.2),
     "smollm2-npo-rt-forgets": _epoch("smollm2/NPO+RT-s0", -1, retain_probability=0.7),
     "smollm2-refusals-stay": _epoch("smollm2/DPO+RT-s0", -1, forget_probability=0.1),
+    "smollm2-law": _set("smollm2/law/head-0.5", "single.drop", lambda x: 1.2 * x),
+    "smollm2-law-sets": _set("smollm2/law/head-0.5", "set.remainder", lambda x: 0.5 * x),
     "smollm2-npo-rt-unlearns": _every_seed("NPO+RT", forget_quality=1e-4),
 }
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from npo.law import distances
+from npo.runs import saved_law
 from records.store import load
 from scale import rungs
 from scale.adapters import Lora
@@ -122,6 +123,12 @@ def test_the_command_runs_the_ladder_of_a_recipe(tmp_path, run_npo):
     assert code == 0, err
     assert "NPO β = 0.5" in out
     assert (tmp_path / "figures/llm_ladder.png").is_file()
+    kept = saved_law(tmp_path / "law.json")
+    assert set(kept) == {f"law/{rung}-{name_of(beta)}" for rung in LawSettings().rungs for beta in (0.0, 0.5)}
+    for name, thin in kept.items():
+        whole = load(tmp_path / name)
+        np.testing.assert_allclose(thin.arrays["single.drop"][-1], whole.arrays["single.drop"][-1], rtol=1e-5)
+        assert thin.values == whole.values
     assert not (tmp_path / "retrain").exists()
     for rung in LawSettings().rungs:
         for beta in (0.0, 0.5):

@@ -4,6 +4,7 @@ They are judged on the runs that are kept in `figures/data/`, whose command, mac
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,25 +15,33 @@ from npo.claims.claim import (
     NOT_TESTABLE,
     Claim,
     Judgement,
+    OffCurve,
+    OnCurve,
     Results,
     decided,
     holds_if,
+    judge_sets,
+    judge_singles,
     mean_with_interval,
 )
 from npo.claims.llm import GOOD, KEPT, LOST
-from npo.runs import saved
+from npo.runs import saved, saved_law
 from records.store import Data
 
-__all__ = ["CLAIMS", "RECORDED", "recorded"]
+__all__ = ["CLAIMS", "recorded"]
 
-RECORDED = Path(__file__).parents[2] / "figures" / "data" / "tofu-smollm2-mini.json"
+KEPT_DATA = Path(__file__).parents[2] / "figures" / "data"
 COMMAND = "npo run tofu-smollm2-mini unlearn.seeds=[0,1,2] evaluate.questions=400 --data DIR --device cuda"
+LAW_COMMAND = "npo law tofu-smollm2-mini --data DIR, with the settings that the README names for each rung"
 MOVED = 0.5  # share of its forget probability below which a model counts as having forgotten
 
 
 def recorded() -> dict[str, Data]:
-    """The kept runs as `smollm2/<method>-s<seed>`."""
-    return {f"smollm2/{d.values['label']}-s{d.values['seed']}": d for d in saved(RECORDED).values()}
+    """The kept runs as `smollm2/<method>-s<seed>`, the kept ladder as `smollm2/law/<rung>-<run>`."""
+    runs = saved(KEPT_DATA / "tofu-smollm2-mini.json")
+    ladder = saved_law(KEPT_DATA / "tofu-smollm2-mini-law.json")
+    found = {f"smollm2/{data.values['label']}-s{data.values['seed']}": data for data in runs.values()}
+    return found | {f"smollm2/{name}": data for name, data in ladder.items()}
 
 
 def _runs(results: Results, method: str) -> list[Data]:
@@ -118,6 +127,30 @@ def npo_rt_unlearns(results: Results) -> Judgement:
     return Judgement(holds_if(quality > GOOD), quality, seeds=_seeds(results, "NPO+RT"))
 
 
+def one_answer(results: Results) -> Judgement:
+    """Does the first answer, unlearned alone, keep to the law on every rung that was climbed?"""
+
+    def run(data: Data) -> OnCurve:
+        beta, unit = data.values["beta"], data.values["beta"] or 1.0
+        time, drop = (unit * data.arrays[f"single.{name}"][1:, 0] for name in ("clock", "drop"))
+        return OnCurve(time, drop, beta == 0, data.values["step"])
+
+    judged = judge_singles([run(data) for data in results.values()], ())
+    rungs = dict.fromkeys(data.values["rung"] for data in results.values())
+    return replace(judged, reason=f"{judged.reason}: {', '.join(rungs)}")
+
+
+def sets_of_answers(results: Results) -> Judgement:
+    """Does the exact remainder put the answers of a set back on the curve?"""
+
+    def run(data: Data) -> OffCurve:
+        beta = data.values["beta"]
+        time, drop, rest = (beta * data.arrays[f"set.{name}"][-1] for name in ("clock", "drop", "remainder"))
+        return OffCurve(time, drop, rest, data.values["step"])
+
+    return judge_sets([run(d) for d in results.values() if d.values["beta"] and "set.drop" in d.arrays], ())
+
+
 def _claim(
     name: str, statement: str, measure: str, judge: Callable[[Results], Judgement], methods: tuple[str, ...]
 ) -> Claim:
@@ -189,5 +222,25 @@ CLAIMS = (
         f"forget quality at the end, median over seeds (claimed > {GOOD})",
         npo_rt_unlearns,
         ("GA", "NPO+RT"),
+    ),
+    Claim(
+        id="smollm2-law",
+        statement="In SmolLM2-135M one answer alone keeps to the intrinsic-time law, from head to all weights.",
+        source="theory/intrinsic_time.py; the step is a tenth of βu",
+        measure="largest distance from the law, in βu (u for GA)",
+        units=("smollm2/law/*",),
+        figure="smollm2_ladder",
+        judge=one_answer,
+        command=LAW_COMMAND,
+    ),
+    Claim(
+        id="smollm2-law-sets",
+        statement="Answers of SmolLM2-135M together leave the law by the exact remainder of weights and couplings.",
+        source="theory/intrinsic_time.py",
+        measure="largest distance of βF(u) from βT + β · remainder, over 1 + βF (claimed < twice the step)",
+        units=("smollm2/law/*",),
+        figure="smollm2_ladder",
+        judge=sets_of_answers,
+        command=LAW_COMMAND,
     ),
 )
