@@ -213,7 +213,7 @@ def forget(
 
 
 def law(recipe: Recipe, settings: Settings = None, out: Out = None, data: Data = None) -> None:
-    """Watch the intrinsic-time law in a recipe's finetuned model, on the CPU, from the output head to all weights."""
+    """Watch the intrinsic-time law in a recipe's finetuned model, from the output head to all weights."""
     from npo.law import law as start
     from npo.llm import Choices
 
