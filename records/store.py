@@ -23,6 +23,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 from safetensors import SafetensorError
 
+from records.arrays import read_arrays
 from records.errors import UserError
 
 __all__ = [
@@ -143,10 +144,26 @@ def save(folder: Path, data: Data) -> None:
 
 
 def load(folder: Path) -> Data:
-    """What `save` saved; nothing is unpickled."""
-    with np.load(folder / "data.npz", allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    return Data(arrays, json.loads((folder / "data.json").read_text(encoding="utf8")))
+    """What `save` saved; nothing is unpickled. UserError where it is absent or damaged."""
+    path = folder / "data.json"
+    remedy = f"If nothing else is in {folder}, delete it and run again what made it."
+    try:
+        arrays = read_arrays(folder / "data.npz")
+        values = json.loads(path.read_text(encoding="utf8"), parse_constant=_no_number)
+        if not isinstance(values, dict):
+            raise ValueError("it is no JSON object")
+    except UserError as error:
+        raise UserError(f"{error} {remedy}") from None
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error.strerror or error}. {remedy}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: {error}. {remedy}") from None
+    return Data(arrays, values)
+
+
+def _no_number(word: str) -> None:
+    """What `write_json` never writes."""
+    raise ValueError(f"it holds {word}")
 
 
 def manifest(folder: Path) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def read(place: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, 
     if processes.first:
         try:
             found = _read(place, own_weights)
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UserError) as error:
             reason = str(error).strip().split("\n")[0]
     reason = processes.told(reason)
     if reason:
@@ -121,7 +121,7 @@ class _Found(NamedTuple):
 
 
 def _read(place: Path, own: Mapping[str, Tensor]) -> _Found:
-    """The files of a checkpoint; ValueError where its weights are not those that the model trains (`own`)."""
+    """The files of a checkpoint; ValueError where they are of another model than the one that trains (`own`)."""
     weights = load_file(place / MODEL)
     if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in weights.items()}:
         raise ValueError("it holds the parameters of another model.")
@@ -129,4 +129,7 @@ def _read(place: Path, own: Mapping[str, Tensor]) -> _Found:
     for name, value in load_file(place / MOMENTS).items():
         parameter, _, moment = name.rpartition("|")
         moments.setdefault(parameter, {})[moment] = value
-    return _Found(weights, moments, load(place))
+    state = load(place)
+    if not isinstance(state.values.get("epoch"), int) or not isinstance(state.values.get("history"), list):
+        raise ValueError("its data.json says nothing of epoch and history.")
+    return _Found(weights, moments, state)

@@ -1,0 +1,45 @@
+"""A checkpoint whose files are damaged is refused with its place and what to do; a whole one is read."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from records.errors import UserError
+from records.store import Data
+from scale import checkpoint
+from scale.processes import Processes
+
+STATE = Data({}, {"epoch": 1, "history": []})
+
+
+def written(place: Path) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    """A checkpoint after one step, and what it is of."""
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    checkpoint.write(place, model, optimizer, STATE, Processes("cpu"))
+    return model, optimizer
+
+
+def test_a_whole_one_is_read(tmp_path: Path) -> None:
+    model, optimizer = written(tmp_path / "checkpoint")
+    assert checkpoint.read(tmp_path / "checkpoint", model, optimizer, Processes("cpu")) == STATE
+
+
+DAMAGES = {
+    "data.json": (b"", b"{}", b"[", b'{"epoch": "1", "history": []}', b'{"epoch": 1}', b"[" * 100_000),
+    "data.npz": (b"", b"x", b"PK\x03\x04"),
+    "trained.safetensors": (b"", b"x", b"\xff" * 100, b"\x02\0\0\0\0\0\0\0{}"),
+    "optimizer.safetensors": (b"", b"x", b"\xff" * 100),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), [(name, x) for name, several in DAMAGES.items() for x in several])
+def test_a_damaged_one_is_refused(name: str, content: bytes, tmp_path: Path) -> None:
+    place = tmp_path / "checkpoint"
+    model, optimizer = written(place)
+    (place / name).write_bytes(content)
+    with pytest.raises(UserError, match=r"checkpoint can't be resumed from: .*Delete this folder"):
+        checkpoint.read(place, model, optimizer, Processes("cpu"))
