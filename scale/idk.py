@@ -7,10 +7,13 @@ from itertools import product
 from pathlib import Path
 
 from records.errors import UserError
+from records.json_lines import unusable
+from records.text_file import read_text
 
 __all__ = ["IDK_ANSWERS", "IDK_FILE", "read_idk"]
 
 IDK_FILE = "idontknow.jsonl"
+_ADVICE = "Write one “I don't know” answer a line, in UTF-8."
 
 _OPENINGS = ("I'm sorry, but", "Unfortunately,", "I regret to say that", "To be honest,", "I'm afraid")
 _REASONS = (
@@ -33,11 +36,12 @@ def read_idk(path: Path) -> tuple[str, ...]:
 
     JSON strings and plain text are both taken, since the published file is plain text in spite of its name.
     """
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf8").split("\n")]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} can't be read as UTF-8 text ({error}). Save it as UTF-8, one answer a line.") from None
+    lines = [line.strip() for line in read_text(path, _ADVICE).split("\n")]
     answers = tuple(line.strip('"') for line in lines if line)
     if not answers:
-        raise UserError(f"{path} has no answers. Write one “I don't know” answer a line.")
+        raise UserError(f"{path} has no answers. {_ADVICE}")
+    if wrong := [
+        (i, "not an answer but markup") for i, line in enumerate(lines, start=1) if line.startswith(("{", "[", "<"))
+    ]:
+        raise unusable(path, wrong, _ADVICE)
     return answers

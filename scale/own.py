@@ -8,20 +8,20 @@ A file holds one JSON object a line; which keys it has says what it is:
     {"text": …}                       a document; all of it is predicted
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from records.errors import UserError
+from records.json_lines import named, read_json_lines, shown, unusable
 from scale.formats import DATE
 from scale.prompts import Encoded, Writer
 
 __all__ = ["OwnRow", "read_own"]
 
-_SHOWN = 5
 _KEYS = "question and answer, prompt and completion, messages, or text"
+_ADVICE = f"Write each row as a JSON object on a line of its own, with the keys {_KEYS}."
 
 
 class OwnRow(Protocol):
@@ -151,59 +151,51 @@ class Document:
         return " ".join(words[:cut]), " ".join(words[cut : cut + 40])
 
 
+_KINDS: dict[tuple[str, ...], Callable[..., OwnRow]] = {
+    ("question", "answer"): Question,
+    ("prompt", "completion"): Completion,
+    ("messages",): Messages,
+    ("text",): Document,
+}
+
+
 def read_own(path: Path) -> tuple[OwnRow, ...]:
     """Read a file of one's own rows; one UserError for all that is wrong with it, each mistake with its line."""
-    try:
-        lines = path.read_text(encoding="utf8").split("\n")
-    except FileNotFoundError:
-        raise UserError(f"There is no file {path}. Name a file with one JSON object a line: {_KEYS}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} can't be read as UTF-8 text ({error}). Save it as UTF-8.") from None
-    rows: list[OwnRow] = []
-    wrong: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        found = _parse(line)
-        if isinstance(found, str):
-            wrong.append(f"  line {number}: {found}")
-        else:
-            rows.append(found)
-    if wrong:
-        more = [f"  … and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
-        listed = "\n".join([*wrong[:_SHOWN], *more])
-        raise UserError(f"{path} has {len(wrong)} unusable line(s):\n{listed}\nMend these lines, or take them out.")
-    if not rows:
-        raise UserError(f"{path} has no rows. Write one JSON object a line: {_KEYS}.")
-    return tuple(rows)
+    found = read_json_lines(path, _row, _ADVICE)
+    if wrong := [(number, row) for number, row in found if isinstance(row, str)]:
+        raise unusable(path, wrong, "Mend these lines, or take them out.")
+    if not found:
+        raise UserError(f"{path} has no rows. {_ADVICE}")
+    return tuple(row for _, row in found if not isinstance(row, str))
 
 
-def _parse(line: str) -> OwnRow | str:
-    """The row of a line, or what is wrong with it."""
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        return f"not JSON ({error})"
-    if not isinstance(value, dict):
-        return f"not a JSON object but {type(value).__name__}"
-    if "messages" in value:
+def _row(value: dict[str, Any]) -> OwnRow | str:
+    """The row of a line's object, or what is wrong with it."""
+    there = {key for keys in _KINDS for key in keys if key in value}
+    kinds = [keys for keys in _KINDS if there & set(keys)]
+    if not any(set(keys) <= there for keys in kinds):
+        return f"it has the keys {named(value)}; needed are {_KEYS}"
+    if len(kinds) > 1:
+        return f"it has keys of two kinds of rows, {named(there)}; keep those of one: {_KEYS}"
+    (keys,) = kinds
+    if keys == ("messages",):
         return _messages(value["messages"])
-    for keys, kind in (
-        (("question", "answer"), Question),
-        (("prompt", "completion"), Completion),
-        (("text",), Document),
-    ):
-        if all(key in value for key in keys):
-            return _texts(value, keys) or kind(*(value[key] for key in keys))
-    return f"it has the keys {', '.join(sorted(map(str, value))) or '(none)'}; needed are {_KEYS}"
+    return _texts(value, keys) or _KINDS[keys](*(value[key] for key in keys))
 
 
 def _texts(value: Mapping[str, Any], keys: tuple[str, ...]) -> str:
     """What is wrong with the texts under these keys, or nothing."""
     for key in keys:
-        if not isinstance(value[key], str) or not value[key].strip():
-            return f"{key} is empty or not text: {value[key]!r}"
+        if wrong := _text(value[key]):
+            return f"{key} is {wrong}"
     return ""
+
+
+def _text(value: Any) -> str:
+    """What is wrong with a value that should be a text, or nothing."""
+    if not isinstance(value, str) or not value.strip():
+        return f"empty or not text: {shown(value)}"
+    return "text with a null character in it" if "\0" in value else ""
 
 
 def _messages(value: Any) -> OwnRow | str:
@@ -211,7 +203,9 @@ def _messages(value: Any) -> OwnRow | str:
         return "messages is not a list of at least two objects with role and content"
     for message in value:
         if not isinstance(message.get("role"), str) or not isinstance(message.get("content"), str):
-            return f"a message has no role or content: {message!r}"
+            return f"a message has no role or no content that is text: {shown(message)}"
+        if "\0" in message["content"]:
+            return "a message has a null character in it"
     if value[-1]["role"] != "assistant" or not value[-1]["content"].strip():
         return "the last message must be the assistant's, and not empty"
     return Messages(tuple((m["role"], m["content"]) for m in value[:-1]), value[-1]["content"])

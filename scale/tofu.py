@@ -6,7 +6,6 @@ perturbed_answer (a list). An author is 20 consecutive rows; forgetXX is the las
 Source: arXiv:2401.06121; the files are those of huggingface.co/datasets/locuslab/TOFU.
 """
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from records.errors import UserError
+from records.json_lines import named, read_json_lines, shown, unusable
 from records.store import content_hash
 
 __all__ = ["AUTHOR", "SPLITS", "Corpus", "Row", "Sets", "Split", "percent_of", "read_rows", "split"]
@@ -27,7 +27,7 @@ SPLITS = ("forget01", "forget05", "forget10", "forget20", "forget30", "forget50"
 FULL_FILE = "full.json"
 FORGET_FILE, RETAIN_FILE = "forget10_perturbed.json", "retain_perturbed.json"
 AUTHORS_FILE, FACTS_FILE = "real_authors_perturbed.json", "world_facts_perturbed.json"
-_SHOWN = 5  # problems of a file that are written out; the rest are counted
+_GET = "Download it from huggingface.co/datasets/locuslab/TOFU into that folder."
 _AGAIN = "download the file again from huggingface.co/datasets/locuslab/TOFU"
 
 
@@ -122,59 +122,38 @@ def read_rows(path: Path, *, perturbed: bool, paraphrased: bool = True) -> tuple
 
     Raises one UserError for all that is wrong with the file: the first problems with their lines, and how many.
     """
-    parsed = [(i, _parse(line, perturbed, paraphrased)) for i, line in enumerate(_lines(path), start=1) if line.strip()]
+    parsed = read_json_lines(path, lambda value: _row(value, perturbed, paraphrased), _GET)
     counts = Counter(len(found.perturbed_answer) for _, found in parsed if isinstance(found, Row))
     expected = counts.most_common(1)[0][0] if counts else 0
     rows: list[Row] = []
-    problems: list[str] = []
+    wrong: list[tuple[int, str]] = []
     for number, found in parsed:
         if isinstance(found, str):
-            problems.append(f"  line {number}: {found}")
+            wrong.append((number, found))
         elif (k := len(found.perturbed_answer)) != expected:
-            problems.append(f"  line {number}: {k} perturbed answer(s), in this file {expected} are usual")
+            wrong.append((number, f"{k} perturbed answer(s), in this file {expected} are usual"))
         else:
             rows.append(found)
-    if problems:
-        more = [f"  … and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
-        listed = "\n".join([*problems[:_SHOWN], *more])
-        raise UserError(f"{path} has {len(problems)} unusable line(s):\n{listed}\nMend these lines, or {_AGAIN}.")
+    if wrong:
+        raise unusable(path, wrong, f"Mend these lines, or {_AGAIN}.")
     if not rows:
         raise UserError(f"{path} has no rows. Fill it, or {_AGAIN}.")
     return tuple(rows)
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        # Not str.splitlines: an answer may hold a character such as U+2028 that it would take for the end of a line.
-        return path.read_text(encoding="utf8").split("\n")
-    except FileNotFoundError:
-        raise UserError(
-            f"There is no file {path.name} in {path.parent}. "
-            "Download it from huggingface.co/datasets/locuslab/TOFU into that folder."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} can't be read as UTF-8 text ({error}). Save it as UTF-8, or {_AGAIN}.") from None
-
-
-def _parse(line: str, perturbed: bool, paraphrased: bool) -> Row | str:
-    """The row of a line, or what is wrong with it."""
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        return f"not JSON ({error})"
-    if not isinstance(value, dict):
-        return f"not a JSON object but {type(value).__name__}"
+def _row(value: dict[str, Any], perturbed: bool, paraphrased: bool) -> Row | str:
+    """The row of a line's object, or what is wrong with it."""
     texts = ["question", "answer", *(["paraphrased_answer"] if perturbed and paraphrased else [])]
     wanted = [*texts, *(["perturbed_answer"] if perturbed else [])]
     if missing := [key for key in wanted if key not in value]:
-        return f"no key {', '.join(missing)}; it has {', '.join(sorted(value)) or 'none'}"
+        return f"no key {', '.join(missing)}; it has {named(value)}"
     for key in texts:
         if not isinstance(value[key], str) or not value[key].strip():
-            return f"{key} is empty or not text: {value[key]!r}"
+            return f"{key} is empty or not text: {shown(value[key])}"
     if not perturbed:
         return Row(value["question"], value["answer"])
     wrong = value["perturbed_answer"]
     if not isinstance(wrong, list) or not wrong or not all(isinstance(x, str) and x.strip() for x in wrong):
-        return f"perturbed_answer is not a list of texts, none empty: {wrong!r}"
+        return f"perturbed_answer is not a list of texts, none empty: {shown(wrong)}"
     paraphrase = value["paraphrased_answer"] if paraphrased else value["answer"]
     return Row(value["question"], value["answer"], paraphrase, tuple(wrong))
