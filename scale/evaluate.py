@@ -9,15 +9,16 @@ import torch
 
 from scale import metrics
 from scale.answers import score_all
-from scale.generation import Answer, answers, rouge_recall
+from scale.generation import Answer, answers
 from scale.metrics import Losses
 from scale.packed import Question, packable, question_of, score_packed
 from scale.processes import Processes
 from scale.prompts import Encoded, Writer
 from scale.protocols import Protocol
+from scale.rouge import rouge_recall, said_of
 from scale.tofu import Row, Sets
 
-__all__ = ["Exam", "Part", "arrays", "examine", "finite", "from_arrays", "scores", "texts"]
+__all__ = ["Exam", "Part", "about_rouge", "arrays", "examine", "finite", "from_arrays", "scores", "texts"]
 
 TOKENS = 2048
 """Packed tokens of one forward pass on a CPU."""
@@ -116,6 +117,13 @@ def _part(losses: Losses, tokens: Losses, rows: Sequence[Row], said: Sequence[An
         np.array([float(answer.degenerate) for answer in said]),
         tuple(answer.text for answer in said),
     )
+
+
+def about_rouge(exam: Exam) -> dict[str, dict[str, str]]:
+    """{"rouge": of which set it is not the usual ROUGE, in words}; empty where it is the usual one throughout."""
+    said = {name: said_of(row.answer for row in rows) for name, rows in exam.rows.items()}
+    found = {name: words for name, words in said.items() if words is not None}
+    return {"rouge": found} if found else {}
 
 
 # --- what it adds up to -----------------------------------------------------------------------------------------

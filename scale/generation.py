@@ -1,9 +1,8 @@
-"""Answers in a model's own words, and what can be said of such texts: ROUGE recall, repetition."""
+"""Answers in a model's own words, and are they mostly repetition?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
@@ -12,7 +11,7 @@ from scale.processes import Processes, by_length
 from scale.prompts import Writer
 from scale.scorer import Scorer
 
-__all__ = ["Generation", "Rouge", "answers", "answers_after", "degenerate", "rouge_recall"]
+__all__ = ["Generation", "answers", "answers_after", "degenerate"]
 
 REPEATED = 0.5
 """An answer is degenerate if it is empty or more than this share of its token 3-grams have occurred before in it."""
@@ -34,30 +33,6 @@ class Answer(NamedTuple):
 
     text: str
     degenerate: bool
-
-
-class Rouge(NamedTuple):
-    """ROUGE-1 and ROUGE-L recall."""
-
-    rouge1: float
-    rougeL: float  # noqa: N815
-
-
-@lru_cache(maxsize=1)
-def _rouge_scorer() -> Any:
-    from rouge_score.rouge_scorer import RougeScorer
-
-    return RougeScorer(["rouge1", "rougeL"], use_stemmer=True)
-
-
-def rouge_recall(truth: str, generated: str) -> Rouge:
-    """Recall of ROUGE-1 and ROUGE-L with a stemmer, by the library rouge-score, as in TOFU.
-
-    >>> rouge_recall("the cat sat", "the cat ran")
-    Rouge(rouge1=0.6666666666666666, rougeL=0.6666666666666666)
-    """
-    found = _rouge_scorer().score(truth, generated)
-    return Rouge(float(found["rouge1"].recall), float(found["rougeL"].recall))
 
 
 def degenerate(ids: Sequence[int]) -> bool:

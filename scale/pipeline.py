@@ -13,6 +13,7 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
 
     of, protocol, scores        scores: model_utility, <set>_{probability, rouge, rouge1, degenerate, truth_ratio}
     questions, texts            texts: list of {set, question, answer, generated}
+    rouge                       of which set ROUGE is not as in TOFU, {set: sentence} (`scale.rouge`); else absent
     arrays                      <set>.{answer, paraphrase, perturbed}_{nll, tokens} (nats a token), .rouge1, .rougeL,
                                 .degenerate, one entry a question
 
@@ -27,7 +28,7 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
     finetuned, retrained         `scores` of these models
     n, log10_floor               forget questions, and log10 of the least forget quality that so many allow
     not_rankable                 reasons (sentences) why these two models can't rank methods; empty if they can
-    texts                        as above, of the end
+    texts, rouge                 as above, of the end
     arrays                       as above, with moments along a first axis; NaN where no answers were generated
 """
 

@@ -15,7 +15,7 @@ from records.work import Progress
 from scale import checkpoint
 from scale.adapters import adapted
 from scale.bench import MODEL, Bench, about_model, columns, lines, save_model_of
-from scale.evaluate import arrays, examine, scores, texts
+from scale.evaluate import about_rouge, arrays, examine, scores, texts
 from scale.formats import format_of
 from scale.method import Method
 from scale.models import LanguageModel, Shape, from_scratch, recompute_activations, train_tokenizer
@@ -147,6 +147,7 @@ def evaluate_model(folder: Path, model: Path | str, bench: Bench, name: str) -> 
         "model": about_model(language_model),
         "questions": {key: [row.question for row in rows] for key, rows in exam.rows.items()},
         "texts": texts(found, exam, bench.asked.texts),
+        **about_rouge(exam),
     }
     if bench.processes.first:
         save(folder, Data(arrays(found), values))

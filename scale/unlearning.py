@@ -14,7 +14,7 @@ from scale import checkpoint
 from scale.adapters import adapted
 from scale.bench import MODEL, Bench, about_model, columns, lines, save_model_of
 from scale.drift import drift
-from scale.evaluate import Exam, Part, arrays, examine, finite, from_arrays, scores, texts
+from scale.evaluate import Exam, Part, about_rouge, arrays, examine, finite, from_arrays, scores, texts
 from scale.idk_rows import unlearning_rows
 from scale.method import Method
 from scale.metrics import forget_quality, probability, rankable
@@ -197,6 +197,7 @@ class Unlearning:
                 p=start.p,
             ),
             "texts": texts(last, self.exam, self.bench.asked.texts) if last else [],
+            **about_rouge(self.exam),
         }
 
     def _finish(self, training: Training, stopped: str | None, last: Mapping[str, Part] | None) -> None:
