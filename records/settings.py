@@ -2,6 +2,8 @@
 
 import dataclasses
 import difflib
+import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from pydantic_core import ErrorDetails
 
-__all__ = ["NotNegative", "Positive", "Seed", "distinct", "override", "parse_words"]
+__all__ = ["NotNegative", "Positive", "Seed", "distinct", "override", "parse_words", "scalar", "shown"]
 
 Settings = TypeVar("Settings", bound="DataclassInstance")
 
@@ -22,6 +24,12 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 """What numpy's and torch's generators take."""
+
+LONGEST_NUMBER = 40  # digits of a whole number; a longer one is text
+LONGEST_SHOWN = 40  # characters of a value in a message
+_WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_DECIMAL = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "~": None, "": None}
 
 
 def distinct(name: str, values: Sequence[float]) -> None:
@@ -41,13 +49,27 @@ def parse_words(words: Sequence[str]) -> dict[str, str]:
     >>> parse_words(["logistic.alpha=0"])
     {'logistic.alpha': '0'}
     """
-    wrong = [word for word in words if "=" not in word or word.startswith("=")]
+    wrong = [word for word in words if "=" not in word or "" in word.partition("=")[0].split(".")]
+    wrong += [word for word in words if any("\ud800" <= c <= "\udfff" for c in word)]  # bytes that are no text
     if wrong:
-        raise UserError(f"Settings are written key=value; these are not: {', '.join(map(repr, wrong))}.")
+        raise UserError(f"Settings are written key=value; these are not: {', '.join(map(shown, wrong))}.")
     pairs = [(key, value) for key, _, value in (word.partition("=") for word in words)]
     if twice := [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]:
         raise UserError(f"Each setting can be given once; given more often: {', '.join(twice)}.")
     return dict(pairs)
+
+
+def scalar(text: str) -> int | float | bool | str | None:
+    """A plain word's value, as JSON and YAML 1.2 have it: a number, true, false, null; anything else is text.
+
+    >>> [scalar(word) for word in ("12", "1e-5", "012", "1_000", "nan", "yes", "null")]
+    [12, 1e-05, '012', '1_000', 'nan', 'yes', None]
+    """
+    if _WHOLE.fullmatch(text):
+        return int(text) if len(text) < LONGEST_NUMBER else text
+    if _DECIMAL.fullmatch(text):
+        return float(text)
+    return _WORDS.get(text, text)
 
 
 def override(settings: Settings, changes: Mapping[str, str], *, label: str) -> Settings:
@@ -57,46 +79,49 @@ def override(settings: Settings, changes: Mapping[str, str], *, label: str) -> S
     Raises UserError with all errors: unknown keys (with the nearest known one) and values that do not fit.
     `label` names the settings in messages.
     """
-    changed, wrong = _override(settings, changes, label)
+    given, wrong = dataclasses.asdict(settings), []
+    for key, text in changes.items():
+        *outer, last = key.split(".")
+        group: Any = given
+        for part in outer:
+            group = group.get(part) if isinstance(group, dict) else None
+        if not isinstance(group, dict) or isinstance(group.get(last, {}), dict):
+            wrong.append(_unknown(key, given, label))
+        elif isinstance(group[last], list | tuple):
+            group[last] = [scalar(word.strip()) for word in text.split(",")] if text else []
+        else:
+            group[last] = scalar(text)
+    try:  # as JSON: strict there, a list still fills a tuple
+        changed = TypeAdapter(type(settings)).validate_json(json.dumps(given), strict=True)
+    except ValidationError as error:
+        wrong += [_message(label, e) for e in error.errors()]
     if wrong:
         raise UserError("\n".join(wrong))
     return changed
-
-
-def _override(settings: Settings, changes: Mapping[str, str], label: str) -> tuple[Settings, list[str]]:
-    values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
-    given: dict[str, Any] = {}
-    inner: dict[str, dict[str, str]] = {}
-    wrong = []
-    for key, text in changes.items():
-        head, _, rest = key.partition(".")
-        if head not in values or bool(rest) != dataclasses.is_dataclass(values[head]):
-            wrong.append(_unknown(key, values, label))
-        elif rest:
-            inner.setdefault(head, {})[rest] = text
-        else:
-            given[head] = (text.split(",") if text else []) if isinstance(values[head], tuple) else text
-    for head, deeper in inner.items():
-        given[head], more = _override(values[head], deeper, f"{label}.{head}")
-        wrong += more
-    try:
-        return TypeAdapter(type(settings)).validate_python(values | given), wrong
-    except ValidationError as error:
-        return settings, wrong + [_message(label, e) for e in error.errors()]
 
 
 def _message(label: str, error: "ErrorDetails") -> str:
     """One of pydantic's errors in a sentence; where it is about several fields together, no value is shown."""
     place = ".".join([label, *map(str, error["loc"])])
     said = error["msg"].removeprefix("Value error, ").rstrip(".")
-    return f"{place}: {said}, got {error['input']!r}." if error["loc"] else f"{place}: {said}."
+    together = isinstance(error["input"], dict)
+    return f"{place}: {said}." if together else f"{place}: {said}, got {shown(error['input'])}."
 
 
-def _unknown(key: str, values: Mapping[str, Any], label: str) -> str:
-    names = [name for name, value in values.items() if not dataclasses.is_dataclass(value)]
-    for name, value in values.items():
-        if dataclasses.is_dataclass(value):
-            names += [f"{name}.{f.name}" for f in dataclasses.fields(value)]
+def shown(value: Any) -> str:
+    """A value in a message: as Python writes it, cut where it is long.
+
+    >>> shown("x" * 100)
+    "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"
+    """
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
+
+
+def _unknown(key: str, given: Mapping[str, Any], label: str) -> str:
+    names = []
+    for name, value in given.items():
+        names += [f"{name}.{inner}" for inner in value] if isinstance(value, dict) else [name]
     near = difflib.get_close_matches(key, names, n=1)
     hint = f"Did you mean {label}.{near[0]}?" if near else f"Known keys: {', '.join(names)}."
     return f"Unknown key {label}.{key}. {hint}"

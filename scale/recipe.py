@@ -1,6 +1,7 @@
 """A recipe: everything that a run depends on, as a checked value. Its YAML files are read by `scale.recipe_file`."""
 
 import difflib
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from pydantic import (
 )
 
 from records.errors import UserError
-from records.settings import NotNegative, Positive, Seed
+from records.settings import NotNegative, Positive, Seed, distinct, scalar
 from scale.adapters import Lora
 from scale.corpora import DataSettings
 from scale.formats import FORMATS, Tags
@@ -109,20 +110,27 @@ class UnlearnSettings(Schedule):
     @field_validator("methods", mode="before")
     @classmethod
     def _by_name(cls, methods: Any) -> Any:
-        names = methods.split(",") if isinstance(methods, str) else methods
-        return [{"name": m} if isinstance(m, str) else m for m in names] if isinstance(names, list | tuple) else names
+        names = [name.strip() for name in methods.split(",")] if isinstance(methods, str) else methods
+        return (
+            tuple({"name": m} if isinstance(m, str) else m for m in names) if isinstance(names, list | tuple) else names
+        )
 
     @field_validator("seeds", mode="before")
     @classmethod
     def _listed(cls, seeds: Any) -> Any:
         if isinstance(seeds, str):
-            return seeds.split(",")
-        return [seeds] if isinstance(seeds, int) else seeds
+            return tuple(scalar(seed.strip()) for seed in seeds.split(","))
+        return tuple(seeds) if isinstance(seeds, list) else (seeds,)
 
     @model_validator(mode="after")
     def _distinct(self) -> "UnlearnSettings":
-        labels = [method.label for method in self.methods]
-        if len(set(labels)) < len(labels) or len(set(self.seeds)) < len(self.seeds):
+        """No two runs of one folder; names that differ in capitals alone share one on some systems."""
+        labels = Counter(method.label.casefold() for method in self.methods)
+        twice = [method for method in self.methods if labels[method.label.casefold()] > 1]
+        if len({method.name for method in twice}) > 1 and any(":" in method.name for method in twice):
+            names = ", ".join(dict.fromkeys(method.name for method in twice))
+            raise ValueError(f"the results of {names} would share a name: give the functions different ones")
+        if twice or len(set(self.seeds)) < len(self.seeds):
             raise ValueError("a method or a seed is there more than once")
         return self
 
@@ -169,6 +177,13 @@ class LawSettings(_Settings):
         {"head": 1e-3, "full": 1e-5}, description="by rung; the others have none"
     )
 
+    @model_validator(mode="after")
+    def _distinct(self) -> "LawSettings":
+        if len(set(self.rungs)) < len(self.rungs):
+            raise ValueError("a rung is there more than once")
+        distinct("betas", self.betas)
+        return self
+
 
 class Recipe(_Settings):
     """A run. `pretrain` teaches a model from scratch the general-knowledge questions: so utility means something."""
@@ -193,6 +208,8 @@ class Recipe(_Settings):
 
     @model_validator(mode="after")
     def _fits(self) -> "Recipe":
+        if len(set(self.trackers)) < len(self.trackers):
+            raise ValueError("a tracker is there more than once")
         if (self.pretrain is not None or self.rehearse) and self.model.scratch is None:
             raise ValueError(
                 "pretrain and rehearse are for models from scratch: leave them out, or set model.base=tiny"

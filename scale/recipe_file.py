@@ -4,17 +4,21 @@ A file may say `like: another`, and give only what differs. Unknown keys are tol
 """
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from records.errors import UserError
-from records.settings import parse_words
+from records.paths import user_path
+from records.settings import parse_words, scalar, shown
 from scale.recipe import Recipe
+from scale.yaml_text import LONGEST, read_yaml
 
 __all__ = ["read_recipe", "shipped"]
 
@@ -29,37 +33,53 @@ def shipped() -> dict[str, Path]:
 def read_recipe(name: str, words: Sequence[str] = ()) -> Recipe:
     """A recipe by its name or file, with `key.inner=value` words put over it.
 
-    UserError with everything that is wrong with it.
+    UserError with everything that is wrong with it. Nothing is coerced: text is no number, true no 1, 5.0 no 5.
     """
     content = _content(name)
     for key, text in parse_words(list(words)).items():
-        _put(content, key.split("."), _value(text), name)
-    try:
-        return Recipe.model_validate(content)
+        _put(content, key.split("."), _value(key, text), name)
+    try:  # as JSON: strict there, a list still fills a tuple
+        return Recipe.model_validate_json(json.dumps(content), strict=True)
     except ValidationError as error:
-        lines = [_told(e) for e in error.errors()]
+        lines = [
+            _told(e) for e in error.errors() if not (e["type"] == "too_short" and e["input"])
+        ]  # its items are told
         raise UserError(f"The recipe {name} has {len(lines)} mistake(s):\n" + "\n".join(lines)) from None
 
 
-def _content(name: str, below: tuple[str, ...] = ()) -> dict[str, Any]:
+def _content(name: str, below: tuple[Path, ...] = ()) -> dict[str, Any]:
     """A recipe's keys, put over those of the recipe that it is `like`; `below` are those that are like this one."""
-    known = shipped()
-    path = known.get(name, Path(name).expanduser())
-    if not path.is_file():
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]}? " if near else ""
-        raise UserError(f"There is no recipe {name}. {hint}Shipped: {', '.join(known)}; or name a YAML file.")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"The recipe {path} can't be read as YAML: {error}") from None
+    path = _found(name)
+    if path.resolve() in below:
+        raise UserError(f"The recipe {path} is like itself. Name another after `like:`, or take the line out.")
+    content = read_yaml(_text(path), f"The recipe {path}")
     if not isinstance(content, dict):
         raise UserError(f"The recipe {path} is not a mapping of keys. See `npo ls recipes` for examples.")
     if (like := content.pop("like", None)) is None:
         return content
-    if str(like) in (name, *below):
-        raise UserError(f"The recipe {path} is like itself. Name another after `like:`, or take the line out.")
-    return _over(_content(str(like), (name, *below)), content)
+    if not isinstance(like, str):
+        raise UserError(f"The recipe {path} is like {shown(like)}: name a recipe, or a YAML file in quotes.")
+    return _over(_content(like, (path.resolve(), *below)), content)
+
+
+def _found(name: str) -> Path:
+    """The file of a recipe; UserError where there is none, with the nearest shipped one."""
+    known = shipped()
+    path = known.get(name) or user_path(name, "The recipe")
+    if path.is_file():
+        return path
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    what = f"{path} is no file" if path.exists() else f"There is no recipe {name}"
+    raise UserError(f"{what}. {hint}Shipped: {', '.join(known)}; or name a YAML file.")
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            return file.read(LONGEST + 1)
+    except UnicodeDecodeError:
+        raise UserError(f"The recipe {path} is no text in UTF-8. Save it as such, or name another file.") from None
 
 
 def _over(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,13 +90,12 @@ def _over(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     return base
 
 
-def _value(text: str) -> Any:
-    """A word's value as YAML has it; numbers such as 1e-5 too, which YAML takes for text."""
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-    return text if isinstance(value, str) else value
+def _value(key: str, text: str) -> Any:
+    """A word's value as YAML has it; as it is where the key takes text alone, so that a folder may be called 123."""
+    kinds = _kinds(_field(key.split(".")))
+    if kinds <= {str, NoneType}:
+        return None if NoneType in kinds and scalar(text) is None else text
+    return read_yaml(text, f"{key}={text}"[:100]) if text.lstrip()[:1] in tuple("[{'\"") else scalar(text.strip())
 
 
 def _put(content: dict[str, Any], keys: Sequence[str], value: Any, name: str) -> None:
@@ -93,25 +112,40 @@ def _put(content: dict[str, Any], keys: Sequence[str], value: Any, name: str) ->
 
 def _told(error: Mapping[str, Any]) -> str:
     """One of pydantic's errors in a sentence."""
-    place = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("function-", "dataclass-")))
-    if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1]), sorted(_keys(error["loc"])), n=1)
-        return f"  {place}: there is no such key.{f' Did you mean {near[0]}?' if near else ''}"
+    loc = [part for part in error["loc"] if not str(part).startswith(("function-", "dataclass-"))]
+    place = ".".join(map(str, loc))
+    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        model = _model(loc[:-1])
+        near = difflib.get_close_matches(str(loc[-1]), sorted(model.model_fields), n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(model.model_fields)}."
+        return f"  {place}: there is no such key. {hint}"
     if error["type"] == "missing":
         return f"  {place}: is missing."
     said = error["msg"].removeprefix("Value error, ").rstrip(".")
-    given = "" if isinstance(error["input"], dict | BaseModel) else f", got {error['input']!r}"
+    said = said.replace("a valid array", "a list: [a, b]").replace("an object", "a group of keys: {key: value}")
+    given = "" if isinstance(error["input"], dict | BaseModel) else f", got {shown(error['input'])}"
     return f"  {place or 'the recipe'}: {said}{given}."
 
 
-def _keys(place: Sequence[str | int]) -> Iterator[str]:
-    """The keys that are known where an unknown one was found."""
-    model: Any = Recipe
-    for part in place[:-1]:
-        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
-        if field is None:
-            break
-        options = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        options += [inner for option in options for inner in getattr(option, "__args__", ())]
-        model = next((x for x in options if isinstance(x, type) and issubclass(x, BaseModel)), model)
-    yield from model.model_fields
+def _model(place: Sequence[str | int]) -> type[BaseModel]:
+    """The group of keys at a place; the nearest one around it where there is none."""
+    model: type[BaseModel] = Recipe
+    for part in place:
+        kinds = _kinds(model.model_fields.get(str(part)))
+        inner = [
+            x for kind in kinds for x in (kind, *get_args(kind)) if isinstance(x, type) and issubclass(x, BaseModel)
+        ]
+        model = inner[0] if inner else model
+    return model
+
+
+def _field(place: Sequence[str]) -> FieldInfo | None:
+    return _model(place[:-1]).model_fields.get(place[-1])
+
+
+def _kinds(field: FieldInfo | None) -> set[Any]:
+    """What a field takes, each kind of a union for itself; of no field, anything."""
+    if field is None:
+        return {Any}
+    union = get_origin(field.annotation) in (Union, UnionType)
+    return set(get_args(field.annotation)) if union else {field.annotation}

@@ -292,9 +292,9 @@ def test_all_mistakes_are_reported_at_once() -> None:
         override(Outer(), {"sedes": "1", "beta": "-1", "seeds": "1,x", "inner.lr": "0", "inner": "3"}, label="outer")
     text = str(caught.value)
     assert "Unknown key outer.sedes. Did you mean outer.seeds?" in text
-    assert "outer.beta: Input should be greater than 0, got '-1'." in text
+    assert "outer.beta: Input should be greater than 0, got -1." in text
     assert "outer.seeds.1: Input should be a valid integer" in text
-    assert "outer.inner.lr: Input should be greater than 0, got '0'." in text
+    assert "outer.inner.lr: Input should be greater than 0, got 0." in text
     assert "Unknown key outer.inner. Did you mean outer.inner.lr?" in text
     with pytest.raises(UserError, match=r"these are not: 'beta'"):
         parse_words(["beta"])

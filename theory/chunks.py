@@ -10,6 +10,7 @@ head, cuts the rows into chunks that fit a budget of bytes, and makes the gradie
 A promise that is not kept costs time, never accuracy: then the gradient is recomputed too.
 """
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -264,12 +265,14 @@ class _OverRows(torch.autograd.Function):
 
 def _common_factor(upstream: Tensor, promised: Tensor, *, warn: bool) -> float | None:
     """c where upstream = c · promised up to rounding, None where there is no such c; 1 if it differs by rounding."""
-    eps = torch.finfo(promised.dtype).eps
+    eps, most = torch.finfo(promised.dtype).eps, float(upstream.abs().max())
+    if not math.isfinite(most):
+        return None  # no gradient to speak of; whoever steps by it sees a loss that is not finite
     largest = promised.abs().argmax()
     factor = float(upstream[largest] / promised[largest]) if promised[largest] != 0 else 1.0
-    if torch.allclose(upstream, factor * promised, rtol=64 * eps, atol=eps * float(upstream.abs().max())):
+    if torch.allclose(upstream, factor * promised, rtol=64 * eps, atol=eps * most):
         return 1.0 if abs(factor - 1) <= 64 * eps else factor
-    if warn and bool(upstream.isfinite().all()):
+    if warn:
         message = "The gradient that came back is not a multiple of the weights given, and was recomputed: exact, slow."
         warnings.warn(message, stacklevel=2)
     return None
