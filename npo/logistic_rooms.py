@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from npo.logistic_choices import Choices, Data, Runs, activation_of
+from npo.methods import named
 from records.errors import UserError
 from records.work import Progress
 from synthetic.logistic import Trajectory, evaluated, unlearn_together
@@ -106,6 +107,6 @@ def _named(name: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise UserError(f"--methods {name}: {error}") from error
+        raise UserError(f"--methods {named(name, error)}") from error
     except (TypeError, ValueError, RuntimeError) as error:  # of torch.optim: an option or a gradient that it can't take
         raise UserError(f"--optimiser, at --methods {name}: {error}") from error

@@ -4,7 +4,9 @@ One's own function is tried on a few examples before anything runs, so that a mi
 """
 
 import inspect
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -12,12 +14,12 @@ import torch
 from torch import Tensor
 
 from records.errors import UserError
-from records.loader import load_function
+from records.loader import is_users, load_function
 from theory import losses, retain
 from theory.kernel import plain_name
 from theory.objective import Kernel, Objective, compose, gradient_weights, kernels, needs, takes
 
-__all__ = ["objectives_of"]
+__all__ = ["named", "objectives_of"]
 
 _RETAIN = {"": None, "rt": losses.nll, "kl": retain.kl}
 _MOVING = ("logp", "logp_win", "logp_lose")
@@ -52,12 +54,18 @@ def objectives_of(
             if own:
                 _try(found[name])
         except (ValueError, UserError) as error:
-            wrong.append(f"--methods {name}: {error}")
+            wrong.append(f"--methods {named(name, error)}")
     if not wrong and not used:
         wrong.append(f"--beta {beta}: none of {', '.join(names)} takes β.")
     if wrong:
         raise UserError("\n".join(wrong))
     return found
+
+
+def named(name: str, error: Exception) -> str:
+    """The words of an error at a method, which where it is a user's own function begin with its name already."""
+    function = ":".join((name.rpartition(":")[0], name.rpartition(":")[2].partition("+")[0]))
+    return f"{name}: {str(error).removeprefix(f'{function}: ')}"
 
 
 def _kernels_of(name: str) -> tuple[Kernel, Kernel | None, bool]:
@@ -70,7 +78,8 @@ def _kernels_of(name: str) -> tuple[Kernel, Kernel | None, bool]:
         raise UserError(f"+{kind} is no retain term; write +rt, +kl, or nothing.")
     kernel = load_function(f"{path}:{function}")
     _check_signature(kernel)
-    return _guarded(kernel), _RETAIN[kind.lower()], True
+    _guard_the_weight(kernel, f"{path}:{function}")
+    return _guarded(kernel, f"{path}:{function}"), _RETAIN[kind.lower()], True
 
 
 def _check_signature(kernel: Kernel) -> None:
@@ -79,6 +88,8 @@ def _check_signature(kernel: Kernel) -> None:
         parameters = inspect.signature(kernel).parameters.values()
     except (TypeError, ValueError):
         raise UserError("its parameters can't be read: write it as a function (def …).") from None
+    if inspect.iscoroutinefunction(kernel):
+        raise UserError("it is an async function, which returns no loss when it is called: write def.")
     wrong = []
     for p in parameters:
         if p.kind is p.KEYWORD_ONLY:
@@ -101,17 +112,70 @@ def _check_signature(kernel: Kernel) -> None:
         raise UserError("; ".join(wrong) + ".")
 
 
-def _guarded(kernel: Kernel) -> Kernel:
-    """The same function, its exceptions turned into a UserError; signature and name stay."""
+def _guarded(kernel: Kernel, label: str) -> Kernel:
+    """The same function, its exceptions and the shape of what it returns told by UserError; signature and name stay.
+
+    It gets copies, so that what it does to its inputs is done to nothing of ours.
+    """
 
     @wraps(kernel)
-    def guarded(*args: Any, **kwargs: Any) -> Tensor:
-        try:
-            return kernel(*args, **kwargs)
-        except Exception as error:
-            raise UserError(f"it raised {type(error).__name__}: {error}") from error
+    def guarded(**given: Any) -> Tensor:
+        with _told(f"{label}: it"):
+            loss = kernel(**_copies(given))
+        if mistake := _mistake(loss, [value for name, value in given.items() if name in _MOVING]):
+            raise UserError(f"{label}: {mistake}")
+        found: Tensor = loss
+        return found
 
     return guarded
+
+
+def _guard_the_weight(kernel: Kernel, label: str) -> None:
+    """Tell the exceptions of the closed gradient weight beside a function too, where its own file has one."""
+    module, name = sys.modules.get(kernel.__module__ or ""), f"{getattr(kernel, '__name__', '')}_weight"
+    closed = getattr(module, name, None) if module is not None and is_users(module) else None
+    if closed is None:
+        return
+
+    def guarded(**given: Any) -> Any:
+        with _told(f"{label}: its gradient weight"):
+            found = closed(**_copies(given))
+        if not all(isinstance(part, Tensor) for part in (found if isinstance(found, tuple) else (found,))):
+            raise UserError(f"{label}: its gradient weight returns {type(found).__name__}, not a torch tensor.")
+        return found
+
+    setattr(module, name, guarded)
+
+
+def _copies(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value.clone() if isinstance(value, Tensor) else value for name, value in given.items()}
+
+
+@contextmanager
+def _told(who: str) -> Iterator[None]:
+    """Whatever a user's function raises, an end of the program too, as a UserError; Ctrl-C goes through."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise UserError(f"{who} raised {type(error).__name__}: {error}") from error
+
+
+def _mistake(loss: Any, moving: list[Tensor]) -> str:
+    """What keeps a loss from being one number an example with a gradient; asked at every call, "" if nothing does."""
+    if not isinstance(loss, Tensor):
+        return f"it returns {type(loss).__name__}, not a torch tensor: compute with torch."
+    wanted = moving[0].shape
+    if loss.shape != wanted:
+        return (
+            f"it returns shape {tuple(loss.shape)} for {wanted.numel()} examples: return one loss for each, shape "
+            f"{tuple(wanted)}; without .mean() or .sum(), the mean is taken afterwards."
+        )
+    follows = torch.is_grad_enabled() and any(x.requires_grad for x in moving)
+    if not loss.is_floating_point() or (follows and not loss.requires_grad):
+        return "its loss has no gradient: compute with torch operations on the log-probabilities given."
+    return ""
 
 
 def _try(objective: Objective) -> None:
@@ -121,16 +185,8 @@ def _try(objective: Objective) -> None:
     inputs = {name: sample[plain_name(name)].clone() for name in needs(kernel)}
     free = [x.requires_grad_() for name, x in inputs.items() if name in _MOVING]
     loss = kernel(**inputs)
-    if not isinstance(loss, Tensor):
-        raise UserError(f"it returns {type(loss).__name__}, not a torch tensor: compute with torch.")
-    if loss.shape != (3,):
-        raise UserError(
-            f"it returns shape {tuple(loss.shape)} for 3 examples: return one loss for each, shape (3,); "
-            "without .mean() or .sum(), the mean is taken afterwards."
-        )
-    if not loss.requires_grad:
-        raise UserError("its loss has no gradient: compute with torch operations on the log-probabilities given.")
-    slopes = torch.autograd.grad(loss.sum(), free, allow_unused=True)
+    with _told("its gradient"):
+        slopes = torch.autograd.grad(loss.sum(), free, allow_unused=True)
     moving = [name for name in inputs if name in _MOVING]
     if unused := [name for name, slope in zip(moving, slopes, strict=True) if slope is None]:
         raise UserError(f"its loss does not depend on {', '.join(unused)}: use it, or take the parameter away.")
@@ -143,8 +199,8 @@ def _compare(objective: Objective, sample: dict[str, Tensor], slopes: dict[str, 
     """UserError where a closed gradient weight stands beside the function and is not its derivative."""
     try:
         closed = gradient_weights(objective.forget, sample)
-    except Exception as error:
-        raise UserError(f"its gradient weight failed: {type(error).__name__}: {error}") from error
+    except ValueError as error:
+        raise UserError(f"its gradient weight failed: {error}") from error
     for name, slope in slopes.items():
         weight = closed[plain_name(name)]
         if weight.shape != slope.shape or not torch.allclose(weight.to(slope), slope, rtol=1e-4, atol=1e-6):

@@ -1,39 +1,86 @@
-"""A user's own function, by `path/to/file.py:name`."""
+"""A user's own function, by `path/to/file.py:name`: loading it runs the file, finding it does not."""
 
+import ast
 import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from records.errors import UserError
+from records.paths import user_path
 
-__all__ = ["load_function"]
+__all__ = ["find_function", "is_users", "load_function"]
+
+_PREFIX = "user_"
+
+
+def find_function(reference: str) -> Path:
+    """The Python file of `path/to/file.py:name`, whose text is looked at and not run.
+
+    Raises UserError where the form or the file is wrong, or nothing in it has that name.
+    """
+    path, name = _named(reference)
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise UserError(f"{path} is no Python file: {type(error).__name__}: {error}") from None
+    known = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    known |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    known |= {node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}
+    if not known & {name, "*"}:
+        raise UserError(f"{path} has no function {name}; it defines {', '.join(sorted(known)) or 'none'}.")
+    return path
 
 
 def load_function(reference: str) -> Callable[..., Any]:
-    """Load the function `name` from the Python file in `path/to/file.py:name`.
+    """Load the function `name` from the Python file in `path/to/file.py:name`: this runs the file.
 
     Raises UserError where the form, the file or the name is wrong, or the file itself fails to run.
     """
+    path, name = _named(reference)
+    module = _run(path)
+    function = vars(module).get(name)
+    if not callable(function):
+        own = (k for k, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module.__name__)
+        raise UserError(f"{path} has no function {name}; it defines {', '.join(sorted(own)) or 'none'}.")
+    found: Callable[..., Any] = function
+    return found
+
+
+def is_users(module: ModuleType) -> bool:
+    """Is this a file that `load_function` ran?"""
+    return module.__name__.startswith(_PREFIX)
+
+
+def _named(reference: str) -> tuple[Path, str]:
+    """File and name; UserError where the one is no Python file or the other no name."""
     path_text, separator, name = reference.rpartition(":")
-    path = Path(path_text).expanduser()
-    if not separator or path.suffix != ".py" or not name.isidentifier():
+    if not separator or not path_text.endswith(".py") or not name.isidentifier():
         raise UserError(f"{reference!r} does not name a function: write path/to/file.py:function_name.")
+    path = user_path(path_text, f"{reference!r}:")
     if not path.is_file():
-        raise UserError(f"{reference!r}: there is no file {path}.")
-    module_name = f"user_{path.stem}_{abs(hash(path.resolve())):x}"
+        what = f"{path} is no file" if path.exists() else f"there is no file {path}"
+        raise UserError(f"{reference!r}: {what}.")
+    return path, name
+
+
+def _run(path: Path) -> ModuleType:
+    """The module that the file is; whatever it raises but Ctrl-C is told, an end of the program too."""
+    module_name = f"{_PREFIX}{path.stem}_{abs(hash(path.resolve())):x}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
         raise UserError(f"{path} can't be read as a Python module.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module  # so that a closed gradient weight beside the function is found
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # nothing is left in a user's folder
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise UserError(f"{path} failed to load: {type(error).__name__}: {error}") from error
-    function = getattr(module, name, None)
-    if not callable(function):
-        own = sorted(k for k, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module_name)
-        raise UserError(f"{path} has no function {name}; it defines {', '.join(own) or 'none'}.")
-    return function
+    finally:
+        sys.dont_write_bytecode = writes
+    return module

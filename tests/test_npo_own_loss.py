@@ -4,7 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
+from npo.methods import objectives_of
+from records.errors import UserError
+from records.loader import find_function, load_function
 from synthetic.logistic import load_trajectories
 
 LOSSES = {
@@ -30,8 +34,36 @@ LOSSES = {
         "def f(logp): return 2 * logp\n\ndef f_weight(logp): return torch.ones_like(logp)",
         "the gradient weight beside it is not its derivative by logp",
     ),
-    "a failing closed form": ("def f(logp): return logp\n\ndef f_weight(x): return x", "its gradient weight failed"),
+    "a failing closed form": (
+        "def f(logp): return logp\n\ndef f_weight(x): return x",
+        "its gradient weight raised TypeError",
+    ),
+    "a closed form of another kind": (
+        "def f(logp): return logp\n\ndef f_weight(logp): return 1.0",
+        "its gradient weight returns float, not a torch tensor",
+    ),
+    "a closed form that ends it": (
+        "import sys\n\ndef f(logp): return logp\n\ndef f_weight(logp): sys.exit(0)",
+        "its gradient weight raised SystemExit: 0",
+    ),
     "an end": ("raise SystemExit(0)", "failed to load: SystemExit"),
+    "an end of its own kind": ("class Stop(BaseException): pass\n\nraise Stop('now')", "failed to load: Stop: now"),
+    "an end at the trial": ("import sys\n\ndef f(logp): sys.exit(0)", "it raised SystemExit: 0"),
+    "depth": ("def f(logp): return f(logp)", "it raised RecursionError"),
+    "memory": ("def f(logp): raise MemoryError", "it raised MemoryError"),
+    "an integer": ("def f(logp): return logp.long()", "its loss has no gradient"),
+    "complex": ("def f(logp): return logp.to(torch.complex64)", "its loss has no gradient"),
+    "a value in place that autograd needs": (
+        "def f(logp):\n    y = logp.exp()\n    y.mul_(2)\n    return y",
+        "its gradient raised RuntimeError",
+    ),
+    "async": ("async def f(logp): return logp", "it is an async function"),
+    "a generator": ("def f(logp): yield logp", "it returns generator, not a torch tensor"),
+    "a class": ("class f:\n    def __init__(self, logp): self.x = logp", "it returns f, not a torch tensor"),
+    "a builtin": ("f = torch.exp", "its parameters can't be read"),
+    "a number for a function": ("f = 3", "has no function f; it defines none"),
+    "no Python": ("def f(logp) return", "failed to load: SyntaxError"),
+    "a positional word": ("def f(logp, /): return logp", "can't be filled by name"),
 }
 
 
@@ -87,3 +119,90 @@ def test_logistic_runs_ones_own_loss_beside_the_paper_s(
     runs = load_trajectories(tmp_path / "out" / "1000")
     assert list(runs) == ["NPO+RT", own]
     assert abs(runs["NPO+RT"].forget_distance - runs[own].forget_distance).max() < 1e-12
+
+
+GOOD = {
+    "lambda": "f = lambda logp: 2 * logp",
+    "partial": "from functools import partial\n\ndef g(logp, *, c): return c * logp\n\nf = partial(g, c=2.0)",
+    "object": "class F:\n    def __call__(self, logp): return 2 * logp\n\nf = F()",
+    "speaks": "def f(logp):\n    print('hello')\n    return 2 * logp",
+    "a closed form": "def f(logp): return 2 * logp\n\ndef f_weight(logp): return torch.full_like(logp, 2)",
+    "in place": "def f(logp, ref_logp): return logp.mul_(2) + 0 * ref_logp.mul_(5)",
+}
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_function_of_any_kind_is_one_and_what_it_does_to_its_inputs_is_done_to_nothing(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "a folder.py"
+    folder.mkdir()
+    (folder / "mine.py").write_text(f"import torch\n\n{GOOD[kind]}\n", encoding="utf8")
+    objective = objectives_of(["a folder.py/mine.py:f"], beta=None)["a folder.py/mine.py:f"]
+    given = {"logp": torch.tensor([-1.0, -2.0], requires_grad=True), "ref_logp": torch.tensor([-3.0, -4.0])}
+    objective(given).total.backward()
+    assert given["logp"].grad.tolist() == [1.0, 1.0]
+    assert given["logp"].tolist() == [-1.0, -2.0]
+    assert given["ref_logp"].tolist() == [-3.0, -4.0]
+    assert [path.name for path in folder.iterdir()] == ["mine.py"]
+
+
+LATER = {
+    "another shape": ("return logp if len(logp) == 3 else logp.mean()", "it returns shape () for 4 examples"),
+    "no gradient": ("return logp if len(logp) == 3 else logp.detach()", "its loss has no gradient"),
+    "an end": ("return logp if len(logp) == 3 else exit(0)", "it raised SystemExit: 0"),
+    "another kind": ("return logp if len(logp) == 3 else 1.0", "it returns float, not a torch tensor"),
+}
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_a_loss_that_changes_after_the_trial_is_told_with_its_name(kind: str, tmp_path: Path) -> None:
+    body, said = LATER[kind]
+    (tmp_path / "mine.py").write_text(f"def f(logp):\n    {body}\n", encoding="utf8")
+    name = f"{tmp_path}/mine.py:f"
+    objective = objectives_of([f"{name}+rt"], beta=None)[f"{name}+rt"]
+    with pytest.raises(UserError) as caught:
+        objective.forget(logp=torch.zeros(4, requires_grad=True))
+    assert str(caught.value).startswith(f"{name}: {said}")
+
+
+PLACES = {
+    "a.py": "does not name a function",
+    "a.py:": "does not name a function",
+    "a.txt:f": "does not name a function",
+    "a.py:f g": "does not name a function",
+    "a.py:__import__": "a.py has no function __import__",
+    "a.py:__class__": "a.py has no function __class__",
+    "a.py:g": "a.py has no function g; it defines f",
+    "folder.py:f": "folder.py is no file",
+    "absent.py:f": "there is no file absent.py",
+    "~/absent.py:f": "there is no file",
+    "~nobody-here/a.py:f": "there is no such user",
+    "bytes.py:f": "bytes.py ",
+    "ring.py:f": "Too many levels of symbolic links",
+    f"{'x' * 5000}.py:f": "File name too long",
+    "a\0.py:f": "holds what no path can hold",
+    ".py:f": "there is no file .py",
+}
+
+
+@pytest.mark.parametrize("find", [load_function, find_function])
+@pytest.mark.parametrize("reference", PLACES)
+def test_a_function_that_is_not_there_is_told(
+    reference: str, find: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.py").write_text("def f(logp): return logp\n")
+    Path("folder.py").mkdir()
+    Path("bytes.py").write_bytes(b"def f(logp): return '\xff\xfe'\n")
+    Path("ring.py").symlink_to("ring.py")
+    with pytest.raises(UserError) as caught:
+        find(reference)
+    assert PLACES[reference] in str(caught.value)
+
+
+def test_finding_a_function_runs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("raise SystemExit(3)\n\ndef f(logp): return logp\n\ng = h = f\n")
+    for name in ("f", "g", "h"):
+        assert find_function(f"{tmp_path}/a.py:{name}") == tmp_path / "a.py"
