@@ -157,10 +157,11 @@ def saved_law(path: Path) -> dict[str, Data]:
 
 
 def warnings_of(runs: Sequence[Run]) -> list[str]:
-    """Why methods can't be ranked, and which runs ended early; none if all is well."""
+    """Why methods can't be ranked, which runs ended early or changed nothing; none if all is well."""
     reasons = dict.fromkeys(reason for run in runs for reason in run.data.values["not_rankable"])
     stopped = [f"{run.label} stopped early: {run.data.values['stopped']}" for run in runs if run.data.values["stopped"]]
-    return [*reasons, *stopped]
+    same = [f"{run.label} changed no weight at all." for run in runs if not run.data.values.get("changed", True)]
+    return [*reasons, *stopped, *same]
 
 
 def rows_of(runs: Sequence[Run]) -> list[tuple[str, dict[str, float | None]]]:

@@ -26,8 +26,8 @@ T = TypeVar("T")
 def shown(value: Any) -> str:
     """Any value in few characters, for a message.
 
-    >>> shown("x" * 1000)
-    "'xxxxxxxxxxxxxxxxxxxxxxxxxxxx…xxxxxxxxxxxxxxxxxxxxxxxxxxxxx'"
+    >>> shown([0] * 1000)
+    '[0, 0, 0, 0, 0, 0, …]'
     """
     short = reprlib.Repr()
     short.maxstring = short.maxother = 60

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from records.errors import UserError
 from scale.recipe import MethodSettings, UnlearnSettings
-from scale.train import Schedule
+from scale.schedule import Schedule
 from theory import losses
 from theory.objective import Objective, kernels, method, takes, tokens
 

@@ -22,7 +22,9 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
     stage, method, label, beta, seed, protocol, data, model    as above
     history      columns: epoch, lr, loss, forget, retain, drop (mean of log π_ref − log π_θ over the batch, nats),
                  weight (mean gradient weight W), z_ref (KTO, before the clamp); null: not finite
-    stopped      null, or why the run ended early: a loss that was not finite; what came before is kept
+    stopped      null, or why the run ended early: numbers that were not finite; the epochs before are kept, and the
+                 model of the last of them (none where the first did not end)
+    changed      false where not one weight is another than at the start
     moments      list of {step, epoch, scores, forget_quality, log10_forget_quality, ks_statistic, forget_kl, retain_kl
                  (to the reference, nats a token)}, the first before training; null: not finite
     finetuned, retrained         `scores` of these models
@@ -38,6 +40,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from records.errors import UserError
 from records.store import content_hash
 from records.work import Unit
 from scale.bench import Bench
@@ -49,9 +52,9 @@ from scale.processes import Processes
 from scale.protocols import protocol_of
 from scale.recipe import Recipe
 from scale.reference import weights_hash
+from scale.schedule import Schedule, idle
 from scale.stages import evaluate, fit, unlearn
 from scale.tofu import Corpus, Row
-from scale.train import Schedule
 
 __all__ = ["STAGES", "bench_of", "law_units", "stage_of", "units"]
 
@@ -107,6 +110,7 @@ class _Plan:
             folder = Path(located(recipe.model.base)).expanduser()
             self.shared |= {"weights": weights_hash(folder)} if folder.is_dir() else {}
         self.asked = recipe.evaluate.model_dump(mode="json")
+        self.sizes: dict[str, tuple[Schedule, int]] = {}  # schedule and rows of what is trained
 
     def models(self) -> list[Unit]:
         """The models that everything else starts from or is judged by."""
@@ -115,14 +119,18 @@ class _Plan:
         known = (*corpus.asked.real_authors, *corpus.asked.world_facts)
         first = [self._fit("pretrain", known, recipe.pretrain, None)] if recipe.pretrain else []
         kept = (*corpus.retain, *known) if recipe.rehearse else corpus.retain
-        return [
+        found = [
             *first,
             self._fit("finetune", (*kept, *corpus.forget), recipe.finetune, start),
             self._fit("retrain", kept, recipe.retrain or recipe.finetune, start),
         ]
+        self._refuse_idle()
+        return found
 
     def all(self, methods: Sequence[Method]) -> list[Unit]:
         """In an order in which every unit comes after those that it needs."""
+        for method in methods:
+            self.sizes[f"unlearn.methods {method.label}"] = method.schedule, len(self.bench.corpus.forget)
         return [
             *self.models(),
             self._evaluate("finetune"),
@@ -130,7 +138,14 @@ class _Plan:
             *(self._unlearn(method, seed) for seed in self.recipe.unlearn.seeds for method in methods),
         ]
 
+    def _refuse_idle(self) -> None:
+        """UserError naming every stage and method whose schedule would train nothing."""
+        reasons = {name: idle(schedule, rows) for name, (schedule, rows) in self.sizes.items()}
+        if wrong := [f"{name}: {reason}" for name, reason in reasons.items() if reason]:
+            raise UserError("\n".join(wrong))
+
     def _fit(self, stage: str, rows: Sequence[Row], schedule: Schedule, start: str | None) -> Unit:
+        self.sizes[stage] = schedule, len(rows)
         settings = {
             **self.shared,
             "stage": stage,

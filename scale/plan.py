@@ -11,8 +11,8 @@ from scale.corpora import corpus_of
 from scale.models import quiet
 from scale.pretrained import located
 from scale.recipe import Recipe
+from scale.schedule import Schedule
 from scale.tofu import Row
-from scale.train import Schedule
 
 __all__ = ["Estimate", "Stage", "estimate"]
 

@@ -22,7 +22,7 @@ from scale.corpora import DataSettings
 from scale.formats import FORMATS, Tags
 from scale.models import SHAPES, Shape
 from scale.protocols import protocol_of
-from scale.train import Schedule
+from scale.schedule import Epochs, Schedule
 
 __all__ = [
     "EvaluateSettings",
@@ -79,7 +79,7 @@ class MethodSettings(_Settings):
     forget_weight: NotNegative = 1.0
     retain_weight: NotNegative = 1.0
     lr: Positive | None = None
-    epochs: PositiveInt | None = None
+    epochs: Epochs | None = None
 
     @property
     def label(self) -> str:

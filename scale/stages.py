@@ -91,10 +91,8 @@ def _trained(training: Training, stage: str, place: Path, progress: Progress) ->
     for moment in training.run(after=before.values["epoch"] if before else 0):
         history += lines(stage, moment, processes)
         if moment.stopped:
-            raise UserError(
-                f"The stage {stage} diverged: {moment.stopped} The weights of the epochs before are kept in {place}; "
-                "choose a smaller lr."
-            )
+            kept = f" The weights of the epochs before are kept in {place}." if place.is_dir() else ""
+            raise UserError(f"The stage {stage} diverged: {moment.stopped}{kept} Choose a smaller lr.")
         progress(moment.epoch, epochs)
         if moment.ended and moment.epoch < epochs:
             state = Data({}, {"epoch": moment.epoch, "history": history})

@@ -12,55 +12,26 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 
-from records.settings import Positive
+from scale.answers import score_all
+from scale.bits import bits
 from scale.pairing import idk_answer, order, partner
 from scale.processes import Processes
 from scale.prompts import Encoded, collate
+from scale.schedule import Schedule, rate, steps_of
 from scale.scorer import Part, ReferenceStates
 from theory import losses
 from theory.logprobs import Summed
 from theory.objective import Objective, Terms, gradient_weights, tokens
 from theory.retain import KLSums
 
-__all__ = ["Moment", "Reference", "Rows", "Schedule", "Training", "adamw", "likelihood", "rate"]
+__all__ = ["Moment", "Reference", "Rows", "Schedule", "Training", "adamw", "likelihood"]
 
 MakeOptimizer = Callable[[Iterable[torch.nn.Parameter], "Schedule"], torch.optim.Optimizer]
 
 likelihood = Objective(losses.nll, forget_per=tokens)
 """−Σ log π(y|x) / number of answer tokens of the batch: what finetuning and retraining minimise."""
-
-
-class Schedule(BaseModel):
-    """Learning rate, epochs, rows of a batch (a step, over all processes) and of a piece of it (a forward pass).
-
-    The rate climbs linearly from 0 through the first `warmup` epochs and then falls linearly to 0.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    lr: Positive
-    epochs: PositiveInt
-    batch: PositiveInt = 32
-    piece: PositiveInt = 8
-    weight_decay: NonNegativeFloat = Field(0.01, allow_inf_nan=False)
-    warmup: NonNegativeFloat = Field(1.0, allow_inf_nan=False)
-    recompute: bool = Field(False, description="gradient checkpointing: less memory, a third more time")
-
-
-def rate(schedule: Schedule, step: int, steps: int) -> float:
-    """The learning rate of step `step` (from 0), where an epoch has `steps`.
-
-    >>> s = Schedule(lr=1.0, epochs=3)
-    >>> [rate(s, i, 2) for i in range(6)]
-    [0.0, 0.5, 1.0, 0.75, 0.5, 0.25]
-    """
-    warm, whole = schedule.warmup * steps, schedule.epochs * steps
-    if step < warm:
-        return schedule.lr * step / warm
-    return schedule.lr * max(0.0, (whole - step) / max(1.0, whole - warm))
 
 
 @dataclass(frozen=True)
@@ -161,16 +132,27 @@ class Training:
 
     def __post_init__(self) -> None:
         self.objective = _scalable(self.objective)
-        self.steps = math.ceil(len(self.rows.forget) / self.schedule.batch)
+        self.steps = steps_of(self.schedule, len(self.rows.forget))
         made = self.make_optimizer(self.scorer.parameters(), self.schedule)
         self.scorer, self.optimizer = self.processes.accelerator.prepare(self.scorer, made)
+        self._start = self._bits()
+
+    def _bits(self) -> list[int]:
+        return bits(p for p in self.scorer.parameters() if p.requires_grad)
+
+    def changed(self) -> bool:
+        """Is any trained weight another than the one that training began with?"""
+        now = self._bits()
+        elsewhere = not any(now)  # weights that a library keeps in a place of its own: no telling
+        return bool(self.processes.together(torch.tensor(float(elsewhere or now != self._start))) > 0)
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
     def run(self, *, after: int = 0) -> Iterator[Moment]:
         """Train in place from the end of epoch `after` on; yields at each moment to evaluate, then goes on.
 
-        It stops before a step whose loss is not finite, and says so in the last moment that it yields.
+        It stops before a step whose loss is not finite, and after an epoch that leaves a model without finite
+        log-probabilities; the last moment that it yields says so, and is not the end of its epoch.
         """
         done: list[Record] = []
         for epoch in range(after, self.schedule.epochs):
@@ -184,9 +166,18 @@ class Training:
                     said = f"The loss of step {i + 1} of epoch {epoch + 1} is not finite."
                     yield Moment(step + 1, epoch + 1, False, done, said)
                     return
+                if last and not self._finite():
+                    said = f"After epoch {epoch + 1} the log-probabilities of answers are not finite."
+                    yield Moment(step + 1, epoch + 1, False, done, said)
+                    return
                 if last or self.every_step:
                     yield Moment(step + 1, epoch + 1, last, done, None)
                     done = []
+
+    def _finite(self) -> bool:
+        """Are the log-probabilities of the first rows numbers?"""
+        first = self.rows.forget[: self.schedule.piece]
+        return bool(score_all(self.scorer, first, self.pad, self.processes).logp.isfinite().all())
 
     def _batches(self, epoch: int) -> Iterator[_Share]:
         n, size = len(self.rows.forget), self.schedule.batch
@@ -231,7 +222,8 @@ class Training:
         """Put the gradient of the batch's loss into the parameters, piece by piece; what was found on the way."""
         accelerator, world = self.processes.accelerator, self.processes.count
         own = _Share(*(part[self.processes.number :: world] for part in batch))
-        pieces = math.ceil(math.ceil(len(batch.forget) / world) / self.schedule.piece)
+        largest = -(-len(batch.forget) // world)  # rows of a process
+        pieces = -(-largest // self.schedule.piece)
         common = self._common(batch)
         total: dict[str, Tensor] = {}
         accelerator.step, accelerator.gradient_accumulation_steps = 0, pieces

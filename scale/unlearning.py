@@ -69,6 +69,9 @@ class Unlearning:
                 checkpoint.write(
                     place, training.scorer, training.optimizer, self._state(moment.epoch), self.bench.processes
                 )
+        if stopped and self.keep_model:
+            stopped = f"{stopped} {self._back(training)}"
+        self._changed = training.changed()
         self._finish(training, stopped, last)
 
     # --- before the first step ----------------------------------------------------------------------------------
@@ -168,6 +171,12 @@ class Unlearning:
             mine = {k.partition("/")[2]: v for k, v in before.arrays.items() if k.partition("/")[0] == str(i)}
             self.found.append(mine)
 
+    def _back(self, training: Training) -> str:
+        """Put back the weights of the last epoch that ended well, if one has; which model is kept, in words."""
+        found = checkpoint.read(self.folder / CHECKPOINT, training.scorer, training.optimizer, self.bench.processes)
+        self.keep_model = found is not None
+        return f"The model is that of epoch {found.values['epoch']}." if found else "No model is kept."
+
     # --- at the end ---------------------------------------------------------------------------------------------
 
     def _values(self, stopped: str | None, last: Mapping[str, Part] | None) -> dict[str, Any]:
@@ -187,6 +196,7 @@ class Unlearning:
             "model": about_model(self.language_model),
             "history": columns(self.history),
             "stopped": stopped,
+            "changed": self._changed,
             "moments": self.moments,
             **{name: one["scores"] for name, one in known.items()},
             "n": start.n,
