@@ -20,4 +20,6 @@ def score(unlearned: Path, retrained: Path, protocol: str) -> None:
     for log, path in ((own, unlearned), (judge, retrained)):
         for warning in tofu_log.misfits(log, chosen, path):
             sys.stderr.write(f"npo: {warning}\n")
-    sys.stdout.write(json.dumps(tofu_log.score(own, judge, chosen), indent=1) + "\n")
+    for warning in tofu_log.mismatches(unlearned, retrained):
+        sys.stderr.write(f"npo: {warning}\n")
+    sys.stdout.write(json.dumps(tofu_log.score(own, judge, chosen), indent=1, allow_nan=False) + "\n")

@@ -5,7 +5,6 @@ A log is {task: {metric: {index: value}}}. Of its metrics four are needed: `avg_
 `rougeL_recall`.  Source: arXiv:2401.06121, Sec. 2.2.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from records.errors import UserError
-from scale.evaluate import Exam, Part, scores
+from records.json_lines import read_json
+from scale.evaluate import Exam, Part, finite, scores
+from scale.log_columns import METRICS, columns_of
 from scale.metrics import Losses, forget_quality, quality_interval
 from scale.protocols import Protocol
 
-__all__ = ["as_log", "read_log", "score"]
+__all__ = ["as_log", "misfits", "mismatches", "read_log", "score"]
 
 _TASKS = {
     "retain": "eval_log.json",
@@ -26,56 +27,81 @@ _TASKS = {
     "world_facts": "eval_real_world_wo_options.json",
     "forget": "eval_log_forget.json",
 }
-_METRICS = ("avg_gt_loss", "avg_paraphrased_loss", "average_perturb_loss", "rougeL_recall")
 _USUAL = {"retain": (300, 400), "real_authors": (100, 100), "world_facts": (117, 117), "forget": (300, 400)}
 
 
 def read_log(path: Path) -> dict[str, Part]:
-    """Read a log; UserError where the file is absent or broken, or lacks a task, a metric or a question."""
-    try:
-        content = json.loads(path.read_text(encoding="utf8"))
-    except FileNotFoundError:
-        raise UserError(f"There is no file {path}. Name an evaluation log in TOFU's format.") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not JSON ({error}). Write the log again, or name another.") from None
-    return {name: _part(path, content, task) for name, task in _TASKS.items()}
+    """Read a log; UserError where the file is absent or something else, or a number in it can't be one of its kind."""
+    content = _content(path)
+    return {name: _part(columns_of(path, task, content[task])) for name, task in _TASKS.items()}
 
 
-def _part(path: Path, content: Any, task: str) -> Part:
-    found = content.get(task) if isinstance(content, dict) else None
-    if not isinstance(found, dict):
-        raise UserError(f"{path} has no task {task}. An evaluation log of TOFU has {', '.join(_TASKS.values())}.")
-    if missing := [metric for metric in _METRICS if not isinstance(found.get(metric), dict) or not found[metric]]:
-        raise UserError(f"{path}, {task}: no {', '.join(missing)}. Evaluate again with these metrics.")
-    try:
-        indices = sorted(found[_METRICS[0]], key=int)
-    except ValueError:
-        raise UserError(f"{path}, {task}: the keys of {_METRICS[0]} are not numbers. Evaluate again.") from None
-    for metric in _METRICS:
-        if set(found[metric]) != set(indices):
-            raise UserError(
-                f"{path}, {task}: {metric} has {len(found[metric])} questions, {_METRICS[0]} has {len(indices)}, or "
-                "others. Evaluate again, so that every metric has the same questions."
-            )
-    try:
-        columns = [np.array([found[metric][index] for index in indices], dtype=np.float64) for metric in _METRICS]
-    except (TypeError, ValueError):
-        raise UserError(
-            f"{path}, {task}: a loss is not a number, or questions have unequal numbers of perturbed answers. "
-            "Evaluate again."
-        ) from None
+def _content(path: Path) -> dict[str, Any]:
+    """All of a log, with its four tasks."""
+    content = read_json(path, "Name an evaluation log in TOFU's format.")
+    if missing := [task for task in _TASKS.values() if not isinstance(_inside(content, task), dict)]:
+        wanted = f"An evaluation log of TOFU (eval_log_aggregated.json) has {', '.join(_TASKS.values())}."
+        raise UserError(f"{path} has no task {', '.join(missing)}. {_other_kind(content)}{wanted}")
+    return dict(content)
+
+
+def _inside(content: Any, key: str) -> Any:
+    return content.get(key) if isinstance(content, dict) else None
+
+
+def _other_kind(content: Any) -> str:
+    """What the file seems to be instead, as a sentence; empty where there is no telling."""
+    if not isinstance(content, dict):
+        return "It is JSON, but no object. "
+    if {"forget_quality", "model_utility"} & set(content) or any(_inside(x, "agg_value") for x in content.values()):
+        return "It looks like an evaluation of open-unlearning (TOFU_EVAL.json, TOFU_SUMMARY.json). "
+    if set(METRICS) & set(content):
+        return "It looks like the log of one task alone: aggregate all four. "
+    if {"moments", "scores", "texts"} & set(content):
+        return "It looks like the data.json of a run: its log.json lies beside it. "
+    if isinstance(content.get("runs"), dict):
+        return "It looks like the runs.json of npo report: each run has a log.json of its own. "
+    return ""
+
+
+def _part(columns: tuple[np.ndarray, ...]) -> Part:
     answer, paraphrase, perturbed, rouge = columns
-    if (
-        answer.ndim != 1
-        or paraphrase.ndim != 1
-        or perturbed.ndim != 2
-        or not np.isfinite(np.hstack([*columns[:2], rouge])).all()
-    ):
-        raise UserError(
-            f"{path}, {task}: losses must be finite numbers, of perturbed answers a list each. Evaluate again."
-        )
     none = Losses(np.array([]), np.array([]), np.array([]))
     return Part(Losses(answer, paraphrase, perturbed), none, rouge, rouge, np.array([]))
+
+
+def mismatches(unlearned: Path, retrained: Path) -> list[str]:
+    """Warnings where two logs seem to be one, or not of the same questions to forget."""
+    if unlearned.samefile(retrained):
+        return [f"{unlearned} and {retrained} are the same file: it is scored against itself."]
+    logs = [_content(path) for path in (unlearned, retrained)]
+    if logs[0] == logs[1]:
+        return [f"{unlearned} and {retrained} hold the same numbers: a model is scored against itself."]
+    one, other = (log[_TASKS["forget"]] for log in logs)
+    counts = [len(task[METRICS[0]]) for task in (one, other)]
+    if set(one[METRICS[0]]) != set(other[METRICS[0]]):
+        return [
+            f"{unlearned} has {counts[0]} forget questions, {retrained} has {counts[1]}, or of other numbers: are they "
+            "of one forget set? Forget quality compares answers to the same questions."
+        ]
+    truths = [{i: _truth(text) for i, text in _texts(task).items()} for task in (one, other)]
+    apart = sum(truths[0][i] != truths[1][i] for i in set(truths[0]) & set(truths[1]))
+    if 2 * apart > counts[0]:  # a few differ by how a tokenizer writes them
+        return [
+            f"{unlearned} and {retrained} have different true answers to {apart} of {counts[0]} forget questions: they "
+            "are of different forget sets, and their forget quality means nothing."
+        ]
+    return []
+
+
+def _texts(task: Mapping[str, Any]) -> dict[str, Any]:
+    found = task.get("generated_text")
+    return found if isinstance(found, dict) else {}
+
+
+def _truth(text: Any) -> str:
+    """The true answer in [prompt, generated, true answer], without the white space around it."""
+    return str(text[2]).strip() if isinstance(text, list) and len(text) > 2 else ""
 
 
 def as_log(found: Mapping[str, Part], exam: Exam) -> dict[str, Any]:
@@ -109,7 +135,10 @@ def _list(values: np.ndarray) -> list[float | None]:
 
 
 def score(log: Mapping[str, Part], retrained: Mapping[str, Part], protocol: Protocol) -> dict[str, Any]:
-    """Model utility, its nine parts, and forget quality against the log of a retrained model, with its interval."""
+    """Model utility, its nine parts, and forget quality against the log of a retrained model, with its interval.
+
+    None stands where a number is not finite.
+    """
     ratio = protocol.log_truth_ratio
     own, other = ratio(log["forget"].losses), ratio(retrained["forget"].losses)
     quality = forget_quality(own, other)
@@ -117,11 +146,11 @@ def score(log: Mapping[str, Part], retrained: Mapping[str, Part], protocol: Prot
     return {
         "protocol": protocol.name,
         **plain,
-        "forget_quality": quality.p,
-        "log10_forget_quality": quality.log10_p,
+        "forget_quality": finite(quality.p),
+        "log10_forget_quality": finite(quality.log10_p),
         "log10_forget_quality_interval": list(quality_interval(own, other)),
         "log10_floor": quality.log10_floor,
-        "ks_statistic": quality.statistic,
+        "ks_statistic": finite(quality.statistic),
         "n": quality.n,
         "n_retrained": quality.n_retrained,
     }
