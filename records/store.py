@@ -25,6 +25,7 @@ from safetensors import SafetensorError
 
 from records.arrays import read_arrays
 from records.errors import UserError
+from records.json_lines import parse_json
 
 __all__ = [
     "ALONE",
@@ -149,21 +150,16 @@ def load(folder: Path) -> Data:
     remedy = f"If nothing else is in {folder}, delete it and run again what made it."
     try:
         arrays = read_arrays(folder / "data.npz")
-        values = json.loads(path.read_text(encoding="utf8"), parse_constant=_no_number)
+        values = parse_json(path.read_text(encoding="utf8"))
         if not isinstance(values, dict):
             raise ValueError("it is no JSON object")
     except UserError as error:
         raise UserError(f"{error} {remedy}") from None
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror or error}. {remedy}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UserError(f"{path} is damaged: {error}. {remedy}") from None
     return Data(arrays, values)
-
-
-def _no_number(word: str) -> None:
-    """What `write_json` never writes."""
-    raise ValueError(f"it holds {word}")
 
 
 def manifest(folder: Path) -> dict[str, Any]:
