@@ -73,7 +73,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "an answer's loss is a list": (put(ANSWER, [1.0]), "a number was expected"),
     "no list of perturbed losses": (put(PERTURBED, 1.0), "a list of losses was expected, got 1.0"),
     "no perturbed losses": (put(PERTURBED, []), "no perturbed answers"),
-    "no perturbed losses at all": (lambda task: task.update({PERTURBED: dict.fromkeys("012", [])}), "no perturbed"),
+    "no perturbed losses at all": (lambda task: task.update({PERTURBED: {key: [] for key in "012"}}), "no perturbed"),
     "unequal numbers of perturbed losses": (put(PERTURBED, [1.0]), "question 1 has 1 perturbed answers, question 0"),
     "lists in lists": (put(PERTURBED, [[1.0], [2.0]]), "a number was expected"),
     "a question is missing": (lambda task: task[ROUGE].pop("1"), "has 2 questions"),
