@@ -1,7 +1,7 @@
 """npo forget: one's own rows out of any model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Asked)
     processes = Processes(_one_of("device", asked.device), _one_of("dtype", asked.dtype))
     kept = read_own(retain) if retain else ()
     unit = unit_of(settings, method_of(asked, bool(kept)), read_own(rows), kept, processes)
+    reads = (rows, Path(model).expanduser(), *([retain] if retain else []))
+    unit = replace(unit, reads=tuple(path for path in reads if path.exists()))
     run_units([unit], out, "forget", None, crew=processes, quiet=not processes.first)
     if processes.first:
         show(load(out / "forget").values, out / "forget")

@@ -21,6 +21,7 @@ from figures.logistic_fronts import areas
 from npo.display import progress_bars
 from npo.methods import objectives_of
 from records.errors import UserError
+from records.outputs import check_outputs, publish
 from records.store import Data, save, writable
 from synthetic.gaussians import draw
 from synthetic.logistic import Trajectory, evaluated, unlearn_together
@@ -60,6 +61,7 @@ class Cell:
 def search(grid: Grid, *, out: Path) -> None:
     """Run the grid, all its runs on one seed together; save it, draw it, print the best of each method."""
     cells = _cells(grid)
+    check_outputs(out, ("data.npz", "data.json", "grid.png", "grid.svg"))
     writable(out)
     torch.set_num_threads(1)
     found: dict[str, list[Trajectory]] = {label: [] for label in cells}
@@ -77,10 +79,14 @@ def search(grid: Grid, *, out: Path) -> None:
         table.setdefault(name, []).append(_judged(lr, beta, found[label]))
     rows = {name: [asdict(cell) for cell in row] for name, row in table.items()}
     images = {name: _image(row, grid) for name, row in table.items()}
-    save(out, Data(images, asdict(grid) | {"cells": rows}))
     paper = {row.method: (row.lr, row.beta) for row in table_1(grid.alpha) if not row.ours}
     figure = logistic_grid.draw(images, np.array(grid.lrs), np.array(grid.betas), paper)
-    save_figure(figure, out, "grid")
+
+    def write(place: Path) -> None:
+        save(place, Data(images, asdict(grid) | {"cells": rows}))
+        save_figure(figure, place, "grid")
+
+    publish(out, write)
     _print(table, grid, paper)
     Console().print(f"{out / 'grid.png'}, and all cells in data.json beside it", highlight=False)
 

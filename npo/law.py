@@ -1,6 +1,7 @@
 """npo law: the intrinsic-time law on the finetuned model of a recipe, rung by rung."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,13 @@ from figures.canvas import save as save_figure
 from npo.llm import Choices, read, with_needs
 from npo.running import run_units
 from npo.runs import write_law
+from records.outputs import check_outputs, publish
 from records.store import Data, load, manifest, writable
 from theory.intrinsic_time import curve, time_on_curve
 
 __all__ = ["distances", "law"]
+
+PICTURE = "figures/llm_ladder"
 
 
 def law(choices: Choices, out: Path | None) -> None:
@@ -25,15 +29,22 @@ def law(choices: Choices, out: Path | None) -> None:
     from scale.processes import Processes
 
     folder = out or choices.out
+    check_outputs(folder, ("law.json", f"{PICTURE}.png", f"{PICTURE}.svg"))
     everything = law_units(recipe, Processes(recipe.device, recipe.precision))
     chosen = [unit.name for unit in everything if unit.name.startswith("law/")]
     run_units(with_needs(everything, set(chosen)), folder, choices.name, None)
     results = {name: load(folder / name) for name in chosen}
     console = Console()
     console.print(_table({folder / name: data for name, data in results.items()}))
-    write_law(folder / "law.json", results)
-    paths = save_figure(llm_ladder.draw(results), writable(folder / "figures"), "llm_ladder")
-    console.print(str(paths[-1]), markup=False, highlight=False, soft_wrap=True)
+    publish(folder, partial(_write, results=results))
+    console.print(str(folder / f"{PICTURE}.png"), markup=False, highlight=False, soft_wrap=True)
+
+
+def _write(place: Path, results: Mapping[str, Data]) -> None:
+    """law.json and the picture."""
+    write_law(place / "law.json", results)
+    picture = place / PICTURE
+    save_figure(llm_ladder.draw(results), writable(picture.parent), picture.name)
 
 
 def distances(data: Data) -> dict[str, float]:

@@ -10,7 +10,9 @@ from rich.console import Console
 from npo.methods import objectives_of
 from npo.running import run_units
 from records.errors import UserError
-from records.store import load, writable
+from records.outputs import publish
+from records.ownership import is_piece
+from records.store import content_hash, load
 from records.work import Unit
 from theory.objective import Objective
 
@@ -66,8 +68,24 @@ class Choices:
 
     @property
     def out(self) -> Path:
-        """Where results go if nothing else is said."""
-        return Path("out") / Path(self.name).with_suffix("").name if "." in self.name else Path("out") / self.name
+        """Where results go if nothing else is said: another folder for every shipped recipe and every file.
+
+        A file's is named by its path below the working directory; one that lies elsewhere, or is called like a shipped
+        recipe, has a hash of its whole path in it.
+        """
+        from scale.recipe_file import shipped
+
+        if self.name in shipped():
+            return Path("out") / self.name
+        path = Path(self.name).expanduser().resolve()
+        name = path.with_suffix("") if path.suffix == ".yaml" else path
+        try:
+            below = name.relative_to(Path.cwd())
+        except ValueError:
+            below = Path(f"{name.name}-{content_hash(str(path))[:6]}")
+        if below.as_posix() in shipped():
+            below = below.with_name(f"{below.name}-{content_hash(str(path))[:6]}")
+        return Path("out") / below
 
 
 def read(choices: Choices) -> "Recipe":
@@ -133,16 +151,31 @@ def summarise(folder: Path, units: Sequence[Unit]) -> None:
 def evaluate_one(choices: Choices, model: str, out: Path | None) -> None:
     """Examine any model with a recipe's data, format and protocol."""
     recipe = read(choices)
-    from scale.pipeline import bench_of
+    from scale.pipeline import evaluation_of
     from scale.processes import Processes
-    from scale.stages import evaluate_model
 
-    folder = writable(out or choices.out / "evaluate" / Path(model).name)
-    bench = bench_of(recipe, Processes(recipe.device, recipe.precision))
-    evaluate_model(folder, model, bench, model)
+    processes = Processes(recipe.device, recipe.precision)
+    folder = out or choices.out / "evaluate" / evaluated_as(model)
+    unit = evaluation_of(recipe, processes, model, folder.name)
+    run_units([unit], folder.parent, "evaluate", None, crew=processes, quiet=not processes.first)
+    if not processes.first:
+        return
     for key, value in load(folder).values["scores"].items():
         Console().print(f"{key}: {'—' if value is None else f'{value:.4g}'}", highlight=False)
     Console().print(f"{folder / 'log.json'}: for npo score", markup=False, highlight=False, soft_wrap=True)
+
+
+def evaluated_as(model: str) -> str:
+    """The name of a model's examination: a folder's last two names, and six letters of a hash of its whole path.
+
+    >>> evaluated_as("owner/name")
+    'owner-name'
+    """
+    path = Path(model).expanduser()
+    if not path.exists():
+        return model.replace("/", "-")
+    whole = path.resolve()
+    return "-".join([*whole.parts[-2:], content_hash(str(whole))[:6]]).lstrip("/")
 
 
 def report(folders: Sequence[Path], out: Path | None) -> None:
@@ -151,7 +184,13 @@ def report(folders: Sequence[Path], out: Path | None) -> None:
     from npo.runs import find_runs
 
     runs = find_runs(folders)
-    place = writable(out or folders[0] / "report")
+    place = out or (_beside(folders[0]) if is_piece(folders[0]) else folders[0] / "report")
     command = " ".join(["npo report", *(folder.name for folder in folders)])
-    page = write_runs(place, runs, command)
-    Console().print(str(page), markup=False, highlight=False, soft_wrap=True)
+    publish(place, lambda draft: write_runs(draft, runs, command))
+    Console().print(str(place / "report.html"), markup=False, highlight=False, soft_wrap=True)
+
+
+def _beside(run: Path) -> Path:
+    """The report about a single run, which itself stays as it is: beside `unlearn/`."""
+    whole = run.resolve()
+    return whole.parent.parent / f"report-{whole.name}"

@@ -16,6 +16,7 @@ from figures.logistic_fronts import areas
 from npo.display import progress_bars
 from npo.logistic_choices import Choices, Data, Runs, check, problems, runs_of
 from npo.logistic_rooms import binary, many_classes
+from records.outputs import check_outputs, publish
 from records.store import environment, writable
 from synthetic.logistic import Trajectory, save_trajectories
 from synthetic.problem import FIT_STEPS
@@ -33,19 +34,28 @@ def run(data: Data, choices: Choices, *, quick: bool, out: Path) -> None:
     runs = runs_of(choices, data.alpha)
     room = binary(data, choices) if data.classes == 2 else many_classes(data, choices)
     samples = list(problems(data))
-    folders = {label: writable(out / label) for label, _ in samples}
+    names = [f"{label}/data.{kind}" for label, _ in samples for kind in ("npz", "json")]
+    reads = [data.file] if data.file else []
+    check_outputs(out, [*names, "distances.png", "distances.svg"], reads)
+    writable(out)
     torch.set_num_threads(1)  # 200 rows are too few for a second thread to be of use
-    found = []
+    found, provenance = [], {}
     with progress_bars() as bar:
         for label, arrays in samples:
             fit_steps = QUICK_FIT if quick else FIT_STEPS
             problem = room.fit(arrays, fit_steps, bar(f"{label}: π_ref and π_retr"))
             paths = room.unlearn(problem, runs, bar(f"{label}: unlearning"))
-            save_trajectories(folders[label], paths, _provenance(data, choices, runs, label, fit_steps))
+            provenance[label] = _provenance(data, choices, runs, label, fit_steps)
             found.append(paths)
     title = "one problem from a file" if data.file else f"α = {data.alpha:g}, {len(found)} seed(s)"
     arrays_of = [{f"{n}.{k}": x for n, p in paths.items() for k, x in p.arrays().items()} for paths in found]
-    save_figure(logistic_runs.draw(arrays_of, title), writable(out), "distances")
+
+    def write(place: Path) -> None:
+        for (label, about), paths in zip(provenance.items(), found, strict=True):
+            save_trajectories(writable(place / label), paths, about)
+        save_figure(logistic_runs.draw(arrays_of, title), place, "distances")
+
+    publish(out, write, reads)
     _print(found, choices.steps, title)
     Console().print(f"{out / 'distances.png'}, and the trajectories of each seed beside it", highlight=False)
 

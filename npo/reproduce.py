@@ -13,8 +13,9 @@ from rich.console import Console
 from npo.claims import CLAIMS, enter
 from npo.claims.smollm2 import recorded
 from npo.report import write_report
-from npo.running import draw_plates, ledger, ledger_markdown, run_units
+from npo.running import PAGES, draw_plates, ledger, ledger_markdown, run_units
 from records.errors import UserError
+from records.outputs import check_outputs, publish
 from records.settings import override, parse_words
 from records.store import Data, environment, load, manifest, save, writable, write_json, write_text
 from records.work import Progress, Run, Unit
@@ -119,6 +120,7 @@ def reproduce(
     steps = [step for step in STEPS if step in only] if only else list(STEPS)
     units = units_of(steps, quick=quick, data=data, settings=parse_words(settings), full=full)
     folder = writable(out or Path("out") / "-".join(filter(None, ("reproduce", size))))
+    check_outputs(folder, PAGES)
     console = Console()
     worth_all = ("llm/", "transformer/") if full else ("llm/",) if not quick else ()
     whole = torch.get_num_threads()
@@ -128,13 +130,16 @@ def reproduce(
     seconds = {unit.name: float(manifest(folder / unit.name)["seconds"]) for unit in units}
     words = {step: _words(step, settings, data=data, size=size) for step in STEPS}
     entries = [enter(claim, results, seconds, words) for claim in CLAIMS]
-    write_json(folder / "claims.json", entries)
-    write_text(folder / "claims.md", ledger_markdown(entries))
-    plates = draw_plates(results, folder)
     command = " ".join(["npo reproduce", *(f"--only {s}" for s in only), *([f"--{size}"] if size else []), *settings])
     facts = {"steps": steps, "quick": quick, "command": command, "environment": environment()}
     facts |= {"seconds": sum(seconds.values())}
-    write_report(folder, entries, plates, results, facts)
+
+    def write(place: Path) -> None:
+        write_json(place / "claims.json", entries)
+        write_text(place / "claims.md", ledger_markdown(entries))
+        write_report(place, entries, draw_plates(results, place), results, facts)
+
+    publish(folder, write)
     console.print(ledger(entries))
     took = f"{time.time() - started:.0f} s for this call, {sum(seconds.values()):.0f} s of work in all"
     console.print(f"{folder / 'report.html'}: {took}", markup=False, highlight=False, soft_wrap=True)

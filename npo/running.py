@@ -16,7 +16,15 @@ from npo.gallery import GALLERY, Plate
 from records.store import ALONE, Crew, writable
 from records.work import Progress, Unit, run_missing
 
-__all__ = ["draw_plates", "ledger", "ledger_markdown", "run_units"]
+__all__ = ["PAGES", "draw_plates", "ledger", "ledger_markdown", "run_units"]
+
+PAGES = (
+    "claims.json",
+    "claims.md",
+    "report.html",
+    *(f"figures/{plate.name}.{kind}" for plate in GALLERY for kind in ("svg", "png")),
+)
+"""What the main job may write beside the units of work."""
 
 
 def run_units(

@@ -10,10 +10,12 @@ import torch
 from rich.console import Console
 
 from npo.claims import CLAIMS, enter
+from npo.gallery import Plate
 from npo.methods import objectives_of
-from npo.running import draw_plates, ledger, ledger_markdown, run_units
+from npo.running import PAGES, draw_plates, ledger, ledger_markdown, run_units
 from npo.transformer_tables import endings, tables
 from records.errors import UserError
+from records.outputs import check_outputs, publish
 from records.settings import override
 from records.store import content_hash, load, manifest, writable, write_json, write_text
 from synthetic.transformer_methods import BETA, BOUNDED, Setting
@@ -58,6 +60,7 @@ def run(choices: Choices, *, quick: bool, out: Path) -> None:
     preset = _preset(choices, quick)
     todo = units(preset, parts, _own(choices.own))
     folder = writable(out)
+    check_outputs(folder, PAGES)
     threads = 1 if quick else torch.get_num_threads()
     run_units(todo, folder, "transformer", threads_of=lambda unit: threads)
     results = {unit.name: load(folder / unit.name) for unit in todo}
@@ -67,9 +70,14 @@ def run(choices: Choices, *, quick: bool, out: Path) -> None:
         for claim in CLAIMS
         if all(any(fnmatch(name, pattern) for name in results) for pattern in claim.units)
     ]
-    write_json(folder / "claims.json", entries)
-    write_text(folder / "claims.md", ledger_markdown(entries))
-    plates = draw_plates(results, folder)
+    plates: list[Plate] = []
+
+    def write(place: Path) -> None:
+        write_json(place / "claims.json", entries)
+        write_text(place / "claims.md", ledger_markdown(entries))
+        plates.extend(draw_plates(results, place))
+
+    publish(folder, write)
     console = Console()
     for table in tables(results):
         console.print(table)

@@ -9,6 +9,7 @@ and a change of those does not.
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -16,16 +17,31 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from safetensors import SafetensorError
 
 from records.arrays import read_arrays
 from records.errors import UserError
+from records.files import opened, write_json, write_text
 from records.json_lines import parse_json
+from records.ownership import (
+    MANIFEST,
+    MARK,
+    check_inputs,
+    check_replaceable,
+    foreign,
+    is_piece,
+    listed,
+    manifest,
+    names,
+    remove,
+    verify,
+)
 
 __all__ = [
     "ALONE",
@@ -37,13 +53,15 @@ __all__ = [
     "finished",
     "load",
     "locked",
+    "manifest",
     "save",
     "source_hash",
     "writable",
     "write_json",
+    "write_text",
 ]
 
-MANIFEST, LOCKS, CHECKPOINT = "manifest.json", ".locks", "checkpoint"
+LOCKS, CHECKPOINT = ".locks", "checkpoint"
 
 
 @dataclass(frozen=True)
@@ -74,7 +92,10 @@ def source_hash(packages: Iterable[str]) -> str:
 
 
 def writable(folder: Path) -> Path:
-    """The folder, made if needed; UserError where it can't be written to."""
+    """The folder, made if needed; UserError where it can't be written to, or is a piece of work or inside one."""
+    for above in (folder, *folder.parents):
+        if is_piece(above):
+            raise UserError(f"{folder}: {above} is a finished piece of work, and stays as it is. Choose another --out.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -112,40 +133,15 @@ def locked(folder: Path, name: str) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _whole(path: Path, mode: str, encoding: str | None = None) -> Iterator[IO[Any]]:
-    """A temporary file beside `path`, renamed to it once it is written and closed."""
-    file = tempfile.NamedTemporaryFile(mode, dir=path.parent, prefix=".", delete=False, encoding=encoding)  # noqa: SIM115
-    try:
-        with file:
-            yield file
-        Path(file.name).chmod(0o644)
-        os.replace(file.name, path)
-    except BaseException:
-        Path(file.name).unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that the file is either the old one or the new one, whatever happens on the way."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text atomically: a temporary file beside it, then a rename."""
-    with _whole(path, "w", "utf8") as file:
-        file.write(text)
-
-
 def save(folder: Path, data: Data) -> None:
     """Save arrays as data.npz and values as data.json, each file whole or not at all."""
-    with _whole(folder / "data.npz", "wb") as file:
+    with opened(folder / "data.npz", "wb") as file:
         np.savez_compressed(file, allow_pickle=False, **data.arrays)
     write_json(folder / "data.json", dict(data.values))
 
 
 def load(folder: Path) -> Data:
-    """What `save` saved; nothing is unpickled. UserError where it is absent or damaged."""
+    """What `save` saved; nothing is unpickled. UserError where it is absent, damaged, or not what was written."""
     path = folder / "data.json"
     remedy = f"If nothing else is in {folder}, delete it and run again what made it."
     try:
@@ -159,28 +155,22 @@ def load(folder: Path) -> Data:
         raise UserError(f"{path} can't be read: {error.strerror or error}. {remedy}") from None
     except ValueError as error:
         raise UserError(f"{path} is damaged: {error}. {remedy}") from None
+    for name in ("data.npz", "data.json"):
+        verify(folder / name)
     return Data(arrays, values)
 
 
-def manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a finished piece of work: key, settings, seconds, environment, files with their bytes."""
-    found: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf8"))
-    return found
-
-
 def finished(folder: Path, key: str) -> bool:
-    """Is this piece of work there, with all its files, and made from the inputs that `key` hashes?"""
+    """Is this piece of work there, with all its files, and made from the inputs that `key` hashes?
+
+    Files are compared by their names and sizes; whoever reads them compares the hashes too (`records.ownership`).
+    """
     try:
         found = manifest(folder)
-        return bool(found["key"] == key and found["files"] == _files(folder))
-    except (OSError, ValueError, KeyError, TypeError):
+        sizes = {name: facts["bytes"] for name, facts in found["files"].items()}
+        return bool(found["key"] == key and sizes == {name: (folder / name).stat().st_size for name in names(folder)})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
-
-
-def _files(folder: Path) -> dict[str, int]:
-    """The bytes of every file below `folder`, the manifest aside; hidden files are not ours."""
-    found = (p for p in sorted(folder.rglob("*")) if p.is_file() and not p.name.startswith("."))
-    return {p.relative_to(folder).as_posix(): p.stat().st_size for p in found if p != folder / MANIFEST}
 
 
 class Crew(Protocol):
@@ -214,32 +204,37 @@ ALONE: Crew = Alone()
 
 
 def finish(
-    folder: Path, key: str, settings: Mapping[str, Any], build: Callable[[Path], None], crew: Crew = ALONE
+    folder: Path,
+    key: str,
+    settings: Mapping[str, Any],
+    build: Callable[[Path], None],
+    crew: Crew = ALONE,
+    reads: Iterable[Path] = (),
 ) -> None:
     """Build a piece of work into `folder`, replacing a stale one; until the last moment nothing is there.
 
     It is built in a hidden folder beside it that is named after the key. What `build` puts into its `checkpoint/`
     there outlives a failure or a kill, and the next try with the same key finds it; all else is thrown away.
-    UserError where the disk is full or the folder can't be written to.
+    UserError where something in the way is not npo's own or is one of the inputs (`reads`), where the disk is full or
+    the folder can't be written to.
     """
     work = folder.parent / f".{folder.name}.{key}"
+    check_replaceable(folder)
+    check_inputs(folder, reads)
     try:
         try:
             if crew.first:
-                work.mkdir(parents=True, exist_ok=True)
-                for left in folder.parent.glob(f".{folder.name}.*"):
-                    _clear(left, checkpoint_too=left != work)  # of a killed run
-                work.mkdir(exist_ok=True)
+                _clear_left(folder, work)
             crew.wait()
-            _build(work, key, settings, build, crew)
+            if not crew.agreed(partial(finished, work, key)):  # else a kill came between the last two steps
+                _build(work, key, settings, build, crew)
             if crew.first:
-                if folder.exists():
-                    shutil.rmtree(folder)
+                remove(folder)
                 os.replace(work, folder)
             crew.wait()
         except BaseException:
-            if crew.first and work.is_dir():
-                _clear(work, checkpoint_too=False)
+            if crew.first and (work / MARK).is_file():
+                _empty(work, checkpoint_too=False)
             raise
     except (OSError, SafetensorError) as error:
         if isinstance(error, SafetensorError) and "os error" not in str(error):
@@ -251,25 +246,44 @@ def finish(
         ) from error
 
 
-def _clear(work: Path, *, checkpoint_too: bool) -> None:
-    """Empty a folder of unfinished work, and take it away where no checkpoint stays in it."""
+def _clear_left(folder: Path, work: Path) -> None:
+    """Take away what killed runs left of this piece of work: all but the checkpoints of the same key."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    form = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-z]+")
+    for name in os.listdir(folder.parent):
+        left = folder.parent / name
+        if not form.fullmatch(name):
+            continue
+        if (left / MARK).is_file():
+            _empty(left, checkpoint_too=left != work)
+        elif left != work and (left / MANIFEST).is_file() and not foreign(left):
+            remove(left)  # whole, but its place was never taken
+    check_replaceable(work)
+    work.mkdir(exist_ok=True)
+
+
+def _empty(work: Path, *, checkpoint_too: bool) -> None:
+    """Empty a folder of unfinished work, and take it away where no checkpoint stays in it; its mark goes last."""
     for path in work.iterdir():
-        if checkpoint_too or not path.name.startswith(CHECKPOINT):
+        if path.name != MARK and (checkpoint_too or not path.name.startswith(CHECKPOINT)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if not any(work.iterdir()):
+    if {path.name for path in work.iterdir()} <= {MARK}:
+        (work / MARK).unlink(missing_ok=True)
         work.rmdir()
 
 
 def _build(work: Path, key: str, settings: Mapping[str, Any], build: Callable[[Path], None], crew: Crew) -> None:
     started = time.time()
+    if crew.first:
+        (work / MARK).touch()
     build(work)
     crew.wait()
     if crew.first:
         for left in work.glob(f"{CHECKPOINT}*"):
             shutil.rmtree(left)
         facts = {"key": key, "settings": dict(settings), "seconds": round(time.time() - started, 2)}
-        write_json(work / MANIFEST, {**facts, "environment": environment(), "files": _files(work)})
-        work.chmod(0o755)
+        write_json(work / MANIFEST, {**facts, "environment": environment(), "files": listed(work)})
+        (work / MARK).unlink()
 
 
 def environment() -> dict[str, str]:

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from records.errors import UserError
+from records.ownership import check_inputs, check_replaceable
 from records.store import ALONE, Crew, content_hash, finish, finished, locked, source_hash, writable
 
 __all__ = ["Progress", "Run", "Unit", "keys", "run_missing", "silent"]
@@ -30,7 +32,8 @@ class Unit:
     """One piece of work of a run; its folder is `<run folder>/<name>`.
 
     `run` writes its files into that folder and reads the folders of the units it `needs`. `settings` and the source of
-    `packages` are all that the result depends on beside these.
+    `packages` are all that the result depends on beside these. `reads` are the user's own files and folders that go in:
+    no folder that holds one of them is ever replaced.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Unit:
     packages: tuple[str, ...]
     run: Run
     needs: tuple[str, ...] = field(default=())
+    reads: tuple[Path, ...] = field(default=())
 
 
 def keys(units: Sequence[Unit]) -> dict[str, str]:
@@ -63,10 +67,13 @@ def run_missing(
 ) -> None:
     """Run the units that are missing or stale, in order; `started(unit, cached)` is told of each.
 
-    Every process of a crew calls it. UserError where another run is at work on one of them in `out`.
+    Every process of a crew calls it. UserError where another run is at work on one of them in `out`, and, before
+    anything runs, where a folder in the way is not npo's own or holds an input.
     """
     writable(out)
-    for unit, key in zip(units, keys(units).values(), strict=True):
+    by_name = keys(units)
+    _check(units, by_name, out)
+    for unit, key in zip(units, by_name.values(), strict=True):
         there = partial(finished, out / unit.name, key)
         cached = crew.agreed(there)
         progress = started(unit, cached)
@@ -74,7 +81,21 @@ def run_missing(
             with locked(out, unit.name) if crew.first else nullcontext():
                 if not crew.agreed(there):  # another run may just have finished it
                     inputs = {name: out / name for name in unit.needs}
-                    finish(
-                        out / unit.name, key, unit.settings, partial(unit.run, inputs=inputs, progress=progress), crew
-                    )
+                    build = partial(unit.run, inputs=inputs, progress=progress)
+                    finish(out / unit.name, key, unit.settings, build, crew, unit.reads)
         progress(1, 1)
+
+
+def _check(units: Sequence[Unit], by_name: Mapping[str, str], out: Path) -> None:
+    """UserError with every folder that would have to be replaced and must not be."""
+    reads = [path for unit in units for path in unit.reads]
+    wrong = []
+    for unit in units:
+        if not finished(out / unit.name, by_name[unit.name]):
+            try:
+                check_replaceable(out / unit.name)
+                check_inputs(out / unit.name, reads)
+            except UserError as error:
+                wrong.append(str(error))
+    if wrong:
+        raise UserError("\n".join(wrong))

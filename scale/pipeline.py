@@ -34,7 +34,7 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
     arrays                       as above, with moments along a first axis; NaN where no answers were generated
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,7 @@ from typing import Any
 
 from records.errors import UserError
 from records.store import content_hash
-from records.work import Unit
+from records.work import Progress, Unit
 from scale.bench import Bench
 from scale.corpora import corpus_of
 from scale.law import law, name_of
@@ -53,10 +53,10 @@ from scale.protocols import protocol_of
 from scale.recipe import Recipe
 from scale.reference import weights_hash
 from scale.schedule import Schedule, idle
-from scale.stages import evaluate, fit, unlearn
+from scale.stages import evaluate, evaluate_model, fit, unlearn
 from scale.tofu import Corpus, Row
 
-__all__ = ["STAGES", "bench_of", "law_units", "stage_of", "units"]
+__all__ = ["STAGES", "bench_of", "evaluation_of", "law_units", "stage_of", "units"]
 
 PACKAGES = ("theory", "scale", "records")
 STAGES = ("pretrain", "finetune", "retrain", "evaluate", "unlearn")
@@ -92,8 +92,24 @@ def law_units(recipe: Recipe, processes: Processes) -> list[Unit]:
         for beta in (0.0, *ladder.betas):
             run = partial(law, bench=bench, finetuned="finetune", settings=ladder, rung=rung, beta=beta)
             settings = {**plan.shared, "law": ladder.model_dump(mode="json"), "rung": rung, "beta": beta}
-            found.append(Unit(f"law/{rung}-{name_of(beta)}", settings, PACKAGES, run, needs=("finetune",)))
+            found.append(
+                Unit(f"law/{rung}-{name_of(beta)}", settings, PACKAGES, run, needs=("finetune",), reads=plan.reads)
+            )
     return [*plan.models(), *found]
+
+
+def evaluation_of(recipe: Recipe, processes: Processes, model: str, name: str) -> Unit:
+    """The unit that examines any model with a recipe's data, format and protocol."""
+    plan = _Plan(recipe, bench_of(recipe, processes), "")
+    folder = Path(located(model)).expanduser()
+    weights = weights_hash(folder) if folder.is_dir() else model
+
+    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
+        del inputs, progress
+        evaluate_model(folder, model, plan.bench, model)
+
+    settings = {**plan.shared, "asked": plan.asked, "model_of": model, "weights_of": weights}
+    return Unit(name, settings, PACKAGES, run, reads=(folder, *plan.reads))
 
 
 class _Plan:
@@ -111,6 +127,8 @@ class _Plan:
             self.shared |= {"weights": weights_hash(folder)} if folder.is_dir() else {}
         self.asked = recipe.evaluate.model_dump(mode="json")
         self.sizes: dict[str, tuple[Schedule, int]] = {}  # schedule and rows of what is trained
+        named = (recipe.model.base, recipe.data.source, *(m.name.rpartition(":")[0] for m in recipe.unlearn.methods))
+        self.reads = tuple(path for path in (Path(name).expanduser() for name in named if name) if path.exists())
 
     def models(self) -> list[Unit]:
         """The models that everything else starts from or is judged by."""
@@ -163,12 +181,19 @@ class _Plan:
             seed=self.recipe.seed,
             settings=settings,
         )
-        return Unit(self.prefix + stage, settings, PACKAGES, run, needs=(start,) if start else ())
+        return Unit(self.prefix + stage, settings, PACKAGES, run, needs=(start,) if start else (), reads=self.reads)
 
     def _evaluate(self, stage: str) -> Unit:
         of = self.prefix + stage
         run = partial(evaluate, bench=self.bench, of=of)
-        return Unit(f"{self.prefix}evaluate/{stage}", {**self.shared, "asked": self.asked}, PACKAGES, run, needs=(of,))
+        return Unit(
+            f"{self.prefix}evaluate/{stage}",
+            {**self.shared, "asked": self.asked},
+            PACKAGES,
+            run,
+            needs=(of,),
+            reads=self.reads,
+        )
 
     def _unlearn(self, method: Method, seed: int) -> Unit:
         chosen = self.recipe.unlearn
@@ -197,7 +222,7 @@ class _Plan:
             judged_by=judged_by,
         )
         name = f"{self.prefix}unlearn/{method.label}-s{seed}"
-        return Unit(name, settings, PACKAGES, run, needs=(finetuned, *judged_by))
+        return Unit(name, settings, PACKAGES, run, needs=(finetuned, *judged_by), reads=self.reads)
 
 
 def _source(name: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from records.errors import UserError
-from records.store import write_json
+from records.store import content_hash, finish, writable, write_json
 
 __all__ = ["KNOWN", "PROVENANCE", "Known", "get", "located", "place"]
 
@@ -93,29 +93,29 @@ def _known(name: str) -> Known:
 
 
 def _provenance(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / PROVENANCE).read_text(encoding="utf8"))
-    return found
+    try:
+        found: dict[str, Any] = json.loads((folder / PROVENANCE).read_text(encoding="utf8"))
+        return {key: found[key] for key in ("source", "licence")} | found
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"{folder / PROVENANCE} is damaged ({type(error).__name__}: {error}). Move the folder {folder} away, and "
+            "get the model again."
+        ) from None
 
 
 def _whole(folder: Path, known: Known, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
     """Build beside the folder, rename into it; a failure leaves nothing behind."""
-    draft = folder.with_name(f".{folder.name}.draft")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(folder.parent).free < known.disk:
-            raise UserError(
-                f"{folder.parent} has less than {known.disk >> 20} MiB free, which the model takes. Make room, or "
-                "choose another place with --out."
-            )
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir()
+
+    def written(draft: Path) -> None:
         write_json(draft / PROVENANCE, build(draft))
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.rename(folder)
-    except OSError as error:
-        raise UserError(f"Can't write {folder}: {error.strerror or error}. Make room, or choose --out.") from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+
+    folder = writable(folder.parent) / folder.name
+    if shutil.disk_usage(folder.parent).free < known.disk:
+        raise UserError(
+            f"{folder.parent} has less than {known.disk >> 20} MiB free, which the model takes. Make room, or "
+            "choose another place with --out."
+        )
+    finish(folder, content_hash(known), {"model": known.hub}, written)
     return _provenance(folder)
 
 

@@ -6,17 +6,17 @@ that they depend on: the model's weights, the token ids (and with them tokenizer
 """
 
 import hashlib
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from records.errors import UserError
+from records.files import draft_of
 from records.store import content_hash
 from scale.answers import States, score_all, states_of
 from scale.processes import Processes
@@ -103,12 +103,31 @@ class Cache(NamedTuple):
             source.processes.wait()
             return found
         try:
-            return load_file(path)
-        except SafetensorError as error:
+            return _read(path)
+        except (OSError, ValueError, SafetensorError) as error:
             raise UserError(f"{path} is damaged ({error}). Delete it; it will be computed again.") from None
 
     def _write(self, path: Path, found: dict[str, Tensor]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{os.getpid()}-{path.name}")  # jobs side by side may write the same
-        save_file({name: tensor.contiguous() for name, tensor in found.items()}, draft)
-        draft.replace(path)
+        whole = {name: tensor.contiguous() for name, tensor in found.items()}
+        with draft_of(path) as draft:  # jobs side by side may write the same
+            save_file(whole, draft, metadata={"sha256": _hash(whole)})
+
+
+def _hash(tensors: Mapping[str, Tensor]) -> str:
+    """Of names, types, shapes and every byte of some tensors."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """What `Cache` wrote; ValueError where a byte of it has changed."""
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata() or {}
+    found = load_file(path)
+    if metadata.get("sha256") != _hash(found):
+        raise ValueError("it is not what was written")
+    return found

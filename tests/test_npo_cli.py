@@ -99,7 +99,7 @@ MISTAKES = {
     ),
     "a file where a seed's folder should be": (
         ["synthetic", "logistic", "--method", "GA", "--out", "{tmp}/taken"],
-        "Can't write to the folder {tmp}/taken/1000",
+        "{tmp}/taken holds 1000, which would be replaced, and npo did not write it",
     ),
     "no such loss file": (["synthetic", "logistic", "--method", "x.py:f"], "there is no file x.py"),
     "no such retain term": (["synthetic", "logistic", "--method", "x.py:f+zz"], "+zz is no retain term"),
