@@ -1,7 +1,7 @@
 """How a question is put to a model: the text around it, and what ends an answer.
 
 A format is a value with two kinds. `Tags` writes fixed text around the question; `Chat` asks the tokenizer for its own
-chat template. Either gives the text before the answer and the id of the one token that ends an answer.
+chat template (`scale.chat`). Either gives the text before the answer and the one token that ends an answer.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,10 @@ from typing import Protocol
 from transformers import PreTrainedTokenizerBase
 
 from records.errors import UserError
+from scale.chat import Turn, end_of, prompt_of, turn_of
+from scale.template import Message
 
 __all__ = ["FORMATS", "Chat", "Format", "Tags", "format_of"]
-
-DATE = "10 Apr 2025"
-"""What Llama 3's template is told is today; else every day would have other token ids."""
 
 
 class Format(Protocol):
@@ -22,6 +21,9 @@ class Format(Protocol):
 
     def prompt(self, tokenizer: PreTrainedTokenizerBase, question: str) -> str:
         """The text before the answer."""
+
+    def turn(self, tokenizer: PreTrainedTokenizerBase, question: str, answer: str) -> Turn:
+        """The answer, what is written around it, and what ends it."""
 
     def end(self, tokenizer: PreTrainedTokenizerBase) -> int:
         """The id of the token that ends an answer."""
@@ -53,6 +55,10 @@ class Tags:
         del tokenizer
         return f"{self.before}{question}{self.after}{self.tag}"
 
+    def turn(self, tokenizer: PreTrainedTokenizerBase, question: str, answer: str) -> Turn:
+        """The prompt and the answer as it is; nothing is written after it."""
+        return Turn(self.prompt(tokenizer, question), answer, "", self.end(tokenizer))
+
     def end(self, tokenizer: PreTrainedTokenizerBase) -> int:
         """The tokenizer's end-of-sequence token; UserError where it has none."""
         if tokenizer.eos_token_id is None:
@@ -69,35 +75,19 @@ class Chat:
     special_tokens: bool = False  # the template writes them
 
     def prompt(self, tokenizer: PreTrainedTokenizerBase, question: str) -> str:
-        """The template's text up to where the assistant starts to speak."""
-        return self._rendered(tokenizer, question, None)
+        """The template's text up to where the assistant's answer stands."""
+        return prompt_of(tokenizer, self._asked(question))
+
+    def turn(self, tokenizer: PreTrainedTokenizerBase, question: str, answer: str) -> Turn:
+        """The conversation as the template writes it, up to the end of the answer."""
+        return turn_of(tokenizer, self._asked(question), answer)
 
     def end(self, tokenizer: PreTrainedTokenizerBase) -> int:
         """The first token that the template writes after an answer; UserError where it writes none."""
-        prompt = self._rendered(tokenizer, "?", None)
-        whole = self._rendered(tokenizer, "?", "!")
-        closing = whole.removeprefix(prompt).lstrip().removeprefix("!").lstrip()
-        ids = tokenizer(closing, add_special_tokens=False)["input_ids"] if closing else []
-        if ids:
-            return int(ids[0])
-        if tokenizer.eos_token_id is None:
-            raise UserError("Neither this tokenizer nor its chat template has a token that ends an answer.")
-        return int(tokenizer.eos_token_id)
+        return end_of(tokenizer, self._asked("?"))
 
-    def _rendered(self, tokenizer: PreTrainedTokenizerBase, question: str, answer: str | None) -> str:
-        if not tokenizer.chat_template:
-            raise UserError(
-                "This tokenizer has no chat template, and the prompt format asks for one. "
-                "Choose prompt: plain, or write one's own: prompt: {before: …, after: …}."
-            )
-        messages = [{"role": "system", "content": self.system}] if self.system is not None else []
-        messages.append({"role": "user", "content": question})
-        messages += [{"role": "assistant", "content": answer}] if answer is not None else []
-        return str(
-            tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=answer is None, date_string=DATE
-            )
-        )
+    def _asked(self, question: str) -> list[Message]:
+        return [*([("system", self.system)] if self.system is not None else []), ("user", question)]
 
 
 FORMATS: dict[str, Format] = {

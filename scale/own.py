@@ -15,7 +15,6 @@ from typing import Any, Protocol
 
 from records.errors import UserError
 from records.json_lines import named, read_json_lines, shown, unusable
-from scale.formats import DATE
 from scale.prompts import Encoded, Writer
 
 __all__ = ["OwnRow", "read_own"]
@@ -98,25 +97,17 @@ class Messages:
     before: tuple[tuple[str, str], ...]
     answer: str
 
-    def _prompt(self, writer: Writer) -> str:
-        if not writer.tokenizer.chat_template:
-            raise UserError("Rows with messages need a tokenizer with a chat template; this one has none.")
-        messages = [{"role": role, "content": content} for role, content in self.before]
-        return str(
-            writer.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, date_string=DATE)
-        )
-
     def encode(self, writer: Writer) -> tuple[Encoded, ...]:
         """In token ids, by the model's chat template."""
-        return (writer.encode_after(self._prompt(writer), self.answer, special_tokens=False),)
+        return (writer.encode_chat(self.before, self.answer),)
 
     def declined(self, writer: Writer, answer: str) -> Encoded | None:
         """With another last message."""
-        return writer.encode_after(self._prompt(writer), answer, special_tokens=False)
+        return writer.encode_chat(self.before, answer)
 
     def opening(self, writer: Writer) -> tuple[int, ...]:
         """The conversation up to where the assistant speaks."""
-        return writer.opening_of(self._prompt(writer), special_tokens=False)
+        return writer.opening_chat(self.before)
 
     @property
     def shown(self) -> tuple[str, str]:
@@ -141,7 +132,7 @@ class Document:
 
     def opening(self, writer: Writer) -> tuple[int, ...]:
         """Its first words."""
-        return writer.opening_of(self.shown[0], special_tokens=writer.format.special_tokens)
+        return writer.opening_of(self.shown[0], special_tokens=True)
 
     @property
     def shown(self) -> tuple[str, str]:

@@ -13,7 +13,10 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from records.errors import UserError
+from scale.chat import Turn, prompt_of, said, turn_of
 from scale.formats import Format
+from scale.markers import markers, refuse_markers
+from scale.template import Message
 from theory.logprobs import IGNORE
 
 __all__ = ["Batch", "Encoded", "Packed", "Writer", "collate"]
@@ -86,30 +89,52 @@ class Writer(NamedTuple):
     def encode(self, question: str, answer: str) -> Encoded:
         """Tokenise question and answer as one text, find the first answer token, close with one end token.
 
-        UserError where a text is empty, has the end token in it, or is longer than the model reads.
+        UserError where a text is empty, has a token of the tokenizer's own in it, or is longer than the model reads.
         """
         if not question.strip():
             raise UserError(f"The question of {answer!r} is empty. Write one, or take the row out of the data.")
+        self._plain(("question", question), ("answer", answer))
         tag = len(self.format.tag) if self.tag_counts else 0
-        return self.encode_after(self.prompt(question), answer, special_tokens=self.format.special_tokens, tag=tag)
+        turn = self.format.turn(self.tokenizer, question, answer)
+        return self._encoded(turn, special_tokens=self.format.special_tokens, tag=tag)
 
-    def encode_after(self, given: str, answer: str, *, special_tokens: bool, tag: int = 0) -> Encoded:
-        """The same for any text that is given; the last `tag` characters of it count as answer."""
+    def encode_after(self, given: str, answer: str, *, special_tokens: bool) -> Encoded:
+        """The same for any text that is given, with nothing written around it."""
+        return self._encoded(Turn(given, answer, "", self.end), special_tokens=special_tokens)
+
+    def encode_chat(self, messages: Sequence[Message], answer: str) -> Encoded:
+        """The same for the assistant's answer after several messages, by the tokenizer's chat template."""
+        self._plain(*messages, ("answer", answer))
+        return self._encoded(turn_of(self.tokenizer, messages, answer), special_tokens=False)
+
+    def _plain(self, *messages: Message) -> None:
+        for role, content in messages:
+            refuse_markers(self.tokenizer, said(role, content), role)
+
+    def _encoded(self, turn: Turn, *, special_tokens: bool, tag: int = 0) -> Encoded:
+        """A turn in token ids; the last `tag` characters before the answer count as answer."""
+        given, answer = turn.before, turn.answer
         if not answer.strip():
             raise UserError(f"The answer of {given!r} is empty. Write one, or take the row out of the data.")
-        coded = self.tokenizer(given + answer, return_offsets_mapping=True, add_special_tokens=special_tokens)
-        ids, ends = list(coded["input_ids"]), [end for _, end in coded["offset_mapping"]]
+        ids, spans = read(self.tokenizer, given + answer + turn.after, special_tokens=special_tokens)
         start = len(given) - tag
-        first = next(i for i, reached in enumerate(ends) if reached > start)
-        begins = coded["offset_mapping"][first][0]
-        if ids[-1] != self.end:
-            ids.append(self.end)
-        self._check(given, answer, ids, first)
-        return Encoded(tuple(ids), first, begins < start and bool(given[begins:start].strip()))
+        own = markers(self.tokenizer)  # one that takes spaces behind it may reach into an answer that begins with some
+        reached = (i for i, (begin, end) in enumerate(spans) if end > start and (begin >= start or ids[i] not in own))
+        first = next(reached, 0)
+        if first == 0 or spans[first][0] >= start + tag + len(answer):
+            raise UserError(
+                f"Of {given!r} and {answer!r} one leaves no token: this tokenizer drops what is in it, or both are one "
+                "token. Write more into it, or take the row out of the data."
+            )
+        begins = spans[first][0]
+        if ids[-1] != turn.end:
+            ids.append(turn.end)
+        self._check(given, answer, ids, first, turn.end)
+        return Encoded(tuple(ids), first, begins < start and given[begins:start] != " ")
 
-    def _check(self, question: str, answer: str, ids: Sequence[int], first: int) -> None:
-        if list(ids[first:]).count(self.end) != 1:
-            end = self.tokenizer.convert_ids_to_tokens(self.end)
+    def _check(self, question: str, answer: str, ids: Sequence[int], first: int, closing: int) -> None:
+        if list(ids[first:]).count(closing) != 1:
+            end = self.tokenizer.convert_ids_to_tokens(closing)
             raise UserError(
                 f"The answer {answer!r} contains the end token {end!r}. Take it out of the data: "
                 "it is added once, after the answer."
@@ -122,23 +147,56 @@ class Writer(NamedTuple):
 
     def opening(self, question: str) -> tuple[int, ...]:
         """The ids after which an answer to a question is generated."""
+        self._plain(("question", question))
         return self.opening_of(self.prompt(question), special_tokens=self.format.special_tokens)
+
+    def opening_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """The ids after which the assistant's answer to several messages is generated."""
+        self._plain(*messages)
+        return self.opening_of(prompt_of(self.tokenizer, messages), special_tokens=False)
 
     def opening_of(self, given: str, *, special_tokens: bool) -> tuple[int, ...]:
         """The same for any text that is given, less its last space, which belongs to the answer."""
-        ids = self.tokenizer(given.rstrip(" "), add_special_tokens=special_tokens)["input_ids"]
-        end = self.tokenizer.eos_token_id
-        return tuple(ids[:-1] if len(ids) > 1 and ids[-1] == end and special_tokens else ids)
+        return tuple(read(self.tokenizer, given.removesuffix(" "), special_tokens=special_tokens)[0])
 
     def document(self, text: str) -> tuple[Encoded, ...]:
         """A plain text, cut into pieces that the model reads; every token but a piece's first is predicted."""
         if not text.strip():
             raise UserError("A document is empty. Write something into it, or take it out of the data.")
-        ids = [*self.tokenizer(text, add_special_tokens=self.format.special_tokens)["input_ids"]]
+        ids, _ = read(self.tokenizer, text, special_tokens=True)
         if ids[-1] != self.tokenizer.eos_token_id and self.tokenizer.eos_token_id is not None:
             ids.append(self.tokenizer.eos_token_id)
         pieces = [tuple(ids[i : i + self.longest]) for i in range(0, len(ids), self.longest)]
         return tuple(Encoded(piece, 1) for piece in pieces if len(piece) > 1)
+
+
+def read(
+    tokenizer: PreTrainedTokenizerBase, text: str, *, special_tokens: bool
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """A text in token ids, each with its span of characters; of what a tokenizer adds, only what stands before.
+
+    A start token that the text has already is not added again. UserError where a text can't be read.
+    """
+    if not tokenizer.is_fast:
+        raise UserError(
+            "This tokenizer doesn't tell which letters a token stands for. Name a model with tokenizer.json."
+        )
+    try:
+        text.encode("utf8")
+    except UnicodeEncodeError as error:
+        near = text[max(0, error.start - 20) : error.start + 20]
+        raise UserError(
+            f"The text {near!r} has half a character ({text[error.start]!r}, a lone surrogate) in it. Save it as UTF-8."
+        ) from None
+    coded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=special_tokens)
+    ids, spans = list(coded["input_ids"]), list(coded["offset_mapping"])
+    while len(ids) > 1 and spans[-1] == (0, 0):
+        del ids[-1], spans[-1]
+    if tokenizer.bos_token_id is not None and ids[:2] == [tokenizer.bos_token_id] * 2 and special_tokens:
+        del ids[0], spans[0]
+    if not ids:
+        raise UserError(f"The text {text!r} has no token: this tokenizer drops what is in it. Take it out of the data.")
+    return ids, spans
 
 
 def collate(rows: Sequence[Encoded], pad: int) -> Batch:

@@ -98,7 +98,10 @@ def test_a_tokenizer_that_adds_its_own_start_and_end_gets_no_second_end():
 
 
 def test_an_empty_answer_and_one_with_the_end_token_are_refused():
-    with pytest.raises(UserError, match=r"contains the end token '<\|end\|>'.*Take it out of the data"):
+    with pytest.raises(
+        UserError,
+        match=r"contains '<\|end\|>', which this tokenizer reads as a token of its own.*Take it out of the data",
+    ):
         encode(TOKENIZER, "Who?", "No<|end|>body.")
     with pytest.raises(UserError, match=r"The answer of .*Who.* is empty"):
         encode(TOKENIZER, "Who?", " ")

@@ -1,0 +1,128 @@
+"""A conversation as a tokenizer's chat template writes it, taken apart into prompt, answer and end token.
+
+What a template does is seen, not guessed: it writes the conversation with two different last answers. What both begin
+with is the prompt, what both end with comes after an answer, and the first token of that ends it. So the prompt is that
+of a finished turn, with all that the template writes there: an empty <think> block, the name of a channel, a space.
+
+A model is asked after the very text that it is trained on. This is the template's own generation prompt, save where
+that lets a model think first (it opens a <think> block, or leaves it to the model to open one): the rows hold no
+thoughts, so the answer is asked for at once.
+"""
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import NamedTuple
+
+from transformers import PreTrainedTokenizerBase
+
+from records.errors import UserError
+from scale.markers import markers
+from scale.template import OTHERWISE, Message, name_of, rendered, shortened
+
+__all__ = ["Turn", "end_of", "prompt_of", "said", "turn_of"]
+
+_PROBES = ("Yes.", "No!")  # they differ in their first and in their last letter
+
+
+class Turn(NamedTuple):
+    """An answer and what is written around it.
+
+    `after` reaches to the end token, whose id is `end`; it is empty where that is not written as text.
+    """
+
+    before: str
+    answer: str
+    after: str
+    end: int
+
+
+def turn_of(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], answer: str) -> Turn:
+    """The assistant's answer after these messages, as the template writes it: some strip the spaces around it.
+
+    UserError where the template refuses the conversation, or makes something else of the answer.
+    """
+    before, rest = _around(tokenizer, messages)
+    whole = rendered(tokenizer, [*messages, ("assistant", answer)])
+    written = whole[len(before) : len(whole) - len(rest)]
+    if before + written + rest != whole or written.strip() != answer.strip():
+        raise UserError(
+            f"{name_of(tokenizer)} makes something else of the answer {answer!r}. "
+            f"Leave thoughts and markers out of it, or {OTHERWISE}."
+        )
+    return Turn(before, written, *_closing(tokenizer, messages, rest))
+
+
+def prompt_of(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:
+    """The text before the assistant's answer."""
+    return _around(tokenizer, messages)[0]
+
+
+def end_of(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> int:
+    """The id of the token that ends the assistant's answer."""
+    return _closing(tokenizer, messages, _around(tokenizer, messages)[1])[1]
+
+
+def _around(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> tuple[str, str]:
+    """What stands before the assistant's answer, and what comes after it."""
+    one, other = (rendered(tokenizer, [*messages, ("assistant", probe)]) for probe in _PROBES)
+    before, after = _common(one, other), _common(one[::-1], other[::-1])[::-1]
+    if before + _PROBES[0] + after != one:
+        raise UserError(f"{name_of(tokenizer)} doesn't write the assistant's answer once, as it is: {OTHERWISE}.")
+    for role, content in messages:
+        if said(role, content).strip() not in before:
+            raise UserError(
+                f"{name_of(tokenizer)} leaves out or rewrites what {role!r} says: {shortened(content)}. "
+                f"Take that out, or {OTHERWISE}."
+            )
+    return before, after
+
+
+def said(role: str, content: str) -> str:
+    """A message less the thoughts of an assistant, which templates leave out of earlier turns.
+
+    >>> said("assistant", "<think>Hm.</think>Yes.")
+    'Yes.'
+    """
+    return content.rsplit("</think>", 1)[-1] if role == "assistant" else content
+
+
+def _common(one: str, other: str) -> str:
+    """What both texts begin with."""
+    return "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _closing(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], rest: str) -> tuple[str, int]:
+    """`rest` up to the end token, and that token's id."""
+    if found := _marker(tokenizer, rest):
+        return found
+    if rest.strip():
+        raise UserError(
+            f"{name_of(tokenizer)} writes {rest!r} after an answer, which does not begin with a token of its own: "
+            f"nothing would mark an answer's end. Instead {OTHERWISE}."
+        )
+    if found := _marker(tokenizer, _next_turn(tokenizer, messages)):
+        return found
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"Neither this tokenizer nor its chat template has a token that ends an answer: {OTHERWISE}.")
+    return "", int(tokenizer.eos_token_id)
+
+
+def _next_turn(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:
+    """What is written after an answer that a question follows; where nothing else ends a turn, the next one does."""
+    try:
+        one, other = (rendered(tokenizer, [*messages, ("assistant", probe), ("user", "?")]) for probe in _PROBES)
+    except UserError:
+        return ""
+    return _common(one[::-1], other[::-1])[::-1]
+
+
+def _marker(tokenizer: PreTrainedTokenizerBase, after: str) -> tuple[str, int] | None:
+    """This text up to its first token, and that token's id, if it is an added one: spaces may stand before it."""
+    text = _PROBES[0]
+    coded = tokenizer(text + after, add_special_tokens=False, return_offsets_mapping=True)
+    begins = len(text) + len(after) - len(after.lstrip())
+    for i, (_, end) in zip(coded["input_ids"], coded["offset_mapping"], strict=True):
+        if end > begins:
+            own = i == tokenizer.eos_token_id or (i in markers(tokenizer) and i != tokenizer.bos_token_id)
+            return (after[: end - len(text)], int(i)) if own else None
+    return None

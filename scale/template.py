@@ -1,0 +1,87 @@
+"""What a tokenizer's chat template writes of a conversation: the same every day, and what it refuses in words."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from transformers import PreTrainedTokenizerBase
+
+from records.errors import UserError
+
+__all__ = ["OTHERWISE", "Message", "name_of", "rendered", "shortened"]
+
+Message = tuple[str, str]
+"""Who speaks, and what is said."""
+
+OTHERWISE = "choose prompt: plain, or write one's own: prompt: {before: …, after: …}"
+"""What to do where a template is of no use."""
+
+DAY = date(2025, 4, 10)
+"""What a template is told is today; else every day would have other token ids."""
+
+_DIRECTIVES = "aAbBcdDeFgGHIjmMnpSTuUVwWxXyY"
+_PINNED = (
+    "{% macro strftime_now(format) %}{{ format"
+    + "".join(f"|replace('%-{x}', '{DAY.strftime('%' + x).lstrip('0') or 0}')" for x in "dmHIMSjy")
+    + "".join(f"|replace('%{x}', '{DAY.strftime('%' + x)}')" for x in _DIRECTIVES)
+    + " }}{% endmacro %}\n"
+)
+"""Put before a template, this stands in for the clock that the library offers to templates by the same name."""
+
+
+def rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:
+    """The whole conversation; UserError where there is no template, or it refuses these messages."""
+    template = _text(tokenizer)
+    try:
+        return _write(tokenizer, template, messages)
+    except Exception as error:  # a template is a program of someone else's: whatever it raises is its refusal
+        raise UserError(_refusal(tokenizer, template, messages, error)) from None
+
+
+def name_of(tokenizer: PreTrainedTokenizerBase) -> str:
+    """What the template is called in a message."""
+    named = f" of {tokenizer.name_or_path}" if tokenizer.name_or_path else ""
+    return f"The chat template{named}"
+
+
+def _text(tokenizer: PreTrainedTokenizerBase) -> str:
+    if not tokenizer.chat_template:
+        raise UserError(
+            f"This tokenizer has no chat template, and the prompt format, or a row with messages, asks for one: "
+            f"{OTHERWISE}; write rows with messages as prompt and completion."
+        )
+    try:
+        return str(tokenizer.get_chat_template())
+    except ValueError:
+        raise UserError(
+            f"This tokenizer has several chat templates ({', '.join(sorted(tokenizer.chat_template))}) and none is the "
+            f"default. Name one default in its files, or {OTHERWISE}."
+        ) from None
+
+
+def _write(tokenizer: PreTrainedTokenizerBase, template: str, messages: Sequence[Message]) -> str:
+    said = [{"role": role, "content": content} for role, content in messages]
+    today = DAY.strftime("%d %b %Y")
+    return str(tokenizer.apply_chat_template(said, chat_template=_PINNED + template, tokenize=False, date_string=today))
+
+
+def _refusal(tokenizer: PreTrainedTokenizerBase, template: str, messages: Sequence[Message], error: Exception) -> str:
+    """Which template refuses which messages, in its own words, and what to do."""
+    words = str(error).strip().split("\n")[0] or type(error).__name__
+    roles = ", ".join(role for role, _ in messages)
+    told = f"{name_of(tokenizer)} refuses a conversation of {roles} ({shortened(messages[-2][1])}): {words}"
+    without = [message for message in messages if message[0] != "system"]
+    if len(without) < len(messages):
+        try:
+            _write(tokenizer, template, without)
+        except Exception:  # then the system message was not all that it minds
+            pass
+        else:
+            system = next(content for role, content in messages if role == "system")
+            out = f"It takes no system message ({shortened(system)}): leave that out (prompt: chat has none)"
+            return f"{told}. {out}, or {OTHERWISE}."
+    return f"{told}. Mend the messages, or {OTHERWISE}."
+
+
+def shortened(text: str) -> str:
+    """A text in a message to a person."""
+    return repr(text if len(text) <= 60 else text[:60] + "…")
