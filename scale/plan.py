@@ -1,15 +1,12 @@
 """What a recipe would do, and what it would cost: steps, floating-point operations, memory. Nothing is run."""
 
 import math
+from pathlib import Path
 from typing import NamedTuple
 
-import torch
-from transformers import AutoConfig, AutoModelForCausalLM
-
-from records.errors import UserError
+from scale.adapter_files import base_of, is_adapter
 from scale.corpora import corpus_of
-from scale.models import quiet
-from scale.pretrained import located
+from scale.loading import described, place_of
 from scale.recipe import Recipe
 from scale.schedule import Schedule
 from scale.tofu import Row
@@ -91,14 +88,9 @@ def _size(recipe: Recipe) -> tuple[int, int, int, int]:
     if shape is not None:
         block = 4 * shape.hidden**2 + 3 * shape.hidden * shape.feed_forward
         return 2 * shape.vocab * shape.hidden + shape.layers * block, shape.hidden, shape.layers, shape.vocab
-    try:
-        with quiet():
-            config = AutoConfig.from_pretrained(located(recipe.model.base), revision=recipe.model.revision or "main")
-            with torch.device("meta"):
-                model = AutoModelForCausalLM.from_config(config)
-    except (OSError, ValueError) as error:
-        first = str(error).strip().split("\n")[0]
-        raise UserError(
-            f"The configuration of {recipe.model.base} can't be read, so nothing can be planned: {first}"
-        ) from None
-    return model.num_parameters(), config.hidden_size, config.num_hidden_layers, config.vocab_size
+    source = place_of(recipe.model.base)
+    while is_adapter(source):
+        source = base_of(Path(source))
+    config, model = described(source, recipe.model.revision)
+    text = config.get_text_config()
+    return model.num_parameters(), text.hidden_size, text.num_hidden_layers, text.vocab_size

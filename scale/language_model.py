@@ -1,0 +1,57 @@
+"""A model with its tokenizer, how long a text it reads, and writing both into a folder.
+
+Only safetensors are written and read, and no code comes with a model.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
+
+__all__ = ["LanguageModel", "longest", "quiet", "recompute_activations", "save"]
+
+
+class LanguageModel(NamedTuple):
+    """A model and its tokenizer."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+
+def longest(model: PreTrainedModel) -> int:
+    """Tokens of the longest text that a model reads."""
+    return int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 20)
+
+
+def recompute_activations(model: PreTrainedModel) -> None:
+    """Keep fewer activations and compute them again in the backward pass: less memory, a third more time."""
+    newer = getattr(model, "activation_checkpointing_enable", None)
+    (newer or model.gradient_checkpointing_enable)()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars and reports of the libraries inside, nor peft's use of an old name; afterwards as before."""
+    shown, loud = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(loud)
+        if shown:
+            logging.enable_progress_bar()
+
+
+def save(folder: Path, language_model: LanguageModel, weights: Mapping[str, Tensor] | None = None) -> None:
+    """Write model (safetensors), generation settings and tokenizer into `folder`; `weights` replace the model's own."""
+    with quiet():
+        language_model.model.save_pretrained(folder, state_dict=None if weights is None else dict(weights))
+        language_model.tokenizer.save_pretrained(folder)

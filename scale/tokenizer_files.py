@@ -1,0 +1,59 @@
+"""Loading a model's tokenizer, and whether it is that of the model: each of its tokens needs an embedding."""
+
+from pathlib import Path
+
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from records.errors import UserError
+from scale.language_model import quiet
+from scale.model_errors import TOKENIZER, told
+from scale.model_files import json_object
+
+__all__ = ["check_vocabulary", "has_tokenizer", "load_tokenizer"]
+
+NAMES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json", "vocab.txt", "spiece.model")
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Does a folder hold the words of a tokenizer?"""
+    return any((folder / name).is_file() for name in NAMES)
+
+
+def load_tokenizer(source: str, revision: str | None = None) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder or of a model of the hub; UserError where it is absent, damaged, slow or has code."""
+    folder = Path(source)
+    if folder.is_dir():
+        if not has_tokenizer(folder):
+            raise UserError(
+                f"{folder} holds no tokenizer: there is no tokenizer.json. Put the tokenizer's files beside the model."
+            )
+        for file in (folder / "tokenizer.json", folder / "tokenizer_config.json"):
+            if file.is_file():
+                json_object(file)
+    with quiet(), told(source + TOKENIZER):
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision or "main", trust_remote_code=False)
+    if not tokenizer.is_fast:
+        raise UserError(
+            f"{source} has no fast tokenizer, which is needed to find where an answer starts in its tokens. "
+            "Add its tokenizer.json."
+        )
+    return tokenizer
+
+
+def check_vocabulary(source: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """UserError where the tokenizer is of another model, or has an end token that the model can't read.
+
+    A few extra tokens without an embedding are usual (an image's place, padding) and do no harm while no text holds
+    them; where the one for padding is among them, the end token pads: masks tell padding, not its id.
+    """
+    rows = model.get_input_embeddings().num_embeddings
+    ordinary = len(tokenizer) - len(tokenizer.get_added_vocab())
+    added = sorted(name for name, place in tokenizer.get_added_vocab().items() if place >= rows)
+    end = tokenizer.eos_token_id
+    if ordinary > rows or len(added) > 16 or (end is not None and end >= rows):
+        raise UserError(
+            f"The tokenizer of {source} has {len(tokenizer)} tokens, the model an embedding for {rows}: they do not "
+            "belong together, or tokens were added without resize_token_embeddings. Get both from one place."
+        )
+    if tokenizer.pad_token_id is not None and tokenizer.pad_token_id >= rows:
+        tokenizer.pad_token = tokenizer.eos_token
