@@ -66,7 +66,7 @@ def _text(config: dict[str, Any], key: str) -> str | None:
 
 
 def base_of(folder: Path) -> str:
-    """Where an adapter's base lies: a path is taken from the adapter's folder first, then from the working directory."""
+    """Where an adapter's base lies: a path is taken from the adapter's folder, else from the working directory."""
     named = _text(json_object(folder / CONFIG), "base_model_name_or_path")
     if named is None:
         raise UserError(f"{folder / CONFIG} names no base_model_name_or_path: write there which model it is put on.")
@@ -95,7 +95,7 @@ def _checked(folder: Path, config: dict[str, Any]) -> dict[str, tuple[int, ...]]
         )
     if config.get("megatron_config"):
         raise UserError(f"The adapter {folder} brings its own code (megatron_core), and npo never runs it.")
-    strange = sorted(set(key for key, value in config.items() if value) - {field.name for field in fields(LoraConfig)})
+    strange = sorted({key for key, value in config.items() if value} - {field.name for field in fields(LoraConfig)})
     if strange:
         raise UserError(
             f"{folder / CONFIG} has settings that this version of peft does not know ({', '.join(strange)}), so the "

@@ -17,7 +17,7 @@ from scale.processes import Processes
 from scale.prompts import Writer
 from scale.protocols import Protocol
 from scale.recipe import EvaluateSettings, ModelSettings
-from scale.scorer import check_head
+from scale.scorable import check_head
 from scale.tofu import Corpus
 from scale.train import Moment, Training
 

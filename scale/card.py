@@ -19,7 +19,7 @@ def write_card(folder: Path, *, title: str, settings: Mapping[str, Any], results
         "---",
         f"# {title}",
         "",
-        "Load it with `AutoModelForCausalLM.from_pretrained`.",
+        _how_to_load(folder),
         "",
         "## Results",
         "",
@@ -35,3 +35,14 @@ def write_card(folder: Path, *, title: str, settings: Mapping[str, Any], results
         "",
     ]
     write_text(folder / "README.md", "\n".join(lines))
+
+
+def _how_to_load(folder: Path) -> str:
+    plain = "Load it with `AutoModelForCausalLM.from_pretrained`"
+    if not (folder / "adapter_config.json").is_file():
+        return f"{plain}."
+    base = json.loads((folder / "adapter_config.json").read_text(encoding="utf8"))["base_model_name_or_path"]
+    return (
+        f"{plain}: it is an adapter, which needs the package peft and its base, `{base}`, where it lies now. "
+        "Measured was this adapter on that base in the form that the settings below name."
+    )

@@ -29,6 +29,7 @@ from records.settings import Seed
 from records.store import CHECKPOINT, Data, content_hash, save
 from records.work import Progress, Unit
 from scale import checkpoint
+from scale.adapter_files import is_adapter
 from scale.adapters import Lora, adapted
 from scale.answers import score_all
 from scale.bench import about_model, columns, lines, save_model_of
@@ -38,7 +39,7 @@ from scale.formats import FORMATS, Format
 from scale.generation import Generation, answers_after
 from scale.idk import IDK_ANSWERS
 from scale.method import Method
-from scale.models import LanguageModel, load, longest
+from scale.models import LanguageModel, Weights, load, longest
 from scale.own import OwnRow
 from scale.pairing import idk_answer
 from scale.pretrained import located
@@ -46,7 +47,8 @@ from scale.processes import Processes
 from scale.prompts import Encoded, Writer
 from scale.reference import Cache, Source, weights_hash
 from scale.references import kept
-from scale.scorer import Scorer, check_head
+from scale.scorable import check_head
+from scale.scorer import Scorer
 from scale.train import Rows, Training
 
 __all__ = ["UNKNOWN", "ForgetSettings", "unit_of"]
@@ -67,6 +69,7 @@ class ForgetSettings(BaseModel):
     model: str
     prompt: str | None = None
     lora: Lora | None = None
+    weights: Weights = "float32"
     seed: Seed = 0
     answers: int = 5
     new_tokens: int = 60
@@ -108,12 +111,12 @@ class Forgetting:
     @cached_property
     def language_model(self) -> LanguageModel:
         """The model, with a fresh adapter where one is trained."""
-        loaded = load(self.settings.model)
+        loaded = load(self.settings.model, weights=self.settings.weights)
         loaded.model.to(self.processes.accelerator.device)
         check_head(loaded.model)
         if self.settings.lora is None:
             return loaded
-        return adapted(loaded, self.settings.lora, seed=self.settings.seed, base=located(self.settings.model))
+        return adapted(loaded, self.settings.lora, seed=self.settings.seed, base=self.settings.model)
 
     @cached_property
     def writer(self) -> Writer:
@@ -239,7 +242,7 @@ class Forgetting:
             folder,
             training,
             self.language_model,
-            merge=lora is not None and lora.merge,
+            merge=lora is not None and (lora.merge or is_adapter(self.settings.model)),
             title=f"{Path(self.settings.model).name} without {len(self.forget)} rows ({self.method.label})",
             settings={
                 **self.settings.model_dump(mode="json"),

@@ -43,6 +43,7 @@ def quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            warnings.filterwarnings("ignore", message="Could not find a config file", category=UserWarning)
             yield
     finally:
         logging.set_verbosity(loud)

@@ -55,6 +55,11 @@ class Processes:
         absent = set(self.trackers) - {str(name) for name in get_available_trackers()}
         if absent:
             raise UserError(f"trackers: {', '.join(sorted(absent))} is not installed: pip install it, or leave it out.")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise UserError(
+                "device=cuda: there is no GPU here, or this torch is made without CUDA (npo doctor tells). "
+                "Choose cpu, or auto, which takes a GPU where there is one."
+            )
         on_cpu = self.device == "cpu" or (self.device == "auto" and not torch.cuda.is_available())
         mixed = "bf16" if self.precision == "bf16" else "no"
         return Accelerator(

@@ -20,7 +20,7 @@ from records.settings import NotNegative, Positive, Seed, distinct, scalar
 from scale.adapters import Lora
 from scale.corpora import DataSettings
 from scale.formats import FORMATS, Tags
-from scale.models import SHAPES, Shape
+from scale.models import SHAPES, Shape, Weights
 from scale.protocols import protocol_of
 from scale.schedule import Epochs, Schedule
 
@@ -48,6 +48,10 @@ class ModelSettings(_Settings):
     prompt: str | Tags = Field("plain", description=f"{', '.join(FORMATS)}, or {{before: …, after: …, tag: …}}")
     longest: PositiveInt | None = Field(None, description="tokens of the longest text; default: what the model reads")
     lora: Lora | None = Field(None, description="train an adapter instead of all weights")
+    weights: Literal["float32", "bf16"] = Field(
+        "float32",
+        description="bf16: half the memory, and small updates are lost; best with lora, whose part is float32",
+    )
     four_bit: bool = Field(False, description="QLoRA: the frozen weights in four bits (GPU)")
 
     @field_validator("prompt")
@@ -63,7 +67,16 @@ class ModelSettings(_Settings):
     def _consistent(self) -> "ModelSettings":
         if self.four_bit and self.lora is None:
             raise ValueError("four_bit trains nothing without lora: give lora too")
+        if self.four_bit and self.weights != "float32":
+            raise ValueError("four_bit and weights=bf16 both say how weights are kept: choose one")
+        if self.scratch is not None and self.weights != "float32":
+            raise ValueError("weights=bf16 is for a model that is loaded: leave it out, or choose a trained model.base")
         return self
+
+    @property
+    def kept(self) -> Weights:
+        """In what form the weights are kept that are trained, or lie below what is."""
+        return "4bit" if self.four_bit else self.weights
 
     @property
     def scratch(self) -> Shape | None:

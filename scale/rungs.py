@@ -133,9 +133,10 @@ def blocks(language_model: LanguageModel, rows: Sequence[Encoded], pad: int, cou
     hidden, given = _comes_in(scorer, top.blocks[0], batch)
     out, labels = scorer.head(), batch.labels
     fixed = Head(out.weight.detach(), None if out.bias is None else out.bias.detach(), out.softcap)
+    scale = scorer.scale
 
     def log_probs(parameters: Parameters) -> Tensor:
-        return summed(functional_call(top, dict(parameters), (hidden, given)), fixed, labels).logp
+        return summed(functional_call(top, dict(parameters), (hidden, given)) * scale, fixed, labels).logp
 
     return Rung(log_probs, {name: p.detach().clone() for name, p in top.named_parameters()})
 

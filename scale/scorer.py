@@ -2,7 +2,8 @@
 
 All of it happens inside one module's forward pass, so that whatever wraps the module (DistributedDataParallel, FSDP,
 DeepSpeed) has gathered the head's weights by the time they are used. It works for every causal language model whose
-logits are its output head on its decoder's last hidden states; `check_head` refuses the others.
+logits are its output head on its decoder's last hidden states, scaled or soft-capped where its configuration says so;
+`scale.scorable` refuses the others.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,13 +13,12 @@ import torch
 from torch import Tensor, nn
 from transformers import GenerationMixin, PreTrainedModel
 
-from records.errors import UserError
 from scale.prompts import Batch, Packed
 from theory.chunks import BUDGET
 from theory.logprobs import Head, Summed, answer_positions, summed
 from theory.retain import KLSums, kl_from_hidden
 
-__all__ = ["Part", "ReferenceStates", "Scorer", "check_head"]
+__all__ = ["Part", "ReferenceStates", "Scorer"]
 
 
 LOOKING = 32 * 2**20
@@ -27,6 +27,11 @@ LOOKING = 32 * 2**20
 
 def _budget() -> int:
     return BUDGET if torch.is_grad_enabled() else LOOKING
+
+
+SOFTCAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
+MULTIPLIES, DIVIDES = "logit_scale", "logits_scaling"
+"""Names in configurations of what is done to logits after the head: Gemma 2 and others, Cohere, Granite."""
 
 
 class ReferenceStates(NamedTuple):
@@ -62,14 +67,22 @@ class Scorer(nn.Module):
 
     def head(self) -> Head:
         """The output head."""
-        config = self.plain.config
-        return Head.of(self.plain.get_output_embeddings(), softcap=getattr(config, "final_logit_softcapping", None))
+        config = self.plain.config.get_text_config()
+        softcap = next((cap for key in SOFTCAPS if (cap := getattr(config, key, None)) is not None), None)
+        return Head.of(self.plain.get_output_embeddings(), softcap=softcap)
+
+    @property
+    def scale(self) -> float:
+        """What a model's logits are multiplied by after the head; so are its hidden states here, before it."""
+        config = self.plain.config.get_text_config()
+        return float(getattr(config, MULTIPLIES, None) or 1.0) / float(getattr(config, DIVIDES, None) or 1.0)
 
     def hidden(self, ids: Tensor, mask: Tensor, positions: Tensor | None = None) -> Tensor:
         """The final hidden states (batch, time, width); a mask of four dimensions says who sees whom."""
         body = self.plain.get_decoder()
-        found = body(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False)
-        return found.last_hidden_state
+        placed = {} if positions is None else {"position_ids": positions}  # recurrent models take none
+        found = body(input_ids=ids, attention_mask=mask, use_cache=False, **placed).last_hidden_state
+        return found if self.scale == 1.0 else found * self.scale
 
     def forward(self, batch: Batch | Packed, parts: Sequence[Part] = ()) -> list[Summed | KLSums] | Summed:
         """Log-probabilities of answers: of each part of a batch, or of every answer of packed questions."""
@@ -105,21 +118,3 @@ class Scorer(nn.Module):
     def generate(self, ids: Tensor, mask: Tensor, **options: Any) -> Tensor:
         """The library's generation; a method of this module, so that sharded weights can be gathered for it."""
         return cast(GenerationMixin, self.plain).generate(input_ids=ids, attention_mask=mask, **options)
-
-
-@torch.no_grad()
-def check_head(model: PreTrainedModel) -> None:
-    """UserError where a model's logits are not its head on its last hidden states (scaled or capped logits, say)."""
-    scorer = Scorer(model)
-    was = model.training
-    model.eval()
-    ids = torch.arange(1, 5, device=model.device)[None]
-    mask = torch.ones_like(ids)
-    logits = scorer.plain(input_ids=ids, attention_mask=mask, use_cache=False).logits
-    ours = scorer.head().logits(scorer.hidden(ids, mask))
-    model.train(was)
-    if not torch.allclose(logits.float(), ours.float(), rtol=1e-3, atol=1e-3):
-        raise UserError(
-            f"The logits of a {model.config.model_type} are more than its output head on its last hidden states, "
-            "so answers can't be scored with the head alone. Choose another model."
-        )

@@ -20,7 +20,6 @@ from scale.formats import format_of
 from scale.method import Method
 from scale.models import LanguageModel, Shape, from_scratch, recompute_activations, train_tokenizer
 from scale.models import load as load_model
-from scale.pretrained import located
 from scale.scorer import Scorer
 from scale.tofu import Row
 from scale.tofu_log import as_log
@@ -51,8 +50,10 @@ def fit(
     below = inputs[start] / MODEL if start else None
     language_model = bench.ready(starting_model(bench, below, seed))
     if bench.model.lora is not None:
-        base = str(below.resolve()) if below else located(bench.model.base)
-        language_model = adapted(language_model, bench.model.lora, seed=seed, base=base)
+        base = str(below) if below else bench.model.base
+        language_model = adapted(
+            language_model, bench.model.lora, seed=seed, base=base, revision=None if below else bench.model.revision
+        )
     if schedule.recompute:
         recompute_activations(language_model.model)
     writer = bench.writer(language_model)
@@ -103,10 +104,10 @@ def _trained(training: Training, stage: str, place: Path, progress: Progress) ->
 def starting_model(bench: Bench, folder: Path | None, seed: int) -> LanguageModel:
     """The model in `folder`, the one that the recipe names, or one from scratch."""
     if folder is not None:
-        return load_model(folder)
+        return load_model(folder, weights=bench.model.kept)
     shape = bench.model.scratch
     if shape is None:
-        return load_model(bench.model.base, revision=bench.model.revision, four_bit=bench.model.four_bit)
+        return load_model(bench.model.base, revision=bench.model.revision, weights=bench.model.kept)
     return _from_scratch(bench, shape, seed)
 
 
@@ -135,7 +136,7 @@ def evaluate(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, be
 
 def evaluate_model(folder: Path, model: Path | str, bench: Bench, name: str) -> None:
     """Examine any model; leaves `data.json`, `data.npz` and `log.json`."""
-    language_model = bench.ready(load_model(model))
+    language_model = bench.ready(load_model(model, weights=bench.model.weights))
     exam = bench.exam(bench.writer(language_model))
     found = examine(Scorer(language_model.model), exam, bench.processes)
     values = {

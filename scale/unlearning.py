@@ -79,10 +79,9 @@ class Unlearning:
     @cached_property
     def language_model(self) -> LanguageModel:
         """The finetuned model; where an adapter is trained, with a fresh one that changes nothing yet."""
-        loaded = self.bench.ready(load_model(self.finetuned / MODEL, four_bit=self.bench.model.four_bit))
+        loaded = self.bench.ready(load_model(self.finetuned / MODEL, weights=self.bench.model.kept))
         lora = self.bench.model.lora
-        base = str((self.finetuned / MODEL).resolve())
-        return adapted(loaded, lora, seed=self.seed, base=base) if lora is not None else loaded
+        return adapted(loaded, lora, seed=self.seed, base=self.finetuned / MODEL) if lora is not None else loaded
 
     @cached_property
     def writer(self) -> Writer:
@@ -110,7 +109,11 @@ class Unlearning:
         }
         reference: Kept | Live
         if self.live:
-            second = bench.ready(load_model(self.finetuned / MODEL)).model.requires_grad_(False).eval()
+            second = (
+                bench.ready(load_model(self.finetuned / MODEL, weights=bench.model.kept))
+                .model.requires_grad_(False)
+                .eval()
+            )
             reference = Live(Scorer(second), pad, bench.processes)
         else:
             reference = kept(cache, source, objective, rows)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from records.errors import UserError
 from scale import models
@@ -20,7 +20,8 @@ from scale.packed import question_of, score_packed
 from scale.processes import WASTE, Processes, by_length
 from scale.prompts import Writer, collate
 from scale.protocols import PROTOCOLS
-from scale.scorer import Part, Scorer, check_head
+from scale.scorable import check_head
+from scale.scorer import Part, Scorer
 from scale.tofu import Sets
 from theory.logprobs import from_logits
 
@@ -85,7 +86,7 @@ def test_a_folder_without_a_model_and_one_that_is_damaged_are_told(tmp_path):
         models.load(tmp_path)
     models.save(tmp_path, LanguageModel(_model(), TOKENIZER))
     (tmp_path / "model.safetensors").write_bytes(b"damaged")
-    with pytest.raises(UserError, match="can't be loaded"):
+    with pytest.raises(UserError, match="is damaged or cut short"):
         models.load(tmp_path)
 
 
@@ -99,7 +100,7 @@ def test_what_the_hub_refuses_is_told_in_words(monkeypatch, error, words):
         kind = getattr(errors, error)
         raise OSError("no") from kind.__new__(kind)  # without a response, whose class differs between hub versions
 
-    monkeypatch.setattr(models.AutoModelForCausalLM, "from_pretrained", refuse)
+    monkeypatch.setattr(AutoConfig, "from_pretrained", refuse)
     with pytest.raises(UserError, match=words):
         models.load("owner/name")
 

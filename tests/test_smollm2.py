@@ -15,7 +15,8 @@ from scale.packed import question_of, score_packed
 from scale.pretrained import KNOWN, PROVENANCE, located
 from scale.processes import Processes
 from scale.prompts import Writer
-from scale.scorer import Scorer, check_head
+from scale.scorable import check_head
+from scale.scorer import Scorer
 from scale.tofu import read_rows
 
 NAME = "smollm2-135m"
