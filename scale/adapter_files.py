@@ -15,7 +15,7 @@ from scale.language_model import LanguageModel, quiet
 from scale.model_errors import told
 from scale.model_files import json_object, shapes_in
 from scale.pretrained import KNOWN
-from scale.tokenizer_files import check_vocabulary, has_tokenizer, load_tokenizer
+from scale.tokenizer_files import check_vocabulary, embedded, has_tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
     from scale.loading import Weights
@@ -119,7 +119,7 @@ def _resize(model: PreTrainedModel, shapes: dict[str, tuple[int, ...]]) -> None:
     """As many rows of the embedding as the adapter has saved, where it was trained with added tokens."""
     ends = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight", "lm_head.weight")
     rows = max((shape[0] for name, shape in shapes.items() if name.endswith(ends)), default=0)
-    if rows > model.get_input_embeddings().num_embeddings:
+    if rows > embedded(model):
         model.resize_token_embeddings(rows, mean_resizing=False)  # the adapter's own rows replace the new ones
 
 

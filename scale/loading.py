@@ -8,7 +8,7 @@ import math
 import struct
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 import transformers
@@ -114,7 +114,7 @@ def _filled(source: str, config: PreTrainedConfig, revision: str | None, weights
     if weights == "4bit":
         options |= _four_bit()
     with quiet(), told(source):
-        model, info = AutoModelForCausalLM.from_pretrained(
+        found: Any = AutoModelForCausalLM.from_pretrained(
             source,
             config=config,
             trust_remote_code=False,
@@ -122,6 +122,7 @@ def _filled(source: str, config: PreTrainedConfig, revision: str | None, weights
             output_loading_info=True,
             **options,
         )
+    model, info = cast(tuple[PreTrainedModel, dict[str, Any]], found)
     _refuse_gaps(source, info)
     _refuse_not_numbers(source, model)
     return model

@@ -1,7 +1,9 @@
 """Loading a model's tokenizer, and whether it is that of the model: each of its tokens needs an embedding."""
 
 from pathlib import Path
+from typing import cast
 
+from torch import nn
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from records.errors import UserError
@@ -9,7 +11,7 @@ from scale.language_model import quiet
 from scale.model_errors import TOKENIZER, told
 from scale.model_files import json_object
 
-__all__ = ["check_vocabulary", "has_tokenizer", "load_tokenizer"]
+__all__ = ["check_vocabulary", "embedded", "has_tokenizer", "load_tokenizer"]
 
 NAMES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json", "vocab.txt", "spiece.model")
 
@@ -40,13 +42,18 @@ def load_tokenizer(source: str, revision: str | None = None) -> PreTrainedTokeni
     return tokenizer
 
 
+def embedded(model: PreTrainedModel) -> int:
+    """How many tokens the model has an embedding for."""
+    return int(cast(nn.Embedding, model.get_input_embeddings()).weight.shape[0])
+
+
 def check_vocabulary(source: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """UserError where the tokenizer is of another model, or has an end token that the model can't read.
 
     A few extra tokens without an embedding are usual (an image's place, padding) and do no harm while no text holds
     them; where the one for padding is among them, the end token pads: masks tell padding, not its id.
     """
-    rows = model.get_input_embeddings().num_embeddings
+    rows = embedded(model)
     ordinary = len(tokenizer) - len(tokenizer.get_added_vocab())
     added = sorted(name for name, place in tokenizer.get_added_vocab().items() if place >= rows)
     end = tokenizer.eos_token_id
