@@ -70,20 +70,17 @@ class Choices:
     def out(self) -> Path:
         """Where results go if nothing else is said: another folder for every shipped recipe and every file.
 
-        A file's is named by its path below the working directory; one that lies elsewhere, or is called like a shipped
-        recipe, has a hash of its whole path in it.
+        A file's is named by its path below the working directory; that of one that lies elsewhere, is no .yaml, or is
+        called like a shipped recipe has a hash of the whole path in it.
         """
         from scale.recipe_file import shipped
 
         if self.name in shipped():
             return Path("out") / self.name
         path = Path(self.name).expanduser().resolve()
-        name = path.with_suffix("") if path.suffix == ".yaml" else path
-        try:
-            below = name.relative_to(Path.cwd())
-        except ValueError:
-            below = Path(f"{name.name}-{content_hash(str(path))[:6]}")
-        if below.as_posix() in shipped():
+        below, inside = path.with_suffix(""), path.is_relative_to(Path.cwd())
+        below = below.relative_to(Path.cwd()) if inside else Path(below.name)
+        if not inside or path.suffix != ".yaml" or below.as_posix() in shipped():
             below = below.with_name(f"{below.name}-{content_hash(str(path))[:6]}")
         return Path("out") / below
 

@@ -1,7 +1,7 @@
 """Files that are whole or absent: written under another name beside their place, then renamed.
 
 A draft carries the machine and the process that write it in its name. So one that a killed process left behind is known
-for what it is, and taken away the next time a file of that name is written.
+for what it is, and taken away the next time a file is written there.
 """
 
 import json
@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["alive", "draft_of", "tag", "write_json", "write_text"]
+__all__ = ["alive", "draft_of", "opened", "tag", "write_json", "write_text"]
+
+_DRAFT = re.compile(r"\..+\.([^.]+\.\d+)\.npo-draft")
 
 
 def tag() -> str:
@@ -31,7 +33,7 @@ def alive(found: str) -> bool:
         os.kill(int(number), 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except (PermissionError, OverflowError):
         return True
     return True
 
@@ -40,11 +42,11 @@ def alive(found: str) -> bool:
 def draft_of(path: Path) -> Iterator[Path]:
     """A name beside `path` to write a file under; it is renamed to `path` at the end, and gone after a failure.
 
-    Drafts of the same file by processes that were killed are taken away. The file has the rights that the user's umask
+    Drafts in that folder by processes that were killed are taken away. The file has the rights that the user's umask
     gives.
     """
-    _clear(path)
-    draft = path.with_name(f".{path.name}.{tag()}.draft")
+    _clear(path.parent)
+    draft = path.with_name(f".{path.name}.{tag()}.npo-draft")
     try:
         yield draft
         os.replace(draft, path)
@@ -53,11 +55,10 @@ def draft_of(path: Path) -> Iterator[Path]:
         raise
 
 
-def _clear(path: Path) -> None:
-    ours = re.compile(rf"\.{re.escape(path.name)}\.(.+\.\d+)\.draft")
-    for other in os.listdir(path.parent):
-        if (found := ours.fullmatch(other)) and not alive(found[1]):
-            (path.parent / other).unlink(missing_ok=True)
+def _clear(folder: Path) -> None:
+    for name in os.listdir(folder):
+        if (found := _DRAFT.fullmatch(name)) and not alive(found[1]):
+            (folder / name).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from transformers import (
 )
 
 from records.errors import UserError
+from records.ownership import verify
 from scale.language_model import LanguageModel, quiet
 from scale.model_errors import own_code, told
 from scale.model_files import check_count, check_files, check_sizes, refuse_code, refuse_quantised
@@ -45,6 +46,8 @@ def load(base: str | Path, *, revision: str | None = None, weights: Weights = "f
     from scale.adapter_files import is_adapter, load_adapter
 
     source = place_of(base)
+    if Path(source).is_dir():
+        verify(Path(source))  # what npo wrote there, if it was npo
     if is_adapter(source):
         return load_adapter(Path(source), weights=weights)
     config, _ = described(source, revision)

@@ -297,12 +297,14 @@ def _dead() -> str:
 
 def test_drafts_of_killed_processes_are_cleared_and_all_others_stay(tmp_path: Path) -> None:
     dead, living = _dead(), f"{tag().rpartition('.')[0]}.{os.getppid()}"
-    gone = [f".a.json.{dead}.draft"]
+    gone = [f".{name}.{dead}.npo-draft" for name in ("a.json", "b", "c.d.e")]
     kept = [
-        f".a.json.{living}.draft",
-        f".a.json.elsewhere.{dead.rpartition('.')[2]}.draft",
-        ".a.json.draft",
-        f".b.{dead}.draft",
+        f".a.json.{living}.npo-draft",
+        f".a.json.elsewhere.{dead.rpartition('.')[2]}.npo-draft",
+        f".{dead}.npo-draft",
+        f".a.json.{dead}.draft",
+        f"a.json.{dead}.npo-draft",
+        ".a.json.npo-draft",
     ]
     for name in gone + kept:
         (tmp_path / name).write_text("x")
