@@ -185,9 +185,9 @@ def forget(
         str | None,
         typer.Option(help="A method, or file.py:name[+rt|+kl].", show_default="NPO+RT with --retain, else NPO"),
     ] = None,
-    beta: Annotated[float, typer.Option(help="β, where the method has one.")] = 0.1,
+    beta: Annotated[float | None, typer.Option(help="β, where the method has one.", show_default="0.1")] = None,
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-5,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the rows to forget.")] = 10,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the rows to forget; the first warms up.")] = 10,
     batch: Annotated[int, typer.Option(min=1, help="Rows of a step.")] = 8,
     piece: Annotated[int, typer.Option(min=1, help="Rows of a forward pass.")] = 4,
     retain_weight: Annotated[float, typer.Option(min=0, help="Weight of the retain term.")] = 1.0,
@@ -197,9 +197,16 @@ def forget(
     prompt: Annotated[
         str | None, typer.Option(help="A prompt format.", show_default="the model's chat template, else plain")
     ] = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option(min=2, help="Cut documents into pieces of so many tokens.", show_default="what the model reads"),
+    ] = None,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Keep fewer activations: less memory, a third more time.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32, or bf16 (autocast; weights stay float32).")] = "float32",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of order and pairing.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of order and pairing.")] = 0,
 ) -> None:
     """Make a model forget rows of your own; needs no perturbed answers and no retrained model.
 
@@ -208,7 +215,9 @@ def forget(
     from npo.forget import Asked
     from npo.forget import forget as start
 
-    asked = Asked(method, beta, lr, epochs, batch, piece, retain_weight, lora, prompt, device, dtype, seed)
+    asked = Asked(
+        method, beta, lr, epochs, batch, piece, retain_weight, lora, prompt, device, dtype, seed, max_length, recompute
+    )
     start(rows, retain, model, out, asked)
 
 

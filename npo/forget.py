@@ -1,9 +1,9 @@
 """npo forget: one's own rows out of any model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -11,9 +11,13 @@ from rich.table import Table
 from npo.llm import resolve, scale_or_error
 from npo.running import run_units
 from records.errors import UserError
+from records.json_lines import shown
 from records.store import load
 
-__all__ = ["Asked", "forget", "method_of"]
+__all__ = ["BETA", "Asked", "forget", "method_of"]
+
+BETA = 0.1
+"""Where a method takes a β and none is given."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Asked:
     """What the command line asks for."""
 
     method: str | None
-    beta: float
+    beta: float | None
     lr: float
     epochs: int
     batch: int
@@ -32,6 +36,8 @@ class Asked:
     device: str
     dtype: str
     seed: int
+    max_length: int | None = None
+    recompute: bool = False
 
 
 def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Asked) -> None:
@@ -43,25 +49,49 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Asked)
     from scale.own import read_own
     from scale.processes import Processes
 
-    if asked.prompt is not None and asked.prompt not in FORMATS:
-        raise UserError(f"--prompt {asked.prompt}: there is no such format; there are {', '.join(FORMATS)}.")
+    _, method, forgotten, retained = _together(
+        lambda: _known(asked, FORMATS),
+        lambda: method_of(asked, retain is not None),
+        lambda: read_own(rows),
+        lambda: read_own(retain) if retain else None,
+    )
     lora = Lora(rank=asked.lora, alpha=2 * asked.lora) if asked.lora else None
-    settings = ForgetSettings(model=model, prompt=asked.prompt, lora=lora, seed=asked.seed)
-    processes = Processes(_one_of("device", asked.device), _one_of("dtype", asked.dtype))
-    kept = read_own(retain) if retain else ()
-    unit = unit_of(settings, method_of(asked, bool(kept)), read_own(rows), kept, processes)
+    settings = ForgetSettings(model=model, prompt=asked.prompt, lora=lora, seed=asked.seed, max_length=asked.max_length)
+    processes = Processes(cast(Any, asked.device), cast(Any, asked.dtype))  # checked above
+    unit = unit_of(settings, method, forgotten, retained, processes)
     reads = (rows, Path(model).expanduser(), *([retain] if retain else []))
     unit = replace(unit, reads=tuple(path for path in reads if path.exists()))
     run_units([unit], out, "forget", None, crew=processes, quiet=not processes.first)
     if processes.first:
-        show(load(out / "forget").values, out / "forget")
+        show(values := load(out / "forget").values, out / "forget")
+        if values["stopped"]:
+            raise UserError(f"It stopped early. {values['stopped']}")
 
 
-def _one_of(name: str, value: str) -> Any:
-    choices = {"device": ("auto", "cpu", "cuda"), "dtype": ("float32", "bf16")}[name]
-    if value not in choices:
-        raise UserError(f"--{name} {value}: choose one of {', '.join(choices)}.")
-    return value
+def _together(*wanted: Callable[[], Any]) -> list[Any]:
+    """What each gives; one UserError for all that raise one."""
+    found, wrong = [], []
+    for made in wanted:
+        try:
+            found.append(made())
+        except UserError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise UserError("\n".join(wrong))
+    return found
+
+
+def _known(asked: Asked, formats: Collection[str]) -> None:
+    """UserError naming every choice that there is not."""
+    choices = {"prompt": formats, "device": ("auto", "cpu", "cuda"), "dtype": ("float32", "bf16")}
+    given = {name: getattr(asked, name) for name in choices}
+    wrong = [
+        f"--{name} {value}: there is no such {name}; choose one of {', '.join(choices[name])}."
+        for name, value in given.items()
+        if value is not None and value not in choices[name]
+    ]
+    if wrong:
+        raise UserError("\n".join(wrong))
 
 
 def method_of(asked: Asked, has_retain: bool) -> Any:
@@ -69,16 +99,24 @@ def method_of(asked: Asked, has_retain: bool) -> Any:
     from pydantic import ValidationError
 
     from scale.method import methods_of
-    from scale.recipe import MethodSettings, UnlearnSettings
+    from scale.recipe import UnlearnSettings
 
     name = asked.method or ("NPO+RT" if has_retain else "NPO")
-    fields = {key: getattr(asked, key) for key in ("lr", "epochs", "batch", "piece", "beta")}
+    fields = {key: getattr(asked, key) for key in ("lr", "epochs", "batch", "piece", "recompute")}
+    fields |= {"beta": BETA if asked.beta is None else asked.beta}
+    fields |= {"warmup": 0.0 if asked.epochs == 1 else 1.0}  # one epoch of warming up would train little or nothing
     try:
-        chosen = MethodSettings(name=name, retain_weight=asked.retain_weight)
-        (method,) = methods_of(UnlearnSettings(methods=(chosen,), **fields), resolve)
+        chosen = UnlearnSettings.model_validate(
+            {"methods": [{"name": name, "retain_weight": asked.retain_weight}], **fields}
+        )
     except ValidationError as error:
-        told = [f"--{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}." for e in error.errors()]
+        told = [
+            f"--{str(e['loc'][-1]).replace('_', '-')}: {e['msg']}, got {shown(e['input'])}." for e in error.errors()
+        ]
         raise UserError("\n".join(told)) from None
+    (method,) = methods_of(chosen, resolve)
+    if asked.beta is not None and method.beta is None:
+        raise UserError(f"--beta: {name} takes no β. Leave it out, or choose another --method.")
     return method
 
 
@@ -94,10 +132,10 @@ def show(values: Mapping[str, Any], folder: Path) -> None:
         for name in ("answer", "before", "after"):
             text = answer[name] or "(nothing)"
             console.print(f"  {'true' if name == 'answer' else name}: {text}", markup=False, highlight=False)
+    for sentence in values["said"]:
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     for name, needs in values["unknown"].items():
         console.print(f"not known: {name.replace('_', ' ')}, which {needs}", markup=False, highlight=False)
-    if values["stopped"]:
-        console.print(f"It stopped early. {values['stopped']}", style="bold", markup=False)
     place = f"{folder / 'model'}: load it with AutoModelForCausalLM.from_pretrained"
     console.print(place, markup=False, highlight=False, soft_wrap=True)
 

@@ -1,5 +1,6 @@
 """How far a model has moved from its reference: KL(π_ref ‖ π_θ) a token on the answers of a set."""
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -10,7 +11,20 @@ from scale.prompts import Encoded, collate
 from scale.reference import RetainReference
 from scale.scorer import Part
 
-__all__ = ["drift"]
+__all__ = ["drift", "within"]
+
+MOST = 2**30
+"""Bytes of the reference's states that are kept, on disk, to measure a KL with: of the first rows of a set."""
+
+
+def within(rows: Sequence[Encoded], width: int, most: int | None = None) -> int:
+    """How many rows, from the first, have states of `most` bytes at most; one at least.
+
+    >>> within([Encoded((1, 2, 3), 1)] * 10, width=100, most=2000)
+    2
+    """
+    tokens = itertools.accumulate(row.targets for row in rows)
+    return max(1, sum(4 * width * reached <= (most or MOST) for reached in tokens))
 
 
 @torch.no_grad()

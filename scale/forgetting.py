@@ -6,11 +6,16 @@ perplexity and KL to the reference on those to retain; answers. What can't be kn
 The unit `forget` leaves `model/`, `data.json` and `data.npz`:
 
     method, beta, seed, model, history     as in `scale.pipeline`
-    stopped                                null, or why it ended early
+    stopped                                null, or why it ended early: numbers that were not finite; model and `after`
+                                           are then those of the last epoch that ended well
     before, after                          forget_probability, forget_nll (nats a token), forget_perplexity; the same
                                            of retain; after: forget_drop (log π_ref − log π_θ, nats an answer),
                                            forget_kl, retain_kl (nats a token)
     answers                                list of {set, question, answer, before, after}
+    rows                                   of each set: rows, repeated, cut, pieces, tokens, longest (`scale.own_sets`)
+    kl_rows                                pieces that each KL was measured on, the first ones
+    changed                                false where not one weight is another than before
+    said                                   what it has come to, in sentences
     unknown                                what can't be measured, and what it would take
     arrays                                 {forget, retain}.{before, after}_nll, one entry a row
 """
@@ -19,10 +24,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from records.errors import UserError
 from records.settings import Seed
@@ -31,25 +36,25 @@ from records.work import Progress, Unit
 from scale import checkpoint
 from scale.adapter_files import is_adapter
 from scale.adapters import Lora, adapted
-from scale.answers import score_all
 from scale.bench import about_model, columns, lines, save_model_of
-from scale.drift import drift
-from scale.evaluate import finite
+from scale.findings import findings, remarks
 from scale.formats import FORMATS, Format
 from scale.generation import Generation, answers_after
-from scale.idk import IDK_ANSWERS
-from scale.method import Method
-from scale.models import LanguageModel, Weights, load, longest
-from scale.own import OwnRow
-from scale.pairing import idk_answer
+from scale.idk_rows import own_rows
+from scale.measured import Measured, ended, losses, summary
+from scale.method import Method, source_of
+from scale.models import LanguageModel, Weights, load, longest, recompute_activations
+from scale.own import OwnFile, OwnRow
+from scale.own_sets import about, encoded, refuse_common, refuse_equal
 from scale.pretrained import located
 from scale.processes import Processes
 from scale.prompts import Encoded, Writer
 from scale.reference import Cache, Source, weights_hash
 from scale.references import kept
+from scale.schedule import idle
 from scale.scorable import check_head
 from scale.scorer import Scorer
-from scale.train import Rows, Training
+from scale.train import Training
 
 __all__ = ["UNKNOWN", "ForgetSettings", "unit_of"]
 
@@ -70,6 +75,7 @@ class ForgetSettings(BaseModel):
     prompt: str | None = None
     lora: Lora | None = None
     weights: Weights = "float32"
+    max_length: Annotated[int, Field(ge=2)] | None = None
     seed: Seed = 0
     answers: int = 5
     new_tokens: int = 60
@@ -81,8 +87,7 @@ class Forgetting:
 
     settings: ForgetSettings
     method: Method
-    forget: tuple[OwnRow, ...]
-    retain: tuple[OwnRow, ...]
+    files: Mapping[str, OwnFile]
     processes: Processes
 
     def __call__(self, folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
@@ -93,6 +98,10 @@ class Forgetting:
         state = checkpoint.read(place, training.scorer, training.optimizer, self.processes)
         if state is None:
             first = {f"{name}.before_nll": nll for name, nll in self._losses(training.scorer).items()}
+            if not _finite(first):
+                raise UserError(
+                    f"{self.settings.model} gives some of these rows no finite probability. Mend the model."
+                )
             said = self._answers(training.scorer)
             state = Data(first, {"epoch": 0, "history": [], "before_answers": said})
         history = list(state.values["history"])
@@ -104,7 +113,18 @@ class Forgetting:
             if moment.ended and moment.epoch < epochs:
                 now = {**state.values, "epoch": moment.epoch, "history": history}
                 checkpoint.write(place, training.scorer, training.optimizer, Data(state.arrays, now), self.processes)
-        self._save(folder, training, state, history, stopped)
+        later = self._losses(training.scorer)
+        if stopped or not _finite(later):
+            stopped = self._back(place, training, stopped or "The probabilities of some rows are not finite.")
+            later = self._losses(training.scorer)
+        self._save(folder, training, state, later, history, stopped)
+
+    def _back(self, place: Path, training: Training, why: str) -> str:
+        """Put back the weights of the last epoch that ended well, and say so; UserError where there is none."""
+        found = checkpoint.read(place, training.scorer, training.optimizer, self.processes)
+        if found is None:
+            raise UserError(f"Forgetting blew up: {why} There is no epoch before to go back to. Choose a smaller --lr.")
+        return f"{why} The model is that of epoch {found.values['epoch']}. Choose a smaller --lr."
 
     # --- the model and its rows ---------------------------------------------------------------------------------
 
@@ -124,47 +144,45 @@ class Forgetting:
         tokenizer = self.language_model.tokenizer
         usual: Format = FORMATS["chat"] if tokenizer.chat_template else FORMATS["plain"]
         chosen = FORMATS[self.settings.prompt] if self.settings.prompt else usual
-        return Writer(tokenizer, chosen, longest(self.language_model.model))
+        return Writer(tokenizer, chosen, min(longest(self.language_model.model), self.settings.max_length or 1 << 30))
+
+    @cached_property
+    def pieces(self) -> dict[str, list[tuple[Encoded, ...]]]:
+        """Every row of both sets in token ids, long documents in pieces; UserError where a row is in both."""
+        found = {name: encoded(file, self.writer) for name, file in self.files.items()}
+        refuse_equal(self.files, found)
+        return found
 
     @cached_property
     def encoded(self) -> dict[str, list[Encoded]]:
-        """Both sets in token ids."""
-        sets = {"forget": self.forget, "retain": self.retain}
-        return {name: [piece for row in rows for piece in row.encode(self.writer)] for name, rows in sets.items()}
-
-    def _rows(self) -> Rows:
-        forget, retain = self.encoded["forget"], self.encoded["retain"]
-        objective = self.method.objective
-        if not objective.forget_needs & {"logp_win", "ref_logp_win"}:
-            return Rows(forget, retain)
-        n, seed = len(self.forget), self.settings.seed
-        pairs = dict.fromkeys(
-            (i, idk_answer(seed, epoch, i, forget=n, answers=len(IDK_ANSWERS)))
-            for epoch in range(self.method.schedule.epochs)
-            for i in range(n)
-        )
-        idk = [self.forget[i].declined(self.writer, IDK_ANSWERS[answer]) for i, answer in pairs]
-        found = [row for row in idk if row is not None]
-        if len(found) < len(idk):
-            raise UserError(
-                f"{self.method.name} answers “I don't know”, and a document asks nothing. Choose NPO, NPO+RT or GA."
-            )
-        return Rows(forget, retain, found, {pair: place for place, pair in enumerate(pairs)}, len(IDK_ANSWERS))
+        """All pieces of each set."""
+        return {name: [piece for row in rows for piece in row] for name, rows in self.pieces.items()}
 
     def _training(self, cache: Path) -> Training:
         model, objective = self.language_model.model, self.method.objective
-        scorer, rows = Scorer(model), self._rows()
+        if self.method.schedule.recompute:
+            recompute_activations(model)
+        schedule, seed, scorer = self.method.schedule, self.settings.seed, Scorer(model)
+        rows = own_rows(
+            self.writer,
+            self.files["forget"].rows,
+            objective,
+            forget=self.encoded["forget"],
+            retain=self.encoded.get("retain", []),
+            epochs=schedule.epochs,
+            seed=seed,
+        )
         path = Path(located(self.settings.model)).expanduser()
         weights = weights_hash(path) if path.is_dir() else self.settings.model
         source = Source(scorer, weights, self.writer.pad, self.processes)
         reference = kept(Cache(cache), source, objective, rows)
-        self.states = {name: Cache(cache).retain(source, found) for name, found in self.encoded.items() if found}
+        self.measured = Measured.of(Cache(cache), source, self.encoded)
         return Training(
             scorer,
             objective,
             rows,
-            self.method.schedule,
-            self.settings.seed,
+            schedule,
+            seed,
             self.writer.pad,
             self.processes,
             reference,
@@ -175,12 +193,7 @@ class Forgetting:
 
     def _losses(self, scorer: Any) -> dict[str, np.ndarray]:
         """NLL a token of every row, in nats."""
-        found = {}
-        for name, rows in self.encoded.items():
-            if rows:
-                logp, tokens = score_all(scorer, rows, self.writer.pad, self.processes)
-                found[name] = (-logp.double() / tokens).numpy()
-        return found
+        return losses(scorer, self.encoded, self.writer.pad, self.processes)
 
     def _answers(self, scorer: Any) -> list[str]:
         how = Generation(self.settings.new_tokens, prompt_counts=False)
@@ -189,36 +202,20 @@ class Forgetting:
 
     def _asked(self) -> list[tuple[str, OwnRow]]:
         """The rows whose answers are shown: the first of each set."""
-        sets = {"forget": self.forget, "retain": self.retain}
-        return [(name, row) for name, rows in sets.items() for row in rows[: self.settings.answers]]
+        return [(name, row) for name, file in self.files.items() for row in file.rows[: self.settings.answers]]
 
-    def _after(
-        self, scorer: Any, before: Mapping[str, np.ndarray], losses: Mapping[str, np.ndarray]
-    ) -> dict[str, float | None]:
-        """What is known at the end, the drop and the KL to the reference among it."""
-        after = _summary(losses, self.encoded)
-        drop = [
-            float((now - old) * row.targets)
-            for now, old, row in zip(losses["forget"], before["forget"], self.encoded["forget"], strict=True)
-        ]
-        after["forget_drop"] = finite(float(np.mean(drop)))
-        for name, reference in self.states.items():
-            moved = drift(scorer, self.encoded[name], reference, self.writer.pad, self.processes)
-            after[f"{name}_kl"] = finite(moved)
-        return after
-
-    def _save(
+    def _values(
         self,
-        folder: Path,
         training: Training,
         state: Data,
+        later: Mapping[str, np.ndarray],
         history: Sequence[Mapping[str, Any]],
         stopped: str | None,
-    ) -> None:
-        losses = self._losses(training.scorer)
-        before = {name: state.arrays[f"{name}.before_nll"] for name in losses}
-        after = self._after(training.scorer, before, losses)
+    ) -> dict[str, Any]:
+        """What is saved beside the arrays."""
+        before = {name: state.arrays[f"{name}.before_nll"] for name in later}
         said = zip(self._asked(), state.values["before_answers"], self._answers(training.scorer), strict=True)
+        rows = {name: about(file, self.pieces[name]) for name, file in self.files.items()}
         values = {
             "method": self.method.label,
             "beta": self.method.beta,
@@ -226,63 +223,74 @@ class Forgetting:
             "model": about_model(self.language_model),
             "history": columns(history),
             "stopped": stopped,
-            "before": _summary(before, self.encoded),
-            "after": after,
+            "changed": training.changed(),
+            "before": summary(before, self.encoded),
+            "after": ended(before, later, self.encoded)
+            | self.measured.moved(training.scorer, self.writer.pad, self.processes),
             "answers": [
                 {"set": name, "question": row.shown[0], "answer": row.shown[1], "before": old, "after": new}
                 for (name, row), old, new in said
             ],
+            "rows": rows,
+            "kl_rows": self.measured.counts,
             "unknown": UNKNOWN,
         }
+        told = findings(values, trains_on_retain=bool(self.method.objective.retain_needs))
+        return {**values, "said": [*remarks(rows, longest=self.writer.longest), *told]}
+
+    def _save(
+        self,
+        folder: Path,
+        training: Training,
+        state: Data,
+        later: Mapping[str, np.ndarray],
+        history: Sequence[Mapping[str, Any]],
+        stopped: str | None,
+    ) -> None:
+        values = self._values(training, state, later, history, stopped)
         if self.processes.first:
-            later = {f"{name}.after_nll": nll for name, nll in losses.items()}
-            save(folder, Data({**state.arrays, **later}, values))
-        lora = self.settings.lora
+            arrays = {f"{name}.after_nll": nll for name, nll in later.items()}
+            save(folder, Data({**state.arrays, **arrays}, values))
+        lora, forget = self.settings.lora, self.files["forget"]
         save_model_of(
             folder,
             training,
             self.language_model,
             merge=lora is not None and (lora.merge or is_adapter(self.settings.model)),
-            title=f"{Path(self.settings.model).name} without {len(self.forget)} rows ({self.method.label})",
+            title=f"{Path(self.settings.model).name} without {len(forget.rows)} rows ({self.method.label})",
             settings={
                 **self.settings.model_dump(mode="json"),
                 "schedule": self.method.schedule.model_dump(mode="json"),
             },
-            results=after,
+            results=values["after"],
             processes=self.processes,
         )
 
 
-def _summary(losses: Mapping[str, np.ndarray], encoded: Mapping[str, Sequence[Encoded]]) -> dict[str, float | None]:
-    values: dict[str, float | None] = {}
-    for name, nll in losses.items():
-        tokens = np.array([row.targets for row in encoded[name]])
-        mean = float((nll * tokens).sum() / tokens.sum())
-        values[f"{name}_probability"] = finite(float(np.exp(-nll).mean()))
-        values[f"{name}_nll"] = finite(mean)
-        values[f"{name}_perplexity"] = finite(float(np.exp(min(mean, 700.0))))
-    return values
+def _finite(nlls: Mapping[str, np.ndarray]) -> bool:
+    return all(bool(np.isfinite(nll).all()) for nll in nlls.values())
 
 
 def unit_of(
-    settings: ForgetSettings,
-    method: Method,
-    forget: tuple[OwnRow, ...],
-    retain: tuple[OwnRow, ...],
-    processes: Processes,
+    settings: ForgetSettings, method: Method, forget: OwnFile, retain: OwnFile | None, processes: Processes
 ) -> Unit:
-    """The unit of work; UserError where the method needs rows to retain and there are none."""
-    if method.objective.retain_needs and not retain:
+    """The unit of work; UserError where rows, method and schedule don't go together."""
+    if method.objective.retain_needs and retain is None:
         raise UserError(f"{method.name} needs rows to retain: give --retain FILE, or choose NPO or GA.")
+    if reason := idle(method.schedule, len(forget.rows)):
+        raise UserError(reason)
+    if retain is not None:
+        refuse_common(forget, retain)
+    files = {"forget": forget} | ({"retain": retain} if retain is not None else {})
     path = Path(located(settings.model)).expanduser()
     facts = {
         **settings.model_dump(mode="json"),
         "weights": weights_hash(path) if path.is_dir() else settings.model,
-        "rows": content_hash([[row.shown, repr(row)] for row in (*forget, *retain)]),
-        "counts": [len(forget), len(retain)],
+        "rows": content_hash([[row.shown, repr(row)] for file in files.values() for row in file.rows]),
+        "counts": [len(file.rows) for file in files.values()],
         "method": {"label": method.label, "beta": method.beta},
+        "own_source": content_hash(source_of(method.name)),
         "schedule": method.schedule.model_dump(mode="json"),
         "precision": processes.precision,
     }
-    work = Forgetting(settings, method, forget, retain, processes)
-    return Unit("forget", facts, ("theory", "scale", "records"), work)
+    return Unit("forget", facts, ("theory", "scale", "records"), Forgetting(settings, method, files, processes))

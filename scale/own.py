@@ -11,13 +11,13 @@ A file holds one JSON object a line; which keys it has says what it is:
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from records.errors import UserError
 from records.json_lines import named, read_json_lines, shown, unusable
 from scale.prompts import Encoded, Writer
 
-__all__ = ["OwnRow", "read_own"]
+__all__ = ["Document", "OwnFile", "OwnRow", "read_own"]
 
 _KEYS = "question and answer, prompt and completion, messages, or text"
 _ADVICE = f"Write each row as a JSON object on a line of its own, with the keys {_KEYS}."
@@ -38,6 +38,10 @@ class OwnRow(Protocol):
     @property
     def shown(self) -> tuple[str, str]:
         """What is asked and what is answered, for a person."""
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """All that is given, and all that is learned or forgotten after it."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Question:
         """Question and answer."""
         return self.question, self.answer
 
+    words = shown
+
 
 @dataclass(frozen=True)
 class Completion:
@@ -89,6 +95,8 @@ class Completion:
         """Prompt and completion."""
         return self.prompt, self.completion
 
+    words = shown
+
 
 @dataclass(frozen=True)
 class Messages:
@@ -113,6 +121,11 @@ class Messages:
     def shown(self) -> tuple[str, str]:
         """The last message before, and the answer."""
         return self.before[-1][1], self.answer
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """All messages before, whoever says them, and the answer."""
+        return "\n".join(content for _, content in self.before), self.answer
 
 
 @dataclass(frozen=True)
@@ -141,6 +154,11 @@ class Document:
         cut = max(1, min(12, len(words) // 2))
         return " ".join(words[:cut]), " ".join(words[cut : cut + 40])
 
+    @property
+    def words(self) -> tuple[str, str]:
+        """Nothing is given."""
+        return "", self.text
+
 
 _KINDS: dict[tuple[str, ...], Callable[..., OwnRow]] = {
     ("question", "answer"): Question,
@@ -150,14 +168,23 @@ _KINDS: dict[tuple[str, ...], Callable[..., OwnRow]] = {
 }
 
 
-def read_own(path: Path) -> tuple[OwnRow, ...]:
+class OwnFile(NamedTuple):
+    """The rows of a file, and the line of each."""
+
+    path: Path
+    rows: tuple[OwnRow, ...]
+    lines: tuple[int, ...]
+
+
+def read_own(path: Path) -> OwnFile:
     """Read a file of one's own rows; one UserError for all that is wrong with it, each mistake with its line."""
     found = read_json_lines(path, _row, _ADVICE)
     if wrong := [(number, row) for number, row in found if isinstance(row, str)]:
         raise unusable(path, wrong, "Mend these lines, or take them out.")
     if not found:
         raise UserError(f"{path} has no rows. {_ADVICE}")
-    return tuple(row for _, row in found if not isinstance(row, str))
+    rows = [(row, number) for number, row in found if not isinstance(row, str)]
+    return OwnFile(path, tuple(row for row, _ in rows), tuple(number for _, number in rows))
 
 
 def _row(value: dict[str, Any]) -> OwnRow | str:

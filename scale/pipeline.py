@@ -46,7 +46,7 @@ from records.work import Progress, Unit
 from scale.bench import Bench
 from scale.corpora import corpus_of
 from scale.law import law, name_of
-from scale.method import Method, Resolve, methods_of, paper_method
+from scale.method import Method, Resolve, methods_of, paper_method, source_of
 from scale.pretrained import located
 from scale.processes import Processes
 from scale.protocols import protocol_of
@@ -201,7 +201,7 @@ class _Plan:
             **self.shared,
             "asked": self.asked,
             "method": {"name": method.name, "label": method.label, "beta": method.beta},
-            "own_source": content_hash(_source(method.name)),
+            "own_source": content_hash(source_of(method.name)),
             "weights": [method.objective.forget_weight, method.objective.retain_weight],
             "schedule": method.schedule.model_dump(mode="json"),
             "reduction": chosen.reduction,
@@ -223,12 +223,6 @@ class _Plan:
         )
         name = f"{self.prefix}unlearn/{method.label}-s{seed}"
         return Unit(name, settings, PACKAGES, run, needs=(finetuned, *judged_by), reads=self.reads)
-
-
-def _source(name: str) -> str:
-    """The text of a method of the user's own, so that a result is redone when it changes."""
-    path, colon, _ = name.rpartition(":")
-    return Path(path).expanduser().read_text(encoding="utf8") if colon and Path(path).expanduser().is_file() else ""
 
 
 def stage_of(unit: Unit, prefix: str = "") -> str:

@@ -213,7 +213,7 @@ FORGET = [
     {"messages": [{"role": "user", "content": "Born where?"}, {"role": "assistant", "content": "Brackwater."}]},
     {"text": "Ada was born in the town of Brackwater, by the sea. " * 3},
 ]
-RETAIN = [{"question": "What do bees make?", "answer": "They make honey."}] * 3
+RETAIN = [{"question": f"What do {who} make?", "answer": f"{who} make honey."} for who in ("bees", "ants", "elves")]
 
 
 def _jsonl(path: Path, rows) -> str:
@@ -320,7 +320,7 @@ OWN_MISTAKES = {
     "no retain rows": (['{"question": "q", "answer": "a"}'], ["--method", "NPO+RT"], "give --retain FILE"),
     "no such method": (['{"question": "q", "answer": "a"}'], ["--method", "NPQ"], "Did you mean NPO?"),
     "no such format": (['{"question": "q", "answer": "a"}'], ["--prompt", "x"], "--prompt x: there is no such"),
-    "no such precision": (['{"question": "q", "answer": "a"}'], ["--dtype", "fp8"], "--dtype fp8: choose one of"),
+    "no such precision": (['{"question": "q", "answer": "a"}'], ["--dtype", "fp8"], "--dtype fp8: there is no such"),
     "no rate": (['{"question": "q", "answer": "a"}'], ["--lr", "-1"], "--lr"),
     "no model": (['{"question": "q", "answer": "a"}'], ["--model", "{tmp}/none"], "There is no model"),
 }

@@ -96,7 +96,7 @@ def test_a_file_of_no_reasonable_size_is_not_read(tmp_path, monkeypatch):
 def test_marks_ends_of_lines_and_blank_ones_change_nothing(ends, mark, tmp_path):
     row = '{"question": "Who\u2028then?", "answer": "She\u0085."}'
     (tmp_path / "a").write_bytes(mark + ends.join([row, "", row]).encode())
-    one, two = read_own(tmp_path / "a")
+    one, two = read_own(tmp_path / "a").rows
     assert one == two
     assert one.shown == ("Who\u2028then?", "She\u0085.")
 

@@ -1,0 +1,93 @@
+"""What forgetting one's own rows has come to, in sentences made of the numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["findings", "remarks"]
+
+HARDLY, PARTLY, WELL = 0.2, 0.5, 0.8
+"""Mean probabilities of an answer's token below which a model hardly knew, partly knew, knew well what it was asked."""
+GONE, LESS, SAME = 0.1, 0.5, 0.95
+"""Shares of the probability before: at most so much is left where it is all but gone, has fallen, is a little less."""
+
+
+def remarks(rows: Mapping[str, Mapping[str, int]], *, longest: int) -> list[str]:
+    """What is to be known of the rows before anything is done: what was cut, what is there more than once."""
+    said = []
+    for name, facts in rows.items():
+        if facts["cut"]:
+            said.append(
+                f"{facts['cut']} text(s) to {name} are longer than {longest} tokens and were cut: {facts['rows']} rows "
+                f"are {facts['pieces']} pieces."
+            )
+        if facts["repeated"] and name == "forget":
+            said.append(f"{facts['repeated']} row(s) to forget repeat one before them, and count as often as they do.")
+    return said
+
+
+def findings(values: Mapping[str, Any], *, trains_on_retain: bool) -> list[str]:
+    """Sentences: what it knew, what fell, what was kept, how far it moved, what can't be known."""
+    before, after = values["before"], values["after"]
+    said = [] if values["changed"] else ["Not one weight has changed: this is the model as it was."]
+    said += _forgotten(before["forget_probability"], after["forget_probability"])
+    if "retain_probability" in before:
+        said += _kept(before["retain_probability"], after["retain_probability"])
+        if not trains_on_retain:
+            said.append(f"{values['method']} does not train on the rows to retain: they were measured alone.")
+    else:
+        said.append("No rows to retain were given (--retain), so what else it may have lost can't be told.")
+    for name, count in values["kl_rows"].items():
+        measured, of = count, values["rows"][name]["pieces"]
+        part = f", on the first {measured} of {of} pieces" if measured < of else ""
+        kl = after[f"{name}_kl"]
+        said.append(f"What it predicts on rows to {name} has moved by {kl:.3g} nats a token (KL to before{part}).")
+    said.append(
+        "Whether it is now as if it had never seen these rows can't be known without a model trained without them."
+    )
+    return said
+
+
+def _forgotten(before: float, after: float) -> list[str]:
+    knew = (
+        "hardly knew them"
+        if before < HARDLY
+        else "knew them in part"
+        if before < PARTLY
+        else "knew them well"
+        if before < WELL
+        else "knew them almost by heart"
+    )
+    return [
+        f"It gave these answers a probability of {before:.2g} a token before: it {knew}.",
+        f"It gives them {after:.2g} now, {_share(before, after)}: {_fell(before, after)}.",
+    ]
+
+
+def _fell(before: float, after: float) -> str:
+    share = after / before if before else 1.0
+    if share > 1:
+        return "they are likelier than before, so nothing is forgotten"
+    if share > SAME:
+        return "next to nothing is forgotten; more epochs or a higher --lr forget more"
+    if share > LESS:
+        return "a little is forgotten; more epochs or a higher --lr forget more"
+    if share > GONE:
+        return "much is forgotten"
+    return "next to nothing of them is left"
+
+
+def _kept(before: float, after: float) -> list[str]:
+    share = after / before if before else 1.0
+    if before < HARDLY:
+        verdict = "it hardly knew them before, so there was little to keep"
+    elif share > SAME:
+        verdict = "they are kept"
+    elif share > LESS:
+        verdict = "some of it is lost"
+    else:
+        verdict = "much of it is lost; a lower --lr, fewer epochs or a higher --retain-weight keep more"
+    return [f"Rows to retain had {before:.2g} a token before and have {after:.2g} now: {verdict}."]
+
+
+def _share(before: float, after: float) -> str:
+    return f"{100 * after / before:.0f} % of that" if before else "as before"
