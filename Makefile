@@ -42,8 +42,8 @@ mutants: $(READY)          ## break the kernels on purpose; fail for a mutant th
 	HYPOTHESIS_PROFILE=mutants OMP_NUM_THREADS=1 $(BIN)/mutmut run
 	$(BIN)/mutmut results | $(BIN)/python tests/mutants.py
 
-clean:                     ## everything that the other targets made
-	rm -rf .venv out build mutants dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:                     ## what the other targets made, results in out/ aside
+	rm -rf .venv build mutants dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt
