@@ -207,6 +207,10 @@ def forget(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32, or bf16 (autocast; weights stay float32).")] = "float32",
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of order and pairing.")] = 0,
+    weights: Annotated[
+        str, typer.Option(help="float32; bf16: half the memory, loses small updates; 4bit: with --lora, on a GPU.")
+    ] = "float32",
+    optimizer: Annotated[str, typer.Option(help="adamw, or adamw8bit (needs the package bitsandbytes).")] = "adamw",
 ) -> None:
     """Make a model forget rows of your own; needs no perturbed answers and no retrained model.
 
@@ -216,7 +220,22 @@ def forget(
     from npo.forget import forget as start
 
     asked = Asked(
-        method, beta, lr, epochs, batch, piece, retain_weight, lora, prompt, device, dtype, seed, max_length, recompute
+        method,
+        beta,
+        lr,
+        epochs,
+        batch,
+        piece,
+        retain_weight,
+        lora,
+        prompt,
+        device,
+        dtype,
+        seed,
+        max_length,
+        recompute,
+        weights,
+        optimizer,
     )
     start(rows, retain, model, out, asked)
 

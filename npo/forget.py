@@ -38,6 +38,8 @@ class Asked:
     seed: int
     max_length: int | None = None
     recompute: bool = False
+    weights: str = "float32"
+    optimizer: str = "adamw"
 
 
 def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Asked) -> None:
@@ -56,8 +58,15 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Asked)
         lambda: read_own(retain) if retain else None,
     )
     lora = Lora(rank=asked.lora, alpha=2 * asked.lora) if asked.lora else None
-    settings = ForgetSettings(model=model, prompt=asked.prompt, lora=lora, seed=asked.seed, max_length=asked.max_length)
-    processes = Processes(cast(Any, asked.device), cast(Any, asked.dtype))  # checked above
+    settings = ForgetSettings(
+        model=model,
+        prompt=asked.prompt,
+        lora=lora,
+        seed=asked.seed,
+        max_length=asked.max_length,
+        weights=cast(Any, asked.weights),  # checked above, like device and dtype
+    )
+    processes = Processes(cast(Any, asked.device), cast(Any, asked.dtype))
     unit = unit_of(settings, method, forgotten, retained, processes)
     reads = (rows, Path(model).expanduser(), *([retain] if retain else []))
     unit = replace(unit, reads=tuple(path for path in reads if path.exists()))
@@ -83,13 +92,20 @@ def _together(*wanted: Callable[[], Any]) -> list[Any]:
 
 def _known(asked: Asked, formats: Collection[str]) -> None:
     """UserError naming every choice that there is not."""
-    choices = {"prompt": formats, "device": ("auto", "cpu", "cuda"), "dtype": ("float32", "bf16")}
+    choices = {
+        "prompt": formats,
+        "device": ("auto", "cpu", "cuda"),
+        "dtype": ("float32", "bf16"),
+        "weights": ("float32", "bf16", "4bit"),
+    }
     given = {name: getattr(asked, name) for name in choices}
     wrong = [
         f"--{name} {value}: there is no such {name}; choose one of {', '.join(choices[name])}."
         for name, value in given.items()
         if value is not None and value not in choices[name]
     ]
+    if asked.weights == "4bit" and not asked.lora:
+        wrong.append("--weights 4bit: weights in four bits are not trained. Give --lora RANK too, or choose bf16.")
     if wrong:
         raise UserError("\n".join(wrong))
 
@@ -102,7 +118,7 @@ def method_of(asked: Asked, has_retain: bool) -> Any:
     from scale.recipe import UnlearnSettings
 
     name = asked.method or ("NPO+RT" if has_retain else "NPO")
-    fields = {key: getattr(asked, key) for key in ("lr", "epochs", "batch", "piece", "recompute")}
+    fields = {key: getattr(asked, key) for key in ("lr", "epochs", "batch", "piece", "recompute", "optimizer")}
     fields |= {"beta": BETA if asked.beta is None else asked.beta}
     fields |= {"warmup": 0.0 if asked.epochs == 1 else 1.0}  # one epoch of warming up would train little or nothing
     try:

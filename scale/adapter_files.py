@@ -130,9 +130,10 @@ def _merged(folder: Path, model: PreTrainedModel, shapes: dict[str, tuple[int, .
     with quiet(), told(str(folder)), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of what is checked here, or harmless
         put_on = PeftModel.from_pretrained(model, str(folder), torch_device="cpu", low_cpu_mem_usage=False)
-    asked = {name: tuple(value.shape) for name, value in get_peft_model_state_dict(put_on).items()}
-    strange = sorted(set(shapes) - set(asked))
-    absent = sorted(name for name in set(asked) - set(shapes) if ".lora_" in name)
+        asked = set(get_peft_model_state_dict(put_on, save_embedding_layers=False))
+    whole = {f"base_model.model.{name}" for name in model.state_dict()}  # an embedding may be saved beside the adapter
+    strange = sorted({name.replace(".modules_to_save.", ".") for name in shapes} - asked - whole)
+    absent = sorted(name for name in asked - set(shapes) if ".lora_" in name)
     if strange or absent:
         said = f"{len(strange)} of its tensors have no place in its base" if strange else f"{len(absent)} are missing"
         raise UserError(

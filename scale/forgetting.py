@@ -49,7 +49,7 @@ from scale.own_sets import about, encoded, refuse_common, refuse_equal
 from scale.pretrained import located
 from scale.processes import Processes
 from scale.prompts import Encoded, Writer
-from scale.reference import Cache, Source, weights_hash
+from scale.reference import Cache, Source, held_as, weights_hash
 from scale.references import kept
 from scale.schedule import idle
 from scale.scorable import check_head
@@ -174,7 +174,7 @@ class Forgetting:
         )
         path = Path(located(self.settings.model)).expanduser()
         weights = weights_hash(path) if path.is_dir() else self.settings.model
-        source = Source(scorer, weights, self.writer.pad, self.processes)
+        source = Source(scorer, held_as(weights, self.settings.weights), self.writer.pad, self.processes)
         reference = kept(Cache(cache), source, objective, rows)
         self.measured = Measured.of(Cache(cache), source, self.encoded)
         return Training(

@@ -36,7 +36,7 @@ def recompute_activations(model: PreTrainedModel) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars and reports of the libraries inside, nor peft's use of an old name; afterwards as before."""
+    """No progress bars and reports of the libraries inside, nor what peft remarks on the way; afterwards as before."""
     shown, loud = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
@@ -44,6 +44,7 @@ def quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
             warnings.filterwarnings("ignore", message="Could not find a config file", category=UserWarning)
+            warnings.filterwarnings("ignore", message="Setting `save_embedding_layers`", category=UserWarning)
             yield
     finally:
         logging.set_verbosity(loud)

@@ -18,23 +18,34 @@ from torch import Tensor
 from records.errors import UserError
 from records.files import draft_of
 from records.store import content_hash
+from scale.adapter_files import base_of, is_adapter
 from scale.answers import States, score_all, states_of
+from scale.loading import Weights
 from scale.processes import Processes
 from scale.prompts import Encoded
 from scale.scorer import ReferenceStates, Scorer
 from theory.logprobs import Head
 
-__all__ = ["Cache", "RetainReference", "Source", "weights_hash"]
+__all__ = ["Cache", "RetainReference", "Source", "held_as", "weights_hash"]
 
 
 def weights_hash(folder: Path) -> str:
-    """A hash of every byte of a model's weights and of its configuration."""
+    """A hash of every byte of a model's weights and of its configuration; of an adapter and of all below it."""
     digest = hashlib.sha256()
     for path in sorted([*folder.glob("*.safetensors"), folder / "config.json"]):
         if path.is_file():
             with open(path, "rb") as file:
                 digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    if is_adapter(folder):
+        base = base_of(folder)
+        digest.update((folder / "adapter_config.json").read_bytes())
+        digest.update((weights_hash(Path(base)) if Path(base).is_dir() else base).encode())
     return digest.hexdigest()[:16]
+
+
+def held_as(weights: str, form: Weights) -> str:
+    """The hash of weights that are held in this form: a reference in fewer bits is another one."""
+    return weights if form == "float32" else f"{weights}-{form}"
 
 
 class Source(NamedTuple):

@@ -1,6 +1,6 @@
 """How long and how fast: learning rates step by step, batches, pieces."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 
@@ -26,6 +26,9 @@ class Schedule(BaseModel):
     piece: PositiveInt = 8
     weight_decay: NonNegativeFloat = Field(0.01, allow_inf_nan=False)
     warmup: NonNegativeFloat = Field(1.0, allow_inf_nan=False)
+    optimizer: Literal["adamw", "adamw8bit"] = Field(
+        "adamw", description="adamw8bit: moments in 8 bits, a quarter of their memory (package bitsandbytes)"
+    )
     recompute: bool = Field(False, description="gradient checkpointing: less memory, a third more time")
 
 

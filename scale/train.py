@@ -16,6 +16,7 @@ from torch import Tensor
 
 from scale.answers import score_all
 from scale.bits import bits
+from scale.optimizers import eight_bit_adamw
 from scale.pairing import idk_answer, order, partner
 from scale.processes import Processes
 from scale.prompts import Encoded, collate
@@ -77,8 +78,10 @@ class Moment(NamedTuple):
 
 
 def adamw(parameters: Iterable[torch.nn.Parameter], schedule: Schedule) -> torch.optim.Optimizer:
-    """AdamW with torch's moments, decoupled weight decay on every parameter."""
+    """AdamW with torch's moments, or with moments in 8 bits; decoupled weight decay on every parameter."""
     trained = [p for p in parameters if p.requires_grad]
+    if schedule.optimizer == "adamw8bit":
+        return eight_bit_adamw(trained, lr=schedule.lr, weight_decay=schedule.weight_decay)
     return torch.optim.AdamW(trained, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
 
 

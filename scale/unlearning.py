@@ -21,7 +21,7 @@ from scale.metrics import forget_quality, probability, rankable
 from scale.models import LanguageModel, recompute_activations
 from scale.models import load as load_model
 from scale.prompts import Encoded, Writer
-from scale.reference import Cache, RetainReference, Source, weights_hash
+from scale.reference import Cache, RetainReference, Source, held_as, weights_hash
 from scale.references import Kept, Live, kept
 from scale.scorer import Scorer
 from scale.tofu_log import as_log
@@ -98,7 +98,7 @@ class Unlearning:
         if schedule.recompute:
             recompute_activations(model)
         scorer, pad = Scorer(model), self.writer.pad
-        source = Source(scorer, weights_hash(self.finetuned / MODEL), pad, bench.processes)
+        source = Source(scorer, held_as(weights_hash(self.finetuned / MODEL), bench.model.kept), pad, bench.processes)
         objective = self.method.objective
         rows = unlearning_rows(self.writer, bench.corpus, objective, epochs=schedule.epochs, seed=self.seed)
         cache = Cache(self.finetuned.parent / "reference")
