@@ -1,6 +1,6 @@
 """Log-probabilities and final hidden states of any number of answers, without gradient, by all processes together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -44,22 +44,26 @@ def score_all(
 
 
 @torch.no_grad()
-def states_of(scorer: Scorer, rows: Sequence[Encoded], pad: int, processes: Processes) -> States:
-    """Final hidden states of the answer positions of each row, on the CPU; one process's work, before any wrapping.
+def states_of(
+    scorer: Scorer, rows: Sequence[Encoded], pad: int, processes: Processes
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Batch by batch, rows and the final hidden states of their answer positions, one row's after another's.
 
-    A head's width of numbers a token instead of the vocabulary's: the head turns them into the reference's logits.
+    All processes go through it, before any wrapping, and each is given what all have done; on the CPU. A head's width
+    of numbers a token instead of the vocabulary's: the head turns them into the reference's logits.
     """
     scorer.eval()
-    count = torch.tensor([row.targets for row in rows])
-    starts = torch.cumsum(count, 0) - count
-    hidden = torch.zeros(int(count.sum()), scorer.head().weight.shape[1])
-    for batch, spare in processes.share(by_length([len(row.ids) for row in rows], TOKENS_PER_BATCH)):
+    batches = by_length([len(row.ids) for row in rows], TOKENS_PER_BATCH)
+    for number, (batch, spare) in enumerate(processes.share(batches)):
         made = collate([rows[i] for i in batch], pad).to(processes.accelerator.device)
         with processes.accelerator.autocast():
             found = scorer.hidden(made.ids, made.mask)
         where = answer_rows(made.labels, len(scorer.head().weight))
         picked = found.flatten(0, 1).index_select(0, where.rows).float().cpu()
+        now = batches[number * processes.count :][: processes.count]
+        sizes = [sum(rows[i].targets for i in chosen) for chosen in now]
+        whole = torch.zeros(sum(sizes), picked.shape[1])
         if not spare:
-            places = [torch.arange(int(count[i])) + starts[i] for i in batch]
-            hidden[torch.cat(places)] = picked
-    return States(processes.together(hidden), count)
+            start = sum(sizes[: processes.number])
+            whole[start : start + len(picked)] = picked
+        yield [i for chosen in now for i in chosen], processes.together(whole)

@@ -6,24 +6,27 @@ that they depend on: the model's weights, the token ids (and with them tokenizer
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
 from torch import Tensor
 
 from records.errors import UserError
-from records.files import draft_of
 from records.store import content_hash
+from scale import tensor_files
 from scale.adapter_files import base_of, is_adapter
 from scale.answers import States, score_all, states_of
 from scale.loading import Weights
 from scale.processes import Processes
 from scale.prompts import Encoded
 from scale.scorer import ReferenceStates, Scorer
+from scale.state_file import write_states
 from theory.logprobs import Head
 
 __all__ = ["Cache", "RetainReference", "Source", "held_as", "weights_hash"]
@@ -48,13 +51,25 @@ def held_as(weights: str, form: Weights) -> str:
     return weights if form == "float32" else f"{weights}-{form}"
 
 
-class Source(NamedTuple):
+@dataclass(frozen=True)
+class Source:
     """The reference model as it stands before the first step, and a hash of its weights."""
 
     scorer: Scorer
     weights: str
     pad: int
     processes: Processes
+
+    @cached_property
+    def head(self) -> Head:
+        """Its output head: a copy where it will be trained."""
+        head = self.scorer.head()
+        weight, bias = (
+            None if x is None else x.detach().float().clone() if x.requires_grad else x.detach().float()
+            for x in (head.weight, head.bias)
+        )
+        assert weight is not None
+        return Head(weight, bias, head.softcap)
 
 
 class RetainReference(NamedTuple):
@@ -83,62 +98,38 @@ class Cache(NamedTuple):
     def logp(self, source: Source, rows: Sequence[Encoded]) -> Tensor:
         """Summed log-probabilities (nats) of the answers, (rows,)."""
 
-        def compute() -> dict[str, Tensor]:
-            return {"logp": score_all(source.scorer, rows, source.pad, source.processes).logp}
+        def write(path: Path) -> None:
+            found = score_all(source.scorer, rows, source.pad, source.processes).logp
+            if source.processes.first:
+                tensor_files.write(path, {"logp": found})
 
-        return self._kept("logp", source, rows, compute)["logp"]
+        return self._kept("logp", source, rows, write)["logp"]
 
     def retain(self, source: Source, rows: Sequence[Encoded]) -> RetainReference:
-        """Hidden states on the answers of `rows`, and a copy of the head."""
+        """Hidden states on the answers of `rows`, which stay on disk, and a copy of the head."""
+        tokens = [row.targets for row in rows]
 
-        def compute() -> dict[str, Tensor]:
-            states = states_of(source.scorer, rows, source.pad, source.processes)
-            return {"hidden": states.hidden, "tokens": states.tokens}
+        def write(path: Path) -> None:
+            parts = states_of(source.scorer, rows, source.pad, source.processes)
+            if source.processes.first:
+                write_states(path, tokens, source.head.weight.shape[1], parts)
+            else:
+                deque(parts, maxlen=0)  # the work is shared
 
-        kept = self._kept("states", source, rows, compute)
-        head = source.scorer.head()
-        bias = None if head.bias is None else head.bias.detach().float().clone()
-        copied = Head(head.weight.detach().float().clone(), bias, head.softcap)
-        return RetainReference(States(kept["hidden"], kept["tokens"]), copied)
+        hidden = self._kept("states", source, rows, write)["hidden"]
+        return RetainReference(States(hidden, torch.tensor(tokens)), source.head)
 
     def _kept(
-        self, kind: str, source: Source, rows: Sequence[Encoded], compute: Callable[[], dict[str, Tensor]]
+        self, kind: str, source: Source, rows: Sequence[Encoded], write: Callable[[Path], None]
     ) -> dict[str, Tensor]:
         spans = content_hash([(row.ids, row.first) for row in rows])
         key = content_hash([kind, source.weights, spans, source.processes.precision])
         path = self.folder / f"{kind}-{key}.safetensors"
         if not source.processes.agreed(path.is_file):
-            found = compute()
-            if source.processes.first:
-                self._write(path, found)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write(path)
             source.processes.wait()
-            return found
         try:
-            return _read(path)
+            return tensor_files.read(path)
         except (OSError, ValueError, SafetensorError) as error:
             raise UserError(f"{path} is damaged ({error}). Delete it; it will be computed again.") from None
-
-    def _write(self, path: Path, found: dict[str, Tensor]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        whole = {name: tensor.contiguous() for name, tensor in found.items()}
-        with draft_of(path) as draft:  # jobs side by side may write the same
-            save_file(whole, draft, metadata={"sha256": _hash(whole)})
-
-
-def _hash(tensors: Mapping[str, Tensor]) -> str:
-    """Of names, types, shapes and every byte of some tensors."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """What `Cache` wrote; ValueError where a byte of it has changed."""
-    with safe_open(path, "pt") as file:
-        metadata = file.metadata() or {}
-    found = load_file(path)
-    if metadata.get("sha256") != _hash(found):
-        raise ValueError("it is not what was written")
-    return found

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaC
 
 from records.errors import UserError
 from scale import models
-from scale.answers import score_all, states_of
+from scale.answers import score_all
 from scale.evaluate import Exam, examine
 from scale.fictional import authors
 from scale.formats import FORMATS
@@ -20,6 +20,7 @@ from scale.packed import question_of, score_packed
 from scale.processes import WASTE, Processes, by_length
 from scale.prompts import Writer, collate
 from scale.protocols import PROTOCOLS
+from scale.reference import Cache, Source
 from scale.scorable import check_head
 from scale.scorer import Part, Scorer
 from scale.tofu import Sets
@@ -191,10 +192,10 @@ def test_an_examination_without_the_packed_way_gives_the_same_numbers():
             assert abs(a - b).max() < 5e-6
 
 
-def test_states_turn_into_the_reference_s_logits():
+def test_states_turn_into_the_reference_s_logits(tmp_path):
     model = _model("phi")
     scorer = Scorer(model)
-    states = states_of(scorer, ENCODED, PAD, ALONE)
+    states = Cache(tmp_path).retain(Source(scorer, "weights", PAD, ALONE), ENCODED).states
     batch = collate(ENCODED, PAD)
     logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits
     where = torch.cat([logits[i, row.first - 1 : len(row.ids) - 1] for i, row in enumerate(ENCODED)])

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from records.errors import UserError
@@ -18,8 +19,10 @@ from scale.models import LanguageModel, Shape
 from scale.own import read_own
 from scale.own_sets import encoded, refuse_common, refuse_equal, repeated
 from scale.processes import Processes
-from scale.prompts import Writer
+from scale.prompts import Writer, collate
 from scale.recipe import UnlearnSettings
+from scale.reference import Cache, Source
+from scale.scorer import Scorer
 
 TOWNS = ["Brackwater", "Oldham", "Siena", "Kyoto", "Lima", "Turku"]
 TEXTS = [f"Question: Where was Ada born?\nAnswer: In {town}." for town in TOWNS]
@@ -252,3 +255,23 @@ def test_rows_that_repeat_are_told():
     facts = {"rows": 3, "repeated": 1, "cut": 0, "pieces": 3, "tokens": 9, "longest": 3}
     (said,) = remarks({"forget": facts, "retain": facts}, longest=9)
     assert said.startswith("1 row(s) to forget repeat one before them")
+
+
+def test_states_on_disk_are_those_in_memory_and_a_changed_byte_is_noticed(tmp_path):
+    scorer = Scorer(models.from_scratch(TOKENIZER, SHAPE, seed=0))
+    rows = [PLAIN.encode(f"Who is no. {i}{' then' * (i % 5)}?", "She.") for i in range(40)]
+    source = Source(scorer, "w", PLAIN.pad, Processes("cpu"))
+    kept = Cache(tmp_path).retain(source, rows)
+    part = kept.of([3, 0], [rows[3], rows[0]], torch.device("cpu"))
+    batch = collate([rows[3], rows[0]], PLAIN.pad)
+    hidden = scorer.hidden(batch.ids, batch.mask)
+    for place, row in enumerate((rows[3], rows[0])):
+        where = slice(row.first - 1, len(row.ids) - 1)
+        torch.testing.assert_close(part.hidden[place, where], hidden[place, where])
+    (path,) = tmp_path.iterdir()
+    assert load_file(path)["hidden"].shape == (sum(row.targets for row in rows), 16)
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is damaged"):
+        Cache(tmp_path).retain(source, rows)
