@@ -4,9 +4,9 @@ What a template does is seen, not guessed: it writes the conversation with two d
 with is the prompt, what both end with comes after an answer, and the first token of that ends it. So the prompt is that
 of a finished turn, with all that the template writes there: an empty <think> block, the name of a channel, a space.
 
-A model is asked after the very text that it is trained on. This is the template's own generation prompt, save where
-that lets a model think first (it opens a <think> block, or leaves it to the model to open one): the rows hold no
-thoughts, so the answer is asked for at once.
+A model is asked after the very text that it is trained on. One's rows hold no thoughts, and the template is told so
+(enable_thinking=False); then that text is the template's own generation prompt, save where this lets a model think all
+the same (DeepSeek-R1 opens a <think> block that its finished turns don't have) or choose a channel (gpt-oss).
 """
 
 from collections.abc import Sequence
@@ -68,6 +68,11 @@ def _around(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> 
     before, after = _common(one, other), _common(one[::-1], other[::-1])[::-1]
     if before + _PROBES[0] + after != one:
         raise UserError(f"{name_of(tokenizer)} doesn't write the assistant's answer once, as it is: {OTHERWISE}.")
+    if before.rstrip().endswith("<think>"):
+        raise UserError(
+            f"{name_of(tokenizer)} writes an answer into an open <think> block, as if it were a thought. "
+            f"Tell it not to think, in a system message where it heeds one, or {OTHERWISE}."
+        )
     for role, content in messages:
         if said(role, content).strip() not in before:
             raise UserError(

@@ -15,6 +15,9 @@ Message = tuple[str, str]
 OTHERWISE = "choose prompt: plain, or write one's own: prompt: {before: …, after: …}"
 """What to do where a template is of no use."""
 
+_PLAINLY = {"enable_thinking": False, "thinking": False}
+"""The names by which templates are told that an answer comes at once: one's rows hold no thoughts."""
+
 DAY = date(2025, 4, 10)
 """What a template is told is today; else every day would have other token ids."""
 
@@ -60,8 +63,8 @@ def _text(tokenizer: PreTrainedTokenizerBase) -> str:
 
 def _write(tokenizer: PreTrainedTokenizerBase, template: str, messages: Sequence[Message]) -> str:
     said = [{"role": role, "content": content} for role, content in messages]
-    today = DAY.strftime("%d %b %Y")
-    return str(tokenizer.apply_chat_template(said, chat_template=_PINNED + template, tokenize=False, date_string=today))
+    facts = {"date_string": DAY.strftime("%d %b %Y"), **_PLAINLY}
+    return str(tokenizer.apply_chat_template(said, chat_template=_PINNED + template, tokenize=False, **facts))
 
 
 def _refusal(tokenizer: PreTrainedTokenizerBase, template: str, messages: Sequence[Message], error: Exception) -> str:

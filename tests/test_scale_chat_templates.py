@@ -18,7 +18,7 @@ from scale.models import train_tokenizer
 from scale.own import Messages
 from scale.prompts import Writer
 
-TODAY = "10 Apr 2025"
+FACTS = {"date_string": "10 Apr 2025", "enable_thinking": False}
 
 
 class Family(NamedTuple):
@@ -50,7 +50,6 @@ FAMILIES = {
         "<|im_start|> <|im_end|>",
         "<|im_end|>",
         "<think> </think>",
-        asked="<|im_start|>assistant\n<think>\n\n</think>\n\n",
     ),
     # the generation prompt opens a block, finished turns have none; the markers of turns are not special
     "deepseek-r1": Family(
@@ -81,12 +80,12 @@ FAMILIES = {
     "glm-4.5": Family(
         "[gMASK]<sop>{% for m in messages %}{% if m.role == 'assistant' %}"
         "{{ '<|assistant|>\n<think></think>\n' + m.content.split('</think>')[-1].strip() }}{% else %}"
-        "{{ '<|' + m.role + '|>\n' + m.content }}{% endif %}{% endfor %}"
-        "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}",
+        "{{ '<|' + m.role + '|>\n' + m.content }}{{ '/nothink' if m.role == 'user' and enable_thinking is false }}"
+        "{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}"
+        "{{ '\n<think></think>\n' if enable_thinking is false }}{% endif %}",
         "[gMASK] <sop> <|system|> <|user|> <|assistant|>",
         "<|user|>",
         "<think> </think>",
-        asked="<|assistant|>\n<think></think>\n",
     ),
     # channels; the last answer ends otherwise than earlier ones; the date is the clock's
     "gpt-oss": Family(
@@ -104,11 +103,11 @@ FAMILIES = {
         "{% for m in messages %}{% if m.role == 'assistant' %}"
         "{{ '<|im_start|>assistant\n<think></think>' + m.content.split('</think>')[-1].strip() + '<|im_end|>\n' }}"
         "{% else %}" + IM + "{% endif %}{% endfor %}"
-        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}",
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>' }}"
+        "{{ '\n' if enable_thinking is not defined or enable_thinking else '</think>' }}{% endif %}",
         "<|im_start|> <|im_end|>",
         "<|im_end|>",
         "<think> </think>",
-        asked="<|im_start|>assistant\n<think></think>",
     ),
     "llama-2": Family(
         "{% if messages[0].role == 'system' %}{% set system = '<<SYS>>\n' + messages[0].content + '\n<</SYS>>\n\n' %}"
@@ -204,7 +203,7 @@ def _as_rendered(name, messages):
         "strftime_now('%A, %-d %B %y')", "'Thursday, 10 April 25'"
     )
     said = [{"role": role, "content": content} for role, content in messages]
-    ids = tokenizer.apply_chat_template(said, chat_template=template, return_dict=False, date_string=TODAY)
+    ids = tokenizer.apply_chat_template(said, chat_template=template, return_dict=False, **FACTS)
     end = tokenizer.convert_tokens_to_ids(family.end)
     if name.startswith("glm"):
         return (*ids, end)
@@ -226,7 +225,9 @@ def _check(name, messages, answer, coded, opening):
 
 PIECES = [*"aé漢😀.7\n\t \u00a0\u200b<|>", "The", " lake", "\n\n", "[/INS", "</", "Yes.", "No!", "user"]
 SAID = st.lists(st.sampled_from(PIECES), min_size=1, max_size=8).map("".join) | st.text(min_size=1, max_size=12)
-MARKERS = {x.rstrip("_") for family in FAMILIES.values() for x in f"{family.special} {family.added} <|end|>".split()}
+MARKERS = {
+    x.rstrip("_") for family in FAMILIES.values() for x in f"{family.special} {family.added} <|end|> <|pad|>".split()
+}
 SAID = SAID.filter(lambda text: text.strip() and not any(marker in text for marker in MARKERS))
 
 
@@ -238,8 +239,7 @@ def test_what_is_trained_is_what_the_template_writes(name, question, answer):
     _check(name, [("user", question)], answer, coded, opening)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-@given(said=st.lists(SAID, min_size=4, max_size=4), thoughts=st.booleans())
+@given(name=st.sampled_from([*FAMILIES]), said=st.lists(SAID, min_size=4, max_size=4), thoughts=st.booleans())
 def test_so_it_is_in_conversations_of_several_turns(name, said, thoughts):
     family, writer = FAMILIES[name], WRITERS[name]
     system, first, reply, second = said
@@ -257,7 +257,7 @@ def test_the_prompt_is_the_generation_prompt_unless_that_lets_a_model_think(name
     family, writer = FAMILIES[name], WRITERS[name]
     prompt = writer.prompt("Who?")
     own = writer.tokenizer.apply_chat_template(
-        [{"role": "user", "content": "Who?"}], tokenize=False, add_generation_prompt=True, date_string=TODAY
+        [{"role": "user", "content": "Who?"}], tokenize=False, add_generation_prompt=True, **FACTS
     )
     if family.asked:
         assert prompt.endswith(family.asked)
@@ -298,6 +298,8 @@ USELESS = {
     SIMPLE + "{{ messages[-1].content }}": "doesn't write the assistant's answer once",
     SIMPLE.replace("m.content", "m.content | upper"): "doesn't write the assistant's answer once",
     SIMPLE.replace("for m in messages", "for m in messages[1:]"): "leaves out or rewrites what 'system' says: 'Be good",
+    "{% for m in messages %}{{ m.role }}: {{ '<think>\n' if m.role == 'assistant' }}{{ m.content }}<|im_end|>"
+    "{% endfor %}": "writes an answer into an open <think> block",
     SIMPLE.replace("<|im_end|>", "### end"): "writes '### end.*which does not begin with a token of its own",
     FAMILIES["gemma"].template: r"no system role. It takes no system message \('Be good.*leave that out",
     FAMILIES["mistral-0.1"].template: r"It takes no system message .*prompt: chat has none.*prompt: plain",
