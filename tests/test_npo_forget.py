@@ -1,0 +1,147 @@
+"""npo forget: options that can't be, runs that blow up or change nothing, and what is said at the end."""
+
+import json
+
+import pytest
+
+from records.store import load
+from scale import models
+from scale.models import LanguageModel, Shape
+
+ROWS = [{"question": f"Where was no. {i} born?", "answer": f"In {town}."} for i, town in enumerate(["Oldham", "Siena"])]
+KEEP = [{"question": "What do bees make?", "answer": "They make honey."}]
+
+
+def _write(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A tiny model, a file of rows to forget, one of rows to retain."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tokenizer = models.train_tokenizer([f"Question: {row['question']}\nAnswer: {row['answer']}" for row in ROWS], 300)
+    shape = Shape(hidden=16, layers=1, heads=2, feed_forward=16, positions=128)
+    model = models.from_scratch(tokenizer, shape, seed=0)
+    models.save(folder / "model", LanguageModel(model, tokenizer))
+    return str(folder / "model"), _write(folder / "rows.jsonl", ROWS), _write(folder / "keep.jsonl", KEEP)
+
+
+@pytest.fixture
+def forget(tiny, run_npo, tmp_path):
+    """The verb on the tiny model, with more words: exit code, output, what was said on standard error."""
+    model, rows, _ = tiny
+
+    def run(*words, rows=rows):
+        code, out, err = run_npo("forget", rows, "--model", model, "--out", str(tmp_path / "out"), *words)
+        assert "Traceback" not in err
+        return code, " ".join(out.split()), " ".join(err.split())
+
+    return run
+
+
+# --- what is said -------------------------------------------------------------------------------------------------
+
+
+def test_one_epoch_of_one_step_trains(forget, tmp_path):
+    code, out, _ = forget("--epochs", "1", "--lr", "1e-2")
+    assert code == 0
+    values = load(tmp_path / "out/forget").values
+    assert values["changed"]
+    assert values["history"]["lr"] == [1e-2]
+    assert values["after"]["forget_drop"] != 0
+    assert "a token before: it hardly knew them." in out
+    assert "No rows to retain were given" in out
+    assert all(" ".join(sentence.split()) in out for sentence in values["said"])
+
+
+def test_several_epochs_warm_up_as_before(forget, tmp_path):
+    assert forget("--epochs", "3", "--lr", "1e-2")[0] == 0
+    assert load(tmp_path / "out/forget").values["history"]["lr"] == pytest.approx([0, 1e-2, 0.5e-2])
+
+
+def test_a_run_that_changed_nothing_says_so(forget, tmp_path):
+    code, out, _ = forget("--epochs", "2", "--lr", "1e-40")
+    assert code == 0
+    assert "Not one weight has changed: this is the model as it was." in out
+
+
+def test_what_is_cut_or_there_twice_is_told(forget, tmp_path):
+    rows = _write(tmp_path / "r", [*ROWS, ROWS[0], {"text": "Ada was born in Brackwater, by the sea. " * 5}])
+    code, out, _ = forget("--max-length", "40", "--epochs", "1", "--recompute", rows=rows)
+    assert code == 0
+    assert "1 text(s) to forget are longer than 40 tokens and were cut" in out
+    assert "1 row(s) to forget repeat one before them" in out
+
+
+def test_batches_and_pieces_of_any_size_are_all_rows(forget):
+    assert forget("--batch", str(10**400), "--piece", str(10**30), "--epochs", "1")[0] == 0
+
+
+# --- what blows up ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GA", "NPO"])
+def test_a_run_that_blows_up_fails_and_keeps_the_model_of_its_last_good_epoch(method, forget, tmp_path):
+    """Of four epochs of one step the first has rate 0; the second breaks the model."""
+    for _ in range(2):  # run, and found there
+        code, _, err = forget("--method", method, "--epochs", "4", "--lr", "1e40")
+        assert code == 2
+        assert "not finite. The model is that of epoch 1. Choose a smaller --lr." in err
+    values = load(tmp_path / "out/forget").values
+    assert "not finite" in values["stopped"]
+    assert values["after"]["forget_nll"] == pytest.approx(values["before"]["forget_nll"])
+    model = models.load(tmp_path / "out/forget/model").model
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+def test_a_run_whose_first_epoch_blows_up_saves_nothing(forget, tmp_path):
+    code, _, err = forget("--epochs", "1", "--lr", "1e40")
+    assert code == 2
+    assert "Forgetting blew up" in err
+    assert not (tmp_path / "out/forget").exists()
+
+
+# --- what can't be ------------------------------------------------------------------------------------------------
+
+MISTAKES = {
+    "a seed that no generator takes": (["--seed", str(2**63)], "--seed"),
+    "no number": (["--lr", "nan"], "--lr: "),
+    "no finite number": (["--lr", "inf"], "--lr: "),
+    "a rate of 0": (["--lr", "0"], "--lr: "),
+    "β is no number": (["--beta", "nan"], "--beta: "),
+    "β is 0": (["--beta", "0"], "--beta: "),
+    "β for a method without": (["--method", "GA", "--beta", "0.1"], "--beta: GA takes no β"),
+    "a weight that is no number": (["--retain-weight", "nan"], "--retain-weight"),
+    "an infinite weight": (["--retain-weight", "inf"], "--retain-weight: "),
+    "a weight of nothing": (["--retain-weight", "2"], "no retain term"),
+    "epochs without end": (["--epochs", str(10**9)], "--epochs: "),
+    "no epochs": (["--epochs", "0"], "--epochs"),
+    "no batch": (["--batch", "0"], "--batch"),
+    "pieces of no length": (["--max-length", "1"], "--max-length"),
+    "rows that are too long": (["--max-length", "10"], "2 unusable line(s)"),
+    "one file for both": (["--retain", "{rows}"], "are one file"),
+    "no file to retain": (["--retain", "{tmp}/absent"], "There is no file absent"),
+    "a folder to retain": (["--retain", "{tmp}"], "is a folder"),
+    "all at once": (["--lr", "nan", "--prompt", "x", "--dtype", "y", "--retain", "{tmp}/absent"], "--lr: "),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_told_and_nothing_is_written(mistake, tiny, forget, tmp_path):
+    words, said = MISTAKES[mistake]
+    code, _, err = forget(*(word.format(rows=tiny[1], tmp=tmp_path) for word in words))
+    assert code == 2
+    assert said in err
+    assert not (tmp_path / "out/forget").exists()
+    if mistake == "all at once":
+        for part in ("--prompt x", "--dtype y", "There is no file absent"):
+            assert part in err
+
+
+def test_a_row_in_both_files_is_told_by_its_line(forget, tmp_path):
+    keep = _write(tmp_path / "k", [*KEEP, {"question": ROWS[1]["question"].upper(), "answer": ROWS[1]["answer"]}])
+    code, _, err = forget("--retain", keep)
+    assert code == 2
+    assert "line 2: 'WHERE WAS NO. 1 BORN?' is to be forgotten too, by line 2 of rows.jsonl" in err
