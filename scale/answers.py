@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from scale.alike import pads
 from scale.processes import Processes, by_length
 from scale.prompts import Encoded, collate
 from scale.scorer import Part, Scorer
@@ -34,7 +35,8 @@ def score_all(
     """
     scorer.eval()
     logp = torch.zeros(len(rows))
-    for batch, spare in processes.share(by_length([len(row.ids) for row in rows], tokens)):
+    room = tokens if pads(scorer, rows, pad, processes) else 1
+    for batch, spare in processes.share(by_length([len(row.ids) for row in rows], room)):
         made = collate([rows[i] for i in batch], pad).to(processes.accelerator.device)
         with processes.accelerator.autocast():
             (found,) = scorer(made, [Part(len(batch))])
@@ -53,7 +55,8 @@ def states_of(
     of numbers a token instead of the vocabulary's: the head turns them into the reference's logits.
     """
     scorer.eval()
-    batches = by_length([len(row.ids) for row in rows], TOKENS_PER_BATCH)
+    room = TOKENS_PER_BATCH if pads(scorer, rows, pad, processes) else 1
+    batches = by_length([len(row.ids) for row in rows], room)
     for number, (batch, spare) in enumerate(processes.share(batches)):
         made = collate([rows[i] for i in batch], pad).to(processes.accelerator.device)
         with processes.accelerator.autocast():

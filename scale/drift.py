@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
+from scale.alike import pads
 from scale.answers import TOKENS_PER_BATCH
 from scale.processes import Processes, by_length
 from scale.prompts import Encoded, collate
@@ -35,7 +36,8 @@ def drift(
     scorer.eval()
     device = processes.accelerator.device
     total = torch.zeros((), dtype=torch.float64)
-    for batch, spare in processes.share(by_length([len(row.ids) for row in rows], TOKENS_PER_BATCH)):
+    room = TOKENS_PER_BATCH if pads(scorer, rows, pad, processes) else 1
+    for batch, spare in processes.share(by_length([len(row.ids) for row in rows], room)):
         chosen = [rows[i] for i in batch]
         part = Part(len(batch), None, reference.of(batch, chosen, device))
         with processes.accelerator.autocast():

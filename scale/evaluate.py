@@ -65,13 +65,12 @@ class Exam(NamedTuple):
 
 def examine(scorer: torch.nn.Module, exam: Exam, processes: Processes, *, generate: bool = True) -> dict[str, Part]:
     """Everything that is asked, of every set."""
-    plain = processes.accelerator.unwrap_model(scorer)
-    every = [row for rows in exam.encoded.values() for row in rows]
-    if packable(plain):
-        questions = _questions(exam)
-        logp = score_packed(scorer, questions, exam.writer.pad, processes, tokens=processes.room(TOKENS)).logp
+    questions, pad = _questions(exam), exam.writer.pad
+    if packable(scorer, questions, pad, processes):
+        logp = score_packed(scorer, questions, pad, processes, tokens=processes.room(TOKENS)).logp
     else:
-        logp = score_all(scorer, every, exam.writer.pad, processes, tokens=processes.room(TOKENS)).logp
+        every = [row for rows in exam.encoded.values() for row in rows]
+        logp = score_all(scorer, every, pad, processes, tokens=processes.room(TOKENS)).logp
     said = _answers(scorer, exam, processes) if generate else {}
     found, start = {}, 0
     for name, encoded in exam.encoded.items():

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
+from torch.distributed.fsdp import FSDPModule
+from transformers import GenerationConfig
 
 from scale.processes import Processes, by_length
 from scale.prompts import Writer
+from scale.reading_on import Way, left_padded, way_of
 from scale.scorer import Scorer
 
 __all__ = ["Generation", "answers", "answers_after", "degenerate"]
@@ -20,7 +22,12 @@ _TOKENS = 4096
 
 @dataclass(frozen=True)
 class Generation:
-    """How answers are made: greedily or drawn, up to a length that counts the prompt (TOFU) or not."""
+    """How answers are made: greedily or drawn, up to a length that counts the prompt (TOFU) or not.
+
+    Greedily means the likeliest token each time, drawn one of the 50 likeliest by its probability. Nothing else is
+    done: a model's own generation settings (penalties, beams, temperatures, tokens to suppress) do not count. An answer
+    ends at the format's end token or the tokenizer's; a model's own list of end tokens does not count either.
+    """
 
     longest: int = 200
     prompt_counts: bool = True
@@ -64,15 +71,11 @@ def answers_after(
 ) -> list[Answer]:
     """The same after any token ids."""
     module: Scorer = processes.accelerator.unwrap_model(scorer)
-    if isinstance(scorer, FSDPModule):
-        register_fsdp_forward_method(scorer, "generate")
     module.eval()
+    way = way_of(scorer, openings, writer, processes)
     found = torch.zeros((len(openings), how.longest + 1), dtype=torch.long)
-    lengths = [len(opening) for opening in openings]
-    for batch, spare in processes.share(
-        by_length([length + how.longest for length in lengths], processes.room(_TOKENS))
-    ):
-        new = _generated([openings[i] for i in batch], module, writer, processes, how)
+    for batch, spare in processes.share(_batches([len(opening) for opening in openings], way, processes, how)):
+        new = _generated([openings[i] for i in batch], module, writer, processes, how, way)
         if not spare:
             for i, row in zip(batch, new, strict=True):
                 found[i, : len(row)] = torch.tensor(row, dtype=torch.long)
@@ -84,27 +87,41 @@ def answers_after(
     return [Answer(text.strip(), degenerate(ids)) for text, ids in zip(texts, kept, strict=True)]
 
 
+def _batches(lengths: Sequence[int], way: Way, processes: Processes, how: Generation) -> list[list[int]]:
+    """Prompts of a batch: of similar length, or, where a model can't skip padding, of the same."""
+    room = processes.room(_TOKENS)
+    if way.padded:
+        return by_length([length + how.longest for length in lengths], room)
+    found = []
+    for length in sorted(set(lengths)):
+        same = [i for i, other in enumerate(lengths) if other == length]
+        most = max(1, room // (length + how.longest))
+        found += [same[i : i + most] for i in range(0, len(same), most)]
+    return found
+
+
 def _generated(
-    openings: Sequence[Sequence[int]], module: Scorer, writer: Writer, processes: Processes, how: Generation
+    openings: Sequence[Sequence[int]], module: Scorer, writer: Writer, processes: Processes, how: Generation, way: Way
 ) -> list[list[int]]:
-    """New tokens of one batch, without the end token; prompts are padded on the left."""
-    time = max(len(opening) for opening in openings)
-    ids, mask = torch.full((len(openings), time), writer.pad), torch.zeros(len(openings), time, dtype=torch.long)
-    for i, opening in enumerate(openings):
-        ids[i, time - len(opening) :] = torch.tensor(opening)
-        mask[i, time - len(opening) :] = 1
+    """New tokens of one batch, without the end token."""
     device = processes.accelerator.device
+    ids, mask = left_padded(openings, writer.pad)
+    time = ids.shape[1]
     allowed = [max(1, how.longest - len(opening) * how.prompt_counts) for opening in openings]
-    ends = sorted({writer.end, *filter(None, [writer.tokenizer.eos_token_id])})
+    ends = sorted({writer.end, *(x for x in [writer.tokenizer.eos_token_id] if x is not None)})
+    settings = GenerationConfig(
+        max_new_tokens=min(max(allowed), writer.longest - time) if writer.longest > time else 1,
+        do_sample=how.sample,
+        use_cache=way.cached,
+        pad_token_id=writer.pad,
+        eos_token_id=ends,
+    )
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), processes.accelerator.autocast():
         torch.manual_seed(how.seed)
         new = module.generate(
             ids.to(device),
             mask.to(device),
-            max_new_tokens=min(max(allowed), writer.longest - time) if writer.longest > time else 1,
-            do_sample=how.sample,
-            pad_token_id=writer.pad,
-            eos_token_id=ends,
+            settings,
             synced_gpus=processes.count > 1 and isinstance(module, FSDPModule),
         )[:, time:]
     rows = []

@@ -4,7 +4,7 @@
     a₂ sees prompt, a₁, a₂;  b₁ sees prompt, b₁: a mask of four dimensions says so
 
 The hidden states are those of separate rows up to rounding, for a seventh of the prompts that TOFU's seven answers to a
-question would read one by one.
+question would read one by one. Not every architecture reads such a row that way: `packable` tries.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 
+from scale.alike import alike, alone, decided
 from scale.processes import Processes, by_length
 from scale.prompts import Encoded, Packed
 from scale.scorer import Scorer
@@ -77,9 +78,35 @@ def pack(questions: Sequence[Question], pad: int) -> Packed:
     return Packed(ids, mask[:, None], positions, predicts, labels)
 
 
-def packable(scorer: Scorer) -> bool:
-    """Does this model's attention take a mask of four dimensions as it is?"""
-    return str(scorer.plain.config._attn_implementation) == "sdpa"
+def packable(scorer: torch.nn.Module, questions: Sequence[Question], pad: int, processes: Processes) -> bool:
+    """Does this model read these questions packed as it reads every row by itself? Tried on two of them, once."""
+    module: Scorer = processes.accelerator.unwrap_model(scorer)
+    if str(module.plain.config._attn_implementation) != "sdpa":  # only this takes a mask of four dimensions as it is
+        return False
+    tried = [choose(questions, key=_longest_row) for choose in (max, min)]
+    tried.append(max(questions, key=lambda question: question.tokens))
+    key = ("packed", *(question.tokens for question in tried), _longest_row(tried[0]))
+    said = "packed questions are not read as rows by themselves, so every answer is read after its own prompt."
+    return decided(scorer, processes, key, lambda module: _as_rows(module, list(dict.fromkeys(tried)), pad), said)
+
+
+def _longest_row(question: Question) -> int:
+    return len(question.prompt) + max(map(len, question.answers)) - 1
+
+
+def _as_rows(scorer: Scorer, questions: Sequence[Question], pad: int) -> bool:
+    """Final states of the first, the longest and the last answer of each question, packed and by themselves."""
+    made = Packed(*(part.to(scorer.plain.device) for part in pack(questions, pad)))
+    packed = scorer.states(made.ids, made.mask, made.positions).flatten(0, 1)
+    start = 0
+    for question in questions:
+        lengths = [len(answer) for answer in question.answers]
+        for i in sorted({0, lengths.index(max(lengths)), len(lengths) - 1}):
+            plain = alone(scorer, question.prompt + question.answers[i][:-1])[len(question.prompt) - 1 :]
+            if not alike(packed[made.predicts[start + i, : lengths[i]]], plain, scorer):
+                return False
+        start += len(lengths)
+    return True
 
 
 @torch.no_grad()

@@ -6,12 +6,12 @@ logits are its output head on its decoder's last hidden states, scaled or soft-c
 `scale.scorable` refuses the others.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import GenerationMixin, PreTrainedModel
+from transformers import GenerationConfig, GenerationMixin, PreTrainedModel
 
 from scale.prompts import Batch, Packed
 from theory.chunks import BUDGET
@@ -58,6 +58,7 @@ class Scorer(nn.Module):
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
         self.model = model
+        self.ways: dict[Hashable, bool] = {}  # which ways of reading are those of the plain one (`scale.alike`)
 
     @property
     def plain(self) -> PreTrainedModel:
@@ -115,6 +116,18 @@ class Scorer(nn.Module):
         return summed(hidden[batch.predicts], self.head(), batch.labels, budget=_budget())
 
     @torch.no_grad()
-    def generate(self, ids: Tensor, mask: Tensor, **options: Any) -> Tensor:
-        """The library's generation; a method of this module, so that sharded weights can be gathered for it."""
-        return cast(GenerationMixin, self.plain).generate(input_ids=ids, attention_mask=mask, **options)
+    def states(self, ids: Tensor, mask: Tensor, positions: Tensor | None = None, *, last: int | None = None) -> Tensor:
+        """`hidden` without gradient, or the logits of so many last positions; as `generate`, a method of its own."""
+        hidden = self.hidden(ids, mask, positions)
+        return hidden if last is None else self.head().logits(hidden[:, -last:])
+
+    @torch.no_grad()
+    def generate(self, ids: Tensor, mask: Tensor, settings: GenerationConfig, **options: Any) -> Any:
+        """The library's generation with these settings alone: what the model came with fills no gap in them."""
+        plain = cast(GenerationMixin, self.plain)
+        inherited = plain.generation_config
+        plain.generation_config = type(inherited)()
+        try:
+            return plain.generate(input_ids=ids, attention_mask=mask, generation_config=settings, **options)
+        finally:
+            plain.generation_config = inherited

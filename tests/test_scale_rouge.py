@@ -10,10 +10,10 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from scale.evaluate import Exam, about_rouge
 from scale.formats import FORMATS
-from scale.models import train_tokenizer
 from scale.prompts import Writer
 from scale.protocols import PROTOCOLS
 from scale.rouge import Rouge, by_unicode_words, rouge_recall, said_of, unicode_words
+from scale.scratch import train_tokenizer
 from scale.tofu import Row, Sets
 
 USUAL = RougeScorer(["rouge1", "rougeL"], use_stemmer=True)

@@ -18,7 +18,7 @@ from scale import checkpoint
 from scale.formats import format_of
 from scale.generation import Generation, answers
 from scale.models import LanguageModel, Shape, from_scratch, train_tokenizer
-from scale.packed import question_of, score_packed
+from scale.packed import packable, question_of, score_packed
 from scale.processes import Processes
 from scale.prompts import Encoded, Writer, collate
 from scale.scorer import Part, Scorer
@@ -88,22 +88,25 @@ def _same_steps_and_weights(alone, shards, batch) -> None:
 
 def _same_evaluation(alone, shards, writer: Writer, encoded: list[Encoded], processes: Processes) -> None:
     questions = [q for row in encoded for q in question_of([row])]
+    assert packable(shards, questions, writer.pad, processes)
     ours = score_packed(alone, questions, writer.pad, Processes("cpu"), tokens=64).logp
     theirs = score_packed(shards, questions, writer.pad, processes, tokens=64).logp
     torch.testing.assert_close(theirs, ours, rtol=1e-5, atol=1e-5)
     how = Generation(longest=24)
     said = [[a.text for a in answers(model, QUESTIONS, writer, processes, how)] for model in (alone, shards)]
     assert said[0] == said[1]
+    assert shards.ways == {**alone.ways, **shards.ways}
+    assert all(shards.ways.values())
 
 
 def _same_after_a_checkpoint(alone, shards, batch, place: Path, family: str, processes: Processes) -> None:
     """What shards wrote, fresh shards and a whole model read, and both go on alike."""
-    checkpoint.write(place, shards, shards.optimizer, Data({}, {"epoch": 1}), processes)
+    checkpoint.write(place, shards, shards.optimizer, Data({}, {"epoch": 1, "history": []}), processes)
     again = _sharded(Scorer(_language_model(family).model))
     optimizer = adamw(again.parameters(), SCHEDULE)
     read = checkpoint.read(place, again, optimizer, processes)
     assert read is not None
-    assert read.values == {"epoch": 1}
+    assert read.values == {"epoch": 1, "history": []}
     np.testing.assert_allclose(_steps(again, batch, optimizer), _steps(alone, batch, alone.optimizer), rtol=1e-5)
 
 

@@ -1,0 +1,112 @@
+"""Whatever the architecture, an examination gives what rows by themselves give; packed where that is the same."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from tiny_families import FAMILIES, family
+
+from scale import alike
+from scale.evaluate import Exam, examine
+from scale.fictional import authors
+from scale.formats import FORMATS
+from scale.general import world_facts
+from scale.packed import Question, packable, score_packed
+from scale.processes import Processes
+from scale.prompts import Encoded, Writer, collate
+from scale.protocols import PROTOCOLS
+from scale.scorer import Part, Scorer
+from scale.scratch import train_tokenizer
+from scale.tofu import Sets
+from theory.logprobs import from_logits
+
+ROWS = authors(1, seed=0)[:2]
+PLAIN = FORMATS["plain"]
+TOKENIZER = train_tokenizer([PLAIN.prompt(None, row.question) + row.answer for row in ROWS], 320)
+EXAM = Exam.of(Sets(ROWS, (), (), world_facts()[:2]), PROTOCOLS["tofu"], Writer(TOKENIZER, PLAIN, 512))
+ALONE = Processes("cpu")
+PACKED = {
+    *("llama", "phi", "phi3", "qwen2", "qwen3", "qwen3_moe", "mistral", "mistral:wide window", "mixtral", "gemma"),
+    *("falcon", "gpt2", "gpt_neox", "gptj", "opt", "stablelm", "olmo2", "starcoder2"),
+}
+NEVER_TRIED = {"gemma2", "gpt_neo", "bloom", "mpt", "mamba", "mamba2", "rwkv", "gpt_oss"}  # not "sdpa": never packed
+
+
+def _model(name):
+    return family(name, vocab=len(TOKENIZER), end=TOKENIZER.eos_token_id, pad=TOKENIZER.pad_token_id)
+
+
+def _by_itself(model, row):
+    """NLL a token from the library's own logits of one row, with neither padding nor mask nor cache."""
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([row.ids]), use_cache=False).logits
+    found = from_logits(logits.float(), collate([row], 0).labels)
+    return -float(found.logp[0] / found.tokens[0])
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_an_examination_is_that_of_rows_by_themselves(name):
+    model = _model(name)
+    scorer = Scorer(model)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = examine(scorer, EXAM, ALONE, generate=False)
+        again = examine(scorer, EXAM, ALONE, generate=False)
+    for key, rows in EXAM.encoded.items():
+        expected = np.array([_by_itself(model, row) for row in rows]).reshape(len(EXAM.rows[key]), -1)
+        for part in (found[key], again[key]):
+            ours = np.column_stack([part.losses.answer, part.losses.paraphrase, part.losses.perturbed])
+            np.testing.assert_allclose(ours, expected, rtol=0, atol=2e-5)
+    packed = [value for key, value in scorer.ways.items() if key[0] == "packed"]
+    assert packed == ([] if name in NEVER_TRIED else [name in PACKED])
+    told = [str(warning.message) for warning in said if "packed questions" in str(warning.message)]
+    assert len(told) == (packed == [False])  # once, where it could have been
+
+
+def test_a_window_matters_only_to_rows_that_reach_past_it():
+    scorer = Scorer(_model("mistral:window"))
+    short, long = Question((5, 6, 7), ((8, 9, 3), (4, 5, 6, 3))), Question(tuple(range(3, 30)), ((8, 9, 3), (4, 3)))
+    assert packable(scorer, [short], 0, ALONE)
+    with pytest.warns(UserWarning, match=r"mistral: packed questions are not read as rows by themselves"):
+        assert not packable(scorer, [short, long], 0, ALONE)
+
+
+def test_neither_a_destroyed_nor_a_training_model_changes_the_way():
+    model = _model("llama").train()
+    question = Question((5, 6, 7), ((8, 9, 3), (4, 5, 6, 3)))
+    with torch.no_grad():
+        model.lm_head.weight.fill_(torch.nan)
+        model.model.norm.weight.fill_(torch.nan)
+    assert packable(Scorer(model), [question], 0, ALONE)
+    assert model.training
+    assert score_packed(Scorer(model), [question], 0, ALONE, tokens=99).logp.isnan().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", ["llama", "lfm2", "mistral:window", "qwen3_5_text", "falcon:alibi"])
+def test_rounding_is_told_from_a_leak_in_every_precision(name, dtype):
+    question = Question(tuple(range(3, 30)), ((8, 9, 3), (4, 5, 6, 7, 8, 9, 3)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert packable(Scorer(_model(name).to(dtype)), [question], 0, ALONE) == (name == "llama")
+
+
+def test_only_what_is_apart_beyond_rounding_differs():
+    scorer = Scorer(_model("llama"))
+    plain = torch.ones(3, 4)
+    assert alike.alike(plain * (1 + 1e-4), plain, scorer)
+    assert not alike.alike(plain * (1 + 1e-3), plain, scorer)
+    assert not alike.alike(torch.full_like(plain, torch.nan), plain, scorer)
+    assert alike.alike(plain, torch.full_like(plain, torch.nan), scorer)
+
+
+@pytest.mark.parametrize("name", sorted({*FAMILIES} - {"doge"}))
+def test_a_row_s_log_probability_does_not_depend_on_its_neighbours(name):
+    """Padding behind a row: what training and scoring rest on."""
+    scorer = Scorer(_model(name))
+    rows = [Encoded(tuple(range(3, 3 + n)), 2) for n in (4, 9, 40)]
+    with torch.no_grad():
+        (together,) = scorer(collate(rows, 1), [Part(3)])
+        apart = torch.cat([scorer(collate([row], 1), [Part(1)])[0].logp for row in rows])
+    torch.testing.assert_close(together.logp, apart, rtol=1e-5, atol=2e-5)
