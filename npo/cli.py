@@ -45,6 +45,7 @@ app.add_typer(synthetic, name="synthetic")
 
 Out = Annotated[Path | None, typer.Option(help="Folder for results; it is made if needed.")]
 LAST_SEED = 2**63 - 1
+MOST, MOST_STEPS = 10**12, 10**9
 KEEPING = ("reproduce", "run", "pretrain", "finetune", "retrain", "unlearn", "evaluate", "forget")
 T = TypeVar("T", int, float)
 
@@ -148,8 +149,8 @@ def logistic(
         float | None,
         typer.Option(help="β of the methods that have one.", show_default="the paper's Table 1"),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of descent.")] = 2000,
-    every: Annotated[int, typer.Option(min=1, help="Steps between evaluations.")] = 25,
+    steps: Annotated[int, typer.Option(min=1, max=MOST_STEPS, help="Steps of descent.")] = 2000,
+    every: Annotated[int, typer.Option(min=1, max=MOST_STEPS, help="Steps between evaluations.")] = 25,
     problem: Annotated[
         Path | None,
         typer.Option(
@@ -157,18 +158,18 @@ def logistic(
         ),
     ] = None,
     label_noise: Annotated[float, typer.Option(min=0, max=1, help="Share of training labels turned round.")] = 0.0,
-    d: Annotated[int, typer.Option("--d", min=1, help="Input dimensions.")] = 16,
-    features: Annotated[int, typer.Option(min=1, help="Random features N.")] = 128,
-    n_forget: Annotated[int, typer.Option(min=1, help="Forget examples.")] = 200,
-    n_retain: Annotated[int, typer.Option(min=1, help="Retain examples.")] = 1000,
-    classes: Annotated[int, typer.Option(min=2, help="Classes K.")] = 2,
+    d: Annotated[int, typer.Option("--d", min=1, max=MOST, help="Input dimensions.")] = 16,
+    features: Annotated[int, typer.Option(min=1, max=MOST, help="Random features N.")] = 128,
+    n_forget: Annotated[int, typer.Option(min=1, max=MOST, help="Forget examples.")] = 200,
+    n_retain: Annotated[int, typer.Option(min=1, max=MOST, help="Retain examples.")] = 1000,
+    classes: Annotated[int, typer.Option(min=2, max=MOST, help="Classes K.")] = 2,
     activation: Annotated[str, typer.Option(help="relu, or a function of numpy: tanh, cos, …")] = "relu",
     optimiser: Annotated[
         str | None, typer.Option(help="A class of torch.optim, e.g. Adam.", show_default="plain descent")
     ] = None,
     momentum: Annotated[float | None, typer.Option(help="Momentum of --optimiser SGD.")] = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Forget rows a step, and as many to retain.", show_default="all")
+        int | None, typer.Option(min=1, max=MOST, help="Forget rows a step, and as many to retain.", show_default="all")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="One seed, models fitted in 2000 steps, 500 steps.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for trajectories and figure.")] = Path("out/logistic"),
@@ -231,8 +232,8 @@ def grid(
     betas: Annotated[str, typer.Option(help="Values of β to try.")] = "0.1,0.5,1,2,5,10",
     alpha: Alpha = 1.0,
     seeds: Seeds = FIVE_SEEDS,
-    steps: Annotated[int, typer.Option(min=1, help="Gradient-descent steps.")] = 2000,
-    every: Annotated[int, typer.Option(min=1, help="Steps between evaluations.")] = 25,
+    steps: Annotated[int, typer.Option(min=1, max=MOST_STEPS, help="Gradient-descent steps.")] = 2000,
+    every: Annotated[int, typer.Option(min=1, max=MOST_STEPS, help="Steps between evaluations.")] = 25,
     out: Annotated[Path, typer.Option(help="Folder for the grid and its figure.")] = Path("out/grid"),
 ) -> None:
     """Search step size and β of each method on the logistic problem, as the paper did for its Table 1; some minutes.

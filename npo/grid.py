@@ -20,6 +20,7 @@ from figures.canvas import save as save_figure
 from figures.logistic_fronts import areas
 from npo.display import progress_bars
 from npo.methods import objectives_of
+from npo.sizes import check_looks
 from records.errors import UserError
 from records.outputs import check_outputs, publish
 from records.store import Data, save, writable
@@ -31,6 +32,7 @@ from theory.objective import METHODS, Objective, takes
 
 __all__ = ["Grid", "search"]
 
+NAMED = ("lrs", "betas", "seeds", "methods")  # what cells are called by: floats by six digits
 STABLE = 2.0  # nats of retain distance at the end
 
 
@@ -61,6 +63,7 @@ class Cell:
 def search(grid: Grid, *, out: Path) -> None:
     """Run the grid, all its runs on one seed together; save it, draw it, print the best of each method."""
     cells = _cells(grid)
+    check_looks(grid.steps, grid.every, len(cells) * len(grid.seeds), f"--steps {grid.steps} --every {grid.every}")
     check_outputs(out, ("data.npz", "data.json", "grid.png", "grid.svg"))
     writable(out)
     torch.set_num_threads(1)
@@ -93,10 +96,11 @@ def search(grid: Grid, *, out: Path) -> None:
 
 def _cells(grid: Grid) -> dict[str, tuple[str, float, float | None, Objective]]:
     """(method, lr, β, objective) by label; UserError with all that is wrong."""
+    shown = {n: [f"{x:g}" if isinstance(x, float) else x for x in getattr(grid, n)] for n in NAMED}
     wrong = [f"--{name} must be positive numbers, got {x:g}." for name in ("lrs", "betas") for x in getattr(grid, name)
              if not 0 < x < np.inf]  # fmt: skip
-    wrong += [f"--{n} names a value twice." for n in ("lrs", "betas", "seeds", "methods")
-              if len(set(getattr(grid, n))) < len(getattr(grid, n))]  # fmt: skip
+    wrong += [f"--{n} names a value twice." for n, values in shown.items() if len(set(values)) < len(values)]
+    wrong += [] if np.isfinite(grid.alpha) else [f"--alpha must be a finite number, got {grid.alpha}."]
     if wrong:
         raise UserError("\n".join(wrong))
     names = list(grid.methods or METHODS)

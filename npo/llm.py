@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from npo.methods import objectives_of
+from npo.methods import look_at, objectives_of
 from npo.running import run_units
-from records.errors import UserError
+from records.errors import UserError, together
 from records.outputs import publish
 from records.ownership import is_piece
+from records.paths import may_write
 from records.store import content_hash, load
 from records.work import Unit
 from theory.objective import Objective
@@ -19,7 +20,7 @@ from theory.objective import Objective
 if TYPE_CHECKING:
     from scale.recipe import Recipe
 
-__all__ = ["Choices", "evaluate_one", "read", "report", "resolve", "run", "with_needs"]
+__all__ = ["Choices", "evaluate_one", "read", "report", "resolve", "run", "with_needs", "without_own"]
 
 
 def scale_or_error() -> None:
@@ -42,7 +43,7 @@ def resolve(name: str, beta: float) -> Objective:
         return objectives_of([name], beta=beta)[name]
     except UserError as error:
         if "takes β" not in str(error):
-            raise
+            raise UserError(str(error).removeprefix(f"--methods {name}: ")) from None
         return objectives_of([name], beta=None)[name]
 
 
@@ -92,8 +93,23 @@ def read(choices: Choices) -> "Recipe":
 
     recipe = read_recipe(choices.name, choices.words)
     if recipe.data.source == "hub" and (here := os.environ.get("NPO_DATA")):
-        return read_recipe(choices.name, [*choices.words, f"data.source={here}"])
+        words = [word for word in choices.words if not word.startswith("data.source=")]
+        return read_recipe(choices.name, [*words, f"data.source={here}"])
     return recipe
+
+
+def without_own(recipe: "Recipe") -> "Recipe":
+    """The recipe without methods of the user's own, whose files are looked at and not run; UserError as they tell."""
+    wrong, papers = [], []
+    for chosen in recipe.unlearn.methods:
+        try:
+            look_at(chosen.name)
+        except UserError as error:
+            wrong.append(f"unlearn.methods {chosen.name}: {error}")
+        papers += [] if ":" in chosen.name else [chosen]
+    if wrong:
+        raise UserError("\n".join(wrong))
+    return recipe.model_copy(update={"unlearn": recipe.unlearn.model_copy(update={"methods": tuple(papers)})})
 
 
 def with_needs(units: Sequence[Unit], chosen: set[str]) -> list[Unit]:
@@ -110,14 +126,25 @@ def with_needs(units: Sequence[Unit], chosen: set[str]) -> list[Unit]:
 
 
 def run(choices: Choices, *, stage: str | None, unit: str | None, out: Path | None) -> None:
-    """Run a recipe's units that are missing: all, or those of one stage with what they need, or one by its name."""
-    recipe = read(choices)
+    """Run a recipe's units that are missing: all, or those of one stage with what they need, or one by its name.
+
+    What can be known before is told before: methods, data, model, device, trackers, folder. A user's own methods are
+    run where something is unlearned.
+    """
+    recipe = read(choices) if stage in (None, "unlearn") else without_own(read(choices))
     from scale.pipeline import stage_of, units
     from scale.processes import Processes, first_process
+    from scale.there import ask_hub
 
     folder = out or choices.out
     processes = Processes(recipe.device, recipe.precision, recipe.trackers, folder / "logs")
-    everything = units(recipe, processes, resolve=resolve)
+    kept = (folder / "finetune").is_dir()
+    everything, *_ = together(
+        lambda: units(recipe, processes, resolve=resolve),
+        lambda: processes.accelerator,
+        lambda: may_write(folder),
+        lambda: None if kept else ask_hub(recipe.model),
+    )
     chosen = {u.name for u in everything if stage in (None, stage_of(u)) and unit in (None, u.name)}
     if not chosen:
         there = ", ".join(u.name for u in everything)

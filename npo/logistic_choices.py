@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from npo.methods import objectives_of
-from records.errors import UserError
+from npo.sizes import check_looks, check_sample
+from records.errors import UserError, together
 from synthetic.gaussians import Sample, draw
 from synthetic.logistic_study import table_1
 from synthetic.problem import relu
@@ -57,13 +58,7 @@ class Choices:
 
 def check(data: Data, choices: Choices) -> None:
     """UserError for what no run can start from, all at once."""
-    wrong = []
-    if choices.lr is not None and not 0 < choices.lr < math.inf:
-        wrong.append(f"--lr must be a positive number, got {choices.lr}.")
-    if not math.isfinite(data.alpha):
-        wrong.append(f"--alpha must be a finite number, got {data.alpha}.")
-    if choices.optimiser is None and choices.momentum is not None:
-        wrong.append("--momentum needs --optimiser SGD.")
+    wrong = _numbers_of(data, choices)
     named = getattr(torch.optim, choices.optimiser or "SGD", None)
     if not (isinstance(named, type) and issubclass(named, torch.optim.Optimizer)):
         wrong.append(f"--optimiser {choices.optimiser}: torch.optim has no optimiser of this name; try SGD or Adam.")
@@ -75,6 +70,31 @@ def check(data: Data, choices: Choices) -> None:
         wrong.append("--seeds names a seed twice.")
     if wrong:
         raise UserError("\n".join(wrong))
+    runs = len(choices.methods or METHODS)
+    together(
+        lambda: data.file or check_sample(data.d, data.features, data.n_forget, data.n_retain, data.classes),
+        lambda: check_looks(choices.steps, choices.every, runs, f"--steps {choices.steps} --every {choices.every}"),
+    )
+
+
+def _numbers_of(data: Data, choices: Choices) -> list[str]:
+    """What is wrong with each number for itself."""
+    wrong = []
+    if choices.lr is not None and not 0 < choices.lr < math.inf:
+        wrong.append(f"--lr must be a positive number, got {choices.lr}.")
+    if choices.beta is not None and not 0 < choices.beta < math.inf:
+        wrong.append(f"--beta must be a positive number, got {choices.beta}.")
+    if not math.isfinite(data.alpha):
+        wrong.append(f"--alpha must be a finite number, got {data.alpha}.")
+    if not 0 <= data.label_noise <= 1:
+        wrong.append(f"--label-noise must be from 0 to 1, got {data.label_noise}.")
+    if choices.optimiser is None and choices.momentum is not None:
+        wrong.append("--momentum needs --optimiser SGD.")
+    if choices.momentum is not None and not 0 <= choices.momentum < math.inf:
+        wrong.append(f"--momentum must be a finite number ≥ 0, got {choices.momentum}.")
+    if choices.batch is not None and data.file is None and choices.batch > data.n_forget:
+        wrong.append(f"--batch must be from 1 to the {data.n_forget} forget rows, got {choices.batch}.")
+    return wrong
 
 
 def runs_of(choices: Choices, alpha: float) -> dict[str, tuple[Objective, float]]:

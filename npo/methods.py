@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from records.errors import UserError
-from records.loader import is_users, load_function
+from records.loader import find_function, is_users, load_function
 from theory import losses, retain
 from theory.kernel import plain_name
 from theory.objective import Kernel, Objective, compose, gradient_weights, kernels, needs, takes
 
-__all__ = ["named", "objectives_of"]
+__all__ = ["look_at", "named", "objectives_of"]
 
 _RETAIN = {"": None, "rt": losses.nll, "kl": retain.kl}
 _MOVING = ("logp", "logp_win", "logp_lose")
@@ -62,24 +62,46 @@ def objectives_of(
     return found
 
 
+def look_at(name: str) -> None:
+    """UserError for what is wrong with a method and can be known without running a user's file."""
+    reference, retain_kind = _parts(name)
+    if ":" in reference:
+        _retain_of(retain_kind)
+        find_function(reference)
+        return
+    try:
+        kernels(name)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
 def named(name: str, error: Exception) -> str:
     """The words of an error at a method, which where it is a user's own function begin with its name already."""
-    function = ":".join((name.rpartition(":")[0], name.rpartition(":")[2].partition("+")[0]))
-    return f"{name}: {str(error).removeprefix(f'{function}: ')}"
+    return f"{name}: {str(error).removeprefix(f'{_parts(name)[0]}: ')}"
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """("path/to/file.py:name", "rt") of "path/to/file.py:name+rt"; a method of the paper has no parts."""
+    path, colon, rest = name.rpartition(":")
+    function, _, kind = rest.partition("+")
+    return (f"{path}:{function}", kind) if colon else (name, "")
+
+
+def _retain_of(kind: str) -> Kernel | None:
+    if kind.lower() not in _RETAIN:
+        raise UserError(f"+{kind} is no retain term; write +rt, +kl, or nothing.")
+    return _RETAIN[kind.lower()]
 
 
 def _kernels_of(name: str) -> tuple[Kernel, Kernel | None, bool]:
-    """Of "NPO+RT", or of "path/to/file.py:name", "…:name+rt", "…:name+kl"; is it the user's own?"""
-    path, colon, rest = name.rpartition(":")
-    if not colon:
+    """Forget and retain kernel of a method; is it the user's own?"""
+    reference, retain_kind = _parts(name)
+    if ":" not in reference:
         return (*kernels(name), False)
-    function, _, kind = rest.partition("+")
-    if kind.lower() not in _RETAIN:
-        raise UserError(f"+{kind} is no retain term; write +rt, +kl, or nothing.")
-    kernel = load_function(f"{path}:{function}")
+    retain_kernel, kernel = _retain_of(retain_kind), load_function(reference)
     _check_signature(kernel)
-    _guard_the_weight(kernel, f"{path}:{function}")
-    return _guarded(kernel, f"{path}:{function}"), _RETAIN[kind.lower()], True
+    _guard_the_weight(kernel, reference)
+    return _guarded(kernel, reference), retain_kernel, True
 
 
 def _check_signature(kernel: Kernel) -> None:

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from npo.llm import Choices, read, resolve
+from npo.llm import Choices, read, resolve, without_own
+from records.errors import together
 
 __all__ = ["plan", "show_batch"]
 
@@ -16,25 +17,33 @@ GIB = 2**30
 
 
 def plan(choices: Choices) -> None:
-    """Print the resolved recipe, its steps, and an estimate of time and memory; runs nothing but a short matmul."""
+    """Print the resolved recipe, its steps, and an estimate of time and memory; runs nothing but a short matmul.
+
+    A user's own methods are looked for in the text of their files, which are not run.
+    """
     recipe = read(choices)
     from scale.method import methods_of
     from scale.plan import estimate
 
+    found, _ = together(lambda: estimate(recipe), lambda: methods_of(without_own(recipe).unlearn, resolve))
     console = Console()
     console.print(
         yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
         markup=False,
         soft_wrap=True,
     )
-    found = estimate(recipe)
     table = Table("stage", "runs", "steps each", "tokens in all")
     for stage in found.stages:
         table.add_row(stage.name, str(stage.runs), str(stage.steps), f"{stage.tokens:,.0f}")
     console.print(table)
-    methods = ", ".join(method.label for method in methods_of(recipe.unlearn, resolve))
+    own = [chosen.name for chosen in recipe.unlearn.methods if ":" in chosen.name]
     speed = _speed()
+    methods = ", ".join(chosen.label for chosen in recipe.unlearn.methods)
     console.print(f"methods: {methods}", highlight=False, markup=False)
+    for name in own:
+        console.print(
+            f"{name}: a file whose code `npo run` runs; it was looked at, not run", highlight=False, markup=False
+        )
     console.print(f"parameters: {found.parameters:,}, of which {found.trained:,} are trained")
     console.print(
         f"memory: about {found.state_bytes / GIB:.2f} GiB of weights, gradients and moments, "

@@ -14,8 +14,10 @@ from npo.claims import CLAIMS, enter
 from npo.claims.smollm2 import recorded
 from npo.report import write_report
 from npo.running import PAGES, draw_plates, ledger, ledger_markdown, run_units
-from records.errors import UserError
+from npo.sizes import check_logistic, check_transformer
+from records.errors import UserError, together
 from records.outputs import check_outputs, publish
+from records.paths import may_write
 from records.settings import override, parse_words
 from records.store import Data, environment, load, manifest, save, writable, write_json, write_text
 from records.work import Progress, Run, Unit
@@ -65,8 +67,8 @@ def units_of(
             by_step[step][name] = text
     makers = {
         "theory": lambda: _theory_units(_preset(demonstrations, quick, full, by_step["theory"], "theory")),
-        "logistic": lambda: logistic_study.units(_preset(logistic_study, quick, full, by_step["logistic"], "logistic")),
-        "transformer": lambda: transformer_study.units(
+        "logistic": lambda: _logistic_units(_preset(logistic_study, quick, full, by_step["logistic"], "logistic")),
+        "transformer": lambda: _transformer_units(
             _preset(transformer_study, quick, full, by_step["transformer"], "transformer")
         ),
         "llm": lambda: _llm_units(quick, by_step["llm"], data),
@@ -88,10 +90,22 @@ def _preset(room: Any, quick: bool, full: bool, changes: Mapping[str, str], labe
     return override(room.QUICK if quick else usual, changes, label=label)
 
 
+def _logistic_units(preset: logistic_study.Preset) -> list[Unit]:
+    check_logistic(preset)
+    return logistic_study.units(preset)
+
+
+def _transformer_units(preset: transformer_study.Preset) -> list[Unit]:
+    check_transformer(preset)
+    return transformer_study.units(preset)
+
+
 def _llm_units(quick: bool, changes: Mapping[str, str], data: Path | None) -> list[Unit]:
     try:
         from scale.pipeline import units
+        from scale.processes import Processes
         from scale.recipe_file import read_recipe
+        from scale.there import ask_hub
     except ImportError as error:
         raise UserError(
             f"The step llm needs the extra `scale` ({error.name} is missing): pip install -e '.[scale]', "
@@ -101,7 +115,13 @@ def _llm_units(quick: bool, changes: Mapping[str, str], data: Path | None) -> li
     source = [f"data.source={data}"] if data else []
     try:
         recipe = read_recipe(name, [*source, *(f"{key}={value}" for key, value in changes.items())])
-        return units(recipe, prefix="llm/")
+        processes = Processes(recipe.device, recipe.precision, recipe.trackers)
+        found, *_ = together(
+            lambda: units(recipe, processes, prefix="llm/"),
+            lambda: ask_hub(recipe.model),
+            lambda: processes.accelerator,
+        )
+        return list(found)
     except UserError as error:
         raise UserError(f"Step llm: {error}") from None
 
@@ -118,8 +138,12 @@ def reproduce(
     if unknown:
         raise UserError(f"--only {', '.join(unknown)}: no such step; the steps are {', '.join(STEPS)}.")
     steps = [step for step in STEPS if step in only] if only else list(STEPS)
-    units = units_of(steps, quick=quick, data=data, settings=parse_words(settings), full=full)
-    folder = writable(out or Path("out") / "-".join(filter(None, ("reproduce", size))))
+    folder = out or Path("out") / "-".join(filter(None, ("reproduce", size)))
+    units, _ = together(
+        lambda: units_of(steps, quick=quick, data=data, settings=parse_words(settings), full=full),
+        lambda: may_write(folder),
+    )
+    writable(folder)
     check_outputs(folder, PAGES)
     console = Console()
     worth_all = ("llm/", "transformer/") if full else ("llm/",) if not quick else ()

@@ -15,6 +15,7 @@ from npo.methods import objectives_of
 from npo.running import PAGES, draw_plates, ledger, ledger_markdown, run_units
 from npo.transformer_tables import endings, tables
 from records.errors import UserError
+from records.loader import source_of
 from records.outputs import check_outputs, publish
 from records.settings import override
 from records.store import content_hash, load, manifest, writable, write_json, write_text
@@ -122,6 +123,6 @@ def _own(names: Sequence[str]) -> list[Setting]:
     found = objectives_of(list(names), beta=None, usual=usual)
     rows = []
     for name, objective in found.items():
-        source = content_hash(Path(name.rpartition(":")[0]).read_text(encoding="utf8"))
+        source = content_hash(source_of(name))
         rows.append(Setting(name, BOUNDED, getattr(objective.forget, "keywords", {}).get("beta"), objective, source))
     return rows

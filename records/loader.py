@@ -11,7 +11,7 @@ from typing import Any
 from records.errors import UserError
 from records.paths import user_path
 
-__all__ = ["find_function", "is_users", "load_function"]
+__all__ = ["find_function", "is_users", "load_function", "source_of"]
 
 _PREFIX = "user_"
 
@@ -47,6 +47,12 @@ def load_function(reference: str) -> Callable[..., Any]:
         raise UserError(f"{path} has no function {name}; it defines {', '.join(sorted(own)) or 'none'}.")
     found: Callable[..., Any] = function
     return found
+
+
+def source_of(name: str) -> str:
+    """The text of a method's file, so that a result is redone when it changes; "" for one that is no file's."""
+    path = name.rpartition(":")[0]
+    return user_path(path, name).read_text(encoding="utf8", errors="surrogateescape") if path else ""
 
 
 def is_users(module: ModuleType) -> bool:

@@ -1,10 +1,11 @@
 """A path that a user named: `~` opened, and what no file can be called told in words."""
 
+import os
 from pathlib import Path
 
 from records.errors import UserError
 
-__all__ = ["user_path"]
+__all__ = ["may_write", "user_path"]
 
 
 def user_path(text: str | Path, what: str) -> Path:
@@ -26,3 +27,14 @@ def user_path(text: str | Path, what: str) -> Path:
     except ValueError:  # a NUL, or bytes that are no text
         raise UserError(f"{what} {str(text)!r} holds what no path can hold.") from None
     return path
+
+
+def may_write(folder: Path) -> None:
+    """UserError where a folder is none or can't be made or written to, as far as can be told without making it."""
+    user_path(folder, "The folder")
+    there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), Path("/"))
+    reason = (
+        "Not a directory" if not there.is_dir() else "" if os.access(there, os.W_OK | os.X_OK) else "Permission denied"
+    )
+    if reason:
+        raise UserError(f"Can't write to the folder {folder}: {there}: {reason}. Choose another with --out.")

@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from pydantic_core import ErrorDetails
 
-__all__ = ["NotNegative", "Positive", "Seed", "distinct", "override", "parse_words", "scalar", "shown"]
+__all__ = [
+    "MOST_STEPS",
+    "NotNegative",
+    "Positive",
+    "Seed",
+    "Steps",
+    "distinct",
+    "override",
+    "parse_words",
+    "scalar",
+    "shown",
+]
 
 Settings = TypeVar("Settings", bound="DataclassInstance")
 
@@ -25,6 +36,9 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 """What numpy's and torch's generators take."""
 
+MOST_STEPS = 10**9
+Steps = Annotated[int, Field(gt=0, le=MOST_STEPS)]
+"""Of a loop: beyond, it would be a mistake that nobody sees the end of."""
 LONGEST_NUMBER = 40  # digits of a whole number; a longer one is text
 LONGEST_SHOWN = 40  # characters of a value in a message
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)")

@@ -40,7 +40,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from records.errors import UserError
+from records.errors import UserError, together
+from records.loader import source_of
 from records.store import content_hash
 from records.work import Progress, Unit
 from scale.bench import Bench
@@ -54,6 +55,7 @@ from scale.recipe import Recipe
 from scale.reference import weights_hash
 from scale.schedule import Schedule, idle
 from scale.stages import evaluate, evaluate_model, fit, unlearn
+from scale.there import look_for
 from scale.tofu import Corpus, Row
 
 __all__ = ["STAGES", "bench_of", "evaluation_of", "law_units", "stage_of", "units"]
@@ -76,15 +78,17 @@ def bench_of(recipe: Recipe, processes: Processes, corpus: Corpus | None = None)
 def units(
     recipe: Recipe, processes: Processes | None = None, *, prefix: str = "", resolve: Resolve = paper_method
 ) -> list[Unit]:
-    """All units of a recipe; rows and methods are read now, so their errors come at once."""
-    methods = methods_of(recipe.unlearn, resolve)
-    bench = bench_of(recipe, processes or Processes(recipe.device, recipe.precision, recipe.trackers))
+    """All units of a recipe; rows and methods are read and its model looked for now, so their errors come at once."""
+    where = processes or Processes(recipe.device, recipe.precision, recipe.trackers)
+    methods, bench, _ = together(
+        lambda: methods_of(recipe.unlearn, resolve), lambda: bench_of(recipe, where), lambda: look_for(recipe.model)
+    )
     return _Plan(recipe, bench, prefix).all(methods)
 
 
 def law_units(recipe: Recipe, processes: Processes) -> list[Unit]:
     """The units of the law on the recipe's finetuned model (`scale.law`), with the models that they need."""
-    bench = bench_of(recipe, processes)
+    bench, _ = together(lambda: bench_of(recipe, processes), lambda: look_for(recipe.model))
     plan = _Plan(recipe, bench, "")
     ladder = recipe.law
     found = []

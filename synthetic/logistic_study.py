@@ -17,7 +17,7 @@ from typing import Annotated
 
 from pydantic import Field, PositiveInt
 
-from records.settings import NotNegative, Positive, Seed, distinct
+from records.settings import MOST_STEPS, NotNegative, Positive, Seed, Steps, distinct
 from records.store import Data, load, save
 from records.work import Progress, Run, Unit
 from synthetic.gaussians import draw
@@ -82,22 +82,22 @@ class Preset:
 
     seeds: tuple[Seed, ...] = (1000, 2000, 3000, 4000, 5000)  # as in the authors' code
     alphas: tuple[Alpha, ...] = (1.0, 0.0)
-    fit_steps: PositiveInt = FIT_STEPS
-    steps: PositiveInt = 2000
+    fit_steps: Steps = FIT_STEPS
+    steps: Steps = 2000
     every: PositiveInt = 25
     figure3_lr: Positive = 5e-4
-    figure3_steps: PositiveInt = 10_000
+    figure3_steps: Steps = 10_000
     figure3_every: PositiveInt = 5
     figure3_betas: tuple[Positive, ...] = (0.01, 0.1, 0.2, 0.5, 1.0)
     long_betas: tuple[Positive, ...] = (0.1, 0.5, 1.0)
-    long_steps: PositiveInt = 1_000_000
+    long_steps: Steps = 1_000_000
     law_betas: tuple[NotNegative, ...] = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)  # 0 is GA
     law_examples: tuple[Annotated[int, Field(ge=0, lt=N_FORGET)], ...] = (0, 1)
     law_step: Annotated[float, Field(gt=0, lt=1)] = 0.02
     law_until: Positive = 8.0
     set_betas: tuple[Positive, ...] = (0.1, 1.0)
     set_step: Annotated[float, Field(gt=0, lt=1)] = 0.04
-    set_steps: PositiveInt = 600
+    set_steps: Steps = 600
     departure_seeds: PositiveInt = 5  # the first of `seeds`, as many
     departure_alphas: tuple[Alpha, ...] = (1.0, 0.5, 0.0)
     departure_noises: tuple[Share, ...] = (0.0, 0.2, 0.4)
@@ -111,6 +111,9 @@ class Preset:
         lists = ("seeds", "alphas", "figure3_betas", "long_betas", "law_betas", "law_examples", "set_betas")
         for name in (*lists, "departure_alphas", "departure_noises", "departure_betas", "margin_betas"):
             distinct(name, getattr(self, name))
+        for until, step in (("law_until", self.law_step), ("departure_until", 1e-6)):
+            if getattr(self, until) / step > MOST_STEPS:
+                raise ValueError(f"{until}={getattr(self, until):g} is more than {MOST_STEPS:,} steps away")
 
 
 FULL = Preset()

@@ -15,6 +15,8 @@ from theory.logprobs import IGNORE
 
 __all__ = ["Sequences", "Sizes", "Split", "answered", "draw", "together"]
 
+ENOUGH = 128  # tokens of a prompt beyond which no more are needed to tell any number of them apart
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -29,7 +31,7 @@ class Sizes:
     def __post_init__(self) -> None:
         """Refuse so few possible prompts that `draw` would hardly ever, or never, find distinct ones."""
         count = self.forget + self.retain
-        if self.vocab**self.prompt < max(4 * count, count**2 // 4):
+        if self.vocab ** min(self.prompt, ENOUGH) < max(4 * count, count**2 // 4):
             raise ValueError(
                 f"{count} distinct prompts of {self.prompt} token(s) need a larger vocabulary than {self.vocab}, "
                 "or longer prompts."

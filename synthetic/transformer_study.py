@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import torch
 from pydantic import Field, PositiveInt
 
-from records.settings import Positive, Seed, distinct
+from records.settings import MOST_STEPS, Positive, Seed, Steps, distinct
 from records.store import save
 from records.work import Progress, Unit
 from synthetic import language, sequences
@@ -54,7 +54,7 @@ class Shape:
     expansion: PositiveInt = 3
     target: Small = 0.9
     rate: Positive = 3e-3
-    max_steps: PositiveInt = 1000
+    max_steps: Steps = 1000
 
     def __post_init__(self) -> None:
         """Refuse what `Sizes` and `Config` refuse."""
@@ -96,10 +96,10 @@ class Law:
     nats: Positive = 100.0
     every: PositiveInt = 10
     lr: Positive = 3e-3
-    steps: PositiveInt = 10_000
+    steps: Steps = 10_000
     limit_betas: tuple[Positive, ...] = (0.001, 0.002, 0.005, 0.01, 0.03, 0.1)
     limit_lr: Positive = 1e-3
-    limit_steps: PositiveInt = 60
+    limit_steps: Steps = 60
 
     def __post_init__(self) -> None:
         """Refuse equal values of β, and paths too short for a slope."""
@@ -110,6 +110,10 @@ class Law:
             ("set", self.set_step, self.set_until),
         ):
             end = min(until, min(self.betas) * self.nats)
+            if end > MOST_STEPS * step:
+                raise ValueError(
+                    f"paths that end at {end:g} have more than {MOST_STEPS:,} steps of {kind}_step={step:g}"
+                )
             if end < LEAST_STEPS * step:
                 raise ValueError(
                     f"paths that end at {end:g} (the least of {kind}_until and least beta · nats) have fewer than "
@@ -123,7 +127,7 @@ class Optimisers:
 
     names: tuple[str, ...] = ()  # all
     beta: Positive = 0.1
-    steps: PositiveInt = 3000
+    steps: Steps = 3000
     batch: PositiveInt = 40
     nats: Positive = 300.0
     seeds: PositiveInt = 3  # the first of all
@@ -140,8 +144,8 @@ class Methods:
     """The part `methods`: all methods on the language, by full-batch descent and by AdamW on minibatches."""
 
     names: tuple[str, ...] = ()  # all
-    steps: PositiveInt = 1000
-    adam_steps: PositiveInt = 400
+    steps: Steps = 1000
+    adam_steps: Steps = 400
     adam_lr: Positive = 3e-4
     batch: PositiveInt = 20
     per_decade: PositiveInt = 6  # looks

@@ -81,7 +81,7 @@ MISTAKES = {
     "β for a method without": (["synthetic", "logistic", "--method", "GA", "--beta", "1"], "none of GA takes β"),
     "β not positive": (
         ["synthetic", "logistic", "--method", "NPO", "--beta", "-1"],
-        "beta of npo must be a positive number, got -1.0",
+        "--beta must be a positive number, got -1.0",
     ),
     "lr not positive": (
         ["synthetic", "logistic", "--method", "GA", "--lr", "0"],

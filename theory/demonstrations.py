@@ -30,7 +30,8 @@ __all__ = [
     "theorem_2",
 ]
 
-LEAST_STEPS = 100
+LEAST_STEPS, MOST_STEPS = 100, 10**9
+LARGEST = 10**8
 
 Arrays = dict[str, np.ndarray]
 
@@ -57,6 +58,10 @@ class Preset:
             raise ValueError(f"{self.examples} nearly orthogonal examples need dimension ≥ {self.examples}")
         if self.steps < LEAST_STEPS:
             raise ValueError(f"slopes against log t need steps ≥ {LEAST_STEPS}")
+        if self.examples * self.dimension > LARGEST:
+            raise ValueError(f"examples × dimension must be at most {LARGEST:,} numbers, of 8 bytes each")
+        if self.steps > MOST_STEPS or self.law_step < 1 / MOST_STEPS:
+            raise ValueError(f"no path may have more than {MOST_STEPS:,} steps: lower steps, raise law_step")
         if self.law_step >= 1:
             raise ValueError("the bounds on the law need law_step < 1")
         if not 0 <= self.seed < 2**63:
