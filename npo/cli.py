@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -11,24 +12,28 @@ import typer
 from typer.core import TyperGroup
 
 from npo.cli_llm import add_verbs
+from npo.options import PATH
 from records.errors import UserError
 
 __all__ = ["app", "main"]
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+_NO_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory")  # as torch says it
 
 
 class Verbs(TyperGroup):
     """The verbs, with a word on the way out of one that is interrupted; typer would end it in silence."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the verb; exit code 130 where it is interrupted."""
+        """Run the verb; exit code 130 where it is interrupted, an error where a file ends too early."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             kept = "; finished pieces are kept, the same command goes on from there"
             sys.stderr.write(f"\nnpo: stopped{kept if ctx.invoked_subcommand in KEEPING else ''}.\n")
             raise typer.Exit(130) from None
+        except EOFError as error:  # which typer would take for the end of what is typed
+            raise UserError(f"A file ends before it should: {error}. It is damaged.") from error
 
 
 app = typer.Typer(
@@ -43,7 +48,7 @@ app = typer.Typer(
 synthetic = typer.Typer(help="Experiments small enough to watch.", no_args_is_help=True)
 app.add_typer(synthetic, name="synthetic")
 
-Out = Annotated[Path | None, typer.Option(help="Folder for results; it is made if needed.")]
+Out = Annotated[Path | None, typer.Option(**PATH, help="Folder for results; it is made if needed.")]
 LAST_SEED = 2**63 - 1
 MOST, MOST_STEPS = 10**12, 10**9
 KEEPING = ("reproduce", "run", "pretrain", "finetune", "retrain", "unlearn", "evaluate", "forget")
@@ -77,7 +82,9 @@ def reproduce(
     out: Out = None,
     data: Annotated[
         Path | None,
-        typer.Option(envvar="NPO_DATA", help="Folder of the real TOFU files; without it fictitious authors are made."),
+        typer.Option(
+            **PATH, envvar="NPO_DATA", help="Folder of the real TOFU files; without it fictitious authors are made."
+        ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A small version of every step, in about a minute.")] = False,
     full: Annotated[
@@ -154,7 +161,7 @@ def logistic(
     problem: Annotated[
         Path | None,
         typer.Option(
-            help="One's own data instead: a .npz of W, X_forget, y_forget, X_retain, y_retain, X_eval_forget, …"
+            **PATH, help="One's own data instead: a .npz of W, X_forget, y_forget, X_retain, y_retain, X_eval_forget, …"
         ),
     ] = None,
     label_noise: Annotated[float, typer.Option(min=0, max=1, help="Share of training labels turned round.")] = 0.0,
@@ -172,7 +179,7 @@ def logistic(
         int | None, typer.Option(min=1, max=MOST, help="Forget rows a step, and as many to retain.", show_default="all")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="One seed, models fitted in 2000 steps, 500 steps.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder for trajectories and figure.")] = Path("out/logistic"),
+    out: Annotated[Path, typer.Option(**PATH, help="Folder for trajectories and figure.")] = Path("out/logistic"),
 ) -> None:
     """Unlearn in the paper's logistic model (arXiv:2404.05868, Sec. 4), and print and draw what became of each method.
 
@@ -208,7 +215,7 @@ def transformer(
     betas: Annotated[str, typer.Option(help="Values of β, of the part law.", show_default="0.1,0.2,0.5,1,2")] = "",
     seeds: Annotated[str, typer.Option(help="Seeds of data and models.", show_default="0,1,2,3,4")] = "",
     quick: Annotated[bool, typer.Option("--quick", help="A small model and few steps; about a minute.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder for results and figures.")] = Path("out/transformer"),
+    out: Annotated[Path, typer.Option(**PATH, help="Folder for results and figures.")] = Path("out/transformer"),
 ) -> None:
     """Unlearn in a small transformer that memorised text: the intrinsic-time law, optimisers, and all methods.
 
@@ -234,7 +241,7 @@ def grid(
     seeds: Seeds = FIVE_SEEDS,
     steps: Annotated[int, typer.Option(min=1, max=MOST_STEPS, help="Gradient-descent steps.")] = 2000,
     every: Annotated[int, typer.Option(min=1, max=MOST_STEPS, help="Steps between evaluations.")] = 25,
-    out: Annotated[Path, typer.Option(help="Folder for the grid and its figure.")] = Path("out/grid"),
+    out: Annotated[Path, typer.Option(**PATH, help="Folder for the grid and its figure.")] = Path("out/grid"),
 ) -> None:
     """Search step size and β of each method on the logistic problem, as the paper did for its Table 1; some minutes.
 
@@ -272,19 +279,35 @@ add_verbs(app)
 
 
 def main() -> None:
-    """Run the command line; a user's mistake or a full disk ends in its message and exit code 2, Ctrl-C in 130."""
+    """Run the command line; a user's mistake or what this machine refuses ends in words and exit code 2, Ctrl-C in 130.
+
+    Only what is nobody's mistake but ours ends in a traceback.
+    """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         app()
-    except UserError as error:
-        sys.stderr.write(f"npo: {error}\n")
-        sys.exit(2)
-    except OSError as error:
-        if error.errno not in DISK:
+    except Exception as error:
+        if (said := _said(error)) is None:
             raise
-        where = f" {error.filename}" if error.filename else ""
-        sys.stderr.write(f"npo: Can't use the disk{where}: {error.strerror}. Make room or choose another --out.\n")
+        sys.stderr.write(f"npo: {said}\n")
         sys.exit(2)
+
+
+def _said(error: Exception) -> str | None:
+    """What a user can do about an error, None where it is none of theirs."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        where = f" {error.filename}" if error.filename else ""
+        if error.errno in DISK:
+            return f"Can't use the disk{where}: {error.strerror}. Make room or choose another --out."
+        return f"Can't use{where or ' a file'}: {error.strerror}. Name another file or folder."
+    if isinstance(error, RecursionError):
+        return "Something that was given is nested too deeply to be read."
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))):
+        first = str(error).strip().split("\n")[0]
+        return f"There is not enough memory{f' ({first})' if first else ''}. Ask for smaller sizes."
+    return None
 
 
 if __name__ == "__main__":

