@@ -327,7 +327,7 @@ def _full(*_: object, **__: object) -> None:
         (["reproduce", "--quick", "--only", "theory"], "npo: Can't write {tmp}/theory/proposition-1: No space left"),
         (
             ["synthetic", "logistic", "--steps", "9", "--method", "GA"],
-            "npo: Can't use the disk: No space left on device. Make room",
+            "npo: Can't write into {tmp}: No space left on device. Make room",
         ),
     ],
 )
