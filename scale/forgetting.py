@@ -30,6 +30,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from records.errors import UserError
+from records.loader import source_of
 from records.settings import Seed
 from records.store import CHECKPOINT, Data, content_hash, save
 from records.work import Progress, Unit
@@ -42,7 +43,7 @@ from scale.formats import FORMATS, Format
 from scale.generation import Generation, answers_after
 from scale.idk_rows import own_rows
 from scale.measured import Measured, ended, losses, summary
-from scale.method import Method, source_of
+from scale.method import Method
 from scale.models import LanguageModel, Weights, load, longest, recompute_activations
 from scale.own import OwnFile, OwnRow
 from scale.own_sets import about, encoded, refuse_common, refuse_equal

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 from records.errors import UserError
@@ -11,7 +10,7 @@ from scale.schedule import Schedule
 from theory import losses
 from theory.objective import Objective, kernels, method, takes, tokens
 
-__all__ = ["Method", "Resolve", "methods_of", "paper_method", "source_of"]
+__all__ = ["Method", "Resolve", "methods_of", "paper_method"]
 
 Resolve = Callable[[str, float], Objective]
 """From a method's name and β (for those that take one) to its objective; UserError where there is none."""
@@ -82,9 +81,3 @@ def _reduced(objective: Objective, reduction: str) -> Objective:
         forget_per=tokens if per_token else objective.forget_per,
         retain_per=tokens if objective.retain is losses.nll else objective.retain_per,
     )
-
-
-def source_of(name: str) -> str:
-    """The text of a method of the user's own, so that a result is redone when it changes."""
-    path, colon, _ = name.rpartition(":")
-    return Path(path).expanduser().read_text(encoding="utf8") if colon and Path(path).expanduser().is_file() else ""

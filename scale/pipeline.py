@@ -47,7 +47,7 @@ from records.work import Progress, Unit
 from scale.bench import Bench
 from scale.corpora import corpus_of
 from scale.law import law, name_of
-from scale.method import Method, Resolve, methods_of, paper_method, source_of
+from scale.method import Method, Resolve, methods_of, paper_method
 from scale.pretrained import located
 from scale.processes import Processes
 from scale.protocols import protocol_of
