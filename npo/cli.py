@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from npo.cli_llm import add_verbs
 from npo.options import PATH
 from records.errors import UserError
+from records.plain import plain
 
 __all__ = ["app", "main"]
 
@@ -289,7 +290,7 @@ def main() -> None:
     except Exception as error:
         if (said := _said(error)) is None:
             raise
-        sys.stderr.write(f"npo: {said}\n")
+        sys.stderr.write(f"npo: {plain(said)}\n")
         sys.exit(2)
 
 

@@ -16,6 +16,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from records.plain import plain
 from records.work import Progress
 
 __all__ = ["COLUMNS", "progress_bars"]
@@ -45,7 +46,7 @@ def progress_bars() -> Iterator[Callable[[str], Progress]]:
     with Bars(*COLUMNS, console=Console(stderr=True), transient=True) as bars:
 
         def bar(description: str) -> Progress:
-            task = bars.add_task(description, total=None)
+            task = bars.add_task(plain(description), total=None)
             return lambda done, total: bars.update(task, completed=done, total=total)
 
         yield bar

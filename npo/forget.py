@@ -7,11 +7,13 @@ from typing import Any, cast
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from npo.llm import resolve, scale_or_error
 from npo.running import run_units
 from records.errors import UserError
 from records.json_lines import shown
+from records.plain import plain
 from records.store import load
 
 __all__ = ["BETA", "Asked", "forget", "method_of"]
@@ -139,17 +141,17 @@ def method_of(asked: Asked, has_retain: bool) -> Any:
 def show(values: Mapping[str, Any], folder: Path) -> None:
     """Before and after, answers, what is not known, where the model is."""
     console = Console()
-    table = Table("measure", "before", "after", title=values["method"])
+    table = Table("measure", "before", "after", title=Text(plain(values["method"])))
     for key in values["after"]:
         table.add_row(key.replace("_", " "), _number(values["before"].get(key)), _number(values["after"][key]))
     console.print(table)
     for answer in values["answers"]:
-        console.print(f"[{answer['set']}] {answer['question']}", style="bold", markup=False)
+        console.print(plain(f"[{answer['set']}] {answer['question']}"), style="bold", markup=False)
         for name in ("answer", "before", "after"):
             text = answer[name] or "(nothing)"
-            console.print(f"  {'true' if name == 'answer' else name}: {text}", markup=False, highlight=False)
+            console.print(plain(f"  {'true' if name == 'answer' else name}: {text}"), markup=False, highlight=False)
     for sentence in values["said"]:
-        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        console.print(plain(sentence), markup=False, highlight=False, soft_wrap=True)
     for name, needs in values["unknown"].items():
         console.print(f"not known: {name.replace('_', ' ')}, which {needs}", markup=False, highlight=False)
     place = f"{folder / 'model'}: load it with AutoModelForCausalLM.from_pretrained"

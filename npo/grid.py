@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from figures import logistic_grid
 from figures.canvas import save as save_figure
@@ -23,6 +24,7 @@ from npo.methods import objectives_of
 from npo.sizes import check_looks
 from records.errors import UserError
 from records.outputs import check_outputs, publish
+from records.plain import plain
 from records.store import Data, save, writable
 from synthetic.gaussians import draw
 from synthetic.logistic import Trajectory, evaluated, unlearn_together
@@ -91,7 +93,8 @@ def search(grid: Grid, *, out: Path) -> None:
 
     publish(out, write)
     _print(table, grid, paper)
-    Console().print(f"{out / 'grid.png'}, and all cells in data.json beside it", highlight=False)
+    said = plain(f"{out / 'grid.png'}, and all cells in data.json beside it")
+    Console().print(said, highlight=False, markup=False, soft_wrap=True)
 
 
 def _cells(grid: Grid) -> dict[str, tuple[str, float, float | None, Objective]]:
@@ -146,7 +149,7 @@ def _print(table: Mapping[str, Sequence[Cell]], grid: Grid, paper: Mapping[str, 
         lr, beta = paper.get(name.upper(), (None, None))
         theirs = [c for c in row if (c.lr, c.beta) == (lr, beta)]
         shown.add_row(
-            name,
+            Text(plain(name)),
             f"{best.lr:g}",
             "" if best.beta is None else f"{best.beta:g}",
             f"{best.missed:.4f}",

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from figures import llm_ladder
 from figures.canvas import save as save_figure
@@ -70,5 +71,5 @@ def _table(units: Mapping[Path, Data]) -> Table:
         far, beta = distances(data), data.values["beta"]
         cells = [f"{far[name]:.3g}" if name in far else "" for name in ("single", "set", "remainder")]
         kernel = f"NPO β = {beta:g}" if beta else "GA"
-        table.add_row(data.values["rung"], kernel, *cells, f"{manifest(folder)['seconds']:.0f}")
+        table.add_row(Text(data.values["rung"]), kernel, *cells, f"{manifest(folder)['seconds']:.0f}")
     return table

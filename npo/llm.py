@@ -13,6 +13,7 @@ from records.errors import UserError, together
 from records.outputs import publish
 from records.ownership import is_piece
 from records.paths import may_write
+from records.plain import plain
 from records.store import content_hash, load
 from records.work import Unit
 from theory.objective import Objective
@@ -165,11 +166,13 @@ def summarise(folder: Path, units: Sequence[Unit]) -> None:
     console = Console()
     runs = [Run.read(folder / unit.name) for unit in units if unit.name.startswith("unlearn/")]
     for warning in warnings_of(runs):
-        console.print(f"[bold]Methods can't be ranked by this run.[/bold] {warning}")
+        console.print(plain(warning), markup=False, highlight=False, soft_wrap=True)
     if runs:
         console.print(table_of(runs))
-        console.print(f"npo report {folder}: tables, figures, one page", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{folder}: finished", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            f"npo report {plain(str(folder))}: tables, figures, one page", highlight=False, markup=False, soft_wrap=True
+        )
+    console.print(f"{plain(str(folder))}: finished", highlight=False, markup=False, soft_wrap=True)
 
 
 def evaluate_one(choices: Choices, model: str, out: Path | None) -> None:
@@ -185,7 +188,7 @@ def evaluate_one(choices: Choices, model: str, out: Path | None) -> None:
     if not processes.first:
         return
     for key, value in load(folder).values["scores"].items():
-        Console().print(f"{key}: {'—' if value is None else f'{value:.4g}'}", highlight=False)
+        Console().print(f"{key}: {'—' if value is None else f'{value:.4g}'}", highlight=False, markup=False)
     Console().print(f"{folder / 'log.json'}: for npo score", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -204,14 +207,18 @@ def evaluated_as(model: str) -> str:
 
 def report(folders: Sequence[Path], out: Path | None) -> None:
     """Write the page, tables and figures about the runs in these folders."""
+    from npo.collect import collect
+    from npo.finished import check_outside
     from npo.report import write_runs
-    from npo.runs import find_runs
 
-    runs = find_runs(folders)
+    runs, notes = collect(folders)
     place = out or (_beside(folders[0]) if is_piece(folders[0]) else folders[0] / "report")
+    check_outside(place)
     command = " ".join(["npo report", *(folder.name for folder in folders)])
-    publish(place, lambda draft: write_runs(draft, runs, command))
-    Console().print(str(place / "report.html"), markup=False, highlight=False, soft_wrap=True)
+    publish(place, lambda draft: write_runs(draft, runs, notes, command))
+    for note in notes:
+        Console(stderr=True).print(plain(note), markup=False, highlight=False, soft_wrap=True)
+    Console().print(plain(str(place / "report.html")), markup=False, highlight=False, soft_wrap=True)
 
 
 def _beside(run: Path) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from figures import logistic_runs
 from figures.canvas import save as save_figure
@@ -17,6 +18,7 @@ from npo.display import progress_bars
 from npo.logistic_choices import Choices, Data, Runs, check, problems, runs_of
 from npo.logistic_rooms import binary, many_classes
 from records.outputs import check_outputs, publish
+from records.plain import plain
 from records.store import environment, writable
 from synthetic.logistic import Trajectory, save_trajectories
 from synthetic.problem import FIT_STEPS
@@ -57,7 +59,8 @@ def run(data: Data, choices: Choices, *, quick: bool, out: Path) -> None:
 
     publish(out, write, reads)
     _print(found, choices.steps, title)
-    Console().print(f"{out / 'distances.png'}, and the trajectories of each seed beside it", highlight=False)
+    said = plain(f"{out / 'distances.png'}, and the trajectories of each seed beside it")
+    Console().print(said, highlight=False, markup=False, soft_wrap=True)
 
 
 def _provenance(data: Data, choices: Choices, runs: Runs, label: str, fit_steps: int) -> dict[str, Any]:
@@ -75,7 +78,7 @@ def _print(found: Sequence[Mapping[str, Trajectory]], steps: int, title: str) ->
         paths = [paths[name] for paths in found]
         least = [int(p.forget_distance.argmin()) for p in paths]
         table.add_row(
-            name,
+            Text(plain(name)),
             _spread([p.forget_distance[k] for p, k in zip(paths, least, strict=True)]),
             f"{np.mean([p.steps[k] for p, k in zip(paths, least, strict=True)]):.0f}",
             _spread([p.forget_distance[-1] for p in paths]),

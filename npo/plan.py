@@ -10,6 +10,7 @@ from rich.text import Text
 
 from npo.llm import Choices, read, resolve, without_own
 from records.errors import together
+from records.plain import plain
 
 __all__ = ["plan", "show_batch"]
 
@@ -39,10 +40,10 @@ def plan(choices: Choices) -> None:
     own = [chosen.name for chosen in recipe.unlearn.methods if ":" in chosen.name]
     speed = _speed()
     methods = ", ".join(chosen.label for chosen in recipe.unlearn.methods)
-    console.print(f"methods: {methods}", highlight=False, markup=False)
+    console.print(plain(f"methods: {methods}"), highlight=False, markup=False)
     for name in own:
         console.print(
-            f"{name}: a file whose code `npo run` runs; it was looked at, not run", highlight=False, markup=False
+            plain(f"{name}: a file whose code `npo run` runs; it was looked at, not run"), highlight=False, markup=False
         )
     console.print(f"parameters: {found.parameters:,}, of which {found.trained:,} are trained")
     console.print(
@@ -85,7 +86,7 @@ def show_batch(choices: Choices, count: int) -> None:
     for shown in rows_as_tokens(recipe, count):
         text = Text()
         for token, kind in shown.tokens:
-            text.append(token, style={"prompt": "dim", "answer": "bold green", "end": "black on green"}[kind])
+            text.append(plain(token), style={"prompt": "dim", "answer": "bold green", "end": "black on green"}[kind])
         console.print(text, soft_wrap=True)
         merged = "; a token reaches from the prompt into the answer" if shown.merged else ""
         console.print(f"  {shown.targets} of {len(shown.tokens)} tokens are predicted{merged}", style="italic")

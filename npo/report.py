@@ -12,6 +12,7 @@ from figures.canvas import save as save_figure
 from npo.claims import Entry, Results
 from npo.gallery import Plate
 from npo.runs import COLUMNS, Run, as_csv, as_json, as_markdown, rows_of, warnings_of
+from records.plain import markdown, plain
 from records.store import environment, writable, write_json, write_text
 
 __all__ = ["write_report", "write_runs"]
@@ -38,9 +39,15 @@ def write_report(
 def _template(name: str) -> Template:
     """A page's template; what it is given is escaped, and nothing may be missing."""
     loader = PackageLoader("npo")
-    templates = Environment(loader=loader, autoescape=select_autoescape(default=True), undefined=StrictUndefined)
+    escape = select_autoescape(default=True)
+    templates = Environment(loader=loader, autoescape=escape, undefined=StrictUndefined, finalize=_shown)
     templates.filters["number"] = lambda x: "—" if x is None else f"{x:.4g}"
     return templates.get_template(name)
+
+
+def _shown(value: Any) -> Any:
+    """Text without what steers how it is shown; it is escaped after this."""
+    return plain(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _inline(svg: Path) -> str:
@@ -126,8 +133,11 @@ PLATES = (
 )
 
 
-def write_runs(folder: Path, runs: Sequence[Run], command: str) -> Path:
-    """Write report.html about unlearning runs into `folder`, beside its tables and figures as files."""
+def write_runs(folder: Path, runs: Sequence[Run], notes: Sequence[str], command: str) -> Path:
+    """Write report.html about unlearning runs into `folder`, beside its tables and figures as files.
+
+    `notes` are what must be said beside the table: what was left out, and how the runs differ.
+    """
     from npo.differences import differences
 
     data = {run.name: run.data for run in runs}
@@ -140,7 +150,7 @@ def write_runs(folder: Path, runs: Sequence[Run], command: str) -> Path:
     first = runs[0].data.values
     write_text(folder / "runs.csv", as_csv(runs))
     write_json(folder / "runs.json", as_json(runs))
-    write_text(folder / "table.md", as_markdown(runs))
+    write_text(folder / "table.md", as_markdown(runs, notes))
     write_text(folder / "answers.md", _answers(samples))
     page = _template("runs.html").render(
         about=first["data"],
@@ -148,7 +158,7 @@ def write_runs(folder: Path, runs: Sequence[Run], command: str) -> Path:
         protocol=first["protocol"],
         n=first["n"],
         floor=first["log10_floor"],
-        warnings=warnings_of(runs),
+        warnings=[*warnings_of(runs), *notes],
         columns=COLUMNS,
         rows=rows_of(runs),
         intervals=[(run.label, *run.interval()) for run in runs],
@@ -166,7 +176,8 @@ def _answers(samples: Sequence[Mapping[str, Any]]) -> str:
     """Sampled answers side by side, after the paper's Figure 7."""
     lines = []
     for sample in samples:
-        lines += [f"**{sample['set']}: {sample['question']}**", "", f"- true: {sample['answer']}"]
-        lines += [f"- {label}: {text or '(nothing)'}" for label, text in sample["generated"]]
+        lines += [f"**{markdown(sample['set'])}: {markdown(sample['question'])}**", ""]
+        lines += [f"- true: {markdown(sample['answer'])}"]
+        lines += [f"- {markdown(label)}: {markdown(text) or '(nothing)'}" for label, text in sample["generated"]]
         lines.append("")
     return "\n".join(lines)

@@ -8,11 +8,13 @@ import torch
 from rich.console import Console
 from rich.progress import Progress as Bars
 from rich.table import Table
+from rich.text import Text
 
 from figures.canvas import save as save_figure
 from npo.claims import Entry, Results
 from npo.display import COLUMNS
 from npo.gallery import GALLERY, Plate
+from records.plain import plain
 from records.store import ALONE, Crew, writable
 from records.work import Progress, Unit, run_missing
 
@@ -43,7 +45,7 @@ def run_units(
     """
     console = Console(stderr=True, quiet=quiet)
     with Bars(*COLUMNS, console=console, disable=quiet) as bars:
-        whole = bars.add_task(title, total=len(units))
+        whole = bars.add_task(plain(title), total=len(units))
         current = bars.add_task("", total=None, visible=False)
         done = 0
 
@@ -51,11 +53,12 @@ def run_units(
             nonlocal done
             if threads_of is not None:
                 torch.set_num_threads(threads_of(unit))
-            bars.update(whole, completed=done, description=f"{title}: {unit.name}")
+            bars.update(whole, completed=done, description=plain(f"{title}: {unit.name}"))
             done += 1
-            bars.reset(current, total=None, visible=not cached, description=f"  {unit.name}")
+            bars.reset(current, total=None, visible=not cached, description=plain(f"  {unit.name}"))
             if not console.is_terminal:
-                console.print(f"{done}/{len(units)} {unit.name}: {'kept' if cached else 'running'}", highlight=False)
+                line = f"{done}/{len(units)} {unit.name}: {'kept' if cached else 'running'}"
+                console.print(plain(line), highlight=False, markup=False)
 
             def progress(at: int, total: int) -> None:
                 bars.update(current, completed=at, total=total)
@@ -63,7 +66,7 @@ def run_units(
             return progress
 
         run_missing(units, folder, started, crew)
-        bars.update(whole, completed=len(units), description=title)
+        bars.update(whole, completed=len(units), description=plain(title))
         bars.update(current, visible=False)
 
 
@@ -87,8 +90,8 @@ def ledger(entries: Sequence[Entry]) -> Table:
     for e in entries:
         verdict, interval = str(e["verdict"]), e["interval"]
         table.add_row(
-            f"{e['statement']}",
-            f"[{colours.get(verdict, 'yellow')}]{verdict}[/]",
+            Text(f"{e['statement']}"),
+            Text(verdict, style=colours.get(verdict, "yellow")),
             _number(e["effect"]),
             " … ".join(map(_number, interval)) if isinstance(interval, list) else "",
         )
@@ -103,7 +106,7 @@ def ledger_markdown(entries: Sequence[Entry]) -> str:
         spread = f" ({' … '.join(map(_number, interval))})" if isinstance(interval, list) else ""
         reason = f"; {e['reason']}" if e["reason"] else ""
         cells = (e["statement"], f"**{e['verdict']}**", _number(e["effect"]) + spread, f"{e['measure']}{reason}")
-        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+        lines.append("| " + " | ".join(plain(str(cell)).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -2,16 +2,20 @@
 
 import csv
 import io
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
+from npo.finished import settings_of, why_unfinished
+from npo.run_values import LawUnit, RunValues, checked
 from records.errors import UserError
+from records.json_lines import named, read_json
+from records.plain import cell, markdown, plain
 from records.store import Data, environment, load, write_json
 
 __all__ = [
@@ -20,7 +24,6 @@ __all__ = [
     "as_csv",
     "as_json",
     "as_markdown",
-    "find_runs",
     "rows_of",
     "saved",
     "saved_law",
@@ -58,28 +61,22 @@ SHORT = ("forget_probability", "forget_degenerate", "log10_forget_quality", "ret
 
 @dataclass(frozen=True)
 class Run:
-    """One unlearning run: its folder and what it saved."""
+    """One unlearning run: its folder, what it saved, the settings that made it, and its name among others."""
 
     folder: Path
     data: Data
+    settings: Mapping[str, Any]
+    name: str
 
     @classmethod
     def read(cls, folder: Path) -> "Run":
         """From the folder of an `unlearn/…` unit; UserError where it is none or unfinished."""
-        try:
-            found = load(folder)
-            found.values["moments"], found.values["label"]
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(
-                f"{folder} holds no finished unlearning run ({error}). Name a folder that `npo run` or "
-                "`npo unlearn` has written to."
-            ) from None
-        return cls(folder, found)
-
-    @property
-    def name(self) -> str:
-        """Recipe's folder and unit."""
-        return f"{self.folder.parent.parent.name}/{self.folder.name}"
+        none = f"{folder} holds no finished unlearning run"
+        if reason := why_unfinished(folder):
+            raise UserError(f"{none}: {reason}. Name a folder that `npo run` or `npo unlearn` has written to.")
+        data = load(folder)
+        checked(RunValues, data.values, none)
+        return cls(folder, data, settings_of(folder), f"{folder.resolve().parent.parent.name}/{folder.resolve().name}")
 
     @property
     def label(self) -> str:
@@ -91,30 +88,24 @@ class Run:
         """Its last moment."""
         return dict(self.data.values["moments"][-1])
 
+    def beside(self, name: str) -> Path | None:
+        """The folder of another unit of the same run; None where that is not finished."""
+        folder = self.folder.resolve().parent.parent / name
+        return None if why_unfinished(folder) else folder
+
     def interval(self) -> tuple[float | None, float | None]:
         """A 95 % bootstrap interval of its last log₁₀ forget quality, over the questions."""
         from scale.evaluate import from_arrays
         from scale.metrics import quality_interval
         from scale.protocols import protocol_of
 
-        judge = self.folder.parent.parent / "evaluate" / "retrain"
-        if not (judge / "data.npz").is_file():
+        judge = self.beside("evaluate/retrain")
+        if judge is None:
             return None, None
         ratio = protocol_of(str(self.data.values["protocol"])).log_truth_ratio
         own = {name: array[-1] for name, array in self.data.arrays.items()}
         losses = [from_arrays(arrays)["forget"].losses for arrays in (own, load(judge).arrays)]
         return quality_interval(ratio(losses[0]), ratio(losses[1]))
-
-
-def find_runs(folders: Iterable[Path]) -> list[Run]:
-    """The unlearning runs in these folders: each is a run, or holds `unlearn/…`; UserError where one has none."""
-    found = []
-    for folder in folders:
-        if not folder.is_dir():
-            raise UserError(f"There is no folder {folder}. Name one that `npo run` has written to.")
-        inside = sorted(path.parent for path in folder.glob("unlearn/*/data.json"))
-        found += [Run.read(path) for path in inside or [folder]]
-    return found
 
 
 def as_json(runs: Sequence[Run]) -> dict[str, Any]:
@@ -124,10 +115,13 @@ def as_json(runs: Sequence[Run]) -> dict[str, Any]:
 
 def saved(path: Path) -> dict[str, Data]:
     """The runs in a `runs.json` that `npo report` wrote, by name, as the figures take them; UserError if it is none."""
-    try:
-        runs = json.loads(path.read_text(encoding="utf8"))["runs"]
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} is no runs.json of npo report ({error}). Write one with npo report.") from None
+    none = f"{path} is no runs.json of npo report; write one with npo report"
+    content = read_json(path, "Write one with npo report.")
+    runs = content.get("runs") if isinstance(content, dict) else None
+    if not isinstance(runs, dict) or not runs:
+        raise UserError(f"{none} (it has no runs).")
+    for name, values in runs.items():
+        checked(RunValues, values, f"{none} ({name})")
     return {name: Data({}, values) for name, values in runs.items()}
 
 
@@ -137,31 +131,50 @@ def write_law(path: Path, results: Mapping[str, Data]) -> None:
 
 
 def _thinned(arrays: Mapping[str, np.ndarray]) -> dict[str, object]:
-    found = {}
-    for name, column in arrays.items():
-        at = np.unique(np.linspace(0, len(column) - 1, min(SHOWN, len(column))).round().astype(int))
-        found[name] = np.vectorize(lambda x: float(f"{x:.6g}"), otypes=[np.float64])(column[at]).tolist()
-    return found
+    return {
+        name: _rounded(column[np.unique(np.linspace(0, len(column) - 1, min(SHOWN, len(column))).round().astype(int))])
+        for name, column in arrays.items()
+    }
+
+
+def _rounded(column: np.ndarray) -> Any:
+    """To six digits; None where a number is not finite, since JSON has none for that."""
+    if column.ndim > 1:
+        return [_rounded(row) for row in column]
+    return [float(f"{x:.6g}") if np.isfinite(x) else None for x in column]
 
 
 def saved_law(path: Path) -> dict[str, Data]:
     """The ladder in a `law.json` that `npo law` wrote, by unit; UserError if it is none."""
+    none = f"{path} is no law.json of npo law; write one with npo law"
+    content = read_json(path, "Write one with npo law.")
+    if not isinstance(content, dict) or not content:
+        raise UserError(f"{none} (it has no units).")
+    return {name: _law_unit(unit, f"{none} ({name})") for name, unit in content.items()}
+
+
+def _law_unit(unit: Any, none: str) -> Data:
+    checked(LawUnit, unit, none)
     try:
-        units = json.loads(path.read_text(encoding="utf8"))
-        return {
-            name: Data({key: np.array(column) for key, column in unit["arrays"].items()}, unit["values"])
-            for name, unit in units.items()
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is no law.json of npo law ({error}). Write one with npo law.") from None
+        arrays = {key: np.array(column, dtype=np.float64) for key, column in unit["arrays"].items()}
+    except ValueError:
+        raise UserError(f"{none} (the rows of an array are of unequal length).") from None
+    wanted = {f"single.{name}" for name in ("clock", "drop")}
+    if any(key.startswith("set.") for key in arrays):
+        wanted |= {f"set.{name}" for name in ("clock", "drop", "remainder")}
+    lengths = {kind: {len(x) for key, x in arrays.items() if key.startswith(f"{kind}.")} for kind in ("single", "set")}
+    odd = any(len(x) > 1 for x in lengths.values()) or any(x.size == 0 for x in arrays.values())
+    if odd or not wanted <= set(arrays):
+        raise UserError(f"{none} (arrays are missing, empty or of unequal length; there must be {named(wanted)}).")
+    return Data(arrays, unit["values"])
 
 
 def warnings_of(runs: Sequence[Run]) -> list[str]:
-    """Why methods can't be ranked, which runs ended early or changed nothing; none if all is well."""
+    """Why methods can't be ranked, and which runs ended early; none if all is well."""
     reasons = dict.fromkeys(reason for run in runs for reason in run.data.values["not_rankable"])
+    ranked = [f"Methods can't be ranked by this run. {' '.join(reasons)}"] if reasons else []
     stopped = [f"{run.label} stopped early: {run.data.values['stopped']}" for run in runs if run.data.values["stopped"]]
-    same = [f"{run.label} changed no weight at all." for run in runs if not run.data.values.get("changed", True)]
-    return [*reasons, *stopped, *same]
+    return [*ranked, *stopped]
 
 
 def rows_of(runs: Sequence[Run]) -> list[tuple[str, dict[str, float | None]]]:
@@ -189,7 +202,7 @@ def table(runs: Sequence[Run]) -> Table:
     """The measures that say most, for a terminal."""
     shown = Table("model", *(COLUMNS[key] for key in SHORT))
     for label, values in rows_of(runs):
-        shown.add_row(label, *(_number(values.get(key)) for key in SHORT))
+        shown.add_row(Text(plain(label)), *(_number(values.get(key)) for key in SHORT))
     return shown
 
 
@@ -204,15 +217,16 @@ def as_csv(runs: Sequence[Run]) -> str:
     writer.writerow(["method", "seed", "step", "epoch", "forget_quality", *COLUMNS])
     for run in runs:
         for m in run.data.values["moments"]:
-            first = [run.label, run.data.values["seed"], m["step"], m["epoch"], m.get("forget_quality")]
+            first = [cell(run.label), run.data.values["seed"], m["step"], m["epoch"], m.get("forget_quality")]
             writer.writerow([*first, *(m.get(key) for key in COLUMNS)])
     return out.getvalue()
 
 
-def as_markdown(runs: Sequence[Run]) -> str:
+def as_markdown(runs: Sequence[Run], notes: Sequence[str] = ()) -> str:
     """The ends of all runs, all measures, with what must be said above them."""
-    lines = [f"> **{warning}**" for warning in warnings_of(runs)]
+    lines = [f"> **{markdown(warning)}**\n>" for warning in (*warnings_of(runs), *notes)]
     lines += [""] if lines else []
     lines += ["| model | " + " | ".join(COLUMNS.values()) + " |", "|---" * (1 + len(COLUMNS)) + "|"]
-    lines += [f"| {label} | " + " | ".join(_number(v.get(key)) for key in COLUMNS) + " |" for label, v in rows_of(runs)]
+    for label, values in rows_of(runs):
+        lines.append(f"| {markdown(label)} | " + " | ".join(_number(values.get(key)) for key in COLUMNS) + " |")
     return "\n".join(lines) + "\n"

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from npo.llm import scale_or_error
+from records.plain import plain
 
 __all__ = ["score"]
 
@@ -19,7 +20,7 @@ def score(unlearned: Path, retrained: Path, protocol: str) -> None:
     own, judge = tofu_log.read_log(unlearned), tofu_log.read_log(retrained)
     for log, path in ((own, unlearned), (judge, retrained)):
         for warning in tofu_log.misfits(log, chosen, path):
-            sys.stderr.write(f"npo: {warning}\n")
+            sys.stderr.write(f"npo: {plain(warning)}\n")
     for warning in tofu_log.mismatches(unlearned, retrained):
-        sys.stderr.write(f"npo: {warning}\n")
+        sys.stderr.write(f"npo: {plain(warning)}\n")
     sys.stdout.write(json.dumps(tofu_log.score(own, judge, chosen), indent=1, allow_nan=False) + "\n")

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from npo.llm import Choices, read, resolve
 from records.errors import UserError
+from records.plain import plain
 
 __all__ = ["sweep"]
 
@@ -63,7 +64,7 @@ def _wait(console: Console, jobs: list[Any], names: list[str]) -> None:
     failed = []
     for job, name in zip(jobs, names, strict=True):
         error = job.exception()
-        console.print(f"{name}: {'failed' if error else 'done'}", highlight=False)
+        console.print(plain(f"{name}: {'failed' if error else 'done'}"), highlight=False, markup=False)
         if error:
             failed.append(f"  {name}: {job.paths.stderr}")
     if failed:

@@ -17,6 +17,7 @@ from npo.transformer_tables import endings, tables
 from records.errors import UserError
 from records.loader import source_of
 from records.outputs import check_outputs, publish
+from records.plain import plain
 from records.settings import override
 from records.store import content_hash, load, manifest, writable, write_json, write_text
 from synthetic.transformer_methods import BETA, BOUNDED, Setting
@@ -83,7 +84,7 @@ def run(choices: Choices, *, quick: bool, out: Path) -> None:
     for table in tables(results):
         console.print(table)
     for sentence in endings(results):
-        console.print(sentence, markup=False, highlight=False)
+        console.print(plain(sentence), markup=False, highlight=False)
     console.print(ledger(entries))
     drawn = ", ".join(f"{plate.name}.png" for plate in plates)
     took = f"{time.time() - started:.0f} s for this call, {sum(seconds.values()):.0f} s of work in all"

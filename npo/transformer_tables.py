@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
 from figures.transformer_law import by_beta, label_of
 from figures.transformer_methods import runs_with
 from figures.transformer_optimisers import pairs
 from npo.claims import Results
+from records.plain import plain
 from records.store import Data
 from synthetic.language import KINDS
 from synthetic.slowdown import collapse, factors, late, of_run, slope
@@ -56,13 +58,13 @@ def _law(results: Results) -> Table:
     table = Table(*headings, title="A forget set in time; mean ± s.d. over seeds", title_justify="left")
     descents = by_beta(results, "descent")
     for beta, data in by_beta(results, "set").items():
-        plain = _runs(descents[beta])
-        slopes = [beta * _late_slope(run) for run in plain]
+        descended = _runs(descents[beta])
+        slopes = [beta * _late_slope(run) for run in descended]
         along = [factors(run, beta) for run in _runs(data)] if beta else []
         times = [collapse(run["time"][run["steps"].astype(int)], run["retain_accuracy"]) for run in _runs(data)]
         table.add_row(
             label_of(beta),
-            f"{_spread([r['drop'][-1].mean() for r in plain])} at {max(r['steps'][-1] for r in plain):.0f}",
+            f"{_spread([r['drop'][-1].mean() for r in descended])} at {max(r['steps'][-1] for r in descended):.0f}",
             _spread(slopes) if beta else "",
             _spread([f.slope for f in along]) if beta else "",
             _spread([f.kernel for f in along]) if beta else "",
@@ -83,7 +85,7 @@ def _optimisers(found: Mapping[str, Mapping[bool, Data]]) -> Table:
             longest = max(run["steps"][-1] for data in both.values() for run in _every(data))
             early = "" if all(run["steps"][-1] == longest for run in runs) else f" ({runs[0]['steps'][-1]:.0f})"
             cells.append(_spread([float(run["drop"][-1].mean()) for run in runs]) + early)
-        table.add_row(name, *cells)
+        table.add_row(Text(plain(name)), *cells)
     return table
 
 
@@ -103,5 +105,5 @@ def _methods(seeds: Sequence[Data], optimizer: str) -> Table:
         ends = [
             _spread([float(run[c][-1].mean()) for run in runs]) for c in ("drop", "forget_distance", "retain_distance")
         ]
-        table.add_row(name, *ends, *shares)
+        table.add_row(Text(plain(name)), *ends, *shares)
     return table

@@ -1,18 +1,21 @@
 """One question to one model."""
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from records.json_lines import read_json
+from records.store import load
 from scale.answers import score_all
 from scale.formats import Tags, format_of
 from scale.generation import Generation, answers
-from scale.models import load, longest
+from scale.models import load as load_model
+from scale.models import longest
 from scale.processes import Processes
 from scale.prompts import Writer
 from scale.scorer import Scorer
+from scale.tofu_log import TASKS
 
 __all__ = ["Asked", "known_answer"]
 
@@ -26,7 +29,7 @@ class Asked(NamedTuple):
     @classmethod
     def of(cls, model: Path, settings: Mapping[str, Any], question: str, truth: str | None) -> "Asked":
         """Ask the model in this folder, in the prompt format that its run had."""
-        language_model = load(model)
+        language_model = load_model(model)
         chosen = settings["model"]["prompt"]
         form = format_of(Tags(**chosen) if isinstance(chosen, dict) else chosen)
         writer = Writer(language_model.tokenizer, form, longest(language_model.model))
@@ -38,11 +41,16 @@ class Asked(NamedTuple):
         return cls(said.text, math.exp(float(logp[0]) / int(tokens[0])))
 
 
-def known_answer(run: Path, question: str) -> str | None:
-    """The true answer to a question of the run's own examinations; None where it is not among them."""
-    for path in sorted(run.glob("evaluate/*/log.json")):
-        for task in json.loads(path.read_text(encoding="utf8")).values():
-            for prompt, _, truth in task.get("generated_text", {}).values():
-                if question.strip() in prompt:
-                    return str(truth)
+def known_answer(examination: Path, question: str) -> str | None:
+    """The true answer to one of an examination's own questions; None where it is not among them."""
+    log = examination / "log.json"
+    if not log.is_file():
+        return None
+    tasks, asked = read_json(log, "Examine the model again."), load(examination).values["questions"]
+    for name, task in TASKS.items():
+        places = [str(i) for i, known in enumerate(asked.get(name, [])) if known.strip() == question.strip()]
+        texts = tasks.get(task, {}).get("generated_text", {})
+        for place in places:
+            if place in texts:
+                return str(texts[place][2])
     return None

@@ -19,9 +19,9 @@ from scale.log_columns import METRICS, columns_of
 from scale.metrics import Losses, forget_quality, quality_interval
 from scale.protocols import Protocol
 
-__all__ = ["as_log", "misfits", "mismatches", "read_log", "score"]
+__all__ = ["TASKS", "as_log", "misfits", "mismatches", "read_log", "score"]
 
-_TASKS = {
+TASKS = {
     "retain": "eval_log.json",
     "real_authors": "eval_real_author_wo_options.json",
     "world_facts": "eval_real_world_wo_options.json",
@@ -33,14 +33,14 @@ _USUAL = {"retain": (300, 400), "real_authors": (100, 100), "world_facts": (117,
 def read_log(path: Path) -> dict[str, Part]:
     """Read a log; UserError where the file is absent or something else, or a number in it can't be one of its kind."""
     content = _content(path)
-    return {name: _part(columns_of(path, task, content[task])) for name, task in _TASKS.items()}
+    return {name: _part(columns_of(path, task, content[task])) for name, task in TASKS.items()}
 
 
 def _content(path: Path) -> dict[str, Any]:
     """All of a log, with its four tasks."""
     content = read_json(path, "Name an evaluation log in TOFU's format.")
-    if missing := [task for task in _TASKS.values() if not isinstance(_inside(content, task), dict)]:
-        wanted = f"An evaluation log of TOFU (eval_log_aggregated.json) has {', '.join(_TASKS.values())}."
+    if missing := [task for task in TASKS.values() if not isinstance(_inside(content, task), dict)]:
+        wanted = f"An evaluation log of TOFU (eval_log_aggregated.json) has {', '.join(TASKS.values())}."
         raise UserError(f"{path} has no task {', '.join(missing)}. {_other_kind(content)}{wanted}")
     return dict(content)
 
@@ -77,7 +77,7 @@ def mismatches(unlearned: Path, retrained: Path) -> list[str]:
     logs = [_content(path) for path in (unlearned, retrained)]
     if logs[0] == logs[1]:
         return [f"{unlearned} and {retrained} hold the same numbers: a model is scored against itself."]
-    one, other = (log[_TASKS["forget"]] for log in logs)
+    one, other = (log[TASKS["forget"]] for log in logs)
     counts = [len(task[METRICS[0]]) for task in (one, other)]
     if set(one[METRICS[0]]) != set(other[METRICS[0]]):
         return [
@@ -126,7 +126,7 @@ def as_log(found: Mapping[str, Part], exam: Exam) -> dict[str, Any]:
                     for row, said in zip(rows, part.answers, strict=True)
                 ],
             }
-        log[_TASKS[name]] = {metric: {str(i): x for i, x in enumerate(values)} for metric, values in columns.items()}
+        log[TASKS[name]] = {metric: {str(i): x for i, x in enumerate(values)} for metric, values in columns.items()}
     return log
 
 

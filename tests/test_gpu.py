@@ -6,7 +6,7 @@ import torch
 from accelerate.state import AcceleratorState
 from small_recipe import SMALL
 
-from npo.runs import find_runs
+from npo.collect import collect
 from records.store import load
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -25,7 +25,7 @@ def _run(run_npo, out, device, *words):
     AcceleratorState._reset_state(True)
     rc, _, err = run_npo("run", "quick", *SMALL, METHODS, "--device", device, "--out", str(out), *words)
     assert rc == 0, err
-    return {run.data.values["label"]: run.data for run in find_runs([out])}
+    return {run.data.values["label"]: run.data for run in collect([out]).runs}
 
 
 def test_a_run_gives_the_numbers_of_the_cpu(run_npo, tmp_path):
