@@ -23,6 +23,8 @@ __all__ = ["Turn", "end_of", "prompt_of", "said", "turn_of"]
 
 _PROBES = ("Yes.", "No!")  # they differ in their first and in their last letter
 
+_SWITCHES = ("/no_think", "/think")  # some templates heed these in a message, and leave them out
+
 
 class Turn(NamedTuple):
     """An answer and what is written around it.
@@ -74,7 +76,8 @@ def _around(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> 
             f"Tell it not to think, in a system message where it heeds one, or {OTHERWISE}."
         )
     for role, content in messages:
-        if said(role, content).strip() not in before:
+        text = said(role, content)
+        if not any(form.strip() in before for form in (text, *(text.replace(x, "") for x in _SWITCHES))):
             raise UserError(
                 f"{name_of(tokenizer)} leaves out or rewrites what {role!r} says: {shortened(content)}. "
                 f"Take that out, or {OTHERWISE}."

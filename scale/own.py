@@ -20,6 +20,7 @@ from scale.prompts import Encoded, Writer
 __all__ = ["Document", "OwnFile", "OwnRow", "read_own"]
 
 _KEYS = "question and answer, prompt and completion, messages, or text"
+_LONGEST_WORD = 60  # letters; what is longer is a text without spaces
 _ADVICE = f"Write each row as a JSON object on a line of its own, with the keys {_KEYS}."
 
 
@@ -149,10 +150,12 @@ class Document:
 
     @property
     def shown(self) -> tuple[str, str]:
-        """Its first words, and the next."""
-        words = self.text.split()
+        """Its first words, and the next; characters where it has no spaces, as in Chinese."""
+        words, between = self.text.split(), " "
+        if max(map(len, words)) > _LONGEST_WORD:
+            words, between = list(self.text.strip()), ""
         cut = max(1, min(12, len(words) // 2))
-        return " ".join(words[:cut]), " ".join(words[cut : cut + 40])
+        return between.join(words[:cut]), between.join(words[cut : cut + 40])
 
     @property
     def words(self) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from records.errors import UserError
 from scale.chat import Turn, prompt_of, said, turn_of
 from scale.formats import Format
 from scale.markers import markers, refuse_markers
-from scale.template import Message
+from scale.template import Message, shortened
 from theory.logprobs import IGNORE
 
 __all__ = ["Batch", "Encoded", "Packed", "Writer", "collate"]
@@ -146,7 +146,9 @@ class Writer(NamedTuple):
             )
 
     def opening(self, question: str) -> tuple[int, ...]:
-        """The ids after which an answer to a question is generated."""
+        """The ids after which an answer to a question is generated; UserError where it is empty or too long."""
+        if not question.strip():
+            raise UserError("The question is empty. Write one.")
         self._plain(("question", question))
         return self.opening_of(self.prompt(question), special_tokens=self.format.special_tokens)
 
@@ -157,7 +159,13 @@ class Writer(NamedTuple):
 
     def opening_of(self, given: str, *, special_tokens: bool) -> tuple[int, ...]:
         """The same for any text that is given, less its last space, which belongs to the answer."""
-        return tuple(read(self.tokenizer, given.removesuffix(" "), special_tokens=special_tokens)[0])
+        ids, _ = read(self.tokenizer, given.removesuffix(" "), special_tokens=special_tokens)
+        if len(ids) > self.longest:
+            raise UserError(
+                f"What is asked has {len(ids)} tokens, and the model reads {self.longest}: {shortened(given)}. "
+                "Shorten it."
+            )
+        return tuple(ids)
 
     def document(self, text: str) -> tuple[Encoded, ...]:
         """A plain text, cut into pieces that the model reads; every token but a piece's first is predicted."""

@@ -342,6 +342,22 @@ def test_an_answer_with_its_thoughts_is_refused_where_the_template_takes_them_fo
             Writer(plain, Chat(), 999).encode("Who?", "<think>Hm.</think>Ada.")
 
 
+def test_a_template_that_always_thinks_can_be_told_not_to_by_a_system_message():
+    template = (
+        "{% set plainly = '/no_think' in messages[0].content %}{% for m in messages %}"
+        "{{ '<|im_start|>' + m.role + '\n' }}"
+        "{% if m.role == 'assistant' %}{{ '<think></think>' if plainly else '<think>\n' }}{% endif %}"
+        "{{ m.content.replace('/no_think', '') + '<|im_end|>\n' }}{% endfor %}"
+    )
+    writer = Writer(tokenizer_of(template, "<|im_start|> <|im_end|>", "<think> </think>"), Chat(), 99)
+    with pytest.raises(
+        UserError, match=r"writes an answer into an open <think> block.*not to think, in a system message"
+    ):
+        writer.encode("Who?", "Ada.")
+    coded = writer.encode_chat([("system", "Be good. /no_think"), ("user", "Who?")], "Ada.")
+    assert writer.tokenizer.decode(coded.ids).endswith("<think></think>Ada.<|im_end|>")
+
+
 def test_where_neither_template_nor_tokenizer_ends_an_answer_that_is_told():
     tokenizer = tokenizer_of("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}")
     assert Chat().end(tokenizer) == tokenizer.eos_token_id

@@ -121,6 +121,20 @@ def test_a_document_has_the_start_token_whatever_the_prompt_format():
         assert row.opening(writer) == coded.ids[: len(row.opening(writer))]
 
 
+def test_a_document_without_spaces_is_asked_for_by_its_first_characters():
+    row, writer = Document("湖の作者はアダ。" * 40), Writer(byte_level(), FORMATS["plain"], 99)
+    assert row.shown[0] == "湖の作者はアダ。湖の作者"
+    assert writer.tokenizer.decode(row.opening(writer)) == row.shown[0]
+
+
+def test_a_question_that_is_empty_or_longer_than_the_model_reads_is_refused():
+    writer = Writer(byte_level(), FORMATS["plain"], 99)
+    with pytest.raises(UserError, match=r"What is asked has \d\d\d+ tokens, and the model reads 99"):
+        writer.opening("Who? " * 60)
+    with pytest.raises(UserError, match="The question is empty"):
+        writer.opening(" \n")
+
+
 NO_ZERO = normalizers.Replace("0", "")
 GONE = {
     "the answer": (NO_ZERO, Tags("Q: ", " A: "), "Who?", "00"),
