@@ -463,7 +463,7 @@ assert together.count == 2
 
 
 def _two(folder, root, *words, stop_after=""):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=29511"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     script = folder / "two.py"
     script.write_text(TWO)
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "STOP_AFTER": stop_after}
