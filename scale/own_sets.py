@@ -1,36 +1,30 @@
 """One's own rows as sets: what stands in both or twice, and all of them in token ids, each mistake with its line."""
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from records.errors import UserError
 from records.json_lines import unusable
-from scale.own import OwnFile, OwnRow
+from scale.own import OwnFile
 from scale.prompts import Encoded, Writer
+from scale.same import same
 
 __all__ = ["about", "encoded", "refuse_common", "refuse_equal", "repeated"]
 
 _ADVICE = "Leave each row in one of the two files: what is forgotten can't be kept."
 
 
-def _normal(row: OwnRow) -> tuple[str, str]:
-    """What is trained, whatever its case, its spaces, and the kind of row it is written as."""
-    given, answer = (" ".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in row.words)
-    return given, answer
-
-
 def repeated(file: OwnFile) -> int:
     """How many rows say what another one before them says."""
-    return len(file.rows) - len({_normal(row) for row in file.rows})
+    return len(file.rows) - len({same(*row.words) for row in file.rows})
 
 
 def refuse_common(forget: OwnFile, retain: OwnFile) -> None:
     """UserError naming the rows that are to be forgotten and retained at once."""
     if forget.path.exists() and retain.path.exists() and forget.path.samefile(retain.path):
         raise UserError(f"The rows to forget and to retain are one file, {forget.path}. {_ADVICE}")
-    lines = {_normal(row): line for row, line in zip(forget.rows, forget.lines, strict=True)}
-    _refuse(forget, retain, lines, [_normal(row) for row in retain.rows])
+    lines = {same(*row.words): line for row, line in zip(forget.rows, forget.lines, strict=True)}
+    _refuse(forget, retain, lines, [same(*row.words) for row in retain.rows])
 
 
 def refuse_equal(files: Mapping[str, OwnFile], ids: Mapping[str, Sequence[tuple[Encoded, ...]]]) -> None:

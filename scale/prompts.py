@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from records.errors import UserError
+from records.json_lines import shown
 from scale.chat import Turn, prompt_of, said, turn_of
 from scale.formats import Format
 from scale.markers import markers, refuse_markers
@@ -92,7 +93,7 @@ class Writer(NamedTuple):
         UserError where a text is empty, has a token of the tokenizer's own in it, or is longer than the model reads.
         """
         if not question.strip():
-            raise UserError(f"The question of {answer!r} is empty. Write one, or take the row out of the data.")
+            raise UserError(f"The question of {shown(answer)} is empty. Write one, or take the row out of the data.")
         self._plain(("question", question), ("answer", answer))
         tag = len(self.format.tag) if self.tag_counts else 0
         turn = self.format.turn(self.tokenizer, question, answer)
@@ -115,7 +116,7 @@ class Writer(NamedTuple):
         """A turn in token ids; the last `tag` characters before the answer count as answer."""
         given, answer = turn.before, turn.answer
         if not answer.strip():
-            raise UserError(f"The answer of {given!r} is empty. Write one, or take the row out of the data.")
+            raise UserError(f"The answer of {shown(given)} is empty. Write one, or take the row out of the data.")
         ids, spans = read(self.tokenizer, given + answer + turn.after, special_tokens=special_tokens)
         start = len(given) - tag
         own = markers(self.tokenizer)  # one that takes spaces behind it may reach into an answer that begins with some
@@ -123,8 +124,8 @@ class Writer(NamedTuple):
         first = next(reached, 0)
         if first == 0 or spans[first][0] >= start + tag + len(answer):
             raise UserError(
-                f"Of {given!r} and {answer!r} one leaves no token: this tokenizer drops what is in it, or both are one "
-                "token. Write more into it, or take the row out of the data."
+                f"Of {shown(given)} and {shown(answer)} one leaves no token: this tokenizer drops what is in it, or both "
+                "are one token. Write more into it, or take the row out of the data."
             )
         begins = spans[first][0]
         if ids[-1] != turn.end:
@@ -136,12 +137,12 @@ class Writer(NamedTuple):
         if list(ids[first:]).count(closing) != 1:
             end = self.tokenizer.convert_ids_to_tokens(closing)
             raise UserError(
-                f"The answer {answer!r} contains the end token {end!r}. Take it out of the data: "
+                f"The answer {shown(answer)} contains the end token {end!r}. Take it out of the data: "
                 "it is added once, after the answer."
             )
         if len(ids) > self.longest:
             raise UserError(
-                f"Question and answer have {len(ids)} tokens, and the model reads {self.longest}: {question!r}. "
+                f"Question and answer have {len(ids)} tokens, and at most {self.longest} are read: {shown(question)}. "
                 "Shorten the row, take it out, or choose a model with a longer context."
             )
 
@@ -203,7 +204,7 @@ def read(
     if tokenizer.bos_token_id is not None and ids[:2] == [tokenizer.bos_token_id] * 2 and special_tokens:
         del ids[0], spans[0]
     if not ids:
-        raise UserError(f"The text {text!r} has no token: this tokenizer drops what is in it. Take it out of the data.")
+        raise UserError(f"The text {shown(text)} has no token: this tokenizer drops what is in it. Take the row out.")
     return ids, spans
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from records.errors import UserError
 from records.json_lines import named, read_json_lines, shown, unusable
 from records.store import content_hash
+from scale.same import same
 
 __all__ = ["AUTHOR", "SPLITS", "Corpus", "Row", "Sets", "Split", "percent_of", "read_rows", "split"]
 
@@ -68,8 +69,9 @@ class Corpus:
     source: str
 
     def __post_init__(self) -> None:
-        """Refuse a row that would be forgotten and retained at once."""
-        if both := set(self.forget) & set(self.retain):
+        """Refuse a row that would be forgotten and retained at once: a question with its answer."""
+        kept = {same(row.question, row.answer) for row in self.retain}
+        if both := [row for row in self.forget if same(row.question, row.answer) in kept]:
             example = min(row.question for row in both)
             raise UserError(
                 f"{len(both)} row(s) are to be forgotten and retained at once, one asks {example!r}. "

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from records.store import load
 from scale import models
@@ -145,3 +146,24 @@ def test_a_row_in_both_files_is_told_by_its_line(forget, tmp_path):
     code, _, err = forget("--retain", keep)
     assert code == 2
     assert "line 2: 'WHERE WAS NO. 1 BORN?' is to be forgotten too, by line 2 of rows.jsonl" in err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried …"),
+    ],
+    ids=["GPU", "Python", "CPU"],
+)
+def test_memory_that_runs_out_is_told_with_what_to_do(error, forget, monkeypatch):
+    def fail(*given):
+        raise error
+
+    monkeypatch.setattr("scale.train.Training._gradient", fail)
+    code, _, err = forget()
+    assert code == 2
+    assert "Memory ran out" in err
+    for advice in ("--piece", "--max-length", "--recompute", "--lora"):
+        assert advice in err

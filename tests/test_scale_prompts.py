@@ -111,7 +111,7 @@ def test_an_empty_answer_and_one_with_the_end_token_are_refused():
 
 def test_a_text_longer_than_the_model_reads_is_refused_with_both_lengths():
     writer = Writer(TOKENIZER, PLAIN, 12)
-    with pytest.raises(UserError, match=r"have \d\d tokens, and the model reads 12: .*Shorten the row"):
+    with pytest.raises(UserError, match=r"have \d\d tokens, and at most 12 are read: .*Shorten the row"):
         writer.encode(ROWS[0].question, ROWS[0].answer)
 
 

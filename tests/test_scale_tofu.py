@@ -137,6 +137,9 @@ def test_a_row_can_not_be_forgotten_and_retained():
     rows = tuple(Row(f"Q{i}?", "Yes.") for i in range(2))
     with pytest.raises(UserError, match=r"2 row\(s\) are to be forgotten and retained at once"):
         Corpus(rows, rows, Sets(rows, rows), (), "test")
+    other = tuple(Row(f" q{i}?", "YES.", "Indeed.", ("No.",)) for i in (1, 2))  # the same question and answer
+    with pytest.raises(UserError, match=r"1 row\(s\) are to be forgotten and retained at once, one asks 'Q1\?'"):
+        Corpus(rows, other, Sets(rows, other), (), "test")
 
 
 def test_the_hash_sees_every_word():
