@@ -124,8 +124,8 @@ class Writer(NamedTuple):
         first = next(reached, 0)
         if first == 0 or spans[first][0] >= start + tag + len(answer):
             raise UserError(
-                f"Of {shown(given)} and {shown(answer)} one leaves no token: this tokenizer drops what is in it, or both "
-                "are one token. Write more into it, or take the row out of the data."
+                f"Of {shown(given)} and {shown(answer)} one leaves no token: this tokenizer drops it, or both are one "
+                "token. Write more into it, or take the row out of the data."
             )
         begins = spans[first][0]
         if ids[-1] != turn.end:
