@@ -30,8 +30,8 @@ def _budget() -> int:
 
 
 SOFTCAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
-MULTIPLIES, DIVIDES = "logit_scale", "logits_scaling"
-"""Names in configurations of what is done to logits after the head: Gemma 2 and others, Cohere, Granite."""
+MULTIPLIES, DIVIDES = ("logit_scale", "lm_head_multiplier"), "logits_scaling"
+"""Names in configurations of what is done to logits after the head: Gemma 2 and others, Cohere, Falcon-H1, Granite."""
 
 
 class ReferenceStates(NamedTuple):
@@ -76,11 +76,13 @@ class Scorer(nn.Module):
     def scale(self) -> float:
         """What a model's logits are multiplied by after the head; so are its hidden states here, before it."""
         config = self.plain.config.get_text_config()
-        return float(getattr(config, MULTIPLIES, None) or 1.0) / float(getattr(config, DIVIDES, None) or 1.0)
+        times = next((float(found) for key in MULTIPLIES if (found := getattr(config, key, None))), 1.0)
+        return times / float(getattr(config, DIVIDES, None) or 1.0)
 
     def hidden(self, ids: Tensor, mask: Tensor, positions: Tensor | None = None) -> Tensor:
         """The final hidden states (batch, time, width); a mask of four dimensions says who sees whom."""
         body = self.plain.get_decoder()
+        body = getattr(body, "model", body) if body is self.plain else body  # Llama 4's text part names itself
         placed = {} if positions is None else {"position_ids": positions}  # recurrent models take none
         found = body(input_ids=ids, attention_mask=mask, use_cache=False, **placed).last_hidden_state
         return found if self.scale == 1.0 else found * self.scale
