@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -63,7 +64,7 @@ def _text(tokenizer: PreTrainedTokenizerBase) -> str:
 
 def _write(tokenizer: PreTrainedTokenizerBase, template: str, messages: Sequence[Message]) -> str:
     said = [{"role": role, "content": content} for role, content in messages]
-    facts = {"date_string": DAY.strftime("%d %b %Y"), **_PLAINLY}
+    facts: dict[str, Any] = {"date_string": DAY.strftime("%d %b %Y"), **_PLAINLY}
     return str(tokenizer.apply_chat_template(said, chat_template=_PINNED + template, tokenize=False, **facts))
 
 
