@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.canvas import styled
-from figures.llm_runs import SAME, line, paths, reference_line
+from figures.llm_runs import SAME, legend_above, line, paths, reference_line
 from records.store import Data
 
 __all__ = ["draw"]
@@ -26,12 +26,12 @@ def draw(data: Mapping[str, Data]) -> Figure:
         plain.axhline(SAME, color="black", linewidth=0.8)
         plain.set(title="Forget quality", ylabel="p, KS test against retrained", ylim=(-0.03, 1.03))
         log.axhline(np.log10(SAME), color="black", linewidth=0.8)
-        low = min(np.nanmin(path.low) for path in paths(data, "log10_forget_quality").values())
+        known = np.concatenate([path.low for path in paths(data, "log10_forget_quality").values()])
+        low = min(known[np.isfinite(known)], default=floor)
         log.set(title="the same, logarithmic", ylabel="log₁₀ p", ylim=(max(floor, low * 1.1 - 1), 0.4))
         if floor >= log.get_ylim()[0]:
             log.axhline(floor, color="black", linestyle="--", linewidth=0.8)
         log.text(0.98, 0.03, f"floor {floor:.1f}", transform=log.transAxes, ha="right", fontsize=8)
         utility.set(title="Model utility", ylabel="harmonic mean of nine parts", ylim=(-0.02, None))
-        handles, labels = utility.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 7))
+        legend_above(figure, utility)
     return figure

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from figures.canvas import styled
-from figures.llm_runs import line, paths
+from figures.llm_runs import legend_above, line, paths
 from records.store import Data
 
 __all__ = ["draw"]
@@ -21,6 +21,5 @@ def draw(data: Mapping[str, Data]) -> Figure:
             axes.set(
                 title=f"KL on {name} answers", xlabel="epoch of unlearning", ylabel="KL(π_ref ‖ π_θ), nats a token"
             )
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 7))
+        legend_above(figure, figure.axes[0])
     return figure

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from figures.canvas import styled
-from figures.llm_runs import line, paths, reference_line
+from figures.llm_runs import legend_above, line, paths, reference_line
 from records.store import Data
 
 __all__ = ["draw"]
@@ -29,6 +29,5 @@ def draw(data: Mapping[str, Data]) -> Figure:
                 axes.set(title=f"{SETS[name]}: {words}", ylim=(-0.03, 1.03))
         for axes in grid[-1]:
             axes.set_xlabel("epoch of unlearning")
-        handles, labels = grid[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 7))
+        legend_above(figure, grid[0][0])
     return figure

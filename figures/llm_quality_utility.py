@@ -6,10 +6,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.canvas import styled
+from figures.labels import columns_of
 from figures.llm_runs import GREY, SAME, label_of, look_of, paths
 from records.store import Data
 
 __all__ = ["draw"]
+
+MANY = 13
+"""Methods from which on a legend among the paths would hide them."""
 
 
 def draw(data: Mapping[str, Data]) -> Figure:
@@ -32,7 +36,12 @@ def draw(data: Mapping[str, Data]) -> Figure:
         axes.axhline(np.log10(SAME), color="black", linewidth=0.8)
         axes.text(0.3, np.log10(SAME), f"p = {SAME}", transform=axes.get_yaxis_transform(), va="bottom", fontsize=8)
         axes.set(title="Forget quality against utility", xlabel="model utility", ylabel="log₁₀ forget quality (KS p)")
-        axes.legend(loc="best", fontsize=8)
+        if len(utility) > MANY:
+            handles, labels = axes.get_legend_handles_labels()
+            figure.set_figheight(4.8 + 0.2 * -(-len(labels) // 3))
+            figure.legend(handles, labels, loc="outside upper center", ncols=columns_of(labels, 6.6), fontsize=8)
+        else:
+            axes.legend(loc="best", fontsize=8)
         if first["not_rankable"]:
             figure.supxlabel("Methods can't be ranked here. " + " ".join(first["not_rankable"]), fontsize=8, wrap=True)
     return figure

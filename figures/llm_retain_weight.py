@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, styled
+from figures.labels import literal
 from figures.llm_runs import SAME
 from records.store import Data
 
@@ -17,11 +18,18 @@ def weights(data: Mapping[str, Data]) -> dict[str, dict[float, list[dict[str, fl
     found: dict[str, dict[float, list[dict[str, float]]]] = {}
     for unit in data.values():
         method, _, rest = unit.values["label"].partition(",")
-        settings = dict(word.split("=") for word in rest.split(",") if word)
-        if method.endswith(("+RT", "+KL")) and set(settings) <= {"retain_weight"}:
-            weight = float(settings.get("retain_weight", 1))
+        if method.endswith(("+RT", "+KL")) and (weight := _weight(rest)) is not None:
             found.setdefault(method, {}).setdefault(weight, []).append(unit.values["moments"][-1])
     return {method: by_weight for method, by_weight in found.items() if len(by_weight) > 1}
+
+
+def _weight(settings: str) -> float | None:
+    """The weight where that is all that was set for the method; None where it is not."""
+    name, _, value = (settings or "retain_weight=1").partition("=")
+    try:
+        return float(value) if name == "retain_weight" else None
+    except ValueError:
+        return None
 
 
 def draw(data: Mapping[str, Data]) -> Figure:
@@ -36,8 +44,11 @@ def draw(data: Mapping[str, Data]) -> Figure:
             for method, by_weight in found.items():
                 at = sorted(by_weight)
                 height = [np.mean([m[column] if m[column] is not None else np.nan for m in by_weight[w]]) for w in at]
-                axes.plot(at, height, **LOOK.get(method, {"marker": "o"}), label=method)
+                axes.plot(at, height, **LOOK.get(method, {"marker": "o"}), label=literal(method))
             axes.set(xscale="log", xlabel="retain weight")
+            if any(0 in by_weight for by_weight in found.values()):
+                least = min(w for by_weight in found.values() for w in by_weight if w > 0)
+                axes.set_xscale("symlog", linthresh=least)
         quality, utility = figure.axes
         quality.axhline(np.log10(SAME), color="black", linewidth=0.8)
         quality.set(title="Forget quality at the end", ylabel="log₁₀ p")

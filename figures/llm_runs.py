@@ -5,15 +5,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from figures.canvas import LOOK
+from figures.labels import columns_of, literal
 from records.store import Data
 
-__all__ = ["SAME", "Path", "label_of", "line", "look_of", "paths", "reference_line"]
+__all__ = ["SAME", "Path", "label_of", "legend_above", "line", "look_of", "paths", "reference_line"]
 
 SAME = 0.05  # a forget quality above which two models can't be told apart
 GREY = "#555555"
 _EXTRA = ("#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf", "#1b9e77", "#d95f02", "#7570b3")
+_MARKERS = ("o", "^", "D", "v", "P", "X", "s")
 
 
 class Path(NamedTuple):
@@ -55,13 +58,20 @@ def look_of(label: str, place: int) -> dict[str, Any]:
     plain = label.partition(",")[0]
     if label in LOOK:
         return dict(LOOK[label])
-    base = dict(LOOK.get(plain, {"linestyle": "-", "marker": "o"}))
+    marker = _MARKERS[place // len(_EXTRA) % len(_MARKERS)]
+    base = dict(LOOK.get(plain, {"linestyle": "-", "marker": marker}))
     return base | {"color": _EXTRA[place % len(_EXTRA)]}
 
 
 def label_of(label: str) -> str:
     """For a legend: "NPO+RT,retain_weight=5" is wide."""
-    return label.replace(",retain_weight=", ", w=").replace(",beta=", ", β=")
+    return literal(label.replace(",retain_weight=", ", w=").replace(",beta=", ", β="))
+
+
+def legend_above(figure: Figure, axes: Axes) -> None:
+    """One legend for all panels, that of `axes`, above them."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns_of(labels, figure.get_figwidth()))
 
 
 def line(axes: Axes, path: Path, label: str, place: int) -> None:

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.canvas import styled
+from figures.labels import literal
 
 __all__ = ["draw"]
 
@@ -41,4 +42,4 @@ def _panel(ax: Axes, name: str, values: np.ndarray, lrs: np.ndarray, betas: np.n
     ax.set_yticks(range(len(lrs)), [f"{x:g}" for x in lrs])
     has_beta = values.shape[1] > 1
     ax.set_xticks(range(values.shape[1]), [f"{x:g}" for x in betas] if has_beta else [""])
-    ax.set(title=name.rpartition("/")[2], ylabel="step size", xlabel="β" if has_beta else "")
+    ax.set(title=literal(name.rpartition("/")[2]), ylabel="step size", xlabel="β" if has_beta else "")

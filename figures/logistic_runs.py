@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, across, clip_below, line_with_spread, styled
+from figures.labels import columns_of, literal
 
 __all__ = ["draw"]
 
@@ -33,7 +34,7 @@ def draw(runs: Sequence[Arrays], title: str) -> Figure:
         forget, retain, plane = figure.subplots(1, 3)
         for label in labels:
             for ax, column in ((forget, "forget_distance"), (retain, "retain_distance")):
-                name = label.rpartition("/")[2]
+                name = literal(label.rpartition("/")[2])
                 line_with_spread(ax, *across(runs, label, column), label=name, **looks[label])
             x, y = (across(runs, label, f"{side}_distance")[1].mean(axis=0) for side in ("forget", "retain"))
             plane.plot(x, y, **looks[label])
@@ -44,5 +45,9 @@ def draw(runs: Sequence[Arrays], title: str) -> Figure:
             ax.set(xlabel="steps", xlim=(0, None))
             clip_below(ax)
         plane.set(xscale="log", yscale="log", xlabel="forget distance (nats)", ylabel="retain distance (nats)")
-        figure.legend(*forget.get_legend_handles_labels(), loc="outside lower center", ncols=min(6, len(labels)))
+        figure.legend(
+            *forget.get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=min(6, columns_of([*map(literal, labels)], 11.4)),
+        )
     return figure

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from figures.canvas import styled
+from figures.labels import literal
 from figures.transformer_methods import COLOURS, short
 from records.store import Data
 from synthetic.language import kind
@@ -41,7 +42,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
             y -= 0.4
             for k, step in enumerate(s for s in picked if str(s) in by_step):
                 y -= 1
-                ax.text(0, y, short(name) if k == 0 else "", weight="bold", fontsize=9)
+                ax.text(0, y, literal(short(name)) if k == 0 else "", weight="bold", fontsize=9)
                 ax.text(0.08, y, f"{step}", fontsize=8, color="0.4")
                 for column, side in ((0.16, "forget"), (0.58, "retain")):
                     row = by_step[str(step)][side][picked_row[side]]

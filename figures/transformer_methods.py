@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, styled
+from figures.labels import literal
 from records.store import Data
 from synthetic.language import KINDS
 from synthetic.slowdown import of_run
@@ -57,7 +58,7 @@ def _plane(ax: Axes, seeds: Sequence[Data], title: str) -> None:
         reached = min(len(run["steps"]) for run in runs)
         x, y = (np.mean([run[f"{side}_distance"][:reached] for run in runs], axis=0) for side in ("forget", "retain"))
         look = LOOK.get(name, {"color": "black", "linestyle": "-", "marker": "o"})
-        ax.plot(x, y, markevery=[-1], label=short(name), **look)
+        ax.plot(x, y, markevery=[-1], label=literal(short(name)), **look)
     ax.set(xscale="log", yscale="log", title=title, xlim=(0.1, 20), ylim=(0.02, 10))
     ax.set(xlabel="forget distance, KL(π_retr ‖ π_θ) a token (nats)", ylabel="retain distance (nats)")
 
@@ -69,7 +70,7 @@ def _kinds(ax: Axes, seeds: Sequence[Data], side: str, title: str) -> None:
     for k, name in enumerate(KINDS):
         ax.barh(range(len(names)), ends[:, k], left=left, color=COLOURS[name], label=name)
         left += ends[:, k]
-    ax.set_yticks(range(len(names)), [short(name) for name in names])
+    ax.set_yticks(range(len(names)), [literal(short(name)) for name in names])
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), title=title, xlabel="share")
     ax.grid(visible=False)
