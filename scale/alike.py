@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
 
+from records.errors import UserError
 from scale.processes import Processes
 from scale.prompts import Encoded, collate
 from scale.scorer import Scorer
 
-__all__ = ["TOLERANCE", "alike", "alone", "decided", "pads"]
+__all__ = ["TOLERANCE", "alike", "alone", "decided", "pads", "read_for_training"]
 
 TOLERANCE = {torch.float32: 2e-4, torch.float16: 2e-2}
 """How far final states or logits may be apart, relative to their length, by the type of the weights; of all others
@@ -61,19 +62,32 @@ def decided(scorer: nn.Module, processes: Processes, key: Hashable, ask: Callabl
 
 
 def pads(scorer: nn.Module, rows: Sequence[Encoded], pad: int, processes: Processes) -> bool:
-    """May rows be padded on the right to the longest of a batch?"""
+    """May rows be padded on the right to the longest of a batch? Tried on the shortest, the middle and the longest."""
     if len({len(row.ids) for row in rows}) < 2:
         return True
-    short, long = (choose(rows, key=lambda row: len(row.ids)) for choose in (min, max))
+    ordered = sorted(rows, key=lambda row: len(row.ids))
+    tried = [ordered[0], ordered[len(rows) // 2], ordered[-1]]
 
     def ask(module: Scorer) -> bool:
-        batch = collate([short, long], pad).to(module.plain.device)
+        batch = collate(tried, pad).to(module.plain.device)
         found = module.states(batch.ids, batch.mask)
         return all(
             alike(states[: len(row.ids)], alone(module, row.ids), module)
-            for states, row in zip(found, (short, long), strict=True)
+            for states, row in zip(found, tried, strict=True)
         )
 
-    key = ("padded", len(short.ids), len(long.ids))
+    key = ("padded", *(len(row.ids) for row in tried))
     said = "a row's numbers depend on padding behind it, so rows are read one by one, which is slower."
     return decided(scorer, processes, key, ask, said)
+
+
+def read_for_training(scorer: nn.Module, rows: Sequence[Encoded], pad: int, processes: Processes) -> None:
+    """Let batches of these rows be padded, or each row be read by itself where that changes its numbers."""
+    apart = not pads(scorer, rows, pad, processes)
+    if apart and isinstance(scorer, FSDPModule):
+        raise UserError(
+            "This model's numbers depend on padding, and rows can't be read one by one where its weights are spread "
+            "over several processes. Train it in one process, or choose another model."
+        )
+    module: Scorer = processes.accelerator.unwrap_model(scorer)
+    module.one_by_one = apart

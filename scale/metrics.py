@@ -74,23 +74,28 @@ def probability_among(losses: Losses) -> np.ndarray:
     P(answer) / (P(answer) + Σ_j P(perturbed_j)), each P = exp(−NLL).  Source: arXiv:2401.06121, Sec. 2.2.
     """
     every = np.concatenate([losses.answer[:, None], losses.perturbed], axis=1)
-    return np.exp(-losses.answer - logsumexp(-every, axis=1))
+    with np.errstate(invalid="ignore"):  # none of them has a probability
+        return np.exp(-losses.answer - logsumexp(-every, axis=1))
 
 
 def log_truth_ratio_arithmetic(losses: Losses) -> np.ndarray:
-    """log of (1/k) Σ_j P(perturbed_j) / P(paraphrase), (n,).  Source: arXiv:2401.06121, Sec. 2.2."""
+    """log of (1/k) Σ_j P(perturbed_j) / P(paraphrase), (n,); NaN for k = 0.  Source: arXiv:2401.06121, Sec. 2.2."""
     k = losses.perturbed.shape[1]
-    return logsumexp(-losses.perturbed, axis=1) - math.log(k) + losses.paraphrase
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ of a destroyed model
+        mean = logsumexp(-losses.perturbed, axis=1) - math.log(k) if k else np.full(len(losses.paraphrase), np.nan)
+        return mean + losses.paraphrase
 
 
 def log_truth_ratio_geometric(losses: Losses) -> np.ndarray:
-    """log of (Π_j P(perturbed_j))^(1/k) / P(paraphrase), (n,): the ratio of the TOFU leaderboard."""
-    return losses.paraphrase - losses.perturbed.mean(axis=1)
+    """log of (Π_j P(perturbed_j))^(1/k) / P(paraphrase), (n,): the ratio of the TOFU leaderboard; NaN for k = 0."""
+    k = losses.perturbed.shape[1]
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ of a destroyed model
+        return losses.paraphrase - (losses.perturbed.mean(axis=1) if k else np.nan)
 
 
 def retain_truth_ratio(log_ratio: np.ndarray) -> np.ndarray:
     """max(0, 1 − R), (n,): 1 where the model holds the paraphrase for far likelier than the wrong answers."""
-    return -np.expm1(np.minimum(log_ratio, 0.0))
+    return 0.0 - np.expm1(np.minimum(log_ratio, 0.0))  # not −0 for R = 1
 
 
 def forget_truth_ratio(log_ratio: np.ndarray) -> np.ndarray:
@@ -102,16 +107,21 @@ def forget_quality(log_ratio: np.ndarray, log_ratio_retrained: np.ndarray) -> Fo
     """Exact two-sided KS test between the truth ratios of an unlearned and of the retrained model.
 
     A large p: the two can't be told apart. The least p, at D = 1, is 2 / C(n + m, n). The logarithm changes no rank,
-    so log ratios give the test of the ratios. Where a ratio is not finite there is no test: p and D are NaN.
+    so log ratios give the test of the ratios. Where a ratio is not finite, or a model answered no question, there is no
+    test: p and D are NaN.
     """
     n, m = len(log_ratio), len(log_ratio_retrained)
     log_floor = math.log(2) + math.lgamma(n + 1) + math.lgamma(m + 1) - math.lgamma(n + m + 1)
     floor = log_floor / math.log(10)
-    if not (np.isfinite(log_ratio).all() and np.isfinite(log_ratio_retrained).all()):
+    if not _comparable(log_ratio, log_ratio_retrained):
         return ForgetQuality(math.nan, math.nan, math.nan, n, m, floor)
     found = ks_2samp(log_ratio, log_ratio_retrained, method="exact")
     p = float(found.pvalue)
     return ForgetQuality(p, math.log10(p) if p > 0 else floor, float(found.statistic), n, m, floor)
+
+
+def _comparable(*samples: np.ndarray) -> bool:
+    return all(len(sample) > 0 and np.isfinite(sample).all() for sample in samples)
 
 
 def quality_interval(
@@ -121,7 +131,7 @@ def quality_interval(
 
     Both models answer the same questions, so questions are drawn in pairs where there are equally many of them.
     """
-    if not (np.isfinite(log_ratio).all() and np.isfinite(log_ratio_retrained).all()):
+    if not _comparable(log_ratio, log_ratio_retrained):
         return None, None
     random, n, m = np.random.default_rng(seed), len(log_ratio), len(log_ratio_retrained)
     found = []
@@ -134,8 +144,10 @@ def quality_interval(
 
 
 def harmonic_mean(parts: Iterable[float]) -> float:
-    """n / Σ 1/x, and 0 where a part is 0: one lost ability is a lost model."""
+    """n / Σ 1/x, and 0 where a part is 0: one lost ability is a lost model. NaN where there is no part."""
     values = [float(part) for part in parts]
+    if not values:
+        return math.nan
     return 0.0 if 0.0 in values else len(values) / sum(1 / value for value in values)
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, GenerationMixin, PreTrainedModel
 
 from scale.prompts import Batch, Packed
@@ -59,6 +60,7 @@ class Scorer(nn.Module):
         super().__init__()
         self.model = model
         self.ways: dict[Hashable, bool] = {}  # which ways of reading are those of the plain one (`scale.alike`)
+        self.one_by_one = False  # is each row of a batch read by itself, because padding would change it?
 
     @property
     def plain(self) -> PreTrainedModel:
@@ -96,7 +98,8 @@ class Scorer(nn.Module):
 
         log π(y|x) = Σ_t log π(y_t | x, y_<t), the end token included.
         """
-        hidden, head = self.hidden(batch.ids, batch.mask), self.head()
+        read = self._rows_apart if self.one_by_one else self.hidden
+        hidden, head = read(batch.ids, batch.mask), self.head()
         found: list[Summed | KLSums] = []
         start = 0
         for part in parts:
@@ -111,6 +114,12 @@ class Scorer(nn.Module):
                 own, where = hidden[rows][:, :time], where[:, :time]
                 found.append(kl_from_hidden(*part.reference, own, head, where, once=True))
         return found
+
+    def _rows_apart(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """`hidden` of rows that never saw their padding; zeros where it is."""
+        lengths = mask.sum(dim=1).tolist()
+        rows = [self.hidden(ids[i : i + 1, :n], mask[i : i + 1, :n])[0] for i, n in enumerate(lengths)]
+        return nn.functional.pad(pad_sequence(rows, batch_first=True), (0, 0, 0, ids.shape[1] - max(lengths)))
 
     def _packed(self, batch: Packed) -> Summed:
         """Summed log-probabilities (nats) of every answer of every question, in their order."""

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from scale.alike import read_for_training
 from scale.answers import score_all
 from scale.bits import bits
 from scale.optimizers import eight_bit_adamw
@@ -138,6 +139,8 @@ class Training:
         self.steps = steps_of(self.schedule, len(self.rows.forget))
         made = self.make_optimizer(self.scorer.parameters(), self.schedule)
         self.scorer, self.optimizer = self.processes.accelerator.prepare(self.scorer, made)
+        every = [*self.rows.forget, *self.rows.retain, *self.rows.idk]
+        read_for_training(self.scorer, every, self.pad, self.processes)
         self._start = self._bits()
 
     def _bits(self) -> list[int]:

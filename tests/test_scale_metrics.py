@@ -104,6 +104,45 @@ def test_the_interval_holds_the_value_and_is_none_without_a_test():
     assert metrics.quality_interval(np.array([np.nan]), one) == (None, None)
 
 
+LIMITS = (0.0, -0.0, 1e-300, 7.0, 5e3, math.inf, math.nan)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("k", [0, 1, 5])
+@pytest.mark.parametrize("answer", LIMITS)
+@pytest.mark.parametrize("other", LIMITS)
+def test_losses_at_their_limits_give_a_number_of_the_range_or_nan(n, k, answer, other):
+    losses = Losses(np.full(n, answer), np.full(n, other), np.full((n, k), answer))
+    for ratio in (ARITHMETIC(losses), GEOMETRIC(losses)):
+        assert k or np.isnan(ratio).all()
+        for part in (metrics.retain_truth_ratio(ratio), metrics.forget_truth_ratio(ratio)):
+            assert part.shape == (n,)
+            assert all(math.isnan(x) or (0 <= x <= 1 and math.copysign(1, x) == 1) for x in part)
+        assert metrics.forget_quality(ratio, ratio).p in (1, None) or not np.isfinite(ratio).all()
+    for part in (metrics.probability(losses), metrics.probability_among(losses)):
+        assert all(math.isnan(x) or 0 <= x <= 1 for x in part)
+
+
+@pytest.mark.parametrize(
+    ("parts", "mean"),
+    [([], math.nan), ([1.0], 1), ([-0.0, 1.0], 0), ([0.0, math.nan], 0), ([0.5, math.nan], math.nan), ([5e-324], 0)],
+)
+def test_the_harmonic_mean_at_its_limits(parts, mean):
+    assert metrics.harmonic_mean(parts) == pytest.approx(mean, nan_ok=True)
+
+
+def test_no_questions_no_test_and_equal_ratios_can_not_be_told_apart():
+    none, one = np.array([]), np.array([0.5])
+    for pair in ((none, one), (one, none), (none, none), (np.array([math.inf]), one)):
+        found = metrics.forget_quality(*pair)
+        assert math.isnan(found.p)
+        assert math.isnan(found.statistic)
+        assert metrics.quality_interval(*pair) == (None, None)
+    for same in (one, np.zeros(7), np.array([0.0, -0.0])):
+        assert metrics.forget_quality(same, -0.0 + same).p == 1
+        assert metrics.quality_interval(same, same) == (0, 0)
+
+
 def test_reasons_not_to_rank():
     assert metrics.rankable(finetuned=0.8, retrained=0.4, p=0.01) == []
     low, high, same = metrics.rankable(finetuned=0.79, retrained=0.41, p=0.02)

@@ -104,6 +104,16 @@ FAMILIES: dict[str, dict] = {  # name: arguments of the configuration; the name 
     "starcoder2:window": {"sliding_window": WINDOW},
     "gpt_oss": {**_WINDOW, "num_local_experts": 4},
     "exaone4": {**_MIXED, "sliding_window_pattern": 2},
+    "phi3:longrope": {
+        "rope_parameters": {
+            "rope_type": "longrope",
+            "rope_theta": 1e4,
+            "short_factor": [1.0] * 4,
+            "long_factor": [4.0] * 4,
+            "original_max_position_embeddings": WINDOW,
+        },
+        "original_max_position_embeddings": WINDOW,
+    },
     "doge": {"keep_window_size": WINDOW},
 }
 
