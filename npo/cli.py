@@ -268,6 +268,8 @@ def _listed(words: list[str] | None, option: str = "--methods") -> tuple[str, ..
 def _numbers(name: str, text: str, kind: type[T]) -> tuple[T, ...]:
     """Numbers with commas between them; UserError for anything else, and for a seed that is none."""
     try:
+        if "_" in text:
+            raise ValueError  # which Python would read
         found = tuple(kind(x) for x in text.split(","))
     except ValueError:
         raise UserError(f"--{name} must be numbers with commas between them, got {text!r}.") from None

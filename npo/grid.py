@@ -24,6 +24,7 @@ from npo.methods import objectives_of
 from npo.sizes import check_looks
 from records.errors import UserError
 from records.outputs import check_outputs, publish
+from records.paths import may_write
 from records.plain import plain
 from records.store import Data, save, writable
 from synthetic.gaussians import draw
@@ -66,6 +67,7 @@ def search(grid: Grid, *, out: Path) -> None:
     """Run the grid, all its runs on one seed together; save it, draw it, print the best of each method."""
     cells = _cells(grid)
     check_looks(grid.steps, grid.every, len(cells) * len(grid.seeds), f"--steps {grid.steps} --every {grid.every}")
+    may_write(out)
     check_outputs(out, ("data.npz", "data.json", "grid.png", "grid.svg"))
     writable(out)
     torch.set_num_threads(1)
@@ -159,7 +161,7 @@ def _print(table: Mapping[str, Sequence[Cell]], grid: Grid, paper: Mapping[str, 
             "" if beta is None else f"{beta:g}",
             f"{theirs[0].missed:.4f}" if theirs else "",
         )
-    console = Console()
+    console = Console(markup=False)  # names of one's own methods are paths
     console.print(shown)
     console.print(
         "missed: share of the box not dominated; least: forget distance in nats; stable: seeds", highlight=False

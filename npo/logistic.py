@@ -18,6 +18,7 @@ from npo.display import progress_bars
 from npo.logistic_choices import Choices, Data, Runs, check, problems, runs_of
 from npo.logistic_rooms import binary, many_classes
 from records.outputs import check_outputs, publish
+from records.paths import may_write
 from records.plain import plain
 from records.store import environment, writable
 from synthetic.logistic import Trajectory, save_trajectories
@@ -38,6 +39,7 @@ def run(data: Data, choices: Choices, *, quick: bool, out: Path) -> None:
     samples = list(problems(data))
     names = [f"{label}/data.{kind}" for label, _ in samples for kind in ("npz", "json")]
     reads = [data.file] if data.file else []
+    may_write(out)
     check_outputs(out, [*names, "distances.png", "distances.svg"], reads)
     writable(out)
     torch.set_num_threads(1)  # 200 rows are too few for a second thread to be of use
@@ -86,7 +88,7 @@ def _print(found: Sequence[Mapping[str, Trajectory]], steps: int, title: str) ->
             _spread([p.forget_kl[-1] for p in paths]),
             _spread((1 - areas([{f"{name}.{k}": x for k, x in p.arrays().items()} for p in paths], name)).tolist()),
         )
-    console = Console()
+    console = Console(markup=False)  # names of one's own methods are paths
     console.print(table)
     missed = (
         "front missed: the share of π_ref's forget distance × 1 nat of retain distance that the path does not dominate"

@@ -1,7 +1,6 @@
 """What `npo synthetic logistic` was asked for: data, methods, and everything that is wrong with them at once."""
 
 import math
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 
 from npo.methods import objectives_of
 from npo.sizes import check_looks, check_sample
+from records.arrays import read_arrays
 from records.errors import UserError, together
 from synthetic.gaussians import Sample, draw
 from synthetic.logistic_study import table_1
@@ -86,8 +86,6 @@ def _numbers_of(data: Data, choices: Choices) -> list[str]:
         wrong.append(f"--beta must be a positive number, got {choices.beta}.")
     if not math.isfinite(data.alpha):
         wrong.append(f"--alpha must be a finite number, got {data.alpha}.")
-    if not 0 <= data.label_noise <= 1:
-        wrong.append(f"--label-noise must be from 0 to 1, got {data.label_noise}.")
     if choices.optimiser is None and choices.momentum is not None:
         wrong.append("--momentum needs --optimiser SGD.")
     if choices.momentum is not None and not 0 <= choices.momentum < math.inf:
@@ -124,15 +122,12 @@ def problems(data: Data) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _arrays_of(file: Path) -> dict[str, np.ndarray]:
     """The arrays of a .npz file under the names of `problem_from_arrays`; UserError naming what is missing."""
+    if not file.is_file():
+        raise UserError(f"--problem {file}: there is no such file.")
     try:
-        with np.load(file, allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
-    except FileNotFoundError:
-        raise UserError(f"--problem {file}: there is no such file.") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise UserError(
-            f"--problem {file}: it is no .npz file of plain arrays. Write it with numpy.savez(file, W=W, …)."
-        ) from error
+        arrays = read_arrays(file)
+    except UserError as error:
+        raise UserError(f"--problem: {error} Write it with numpy.savez(file, W=W, …).") from None
     missing, unknown = [n for n in ARRAYS if n not in arrays], [n for n in arrays if n not in ARRAYS]
     if missing or unknown:
         parts = [f"it lacks {', '.join(missing)}"] * bool(missing) + [f"it has unknown {', '.join(unknown)}"] * bool(

@@ -82,7 +82,7 @@ def run(choices: Choices, *, quick: bool, out: Path) -> None:
     publish(folder, write)
     console = Console()
     for table in tables(results):
-        console.print(table)
+        Console(markup=False).print(table)  # names of one's own methods are paths
     for sentence in endings(results):
         console.print(plain(sentence), markup=False, highlight=False)
     console.print(ledger(entries))

@@ -30,6 +30,7 @@ __all__ = [
 
 FIT_STEPS = 20_000
 FIT_LR = 0.05
+REAL = "biuf"  # kinds of dtypes
 CHUNK = 1000  # steps between two words to a progress bar
 
 Array = np.ndarray
@@ -130,9 +131,16 @@ def check_arrays(arrays: Mapping[str, Array], classes: int = 2) -> dict[str, Arr
     found, wrong = {}, []
     for name, value in arrays.items():
         try:
-            found[name] = np.asarray(value, dtype=np.float64)
-        except (TypeError, ValueError):
+            given = np.asarray(value)
+        except (TypeError, ValueError):  # rows of different lengths
+            given = np.asarray(None)
+        if given.dtype.kind not in REAL:
             wrong.append(f"{name} is not an array of real numbers.")
+        elif given.dtype.kind in "iu" and given.size and max(abs(int(given.min())), abs(int(given.max()))) > 2**53:
+            wrong.append(f"{name} holds whole numbers beyond 2^53, which float64 does not hold: scale them down.")
+        else:
+            with np.errstate(over="ignore"):  # told below, as infinite
+                found[name] = np.asarray(given, dtype=np.float64, order="C")
     if wrong:
         raise UserError("The logistic problem's arrays are not usable. " + " ".join(wrong))
     if found["W"].ndim != 2:
