@@ -13,7 +13,7 @@ __all__ = ["OTHERWISE", "Message", "name_of", "rendered", "shortened"]
 Message = tuple[str, str]
 """Who speaks, and what is said."""
 
-OTHERWISE = "choose prompt: plain, or write one's own: prompt: {before: …, after: …}"
+OTHERWISE = "choose another format (prompt: plain, or prompt: {before: …, after: …}), or write prompt and completion"
 """What to do where a template is of no use."""
 
 _PLAINLY = {"enable_thinking": False, "thinking": False}
@@ -51,7 +51,7 @@ def _text(tokenizer: PreTrainedTokenizerBase) -> str:
     if not tokenizer.chat_template:
         raise UserError(
             f"This tokenizer has no chat template, and the prompt format, or a row with messages, asks for one: "
-            f"{OTHERWISE}; write rows with messages as prompt and completion."
+            f"{OTHERWISE}."
         )
     try:
         return str(tokenizer.get_chat_template())
