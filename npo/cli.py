@@ -138,7 +138,8 @@ Methods = Annotated[
     typer.Option(
         "--methods",
         "--method",
-        help="Methods, e.g. NPO+RT,GA, or one's own forget loss: file.py:name[+rt|+kl]. May be repeated.",
+        help="Methods, e.g. NPO+RT,GA, or one's own forget loss: file.py:name[+rt|+kl], which runs that file. "
+        "May be repeated.",
         show_default="all twelve",
     ),
 ]

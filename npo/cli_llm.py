@@ -10,7 +10,13 @@ from npo.options import PATH, a_path
 
 __all__ = ["add_verbs"]
 
-Recipe = Annotated[str, typer.Argument(help="A shipped recipe (npo ls recipes) or a YAML file.")]
+Recipe = Annotated[
+    str,
+    typer.Argument(
+        help="A shipped recipe (npo ls recipes) or a YAML file. A method file.py:name of it is code: the verbs run, "
+        "unlearn and sweep run that file, the others look at its text alone."
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE ...]", help="Keys of the recipe, e.g. unlearn.lr=1e-5 data.forget=forget05."),
@@ -192,7 +198,10 @@ def forget(
     retain: Annotated[Path | None, typer.Option(**PATH, help="Rows to keep, in the same form.")] = None,
     method: Annotated[
         str | None,
-        typer.Option(help="A method, or file.py:name[+rt|+kl].", show_default="NPO+RT with --retain, else NPO"),
+        typer.Option(
+            help="A method, or file.py:name[+rt|+kl], which runs that file.",
+            show_default="NPO+RT with --retain, else NPO",
+        ),
     ] = None,
     beta: Annotated[float | None, typer.Option(help="β, where the method has one.", show_default="0.1")] = None,
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-5,
@@ -254,7 +263,9 @@ def law(recipe: Recipe, settings: Settings = None, out: Out = None, data: Data =
     from npo.law import law as start
     from npo.llm import Choices
 
-    start(Choices(recipe, settings or [], data=data, device="cpu", dtype=None, seed=None), out)
+    words = settings or []
+    device = None if any(word.startswith("device=") for word in words) else "cpu"
+    start(Choices(recipe, words, data=data, device=device, dtype=None, seed=None), out)
 
 
 def model_get(

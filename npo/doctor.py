@@ -1,5 +1,6 @@
 """What this machine has, what is missing, and whether another distribution shadows one of our packages."""
 
+import os
 import platform
 import re
 import sys
@@ -97,8 +98,15 @@ def examine() -> int:
         if version is None:
             missing.setdefault(extras[0], []).append(name)
     if "torch" not in missing.get(CORE, []):
-        for what, found in _devices():
-            table.add_row(what, found)
+        try:
+            for what, found in _devices():
+                table.add_row(what, found)
+        except Exception as error:  # a wheel of another machine, a library that is missing, a driver
+            first = (str(error).splitlines() or [""])[0]
+            problems.append(f"torch can't be used ({type(error).__name__}: {first}): install it anew.")
+    data = os.environ.get("NPO_DATA", "")
+    if data and not os.path.isdir(os.path.expanduser(data)):  # pathlib raises where there is no such user
+        problems.append(f"NPO_DATA names {data}, which is no folder: unset it, or name another.")
     console.print(table, markup=False)
     problems += [f"{name} is missing: install the project again." for name in missing.get(CORE, [])]
     for extra, names in missing.items():

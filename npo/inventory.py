@@ -26,7 +26,10 @@ def show(kind: str | None) -> None:
     shapes = [(name, f"{s.family}, {s.layers} layers of {s.hidden}, from scratch") for name, s in SHAPES.items()]
     protocols = [(p.name, f"{p.questions or 'all'} questions a set") for p in PROTOCOLS.values()]
     kinds = {
-        "methods": [*methods, ("path.py:name", "a forget loss of one's own; +rt or +kl after it adds a retain term")],
+        "methods": [
+            *methods,
+            ("path.py:name", "a forget loss of one's own, whose file is run; +rt or +kl after it adds a retain term"),
+        ],
         "recipes": [(name, read_recipe(name).about) for name in shipped()],
         "models": [
             *shapes,

@@ -14,7 +14,9 @@ from figures.canvas import save as save_figure
 from npo.llm import Choices, read, with_needs
 from npo.running import run_units
 from npo.runs import write_law
+from records.errors import together
 from records.outputs import check_outputs, publish
+from records.paths import may_write
 from records.store import Data, load, manifest, writable
 from theory.intrinsic_time import curve, time_on_curve
 
@@ -30,8 +32,11 @@ def law(choices: Choices, out: Path | None) -> None:
     from scale.processes import Processes
 
     folder = out or choices.out
+    processes = Processes(recipe.device, recipe.precision)
+    everything, *_ = together(
+        lambda: law_units(recipe, processes), lambda: processes.accelerator, lambda: may_write(folder)
+    )
     check_outputs(folder, ("law.json", f"{PICTURE}.png", f"{PICTURE}.svg"))
-    everything = law_units(recipe, Processes(recipe.device, recipe.precision))
     chosen = [unit.name for unit in everything if unit.name.startswith("law/")]
     run_units(with_needs(everything, set(chosen)), folder, choices.name, None)
     results = {name: load(folder / name) for name in chosen}

@@ -1,6 +1,7 @@
 """Recipes as YAML files: the shipped ones, reading one with changes put over it, every mistake told at once.
 
-A file may say `like: another`, and give only what differs. Unknown keys are told with the nearest known one.
+A file may say `like: another`, and give only what differs. Unknown keys are told with the nearest known one. Reading a
+recipe runs nothing; a method `file.py:name` of it is code, which runs where something is unlearned.
 """
 
 import difflib

@@ -257,6 +257,19 @@ def test_our_own_mistake_is_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None
         cli.main()
 
 
+def test_doctor_tells_what_is_broken(monkeypatch: pytest.MonkeyPatch, run_npo: Npo) -> None:
+    def broken() -> list[tuple[str, str]]:
+        raise OSError("libcudart.so.12: cannot open shared object file\nand more")
+
+    monkeypatch.setattr("npo.doctor._devices", broken)
+    monkeypatch.setenv("NPO_DATA", "/no/where")
+    code, out, _ = run_npo("doctor")
+    assert code == 1
+    words = " ".join(out.split())
+    assert "torch can't be used (OSError: libcudart.so.12: cannot open shared object file): install it anew." in words
+    assert "NPO_DATA names /no/where, which is no folder: unset it, or name another." in words
+
+
 def test_memory_is_asked_for_in_vain_and_mistakes_are_told_together() -> None:
     check_memory(1.0, "a number")
     with pytest.raises(UserError, match=r"^one would take about .*\ntwo would take about"):
