@@ -26,9 +26,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a piece of work; UserError where it is absent or damaged."""
     path = folder / MANIFEST
     found = read_json(path, f"It is written when {folder} is finished.")
-    kinds = {"key": str, "settings": dict, "seconds": (int, float), "files": dict}
+    kinds: dict[str, type] = {"key": str, "settings": dict, "files": dict}
     if not isinstance(found, dict) or not all(isinstance(found.get(key), kind) for key, kind in kinds.items()):
-        raise UserError(f"{path} is no manifest of npo: it has {', '.join(kinds)}.")
+        raise UserError(f"{path} is no manifest of npo, which has {', '.join(kinds)}.")
     return found
 
 

@@ -57,9 +57,11 @@ def _inline(svg: Path) -> str:
 
 def language_models(results: Results) -> dict[str, Any] | None:
     """What the report says of the step llm: data, whether methods can be ranked, ends of runs, sampled answers."""
-    runs = {d.values["label"]: d.values for n, d in results.items() if n.startswith("llm/unlearn/")}
-    if not runs:
+    every = [data.values for name, data in results.items() if name.startswith("llm/unlearn/")]
+    if not every:
         return None
+    several = len({values["seed"] for values in every}) > 1
+    runs = {f"{v['label']}, seed {v['seed']}" if several else v["label"]: v for v in every}
     first = next(iter(runs.values()))
     rows = [("finetuned (epoch 0)", first["moments"][0]), ("retrained", first["retrained"])]
     rows += [(f"{m}, epoch {v['moments'][-1]['epoch']}", v["moments"][-1]) for m, v in runs.items()]
@@ -133,7 +135,7 @@ PLATES = (
 )
 
 
-def write_runs(folder: Path, runs: Sequence[Run], notes: Sequence[str], command: str) -> Path:
+def write_runs(folder: Path, runs: Sequence[Run], notes: Sequence[str], command: str) -> None:
     """Write report.html about unlearning runs into `folder`, beside its tables and figures as files.
 
     `notes` are what must be said beside the table: what was left out, and how the runs differ.
@@ -169,7 +171,6 @@ def write_runs(folder: Path, runs: Sequence[Run], notes: Sequence[str], command:
         environment=environment(),
     )
     write_text(folder / "report.html", page)
-    return folder / "report.html"
 
 
 def _answers(samples: Sequence[Mapping[str, Any]]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from records.plain import markdown, plain
 from records.store import write_text
 
 __all__ = ["write_card"]
@@ -17,7 +18,7 @@ def write_card(folder: Path, *, title: str, settings: Mapping[str, Any], results
         "library_name: transformers",
         "tags: [unlearning, TOFU]",
         "---",
-        f"# {title}",
+        f"# {markdown(title)}",
         "",
         _how_to_load(folder),
         "",
@@ -25,12 +26,12 @@ def write_card(folder: Path, *, title: str, settings: Mapping[str, Any], results
         "",
         "| measure | value |",
         "|---|---|",
-        *(f"| {key} | {'—' if value is None else value} |" for key, value in results.items()),
+        *(f"| {markdown(key)} | {'—' if value is None else value} |" for key, value in results.items()),
         "",
         "## Settings",
         "",
         "```json",
-        json.dumps(dict(settings), indent=1, ensure_ascii=False, default=str),
+        plain(json.dumps(dict(settings), indent=1, ensure_ascii=False, default=str)),
         "```",
         "",
     ]
@@ -38,11 +39,11 @@ def write_card(folder: Path, *, title: str, settings: Mapping[str, Any], results
 
 
 def _how_to_load(folder: Path) -> str:
-    plain = "Load it with `AutoModelForCausalLM.from_pretrained`"
+    how = "Load it with `AutoModelForCausalLM.from_pretrained`"
     if not (folder / "adapter_config.json").is_file():
-        return f"{plain}."
+        return f"{how}."
     base = json.loads((folder / "adapter_config.json").read_text(encoding="utf8"))["base_model_name_or_path"]
     return (
-        f"{plain}: it is an adapter, which needs the package peft and its base, `{base}`, where it lies now. "
+        f"{how}: it is an adapter, which needs the package peft and its base, {markdown(base)}, where it lies now. "
         "Measured was this adapter on that base in the form that the settings below name."
     )

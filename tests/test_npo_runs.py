@@ -16,6 +16,7 @@ from runs_made_up import SCHEDULE, SHARED, judged, moment, scores, unlearned, va
 
 from npo import report
 from npo.ask import models_of
+from npo.claims import enter, llm
 from npo.collect import collect
 from npo.finished import check_outside, distinct_names
 from npo.report import write_runs
@@ -23,6 +24,7 @@ from npo.runs import Run, as_markdown, saved, saved_law, table, write_law
 from records.errors import UserError
 from records.plain import cell, markdown, plain
 from records.store import Data, write_json
+from scale.card import write_card
 
 Npo = Callable[..., tuple[int, str, str]]
 
@@ -334,6 +336,34 @@ def test_messages_do_not_steer_the_terminal(run_npo: Npo) -> None:
     assert code == 2
     assert "\x1b" not in err
     assert "\\x1b[2Jabsent" in err
+
+
+def test_a_model_card_holds_no_markup_from_names_and_settings(tmp_path: Path) -> None:
+    title, settings = "<img src=x>\x1b[2J[a](javascript:x)", {"base": "\u202ex", "name": "```\n# x"}
+    write_card(tmp_path, title=title, settings=settings, results={"a|b": 1.0})
+    card = (tmp_path / "README.md").read_text(encoding="utf8")
+    assert "<img" not in card
+    assert "\x1b" not in card
+    assert "| a\\|b | 1.0 |" in card
+    fenced = card.split("\n```json\n")[1].split("\n```\n")[0]
+    assert json.loads(fenced) == settings
+
+
+def test_seeds_of_the_main_job_are_told_apart() -> None:
+    results = {f"llm/unlearn/GA-s{seed}": Data({}, values_of("GA", seed)) for seed in (0, 1)}
+    found = report.language_models(results)
+    assert found is not None
+    assert [label for label, _ in found["rows"]][2:] == ["GA, seed 0, epoch 2", "GA, seed 1, epoch 2"]
+    alone = report.language_models(dict(list(results.items())[:1]))
+    assert alone is not None
+    assert alone["rows"][2][0] == "GA, epoch 2"
+
+
+def test_a_model_without_utility_has_none_to_lose() -> None:
+    nothing = [moment(epoch, model_utility=0.0) for epoch in range(3)]
+    runs = {f"llm/unlearn/{m}-s0": Data({}, values_of(m, moments=nothing)) for m in ("GA", "NPO", "NPO+RT")}
+    entries = [enter(claim, runs, {}, {}) for claim in llm.CLAIMS]
+    assert [entry["verdict"] for entry in entries[1:]] == ["not testable here"] * 4
 
 
 # --- figures and tables of odd runs ---------------------------------------------------------------------------------

@@ -13,10 +13,13 @@ LOST = 0.25  # share below which it counts as collapsed
 
 
 def _if_rankable(judge: Callable[[Results], Judgement]) -> Callable[[Results], Judgement]:
-    """Where finetuned and retrained model are too much alike, methods can't be ranked, and the ledger says why."""
+    """Where methods can't be ranked, or nothing is there to be kept, the ledger says why."""
 
     def judged(results: Results) -> Judgement:
-        reasons = results[UNIT.format("GA")].values["not_rankable"]
+        values = results[UNIT.format("GA")].values
+        reasons = list(values["not_rankable"])
+        if not _utility(values["moments"][0]):
+            reasons.append("The finetuned model has no utility that could be lost.")
         return Judgement(NOT_TESTABLE, None, reason=" ".join(reasons)) if reasons else judge(results)
 
     return judged
