@@ -1,8 +1,6 @@
 """The command `npo`. One verb a function; everything heavy is imported inside the verb, so that help is instant."""
 
-import errno
 import os
-import re
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -13,13 +11,11 @@ from typer.core import TyperGroup
 
 from npo.cli_llm import add_verbs
 from npo.options import PATH
+from npo.refusals import said
 from records.errors import UserError
 from records.plain import plain
 
 __all__ = ["app", "main"]
-
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
-_NO_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory")  # as torch says it
 
 
 class Verbs(TyperGroup):
@@ -291,27 +287,10 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        if (said := _said(error)) is None:
+        if (words := said(error)) is None:
             raise
-        sys.stderr.write(f"npo: {plain(said)}\n")
+        sys.stderr.write(f"npo: {plain(words)}\n")
         sys.exit(2)
-
-
-def _said(error: Exception) -> str | None:
-    """What a user can do about an error, None where it is none of theirs."""
-    if isinstance(error, UserError):
-        return str(error)
-    if isinstance(error, OSError) and error.errno is not None:
-        where = f" {error.filename}" if error.filename else ""
-        if error.errno in DISK:
-            return f"Can't use the disk{where}: {error.strerror}. Make room or choose another --out."
-        return f"Can't use{where or ' a file'}: {error.strerror}. Name another file or folder."
-    if isinstance(error, RecursionError):
-        return "Something that was given is nested too deeply to be read."
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))):
-        first = str(error).strip().split("\n")[0]
-        return f"There is not enough memory{f' ({first})' if first else ''}. Ask for smaller sizes."
-    return None
 
 
 if __name__ == "__main__":

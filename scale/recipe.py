@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from records.errors import UserError
-from records.settings import NotNegative, Positive, Seed, distinct, scalar
+from records.settings import NotNegative, Positive, Seed, Steps, distinct, scalar
 from scale.adapters import Lora
 from scale.corpora import DataSettings
 from scale.formats import FORMATS, Tags
@@ -181,10 +181,10 @@ class LawSettings(_Settings):
     until: Positive = Field(8.0, description="βu at which a flow under NPO ends")
     nats: Positive = Field(60.0, description="u at which one under GA ends")
     step: Positive = Field(0.05, description="how far βu of the fastest answer moves in a step of a flow")
-    most: PositiveInt = Field(2000, description="steps of a flow")
+    most: Steps = Field(2000, description="steps of a flow")
     blocks: PositiveInt = Field(2, description="how many of the last blocks the rung of that name trains")
     lora: Lora = Lora(rank=8, alpha=16)
-    steps: PositiveInt = Field(200, description="of plain descent and of AdamW")
+    steps: Steps = Field(200, description="of plain descent and of AdamW")
     nats_a_step: Positive = Field(0.5, description="how fast plain descent starts: the fastest answer's drop in a step")
     adamw_lr: Mapping[RungName, Positive] = Field(
         {"head": 1e-3, "full": 1e-5}, description="by rung; the others have none"

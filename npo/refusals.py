@@ -1,0 +1,28 @@
+"""What a user, or this machine, made impossible: the words for it. Nothing heavy is imported here."""
+
+import errno
+import re
+
+from records.errors import UserError
+
+__all__ = ["said"]
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+NO_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory")  # as torch says it
+
+
+def said(error: Exception) -> str | None:
+    """What a user can do about an error, None where it is none of theirs."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        where = f" {error.filename}" if error.filename else ""
+        if error.errno in DISK:
+            return f"Can't use the disk{where}: {error.strerror}. Make room or choose another --out."
+        return f"Can't use{where or ' a file'}: {error.strerror}. Name another file or folder."
+    if isinstance(error, RecursionError):
+        return "Something that was given is nested too deeply to be read."
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))):
+        first = str(error).strip().split("\n")[0]
+        return f"There is not enough memory{f' ({first})' if first else ''}. Ask for smaller sizes."
+    return None
