@@ -59,7 +59,8 @@ def _forgotten(before: float, after: float) -> list[str]:
     )
     return [
         f"It gave these answers a probability of {before:.2g} a token before: it {knew}.",
-        f"It gives them {after:.2g} now, {_share(before, after)}: {_fell(before, after)}.",
+        f"It gives them {after:.2g} now, {_share(before, after)}: "
+        f"{'there was little to forget' if before < HARDLY else _fell(before, after)}.",
     ]
 
 

@@ -39,7 +39,10 @@ def own_rows(
     if not _asks(objective):
         return Rows(forget, retain)
     place = _places(len(rows), len(IDK_ANSWERS), epochs=epochs, seed=seed)
-    idk = [rows[index].declined(writer, IDK_ANSWERS[answer]) for index, answer in place]
+    try:
+        idk = [rows[index].declined(writer, IDK_ANSWERS[answer]) for index, answer in place]
+    except UserError as error:
+        raise UserError(f"With “I don’t know” instead of its own answer: {error}") from None
     found = [row for row in idk if row is not None]
     if len(found) < len(idk):
         raise UserError("This method answers “I don’t know”, and a document asks nothing. Choose NPO, NPO+RT or GA.")

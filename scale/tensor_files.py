@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialised
 from torch import Tensor
 
 from records.files import draft_of
@@ -18,7 +19,7 @@ def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write tensors so that the file is whole or absent."""
     whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
     with draft_of(path) as draft:  # jobs side by side may write the same
-        save_file(whole, draft, metadata={"sha256": hash_of(whole)})
+        draft.write_bytes(serialised(whole, metadata={"sha256": hash_of(whole)}))  # as the umask says; `save_file` not
 
 
 def hash_of(tensors: Mapping[str, Tensor]) -> str:

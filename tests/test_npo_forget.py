@@ -141,6 +141,12 @@ def test_mistakes_are_told_and_nothing_is_written(mistake, tiny, forget, tmp_pat
             assert part in err
 
 
+def test_a_text_with_an_answer_that_declines_that_is_too_long_is_told_as_such(forget, tiny):
+    code, _, err = forget("--retain", tiny[2], "--method", "IDK+RT", "--max-length", "50")
+    assert code == 2
+    assert "With “I don’t know” instead of its own answer: " in err
+
+
 def test_a_row_in_both_files_is_told_by_its_line(forget, tmp_path):
     keep = _write(tmp_path / "k", [*KEEP, {"question": ROWS[1]["question"].upper(), "answer": ROWS[1]["answer"]}])
     code, _, err = forget("--retain", keep)

@@ -227,6 +227,7 @@ def _values(before, after, *, kept=None, changed=True, kl_rows=None):
 
 SAID = [
     ((0.12, 0.01), {}, "probability of 0.12 a token before: it hardly knew them."),
+    ((0.12, 0.01), {}, "It gives them 0.01 now, 8 % of that: there was little to forget."),
     ((0.4, 0.39), {}, "it knew them in part."),
     ((0.7, 0.1), {}, "it knew them well."),
     ((0.95, 0.02), {}, "It gives them 0.02 now, 2 % of that: next to nothing of them is left."),
@@ -234,7 +235,7 @@ SAID = [
     ((0.9, 0.7), {}, "a little is forgotten"),
     ((0.9, 0.89), {}, "next to nothing is forgotten"),
     ((0.5, 0.6), {}, "likelier than before, so nothing is forgotten"),
-    ((0.0, 0.0), {}, "as before"),
+    ((0.0, 0.0), {}, "as before: there was little to forget"),
     ((0.9, 0.1), {}, "No rows to retain were given"),
     ((0.9, 0.1), {"kept": (0.8, 0.79)}, "had 0.8 a token before and have 0.79 now: they are kept."),
     ((0.9, 0.1), {"kept": (0.8, 0.6)}, "some of it is lost"),
