@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from functools import cache
 
 import pytest
 import torch
@@ -72,6 +73,7 @@ INHERITED = [  # what a model's generation_config.json may hold
 ]
 
 
+@cache
 def _model(name="llama"):
     return family(name, vocab=len(TOKENIZER), end=TOKENIZER.eos_token_id, pad=TOKENIZER.pad_token_id)
 
@@ -99,7 +101,6 @@ def test_answers_are_the_likeliest_tokens_after_each_prompt_by_itself(name):
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         found = [answer.text for answer in answers_after(scorer, OPENINGS, WRITER, ALONE, HOW)]
-        assert found == [answer.text for answer in answers_after(scorer, OPENINGS, WRITER, ALONE, HOW)]
     assert found == [_by_hand(model, opening) for opening in OPENINGS]
     refused = [tuple(key[0]) for key, right in scorer.ways.items() if not right]
     assert len(refused) == len(said) == 2 - sum(SLOWER.get(name, (True, True)))
@@ -107,8 +108,8 @@ def test_answers_are_the_likeliest_tokens_after_each_prompt_by_itself(name):
 
 @pytest.fixture(scope="module")
 def plain():
-    """A model that brings no settings, and its answers."""
-    model = _model()
+    """A model, and its answers without any settings."""
+    model = _model.__wrapped__("llama")
     return model, answers(Scorer(model), QUESTIONS, WRITER, ALONE, HOW)
 
 
@@ -130,3 +131,39 @@ def test_nor_do_settings_that_are_read_with_the_model(tmp_path, plain):
         place = tmp_path / name
         place.write_text(json.dumps({**json.loads(place.read_text()), "repetition_penalty": 5.0, "num_beams": 3}))
     assert answers(Scorer(load(tmp_path).model), QUESTIONS, WRITER, ALONE, HOW) == expected
+
+
+@pytest.mark.parametrize("settings", INHERITED[2:6:3] + INHERITED[18:33:3], ids=lambda settings: ",".join(settings))
+def test_whatever_settings_a_model_brings_it_is_saved_with_them_and_read_again(tmp_path, settings):
+    model = _model.__wrapped__("llama")
+    save(tmp_path / "theirs", LanguageModel(model, TOKENIZER))
+    place = tmp_path / "theirs" / "generation_config.json"
+    place.write_text(json.dumps({**json.loads(place.read_text()), **settings}))
+    loaded = load(tmp_path / "theirs")
+    answers(Scorer(loaded.model), QUESTIONS[:1], WRITER, ALONE, HOW)
+    save(tmp_path / "ours", loaded)
+    assert load(tmp_path / "ours").model.generation_config.to_dict() == loaded.model.generation_config.to_dict()
+
+
+class _EndsWithComma:
+    """A prompt format whose end token is not the tokenizer's."""
+
+    tag, special_tokens = "", False
+
+    def prompt(self, tokenizer, question):
+        return question
+
+    def end(self, tokenizer):
+        return int(tokenizer.convert_tokens_to_ids(","))
+
+
+@pytest.mark.parametrize("end", [TOKENIZER.eos_token_id, TOKENIZER.convert_tokens_to_ids(",")])
+def test_an_answer_ends_at_the_format_s_end_token_and_at_the_tokenizer_s(end):
+    """The latter may be token 0, as here."""
+    assert TOKENIZER.eos_token_id == 0
+    model = _model.__wrapped__("llama")
+    hidden = Scorer(model).states(torch.tensor([OPENINGS[0]]), torch.ones(1, len(OPENINGS[0]), dtype=torch.long))
+    with torch.no_grad():
+        model.lm_head.weight[end] = 9 * hidden[0, -1]  # the likeliest there
+    (answer,) = answers_after(Scorer(model), OPENINGS[:1], WRITER._replace(format=_EndsWithComma()), ALONE, HOW)
+    assert answer == ("", True)
