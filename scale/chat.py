@@ -16,8 +16,9 @@ from typing import NamedTuple
 from transformers import PreTrainedTokenizerBase
 
 from records.errors import UserError
+from records.json_lines import shown
 from scale.markers import markers
-from scale.template import OTHERWISE, Message, name_of, rendered, shortened
+from scale.template import OTHERWISE, Message, name_of, rendered
 
 __all__ = ["Turn", "end_of", "prompt_of", "said", "turn_of"]
 
@@ -48,7 +49,7 @@ def turn_of(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], ans
     written = whole[len(before) : len(whole) - len(rest)]
     if before + written + rest != whole or written.strip() != answer.strip():
         raise UserError(
-            f"{name_of(tokenizer)} makes something else of the answer {answer!r}. "
+            f"{name_of(tokenizer)} makes something else of the answer {shown(answer)}. "
             f"Leave thoughts and markers out of it, or {OTHERWISE}."
         )
     return Turn(before, written, *_closing(tokenizer, messages, rest))
@@ -79,7 +80,7 @@ def _around(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> 
         text = said(role, content)
         if not any(form.strip() in before for form in (text, *(text.replace(x, "") for x in _SWITCHES))):
             raise UserError(
-                f"{name_of(tokenizer)} leaves out or rewrites what {role!r} says: {shortened(content)}. "
+                f"{name_of(tokenizer)} leaves out or rewrites what {role!r} says: {shown(content)}. "
                 f"Take that out, or {OTHERWISE}."
             )
     return before, after

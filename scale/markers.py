@@ -10,6 +10,7 @@ from functools import lru_cache
 from transformers import PreTrainedTokenizerBase
 
 from records.errors import UserError
+from records.json_lines import shown
 
 __all__ = ["markers", "refuse_markers"]
 
@@ -36,7 +37,7 @@ def refuse_markers(tokenizer: PreTrainedTokenizerBase, text: str, what: str) -> 
     for token in _refused(tokenizer, len(tokenizer), str(tokenizer.chat_template)):
         if token in text:
             raise UserError(
-                f"The {what} {text!r} contains {token!r}, which this tokenizer reads as a token of its own. {_OUT}"
+                f"The {what} {shown(text)} contains {token!r}, which this tokenizer reads as a token of its own. {_OUT}"
             )
 
 

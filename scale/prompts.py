@@ -17,7 +17,7 @@ from records.json_lines import shown
 from scale.chat import Turn, prompt_of, said, turn_of
 from scale.formats import Format
 from scale.markers import markers, refuse_markers
-from scale.template import Message, shortened
+from scale.template import Message
 from theory.logprobs import IGNORE
 
 __all__ = ["Batch", "Encoded", "Packed", "Writer", "collate"]
@@ -94,6 +94,8 @@ class Writer(NamedTuple):
         """
         if not question.strip():
             raise UserError(f"The question of {shown(answer)} is empty. Write one, or take the row out of the data.")
+        if not answer.strip():
+            raise UserError(f"The answer of {shown(question)} is empty. Write one, or take the row out of the data.")
         self._plain(("question", question), ("answer", answer))
         tag = len(self.format.tag) if self.tag_counts else 0
         turn = self.format.turn(self.tokenizer, question, answer)
@@ -163,8 +165,7 @@ class Writer(NamedTuple):
         ids, _ = read(self.tokenizer, given.removesuffix(" "), special_tokens=special_tokens)
         if len(ids) > self.longest:
             raise UserError(
-                f"What is asked has {len(ids)} tokens, and the model reads {self.longest}: {shortened(given)}. "
-                "Shorten it."
+                f"What is asked has {len(ids)} tokens, and the model reads {self.longest}: {shown(given)}. Shorten it."
             )
         return tuple(ids)
 

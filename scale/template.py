@@ -7,8 +7,9 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from records.errors import UserError
+from records.json_lines import shown
 
-__all__ = ["OTHERWISE", "Message", "name_of", "rendered", "shortened"]
+__all__ = ["OTHERWISE", "Message", "name_of", "rendered"]
 
 Message = tuple[str, str]
 """Who speaks, and what is said."""
@@ -72,7 +73,7 @@ def _refusal(tokenizer: PreTrainedTokenizerBase, template: str, messages: Sequen
     """Which template refuses which messages, in its own words, and what to do."""
     words = str(error).strip().split("\n")[0] or type(error).__name__
     roles = ", ".join(role for role, _ in messages)
-    told = f"{name_of(tokenizer)} refuses a conversation of {roles} ({shortened(messages[-2][1])}): {words}"
+    told = f"{name_of(tokenizer)} refuses a conversation of {roles} ({shown(messages[-2][1])}): {words}"
     without = [message for message in messages if message[0] != "system"]
     if len(without) < len(messages):
         try:
@@ -81,11 +82,6 @@ def _refusal(tokenizer: PreTrainedTokenizerBase, template: str, messages: Sequen
             pass
         else:
             system = next(content for role, content in messages if role == "system")
-            out = f"It takes no system message ({shortened(system)}): leave that out (prompt: chat has none)"
+            out = f"It takes no system message ({shown(system)}): leave that out (prompt: chat has none)"
             return f"{told}. {out}, or {OTHERWISE}."
     return f"{told}. Mend the messages, or {OTHERWISE}."
-
-
-def shortened(text: str) -> str:
-    """A text in a message to a person."""
-    return repr(text if len(text) <= 60 else text[:60] + "…")

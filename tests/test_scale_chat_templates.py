@@ -342,6 +342,15 @@ def test_an_answer_with_its_thoughts_is_refused_where_the_template_takes_them_fo
             Writer(plain, Chat(), 999).encode("Who?", "<think>Hm.</think>Ada.")
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_an_empty_answer_or_question_is_told_whatever_the_template(name):
+    for answer in ("", " \n", "\u00a0"):
+        with pytest.raises(UserError, match=r"The answer of .*Who\?.* is empty"):
+            WRITERS[name].encode("Who?", answer)
+    with pytest.raises(UserError, match=r"The question of 'Ada\.' is empty"):
+        WRITERS[name].encode("\n", "Ada.")
+
+
 def test_a_template_that_always_thinks_can_be_told_not_to_by_a_system_message():
     template = (
         "{% set plainly = '/no_think' in messages[0].content %}{% for m in messages %}"
