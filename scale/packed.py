@@ -81,7 +81,8 @@ def pack(questions: Sequence[Question], pad: int) -> Packed:
 def packable(scorer: torch.nn.Module, questions: Sequence[Question], pad: int, processes: Processes) -> bool:
     """Does this model read these questions packed as it reads every row by itself? Tried on two of them, once."""
     module: Scorer = processes.accelerator.unwrap_model(scorer)
-    if str(module.plain.config._attn_implementation) != "sdpa":  # only this takes a mask of four dimensions as it is
+    # no other attention takes a mask of four dimensions as it is
+    if not questions or str(module.plain.config._attn_implementation) != "sdpa":
         return False
     tried = [choose(questions, key=_longest_row) for choose in (max, min)]
     tried.append(max(questions, key=lambda question: question.tokens))

@@ -48,6 +48,8 @@ def left_padded(openings: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Te
 
 def way_of(scorer: torch.nn.Module, openings: Sequence[Sequence[int]], writer: Writer, processes: Processes) -> Way:
     """The fastest way that is right for these prompts."""
+    if not openings:
+        return Way()
     ends = [choose(openings, key=len) for choose in (min, max)]
     tried = ends if len(ends[0]) < len(ends[1]) else ends[:1]
     for way, said in _FASTER.items():

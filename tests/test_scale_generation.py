@@ -13,6 +13,7 @@ from scale.formats import FORMATS
 from scale.generation import Generation, answers, answers_after
 from scale.language_model import LanguageModel, save
 from scale.models import load
+from scale.packed import packable
 from scale.processes import Processes
 from scale.prompts import Writer
 from scale.scorer import Scorer
@@ -143,6 +144,11 @@ def test_whatever_settings_a_model_brings_it_is_saved_with_them_and_read_again(t
     answers(Scorer(loaded.model), QUESTIONS[:1], WRITER, ALONE, HOW)
     save(tmp_path / "ours", loaded)
     assert load(tmp_path / "ours").model.generation_config.to_dict() == loaded.model.generation_config.to_dict()
+
+
+def test_no_question_no_answer():
+    assert answers(Scorer(_model()), [], WRITER, ALONE, HOW) == []
+    assert not packable(Scorer(_model()), [], 0, ALONE)
 
 
 class _EndsWithComma:
