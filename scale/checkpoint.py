@@ -5,7 +5,7 @@ sharded or not. A checkpoint is a folder that is built beside its place and rena
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -54,10 +54,9 @@ def write(
         save_file(_separate(weights), draft / MODEL)
         save_file(
             {
-                f"{name}|{moment}": value.clone()
+                f"{name}|{moment}": value.clone() if isinstance(value, Tensor) else torch.tensor(value)
                 for name, kept in moments["state"].items()
-                for moment, value in kept.items()
-                if isinstance(value, Tensor)
+                for moment, value in _flat(kept)
             },
             draft / MOMENTS,
         )
@@ -69,6 +68,15 @@ def write(
         draft.rename(place)
         shutil.rmtree(old, ignore_errors=True)
     processes.wait()
+
+
+def _flat(kept: Mapping[str, Any]) -> Iterator[tuple[str, Tensor | int]]:
+    """What an optimizer keeps of a parameter; moments in 8 bits lie deeper, and steps are a plain number."""
+    for key, value in kept.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{key}/{inner}", found) for inner, found in _flat(value))
+        elif isinstance(value, Tensor | int):
+            yield key, value
 
 
 def _separate(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -116,7 +124,7 @@ class _Found(NamedTuple):
     """What a checkpoint holds: trained weights and the optimizer's state by parameter, and the rest."""
 
     weights: dict[str, Tensor]
-    moments: dict[str, dict[str, Tensor]]
+    moments: dict[str, dict[str, Any]]
     state: Data
 
 
@@ -125,10 +133,13 @@ def _read(place: Path, own: Mapping[str, Tensor]) -> _Found:
     weights = load_file(place / MODEL)
     if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in weights.items()}:
         raise ValueError("it holds the parameters of another model.")
-    moments: dict[str, dict[str, Tensor]] = {}
+    moments: dict[str, dict[str, Any]] = {}
     for name, value in load_file(place / MOMENTS).items():
         parameter, _, moment = name.rpartition("|")
-        moments.setdefault(parameter, {})[moment] = value
+        outer, _, inner = moment.rpartition("/")
+        kept = moments.setdefault(parameter, {})
+        counted = value.ndim == 0 and value.dtype == torch.int64
+        (kept.setdefault(outer, {}) if outer else kept)[inner] = int(value) if counted else value
     state = load(place)
     if not isinstance(state.values.get("epoch"), int) or not isinstance(state.values.get("history"), list):
         raise ValueError("its data.json says nothing of epoch and history.")

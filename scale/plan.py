@@ -65,8 +65,10 @@ def estimate(recipe: Recipe) -> Estimate:
     rows = min(unlearn.piece, unlearn.batch) * row
     kept = 4 if unlearn.recompute else 34
     activations = 4 * rows * (layers * width * kept / 2 + 2 * vocabulary * 0.5)
-    weights = parameters * (0.5 if recipe.model.four_bit else 4)
-    return Estimate(stages, parameters, trained, operations, weights + 12 * trained, activations)
+    weights = parameters * {"float32": 4, "bf16": 2, "4bit": 0.5}[recipe.model.kept]
+    number = 2 if recipe.model.kept == "bf16" and recipe.model.lora is None else 4  # bytes; an adapter is float32
+    state = trained * (number + (2 if unlearn.optimizer == "adamw8bit" else 2 * number))
+    return Estimate(stages, parameters, trained, operations, weights + state, activations)
 
 
 def _fit(name: str, schedule: Schedule, tokens: float, rows: int) -> Stage:
