@@ -101,10 +101,10 @@ def search(grid: Grid, *, out: Path) -> None:
 
 def _cells(grid: Grid) -> dict[str, tuple[str, float, float | None, Objective]]:
     """(method, lr, β, objective) by label; UserError with all that is wrong."""
-    shown = {n: [f"{x:g}" if isinstance(x, float) else x for x in getattr(grid, n)] for n in NAMED}
+    labels = {n: [f"{x:g}" if isinstance(x, float) else x for x in getattr(grid, n)] for n in NAMED}
     wrong = [f"--{name} must be positive numbers, got {x:g}." for name in ("lrs", "betas") for x in getattr(grid, name)
              if not 0 < x < np.inf]  # fmt: skip
-    wrong += [f"--{n} names a value twice." for n, values in shown.items() if len(set(values)) < len(values)]
+    wrong += [f"--{n} names a value twice." for n, values in labels.items() if len(set(values)) < len(values)]
     wrong += [] if np.isfinite(grid.alpha) else [f"--alpha must be a finite number, got {grid.alpha}."]
     if wrong:
         raise UserError("\n".join(wrong))

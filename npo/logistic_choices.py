@@ -71,10 +71,12 @@ def check(data: Data, choices: Choices) -> None:
     if wrong:
         raise UserError("\n".join(wrong))
     runs = len(choices.methods or METHODS)
-    together(
-        lambda: data.file or check_sample(data.d, data.features, data.n_forget, data.n_retain, data.classes),
-        lambda: check_looks(choices.steps, choices.every, runs, f"--steps {choices.steps} --every {choices.every}"),
-    )
+    looks = [
+        lambda: check_looks(choices.steps, choices.every, runs, f"--steps {choices.steps} --every {choices.every}")
+    ]
+    if data.file is None:
+        looks.append(lambda: check_sample(data.d, data.features, data.n_forget, data.n_retain, data.classes))
+    together(*looks)
 
 
 def _numbers_of(data: Data, choices: Choices) -> list[str]:

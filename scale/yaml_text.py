@@ -42,7 +42,8 @@ def _of_events(text: str) -> Iterator[str]:
     """What a recipe does not have, found before anything is built, so that nothing deep or endless is."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=yaml.BaseLoader):
-        line = f"line {event.start_mark.line + 1}"
+        line = f"line {event.start_mark.line + 1}" if event.start_mark else "somewhere"
+        anchor = getattr(event, "anchor", None)
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents == 2:
@@ -51,8 +52,8 @@ def _of_events(text: str) -> Iterator[str]:
         if depth > DEEPEST:
             yield f"{line}: groups are nested more than {DEEPEST} deep."
             return
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            yield f"{line}: &{event.anchor} and *{event.anchor} can't be used; write it out."
+        if anchor:
+            yield f"{line}: &{anchor} and *{anchor} can't be used; write it out."
         elif tag := getattr(event, "tag", None):
             yield f"{line}: the tag {tag} can't be used; take it away, and write text in quotes."
 
@@ -65,7 +66,7 @@ def _of_keys(node: yaml.Node) -> Iterator[str]:
     elif isinstance(node, yaml.MappingNode):
         lines: dict[str, int] = {}
         for key, value in node.value:
-            line = key.start_mark.line + 1
+            line = key.start_mark.line + 1 if key.start_mark else 0
             if not isinstance(key, yaml.ScalarNode):
                 yield f"line {line}: a key must be a word."
             elif key.value in lines:
@@ -80,7 +81,7 @@ def _value(node: yaml.Node) -> Any:
         return {key.value: _value(value) for key, value in node.value}
     if isinstance(node, yaml.SequenceNode):
         return [_value(inner) for inner in node.value]
-    return scalar(node.value) if node.style is None else node.value
+    return scalar(node.value) if getattr(node, "style", None) is None else node.value
 
 
 def _said(error: yaml.YAMLError) -> str:
