@@ -278,6 +278,14 @@ def _numbers(name: str, text: str, kind: type[T]) -> tuple[T, ...]:
 add_verbs(app)
 
 
+def _check_given(words: list[str]) -> None:
+    """UserError for an option that is given nothing: most often a variable of the shell that is not set."""
+    for word, following in zip(words, [*words[1:], "?"], strict=True):
+        if word.startswith("--") and len(word) > 2 and (word.endswith("=") or not following):
+            name = word.removesuffix("=")
+            raise UserError(f"{name} is empty. Give it a value or leave it out; is a variable of the shell not set?")
+
+
 def main() -> None:
     """Run the command line; a user's mistake or what this machine refuses ends in words and exit code 2, Ctrl-C in 130.
 
@@ -285,6 +293,7 @@ def main() -> None:
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
+        _check_given(sys.argv[1:])
         app()
     except Exception as error:
         if (words := said(error)) is None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from npo.methods import look_at, objectives_of
 from npo.running import run_units
 from records.errors import UserError, together
-from records.outputs import publish
+from records.outputs import check_outputs, publish
 from records.ownership import is_piece
 from records.paths import may_write
 from records.plain import plain
@@ -149,7 +149,7 @@ def run(choices: Choices, *, stage: str | None, unit: str | None, out: Path | No
     chosen = {u.name for u in everything if stage in (None, stage_of(u)) and unit in (None, u.name)}
     if not chosen:
         there = ", ".join(u.name for u in everything)
-        raise UserError(f"This recipe has no {f'unit {unit}' if unit else f'stage {stage}'}; it has {there}.")
+        raise UserError(f"This recipe has no {f'stage {stage}' if unit is None else f'unit {unit!r}'}; it has {there}.")
     if not processes.first:
         run_units(with_needs(everything, chosen), folder, "", None, crew=processes, quiet=True)
         return
@@ -209,12 +209,13 @@ def report(folders: Sequence[Path], out: Path | None) -> None:
     """Write the page, tables and figures about the runs in these folders."""
     from npo.collect import collect
     from npo.finished import check_outside
-    from npo.report import write_runs
+    from npo.report import WRITTEN, write_runs
 
     runs, notes = collect(folders)
     place = out or (_beside(folders[0]) if is_piece(folders[0]) else folders[0] / "report")
     check_outside(place)
     command = " ".join(["npo report", *(folder.name for folder in folders)])
+    check_outputs(place, WRITTEN)  # before anything is drawn
     publish(place, lambda draft: write_runs(draft, runs, notes, command))
     for note in notes:
         Console(stderr=True).print(plain(note), markup=False, highlight=False, soft_wrap=True)

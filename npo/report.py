@@ -15,7 +15,7 @@ from npo.runs import COLUMNS, Run, as_csv, as_json, as_markdown, rows_of, warnin
 from records.plain import markdown, plain
 from records.store import environment, writable, write_json, write_text
 
-__all__ = ["write_report", "write_runs"]
+__all__ = ["WRITTEN", "write_report", "write_runs"]
 
 VERDICTS = ("holds", "fails", "not testable here")
 
@@ -133,6 +133,10 @@ PLATES = (
         llm_metrics.draw,
     ),
 )
+
+_PICTURES = [f"figures/{plate.name}.{kind}" for plate in PLATES for kind in ("png", "svg")]
+WRITTEN = ("report.html", "runs.csv", "runs.json", "table.md", "answers.md", *_PICTURES)
+"""What `write_runs` writes."""
 
 
 def write_runs(folder: Path, runs: Sequence[Run], notes: Sequence[str], command: str) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from npo.llm import Choices, read, resolve
 from records.errors import UserError
 from records.plain import plain
+from records.store import writable
 
 __all__ = ["sweep"]
 
@@ -17,16 +18,16 @@ def sweep(
     choices: Choices, out: Path | None, *, cluster: str, partition: str | None, gpus: int, hours: int, parallel: int
 ) -> None:
     """Submit one job for the models, then one for each unlearning run; wait for all, and tell how each ended."""
+    recipe = read(choices)
+    from scale.pipeline import units
+
+    names = [unit.name for unit in units(recipe, resolve=resolve)]
     executor = _executor(out or choices.out, cluster)
     options: dict[str, Any] = {"timeout_min": hours * 60}
     if cluster == "slurm":
         options |= {"gpus_per_node": gpus, "slurm_array_parallelism": parallel}
         options |= {"slurm_partition": partition} if partition else {}
     executor.update_parameters(**options)
-    recipe = read(choices)
-    from scale.pipeline import units
-
-    names = [unit.name for unit in units(recipe, resolve=resolve)]
     console = Console(stderr=True)
     before = [_submit(executor, choices, out, "evaluate")]
     _wait(console, before, ["models"])
@@ -48,7 +49,7 @@ def _executor(folder: Path, cluster: str) -> Any:
         raise UserError(f"--cluster {cluster}: choose slurm or local.")
     if cluster == "slurm" and not submitit.SlurmExecutor.affinity() > 0:
         raise UserError("There is no SLURM here (srun is not found). Use --cluster local, or log in to the cluster.")
-    return submitit.AutoExecutor(folder=str(folder / "jobs"), cluster=cluster)
+    return submitit.AutoExecutor(folder=str(writable(folder) / "jobs"), cluster=cluster)
 
 
 def _submit(executor: Any, choices: Choices, out: Path | None, verb: str, *more: str) -> Any:

@@ -25,7 +25,16 @@ from synthetic.transformer_study import FULL, PARTS, QUICK, Preset, units
 
 __all__ = ["Choices", "run"]
 
-OPTIONS = {"law.betas": "--betas", "optimizers.names": "--optimizers", "methods.names": "--methods", "seeds": "--seeds"}
+OPTIONS = {
+    ".law.betas": "--betas",
+    ".law: betas": "--betas:",
+    ".optimizers.names": "--optimizers",
+    ".optimizers:": "--optimizers:",
+    ".methods.names": "--methods",
+    ".methods:": "--methods:",
+    ".seeds": "--seeds",
+    ": seeds": "--seeds:",
+}
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,7 @@ def _preset(choices: Choices, quick: bool) -> Preset:
     except UserError as error:
         words = str(error)
         for key, option in OPTIONS.items():
-            words = words.replace(f"transformer.{key}", option)
+            words = words.replace(f"transformer{key}", option)
         raise UserError(words) from None
 
 

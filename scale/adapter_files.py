@@ -32,7 +32,7 @@ def is_adapter(base: str | Path) -> bool:
     return (Path(base).expanduser() / CONFIG).is_file()
 
 
-def load_adapter(folder: Path, *, weights: "Weights", depth: int = 1) -> LanguageModel:
+def load_adapter(folder: Path, *, weights: "Weights") -> LanguageModel:
     """The base model that an adapter names with the adapter merged into it; all weights can be trained.
 
     UserError where adapter or base are absent or damaged, or are not made for each other.
@@ -48,9 +48,7 @@ def load_adapter(folder: Path, *, weights: "Weights", depth: int = 1) -> Languag
             "merged model, or leave four bits out."
         )
     if is_adapter(base):
-        if depth >= MOST:
-            raise UserError(f"{folder} is an adapter on an adapter on an adapter …: its bases go round in a circle.")
-        below = load_adapter(Path(base), weights=weights, depth=depth + 1)
+        below = load_adapter(Path(base), weights=weights)
     else:
         below = load(base, revision=_text(config, "revision"), weights=weights)
     tokenizer = load_tokenizer(str(folder)) if has_tokenizer(folder) else below.tokenizer
@@ -66,7 +64,17 @@ def _text(config: dict[str, Any], key: str) -> str | None:
 
 
 def base_of(folder: Path) -> str:
-    """Where an adapter's base lies: a path is taken from the adapter's folder, else from the working directory."""
+    """Where an adapter's base lies; UserError where there is none, or where its bases go round in a circle."""
+    base = below = _named_base(folder)
+    for _ in range(MOST):
+        if not is_adapter(below):
+            return base
+        below = _named_base(Path(below))
+    raise UserError(f"{folder} is an adapter on an adapter on an adapter …: its bases go round in a circle.")
+
+
+def _named_base(folder: Path) -> str:
+    """What it names: a path is taken from the adapter's folder, else from the working directory."""
     named = _text(json_object(folder / CONFIG), "base_model_name_or_path")
     if named is None:
         raise UserError(f"{folder / CONFIG} names no base_model_name_or_path: write there which model it is put on.")

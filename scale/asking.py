@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from records.errors import UserError
 from records.json_lines import read_json
 from records.store import load
 from scale.answers import score_all
@@ -30,7 +31,12 @@ class Asked(NamedTuple):
     def of(cls, model: Path, settings: Mapping[str, Any], question: str, truth: str | None) -> "Asked":
         """Ask the model in this folder, in the prompt format that its run had."""
         language_model = load_model(model)
-        chosen = settings["model"]["prompt"]
+        try:
+            chosen = settings["model"]["prompt"]
+        except (KeyError, TypeError):
+            raise UserError(
+                f"{model.parent / 'manifest.json'} does not say how the model is asked: run it anew."
+            ) from None
         form = format_of(Tags(**chosen) if isinstance(chosen, dict) else chosen)
         writer = Writer(language_model.tokenizer, form, longest(language_model.model))
         scorer, alone = Scorer(language_model.model), Processes("cpu")

@@ -44,6 +44,7 @@ def quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
             warnings.filterwarnings("ignore", message="Could not find a config file", category=UserWarning)
+            warnings.filterwarnings("ignore", message="Initializing zero-element", category=UserWarning)
             warnings.filterwarnings("ignore", message="Setting `save_embedding_layers`", category=UserWarning)
             yield
     finally:

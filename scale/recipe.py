@@ -65,6 +65,8 @@ class ModelSettings(_Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> "ModelSettings":
+        if self.shape is not None and self.base not in SHAPES:
+            raise ValueError(f"base={self.base} is loaded with its own shape: take shape away (model.shape=null)")
         if self.four_bit and self.lora is None:
             raise ValueError("four_bit trains nothing without lora: give lora too")
         if self.four_bit and self.weights != "float32":

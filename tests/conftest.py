@@ -63,3 +63,13 @@ def short_fit(monkeypatch: pytest.MonkeyPatch) -> None:
 
     real = rooms.problem_from_arrays
     monkeypatch.setattr(rooms, "problem_from_arrays", lambda **given: real(**{**given, "fit_steps": 100}))
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small whole things that malformed inputs are made of: see tests/malformed_things.py."""
+    from malformed_things import prepare
+
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(folder)
+    return folder

@@ -1,0 +1,169 @@
+"""Malformed values of options: numbers that are none, names that nothing has, sizes that no machine has."""
+
+from pathlib import Path
+
+import pytest
+from malformed import Case, copied, judge, params
+
+FORGET = "forget rows.jsonl --model model --out o --device cpu"
+FILES = {"rows.jsonl": copied("rows.jsonl"), "model": copied("model")}
+
+
+def _each(words: str, option: str, values: str, says: str | None = None) -> list[Case]:
+    """The same command with an option at each of the values, which stand between spaces; `''` is the empty one."""
+    given = ["" if value == "''" else value for value in values.split(" ")]
+    named = option if says is None else says
+    return [Case(f"{words.split(' --')[0]} {option}={v!r}", f"{words} {option}={_quoted(v)}", named) for v in given]
+
+
+def _quoted(word: str) -> str:
+    return f"'{word}'"
+
+
+NUMBERS = "nan inf -inf 0 -1 '' x 1_0x 0x10"
+"""What no positive number is."""
+
+LOGISTIC = [
+    *_each("synthetic logistic", "--lr", NUMBERS),
+    *_each("synthetic logistic --method NPO", "--beta", NUMBERS, "beta"),
+    *_each("synthetic logistic", "--alpha", "nan inf '' x"),
+    *_each("synthetic logistic", "--seeds", "'' x 1,1 1,,2 -1 9223372036854775808 1.5 nan ² 1e3 ,"),
+    *_each("synthetic logistic", "--steps", "0 -1 1.5 nan x '' 99999999999999999999"),
+    *_each("synthetic logistic", "--every", "0 -1 x"),
+    *_each("synthetic logistic", "--label-noise", "-0.1 1.1 nan inf x"),
+    *_each("synthetic logistic", "--d", "0 -1 x 1000000000000", "d"),
+    *_each("synthetic logistic", "--features", "0 1000000000000", "features"),
+    *_each("synthetic logistic", "--n-forget", "0 1000000000000", "forget"),
+    *_each("synthetic logistic", "--n-retain", "0 1000000000000", "retain"),
+    *_each("synthetic logistic", "--classes", "0 1 x 1000000000000", "classes"),
+    *_each("synthetic logistic", "--activation", "'' Relu save add linalg __name__ where float64 isnan"),
+    *_each("synthetic logistic", "--optimiser", "'' sgd Optimizer lr_scheduler __name__ LBFGS SparseAdam"),
+    *_each("synthetic logistic --optimiser SGD", "--momentum", "nan inf -1 x ''", "momentum"),
+    *_each("synthetic logistic", "--batch", "0 -1 x 201 99999999999", "batch"),
+    *_each(
+        "synthetic logistic", "--methods", "'' , NPO,, NPQ npo+zz GA+RT+RT + mine.py mine.py:f :f mine.py: ../mine.py:f"
+    ),
+    *_each("synthetic logistic", "--problem", "'' nowhere.npz . /dev/null"),
+    *_each("synthetic logistic", "--quick", "1"),
+    Case("synthetic logistic: an option twice", "synthetic logistic --quick --seeds 1 --batch 2 --batch 999", "batch"),
+    Case("synthetic logistic: an unknown option", "synthetic logistic --learning-rate 1", "--learning-rate"),
+    Case("synthetic logistic: a near miss of an option", "synthetic logistic --seedss 1", "--seeds"),
+    Case("synthetic logistic: a word too much", "synthetic logistic GA", "GA"),
+    Case("synthetic logistic: classes and optimiser", "synthetic logistic --classes 3 --optimiser Adam", "--classes"),
+]
+
+GRID = [
+    *_each("synthetic grid", "--lrs", "nan inf 0 -1 '' x 1,1 1,,2 0.1,1e-1", "lrs"),
+    *_each("synthetic grid", "--betas", "nan inf 0 -1 '' 1,1 ,", "betas"),
+    *_each("synthetic grid", "--alpha", "nan inf x -inf", "alpha"),
+    *_each("synthetic grid", "--seeds", "'' 1,1 -1 x"),
+    *_each("synthetic grid", "--steps", "0 x"),
+    *_each("synthetic grid", "--methods", "'' NPQ x.py:f"),
+]
+
+TRANSFORMER = [
+    *_each("synthetic transformer --quick", "--part", "'' laws law,,methods x"),
+    *_each("synthetic transformer --quick", "--betas", "nan inf 0 -1 x 1,1 ,"),
+    *_each("synthetic transformer --quick", "--seeds", "x -1 1,1 1.5 , 9223372036854775808"),
+    *_each("synthetic transformer --quick", "--methods", "'' NPQ x.py:f"),
+    *_each("synthetic transformer --quick", "--optimizers", "'' SGD gd,,Adam"),
+    Case("synthetic transformer: left out", "synthetic transformer --part law --methods GA", "--methods"),
+]
+
+THEORY = [
+    *_each("theory proposition-1", "--seed", "-1 x 1.5 '' 9223372036854775808 nan"),
+    Case("theory: a near miss", "theory propostion-1", "Did you mean proposition-1?"),
+    Case("theory: nothing like it", "theory zzz", "zzz"),
+    Case("theory: empty", ["theory", ""], "theorem"),
+    Case("theory: two", "theory proposition-1 theorem-2", "theorem-2"),
+    Case("theory: markup", ["theory", "[/b]"], "[/b]"),
+    Case("doctor: a word too much", "doctor now", "now"),
+    Case("doctor: an unknown option", "doctor --fix", "--fix"),
+    Case("ls: a near miss", "ls recipe", "recipe"),
+    Case("ls: empty", ["ls", ""], "list"),
+    Case("ls: markup", ["ls", "[/b]"], "[/b]"),
+    Case("npo: an unknown verb", "runn", "runn"),
+    Case("npo: an unknown verb of a group", "synthetic logistics", "logistics"),
+    Case("npo: an empty verb", [""], "command"),
+    Case("model: an unknown verb", "model put x", "put"),
+]
+
+REPRODUCE = [
+    *_each("reproduce --quick", "--only", "'' theroy llm,theory X"),
+    *[
+        Case(f"reproduce {key}", ["reproduce", "--quick", "--only", key.partition(".")[0], *key.split(" ")], says)
+        for key, says in {
+            "theory.seed=nan": "theory.seed",
+            "theory.seed=": "theory.seed",
+            "theory.seed=²": "theory.seed",
+            "theory.beta=nan": "beta",
+            "theory.beta=0x1": "theory.beta",
+            "theory.steps=99999999999999": "steps",
+            "theory.": "theory.",
+            "theory.=1": "theory",
+            "theory.seed.x=1": "theory.seed.x",
+            "logistic.alphas=,": "logistic.alphas",
+            "logistic.alphas=0,0": "alphas",
+            "logistic.seeds=x": "logistic.seeds",
+            "logistic.steps=0": "logistic.steps",
+            "logistic.steps=1e3": "logistic.steps",
+            "transformer.seeds=1,1": "seeds",
+            "transformer.shape=3": "transformer.shape",
+            "transformer.shape.layers=-1": "layers",
+            "transformer.shape.width=99999999999": "width",
+            "llm.model.base=/no/where": "/no/where",
+            "llm.seed=-1": "seed",
+            "llm.finetune.lr=nan": "finetune.lr",
+            "llm.finetune=3": "finetune",
+            "llm.unlearn.methods=[GA,GA]": "unlearn",
+            "llm.nowhere.x=1": "nowhere",
+            "llm.data=": "data",
+        }.items()
+    ],
+    Case("reproduce: a fault of a later step first", "reproduce --quick llm.model.base=/no/where", "/no/where"),
+    Case("reproduce: data that is nowhere", "reproduce --quick --only llm --data nowhere", "nowhere"),
+    Case("reproduce: data that is a file", "reproduce --quick --only llm --data f", "f", {"f": "x"}),
+]
+
+OWN = [
+    *[Case(c.name, c.words, c.says, FILES) for c in (
+        *_each(FORGET, "--lr", NUMBERS),
+        *_each(FORGET, "--beta", NUMBERS),
+        *_each(FORGET, "--retain-weight", "nan inf -1 x"),
+        *_each(FORGET, "--epochs", "0 -1 x 1.5"),
+        *_each(FORGET, "--batch", "0 x"),
+        *_each(FORGET, "--piece", "0 x"),
+        *_each(FORGET, "--lora", "0 -1 x 1000000000000", "lora"),
+        *_each(FORGET, "--prompt", "'' Plain llama chat", "prompt"),
+        *_each(FORGET, "--device", "'' CPU gpu cuda cuda:0 tpu", "device"),
+        *_each(FORGET, "--dtype", "'' fp16 float64 int8", "dtype"),
+        *_each(FORGET, "--seed", "-1 x 9223372036854775808 99999999999999999999", "seed"),
+        *_each(FORGET, "--method", "'' NPQ NPO+ GA,NPO x.py:f NPO+RT NPO+KL DPO+RT", "--method"),
+        *_each(FORGET, "--retain", "nowhere.jsonl . rows.jsonl ''", "retain"),
+    )],
+    Case("forget: no model", "forget rows.jsonl --out o", "--model", FILES),
+    Case("forget: no out", "forget rows.jsonl --model model", "--out", FILES),
+    Case("forget: two mistakes", f"{FORGET} --lr nan --beta -1", ("--lr", "--beta"), FILES),
+]  # fmt: skip
+
+SWEEP = [
+    *_each("sweep quick", "--cluster", "'' pbs Local"),
+    *_each("sweep quick --cluster local", "--gpus", "-1 x"),
+    *_each("sweep quick --cluster local", "--hours", "0 x"),
+    *_each("sweep quick --cluster local", "--parallel", "0 x"),
+    Case("sweep: no such recipe", "sweep quik --cluster local --out o", "Did you mean quick?"),
+    Case("sweep: a mistake in the recipe", "sweep quick finetune.lr=nan --cluster local --out o", "finetune.lr"),
+    Case("sweep: no slurm", "sweep quick --out o", "SLURM"),
+    *_each("model get smollm2-135m", "--source", "'' pip Hub"),
+    Case("model get: a near miss", "model get smollm2-135", "smollm2-135m"),
+    Case("model get: empty", ["model", "get", ""], "model"),
+    Case("model get: a path", "model get ../x", "../x"),
+]
+
+CASES = [*LOGISTIC, *GRID, *TRANSFORMER, *THEORY, *REPRODUCE, *OWN, *SWEEP]
+
+
+@pytest.mark.parametrize("case", params(CASES))
+@pytest.mark.usefixtures("short_fit")
+def test_an_option(case: Case, tmp_path: Path, prepared: Path) -> None:
+    judge(case, tmp_path, prepared)
