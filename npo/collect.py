@@ -59,7 +59,7 @@ def _inside(folder: Path) -> tuple[list[Path], list[str]]:
                 ]
             )
         )
-    return pieces.finished, pieces.told
+    return pieces.finished, pieces.told + pieces_in(folder / "evaluate").told
 
 
 def _named(runs: Sequence[Run]) -> list[Run]:

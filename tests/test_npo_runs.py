@@ -54,6 +54,16 @@ def test_finished_runs_are_read_and_all_else_is_told(tmp_path: Path) -> None:
     assert len(notes) == 4
 
 
+def test_a_damaged_judge_is_told(tmp_path: Path) -> None:
+    run = judged(tmp_path / "out")
+    unlearned(run, "GA")
+    (run / "evaluate/retrain/manifest.json").write_text("[[")
+    (found,), notes = collect([run])
+    assert found.interval() == (None, None)
+    assert len(notes) == 1
+    assert "retrain is left out: its manifest.json is damaged" in notes[0]
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
