@@ -55,6 +55,7 @@ from scale.references import kept
 from scale.schedule import idle
 from scale.scorable import check_head
 from scale.scorer import Scorer
+from scale.tokenizer_files import check_ids
 from scale.train import Training
 
 __all__ = ["UNKNOWN", "ForgetSettings", "unit_of"]
@@ -157,7 +158,9 @@ class Forgetting:
     @cached_property
     def encoded(self) -> dict[str, list[Encoded]]:
         """All pieces of each set."""
-        return {name: [piece for row in rows for piece in row] for name, rows in self.pieces.items()}
+        found = {name: [piece for row in rows for piece in row] for name, rows in self.pieces.items()}
+        check_ids(*self.language_model, [x.ids for rows in found.values() for x in rows])
+        return found
 
     def _training(self, cache: Path) -> Training:
         model, objective = self.language_model.model, self.method.objective

@@ -1,5 +1,6 @@
 """Loading a model's tokenizer, and whether it is that of the model: each of its tokens needs an embedding."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -11,7 +12,7 @@ from scale.language_model import quiet
 from scale.model_errors import TOKENIZER, told
 from scale.model_files import json_object
 
-__all__ = ["check_vocabulary", "embedded", "has_tokenizer", "load_tokenizer"]
+__all__ = ["check_ids", "check_vocabulary", "embedded", "has_tokenizer", "load_tokenizer"]
 
 NAMES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json", "vocab.txt", "spiece.model")
 
@@ -64,3 +65,12 @@ def check_vocabulary(source: str, model: PreTrainedModel, tokenizer: PreTrainedT
         )
     if tokenizer.pad_token_id is not None and tokenizer.pad_token_id >= rows:
         tokenizer.pad_token = tokenizer.eos_token
+
+
+def check_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Sequence[int]]) -> None:
+    """UserError naming the tokens of texts that the model has no embedding for."""
+    known = embedded(model)
+    beyond = sorted({token for row in rows for token in row if token >= known})
+    if beyond:
+        names = ", ".join(map(repr, tokenizer.convert_ids_to_tokens(beyond[:3])))
+        raise UserError(f"The rows contain {names}, for which the model has no embedding. Take it out of the data.")

@@ -12,6 +12,7 @@ from records.errors import UserError
 from scale import models
 from scale.models import LanguageModel, Shape
 from scale.scorable import check_head
+from scale.tokenizer_files import check_ids
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n"
 SHAPE = Shape(hidden=16, layers=2, heads=2, feed_forward=32, positions=64, vocab=300)
@@ -198,6 +199,15 @@ def test_padding_without_an_embedding_is_the_end_token(folder):
     tokenizer.add_special_tokens({"eos_token": "<end>"})
     tokenizer.save_pretrained(folder)
     _refused(folder, "do not belong together")
+
+
+def test_a_token_without_an_embedding_is_named(folder):
+    loaded = models.load(folder)
+    loaded.tokenizer.add_tokens(["<more>"])
+    inside = loaded.model.config.vocab_size - 1
+    check_ids(*loaded, [(3, inside)])
+    with pytest.raises(UserError, match="contain '<more>', for which the model has no embedding"):
+        check_ids(*loaded, [(3, inside), (inside + 1,)])
 
 
 # --- nobody's code ----------------------------------------------------------------------------------------------
