@@ -3,6 +3,7 @@
 Only safetensors are written and read, and no code comes with a model.
 """
 
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -54,7 +55,13 @@ def quiet() -> Iterator[None]:
 
 
 def save(folder: Path, language_model: LanguageModel, weights: Mapping[str, Tensor] | None = None) -> None:
-    """Write model (safetensors), generation settings and tokenizer into `folder`; `weights` replace the model's own."""
+    """Write model (safetensors), generation settings and tokenizer into `folder`; `weights` replace the model's own.
+
+    The weights get the rights that the user's umask gives to the files beside them; the library gives them to the owner
+    alone.
+    """
     with quiet():
         language_model.model.save_pretrained(folder, state_dict=None if weights is None else dict(weights))
         language_model.tokenizer.save_pretrained(folder)
+    for file in folder.glob("*.safetensors"):
+        shutil.copymode(folder / "tokenizer_config.json", file)

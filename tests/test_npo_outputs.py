@@ -153,3 +153,8 @@ def test_an_examination_is_kept_for_each_model(tmp_path: Path, monkeypatch: pyte
         _model(Path(name))
         assert run_npo("evaluate", "quick", *SMALL, "--model", name)[0] == 0
     assert len(list(Path("out/quick/evaluate").glob("*/log.json"))) == 2
+
+
+def test_weights_have_the_rights_of_the_files_beside_them(tmp_path: Path) -> None:
+    _model(tmp_path)
+    assert len({path.stat().st_mode for path in tmp_path.iterdir()}) == 1
