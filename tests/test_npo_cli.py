@@ -58,7 +58,7 @@ MISTAKES = {
     "no such problem": (["synthetic", "logistic", "--problem", "{tmp}/x.npz"], "x.npz: there is no such file."),
     "a problem that is none": (
         ["synthetic", "logistic", "--problem", "{tmp}/taken/1000"],
-        "it is no .npz file of plain",
+        "1000 is no .npz archive",
     ),
     "no such optimiser": (
         ["synthetic", "logistic", "--optimiser", "Adamm"],
