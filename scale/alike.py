@@ -9,7 +9,7 @@ unpadded and without a cache. What differs by more than `TOLERANCE` is not used,
 """
 
 import warnings
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
 from records.errors import UserError
 from scale.processes import Processes
 from scale.prompts import Encoded, collate
-from scale.scorer import Scorer
+from scale.scorer import Key, Scorer
 
 __all__ = ["TOLERANCE", "alike", "alone", "decided", "pads", "read_for_training"]
 
@@ -41,8 +41,11 @@ def alone(scorer: Scorer, ids: Sequence[int], *, last: int | None = None) -> Ten
     return scorer.states(row, torch.ones_like(row), last=last)[0]
 
 
-def decided(scorer: nn.Module, processes: Processes, key: Hashable, ask: Callable[[Scorer], bool], else_: str) -> bool:
-    """The answer to a question about a model, by all processes alike; asked once for each key, and a no is said."""
+def decided(scorer: nn.Module, processes: Processes, key: Key, ask: Callable[[Scorer], bool], else_: str) -> bool:
+    """The answer to a question about a model, by all processes alike.
+
+    It is asked once for each key; a no is said, once for all keys that begin alike.
+    """
     module: Scorer = processes.accelerator.unwrap_model(scorer)
     if key not in module.ways:
         if isinstance(scorer, FSDPModule):
@@ -55,8 +58,9 @@ def decided(scorer: nn.Module, processes: Processes, key: Hashable, ask: Callabl
         except Exception:  # whatever a model makes of a mask that it does not expect
             found = False
         module.train(was)
+        said = any(other[0] == key[0] and not right for other, right in module.ways.items())
         module.ways[key] = processes.told(found)
-        if not module.ways[key] and processes.first:
+        if not (module.ways[key] or said) and processes.first:
             warnings.warn(f"{module.plain.config.model_type}: {else_}", stacklevel=3)
     return module.ways[key]
 

@@ -19,11 +19,15 @@ from theory.chunks import BUDGET
 from theory.logprobs import Head, Summed, answer_positions, summed
 from theory.retain import KLSums, kl_from_hidden
 
-__all__ = ["Part", "ReferenceStates", "Scorer"]
+__all__ = ["Key", "Part", "ReferenceStates", "Scorer"]
 
 
 LOOKING = 32 * 2**20
 """Bytes of logits at a time where no gradient is wanted: more is no faster (`benchmarks/unlearning.py`)."""
+
+
+Key = tuple[Hashable, ...]
+"""A way of reading, and the lengths for which it was tried."""
 
 
 def _budget() -> int:
@@ -59,7 +63,7 @@ class Scorer(nn.Module):
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
         self.model = model
-        self.ways: dict[Hashable, bool] = {}  # which ways of reading are those of the plain one (`scale.alike`)
+        self.ways: dict[Key, bool] = {}  # which ways of reading are those of the plain one (`scale.alike`)
         self.one_by_one = False  # is each row of a batch read by itself, because padding would change it?
 
     @property

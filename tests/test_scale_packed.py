@@ -87,6 +87,7 @@ def test_rows_on_both_sides_of_what_a_model_calls_long_are_read_apart():
         found = score_all(scorer, rows, 0, ALONE)
     apart = torch.cat([score_all(scorer, [row], 0, ALONE).logp for row in rows])
     torch.testing.assert_close(found.logp, apart)
+    score_all(scorer, rows[1:], 0, ALONE)  # other rows are tried, and nothing is said again
 
 
 def test_neither_a_destroyed_nor_a_training_model_changes_the_way():
