@@ -132,7 +132,10 @@ def method_of(asked: Asked, has_retain: bool) -> Any:
             f"--{str(e['loc'][-1]).replace('_', '-')}: {e['msg']}, got {shown(e['input'])}." for e in error.errors()
         ]
         raise UserError("\n".join(told)) from None
-    (method,) = methods_of(chosen, resolve)
+    try:
+        (method,) = methods_of(chosen, resolve)
+    except UserError as error:
+        raise UserError(str(error).replace("unlearn.methods", "--method")) from None
     if asked.beta is not None and method.beta is None:
         raise UserError(f"--beta: {name} takes no β. Leave it out, or choose another --method.")
     return method

@@ -60,7 +60,7 @@ def check(data: Data, choices: Choices) -> None:
     """UserError for what no run can start from, all at once."""
     wrong = _numbers_of(data, choices)
     named = getattr(torch.optim, choices.optimiser or "SGD", None)
-    if not (isinstance(named, type) and issubclass(named, torch.optim.Optimizer)):
+    if not (isinstance(named, type) and torch.optim.Optimizer in named.__mro__[1:]):
         wrong.append(f"--optimiser {choices.optimiser}: torch.optim has no optimiser of this name; try SGD or Adam.")
     if data.classes > 2 and (choices.optimiser is not None or choices.batch is not None):
         wrong.append("--classes goes with full-batch gradient descent alone: leave --optimiser and --batch out.")

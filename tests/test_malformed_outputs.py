@@ -129,7 +129,7 @@ def _taken() -> Iterator[Case]:
         "synthetic grid --seeds 1 --steps 2 --methods GA --lrs 0.1",
     ):
         verb = " ".join(words.split()[:2])
-        yield Case(f"{verb}: markup in a name", f"{words} --out 'a[/b]'", (), code=0)
+        yield Case(f"{verb}: markup in a name", f"{words} --out 'a[/b]'", (), code=0, slow=True)
     yield Case(
         "forget: markup in a name",
         "forget rows.jsonl --model m --device cpu --epochs 1 --out 'a[/b]'",
