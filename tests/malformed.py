@@ -30,9 +30,6 @@ __all__ = ["Case", "Content", "changed", "copied", "fifo", "judge", "params"]
 SECONDS = 60.0
 """After so many a command hangs: far more than any of these needs on a busy machine."""
 
-PENDING = Path(__file__).parent / "malformed_pending.txt"
-"""Names of cases that do not pass yet."""
-
 MEMORY = 6 * 2**30
 """Bytes of address space that a case may take beyond what the tests have: no case may fill a machine."""
 
@@ -80,9 +77,7 @@ class End:
 def params(cases: Sequence[Case]) -> list[Any]:
     """The cases for `pytest.mark.parametrize`, the slow ones marked; their names must differ."""
     assert len({case.name for case in cases}) == len(cases)
-    later = set() if os.environ.get("MALFORMED_ALL") else set(PENDING.read_text(encoding="utf8").splitlines())
-    marked = [(c, [pytest.mark.slow] if c.slow else []) for c in cases if c.name not in later]
-    return [pytest.param(c, id=c.name, marks=marks) for c, marks in marked]
+    return [pytest.param(c, id=c.name, marks=[pytest.mark.slow] if c.slow else []) for c in cases]
 
 
 def judge(case: Case, folder: Path, prepared: Path) -> None:

@@ -181,6 +181,7 @@ TOLD = {
     "fewer layers": "layers.1",
     "no language model": "vit",
     "code for the config": "code",
+    "no end token": "end-of-sequence",
     "an empty folder": "config.json",
     "no config": "config.json",
     "an extra matrix": "layers.9",
@@ -198,7 +199,7 @@ def _folders() -> Iterator[Case]:
         for j, words in enumerate(VERBS):
             if j < 3 or seen:
                 usual = j == i % 3
-                says = ("m", TOLD[name]) if TOLD.get(name) else "m"
+                says = TOLD.get(name) or "m"
                 verb = words.partition(" ")[0]
                 yield Case(f"{verb}: {name}", words, says, {**OWN, "m": content}, slow=not usual)
 

@@ -68,7 +68,6 @@ PROBLEMS: dict[str, tuple[Content, str]] = {
     "complex": (_set("W", lambda x: x.astype(complex)), "W"),
     "dates": (_set("y_forget", lambda x: x.astype(int).astype("datetime64[D]")), "y_forget"),
     "texts": (_set("y_forget", lambda x: x.astype(str)), "y_forget"),
-    "booleans": (_set("X_forget", lambda x: x > 0), "X_forget"),
     "NaN": (_set("X_retain", _set_nan), "X_retain"),
     "infinite": (_set("X_eval_forget", lambda x: x * np.inf), "X_eval_forget"),
     "three dimensions": (_set("X_forget", lambda x: x[None]), "X_forget"),

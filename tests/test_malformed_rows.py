@@ -105,7 +105,7 @@ def _own() -> Iterator[Case]:
     words = "forget rows.jsonl --retain kept.jsonl --model model --out o --device cpu --epochs 1"
     yield Case("the same rows in both files", words, ("kept.jsonl", "rows.jsonl"), both)
     yield Case("no such file", words.replace("rows.jsonl ", "nowhere.jsonl "), "nowhere.jsonl", both)
-    yield Case("an empty name", words.replace("rows.jsonl ", "'' ", 1), "JSON", both)
+    yield Case("an empty name", words.replace("rows.jsonl ", "'' ", 1), "empty", both)
     template = {**both, "rows.jsonl": json.dumps(FORMS["messages"]) + "\n", "kept.jsonl": copied("kept.jsonl")}
     yield Case("messages without a chat template", words, "chat template", template)
     document = {**template, "rows.jsonl": json.dumps(FORMS["text"]) + "\n"}
