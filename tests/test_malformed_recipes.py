@@ -102,8 +102,8 @@ NONE_OF = {  # what is no value of a type, as YAML; a text in quotes is one as i
     bool: ("2", "maybe", "[true]", "{a: 1}", "1.5", "''"),
     int: ("true", "1.5", "x", "[1]", "{a: 1}", ".nan", "'1_0'", "2020-01-01", "''", "'²'"),
     float: ("true", "x", "[1.0]", "{a: 1}", ".nan", ".inf", "'1_0'", "2020-01-01", "''"),
-    str: ("3", "true", "[a]", "{zzz: 1}", "1.5", "2020-01-01"),
-    tuple: ("3.5", "{a: 1}", "true", "[[]]", "[{zzz: 1}]", "[null]", "[]", "''"),
+    str: ("3", "true", "[a]", "{zzz: 1}", "1.5"),
+    tuple: ("3.5", "{a: 1}", "true", "[[]]", "[{zzz: 1}]", "[null]", "[]"),
     dict: ("3.5", "[a]", "true", "{zzz: 1}", "x"),
     BaseModel: ("3.5", "[a]", "true", "{zzz: 1}", "x"),
 }
