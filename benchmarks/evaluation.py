@@ -25,10 +25,10 @@ from benchmarks._measure import above_imports, factor, in_turn, peak, peak_rss, 
 from benchmarks.unlearning import ALONE, PAD, llama
 from scale.corpora import DataSettings, corpus_of
 from scale.formats import format_of
-from scale.models import train_tokenizer
 from scale.packed import question_of, score_packed
 from scale.prompts import Batch, Encoded, Writer, collate
 from scale.scorer import Scorer
+from scale.scratch import train_tokenizer
 
 ROUNDS, VOCABULARY = 3, 49152
 

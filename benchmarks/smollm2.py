@@ -25,8 +25,9 @@ from benchmarks.evaluation import packed, padded
 from benchmarks.unlearning import ALONE, BETA
 from records.errors import UserError
 from scale.formats import format_of
-from scale.models import load, longest
-from scale.pretrained import located
+from scale.known import located
+from scale.language_model import longest
+from scale.loading import load
 from scale.prompts import Batch, Encoded, Writer, collate
 from scale.reference import Cache, Source
 from scale.references import kept

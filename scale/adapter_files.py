@@ -6,21 +6,18 @@ Its own tokenizer, chat template and added tokens count, not those of the base; 
 import warnings
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from transformers import PreTrainedModel
 
 from records.errors import UserError
+from scale.known import KNOWN
 from scale.language_model import LanguageModel, quiet
 from scale.model_errors import told
 from scale.model_files import json_object, shapes_in
-from scale.pretrained import KNOWN
 from scale.tokenizer_files import check_vocabulary, embedded, has_tokenizer, load_tokenizer
 
-if TYPE_CHECKING:
-    from scale.loading import Weights
-
-__all__ = ["base_of", "is_adapter", "load_adapter"]
+__all__ = ["Adapter", "base_of", "is_adapter", "merged_into", "read_adapter"]
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 MOST = 8
@@ -32,29 +29,29 @@ def is_adapter(base: str | Path) -> bool:
     return (Path(base).expanduser() / CONFIG).is_file()
 
 
-def load_adapter(folder: Path, *, weights: "Weights") -> LanguageModel:
-    """The base model that an adapter names with the adapter merged into it; all weights can be trained.
+class Adapter(NamedTuple):
+    """An adapter's folder, the base that it names, the shapes of its tensors; its weights are not read yet."""
 
-    UserError where adapter or base are absent or damaged, or are not made for each other.
-    """
-    from scale.loading import load
+    folder: Path
+    base: str
+    revision: str | None
+    shapes: dict[str, tuple[int, ...]]
 
+
+def read_adapter(folder: Path) -> Adapter:
+    """What is in the folder of an adapter; UserError where it is absent, damaged, or no LoRA."""
     config = json_object(folder / CONFIG)
     base = base_of(folder)
-    shapes = _checked(folder, config)
-    if weights == "4bit":
-        raise UserError(
-            f"{folder} is an adapter, and weights in four bits can't take it in exactly. Merge it first and name the "
-            "merged model, or leave four bits out."
-        )
-    if is_adapter(base):
-        below = load_adapter(Path(base), weights=weights)
-    else:
-        below = load(base, revision=_text(config, "revision"), weights=weights)
+    return Adapter(folder, base, _text(config, "revision"), _checked(folder, config))
+
+
+def merged_into(below: LanguageModel, adapter: Adapter) -> LanguageModel:
+    """The base with the adapter merged into it; all weights can be trained. UserError where they don't fit together."""
+    folder, model = adapter.folder, below.model
     tokenizer = load_tokenizer(str(folder)) if has_tokenizer(folder) else below.tokenizer
-    _resize(below.model, shapes)
-    check_vocabulary(str(folder), below.model, tokenizer)
-    merged = _merged(folder, below.model, shapes)
+    _resize(model, adapter.shapes)
+    check_vocabulary(str(folder), model, tokenizer)
+    merged = _merged(folder, model, adapter.shapes)
     return LanguageModel(merged.requires_grad_(True), tokenizer)
 
 

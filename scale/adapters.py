@@ -10,9 +10,9 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from records.errors import UserError
+from scale.known import located
+from scale.language_model import LanguageModel, quiet
 from scale.model_errors import told
-from scale.models import LanguageModel, quiet
-from scale.pretrained import located
 
 __all__ = ["Lora", "adapted"]
 

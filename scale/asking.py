@@ -11,8 +11,8 @@ from records.store import load
 from scale.answers import score_all
 from scale.formats import Tags, format_of
 from scale.generation import Generation, answers
-from scale.models import load as load_model
-from scale.models import longest
+from scale.language_model import longest
+from scale.loading import load as load_model
 from scale.processes import Processes
 from scale.prompts import Writer
 from scale.scorer import Scorer

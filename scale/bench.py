@@ -10,9 +10,9 @@ from scale import checkpoint
 from scale.card import write_card
 from scale.evaluate import Exam
 from scale.formats import format_of
-from scale.models import LanguageModel, longest
-from scale.models import load as load_model
-from scale.models import save as save_model
+from scale.language_model import LanguageModel, longest
+from scale.language_model import save as save_model
+from scale.loading import load as load_model
 from scale.processes import Processes
 from scale.prompts import Writer
 from scale.protocols import Protocol

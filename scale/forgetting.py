@@ -42,12 +42,13 @@ from scale.findings import findings, remarks
 from scale.formats import FORMATS, Format
 from scale.generation import Generation, answers_after
 from scale.idk_rows import own_rows
+from scale.known import located
+from scale.language_model import LanguageModel, longest, recompute_activations
+from scale.loading import Weights, load
 from scale.measured import Measured, ended, losses, summary
 from scale.method import Method
-from scale.models import LanguageModel, Weights, load, longest, recompute_activations
 from scale.own import OwnFile, OwnRow
 from scale.own_sets import about, encoded, refuse_common, refuse_equal
-from scale.pretrained import located
 from scale.processes import Processes
 from scale.prompts import Encoded, Writer
 from scale.reference import Cache, Source, held_as, weights_hash

@@ -24,8 +24,8 @@ from records.store import Data, save
 from records.work import Progress
 from scale import rungs
 from scale.bench import MODEL, Bench
-from scale.models import LanguageModel
-from scale.models import load as load_model
+from scale.language_model import LanguageModel
+from scale.loading import load as load_model
 from scale.prompts import Encoded
 from scale.recipe import LawSettings, RungName
 from scale.rungs import Rung

@@ -22,10 +22,11 @@ from transformers import (
 
 from records.errors import UserError
 from records.ownership import verify
+from scale.adapter_files import is_adapter, merged_into, read_adapter
+from scale.known import KNOWN, located
 from scale.language_model import LanguageModel, quiet
 from scale.model_errors import own_code, told
 from scale.model_files import check_count, check_files, check_sizes, refuse_code, refuse_quantised
-from scale.pretrained import KNOWN, located
 from scale.scratch import SHAPES
 from scale.tokenizer_files import check_vocabulary, load_tokenizer
 
@@ -42,23 +43,32 @@ NOT_TEXT = ("vision", "visual", "audio", "multi_modal", "mm_projector", "image",
 
 
 def load(base: str | Path, *, revision: str | None = None, weights: Weights = "float32") -> LanguageModel:
-    """A causal language model with its tokenizer: a folder, a model of the hub, or a known one (`scale.pretrained`).
+    """A causal language model with its tokenizer: a folder, a model of the hub, or a known one (`scale.known`).
 
     An adapter is merged into its base. UserError where there is none, where it is gated or damaged, where anything of
     it is missing, quantised, or not a number, or where it would have to run code of its own.
     """
-    from scale.adapter_files import is_adapter, load_adapter
-
     source = place_of(base)
     if Path(source).is_dir():
         verify(Path(source))  # what npo wrote there, if it was npo
     if is_adapter(source):
-        return load_adapter(Path(source), weights=weights)
+        return _with_adapter(Path(source), weights)
     config, _ = described(source, revision)
     model = _filled(source, config, revision, weights)
     tokenizer = load_tokenizer(source, revision)
     check_vocabulary(source, model, tokenizer)
     return LanguageModel(model, tokenizer)
+
+
+def _with_adapter(folder: Path, weights: Weights) -> LanguageModel:
+    """The model that an adapter is put on, which may be one with an adapter itself, and the adapter merged into it."""
+    adapter = read_adapter(folder)
+    if weights == "4bit":
+        raise UserError(
+            f"{folder} is an adapter, and weights in four bits can't take it in exactly. Merge it first and name the "
+            "merged model, or leave four bits out."
+        )
+    return merged_into(load(adapter.base, revision=adapter.revision, weights=weights), adapter)
 
 
 def place_of(base: str | Path) -> str:

@@ -46,9 +46,9 @@ from records.store import content_hash
 from records.work import Progress, Unit
 from scale.bench import Bench
 from scale.corpora import corpus_of
+from scale.known import located
 from scale.law import law, name_of
 from scale.method import Method, Resolve, methods_of, paper_method
-from scale.pretrained import located
 from scale.processes import Processes
 from scale.protocols import protocol_of
 from scale.recipe import Recipe

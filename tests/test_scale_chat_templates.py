@@ -14,9 +14,9 @@ from transformers import PreTrainedTokenizerFast
 
 from records.errors import UserError
 from scale.formats import FORMATS, Chat, Tags
-from scale.models import train_tokenizer
 from scale.own import Messages
 from scale.prompts import Writer
+from scale.scratch import train_tokenizer
 
 FACTS = {"date_string": "10 Apr 2025", "enable_thinking": False}
 

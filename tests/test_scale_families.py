@@ -5,8 +5,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from records.errors import UserError
-from scale import models
-from scale.models import LanguageModel
+from scale import language_model, loading, scratch
+from scale.language_model import LanguageModel
 from scale.processes import Processes
 from scale.prompts import Encoded, collate
 from scale.scorable import check_head
@@ -15,7 +15,7 @@ from scale.train import Rows, Schedule, Training
 from theory.logprobs import from_logits
 from theory.objective import method
 
-TOKENIZER = models.train_tokenizer(["some words here"], 300)
+TOKENIZER = scratch.train_tokenizer(["some words here"], 300)
 PAD = 1
 FORGET = [Encoded((5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 0), 4), Encoded((20, 30, 40, 0), 2)]
 RETAIN = [Encoded((7, 21, 22, 23, 0), 2), Encoded((50, 51, 52, 53, 54, 55, 0), 3)]
@@ -126,7 +126,7 @@ REFUSED = {
 def _tiny(name, changes):
     kind, _, _ = name.partition("+")
     given = {key: value for key, value in {**COMMON, **changes}.items() if value is not None or key == "bos_token_id"}
-    with torch.random.fork_rng(), models.quiet():
+    with torch.random.fork_rng(), language_model.quiet():
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **given))
     with torch.no_grad():
@@ -136,8 +136,8 @@ def _tiny(name, changes):
 
 
 def _checked(folder, name, changes):
-    models.save(folder, LanguageModel(_tiny(name, changes), TOKENIZER))
-    found = models.load(folder)
+    language_model.save(folder, LanguageModel(_tiny(name, changes), TOKENIZER))
+    found = loading.load(folder)
     check_head(found.model)
     return found
 
@@ -184,8 +184,8 @@ def _works(folder, name, changes):
     _step(found.model, before)
     after = _scores(found.model)
     assert after.sum() < before.sum()
-    models.save(folder / "after", found)
-    torch.testing.assert_close(_scores(models.load(folder / "after").model), after, rtol=1e-5, atol=1e-5)
+    language_model.save(folder / "after", found)
+    torch.testing.assert_close(_scores(loading.load(folder / "after").model), after, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", WORKS)

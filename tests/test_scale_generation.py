@@ -12,7 +12,7 @@ from transformers import GenerationConfig
 from scale.formats import FORMATS
 from scale.generation import Generation, answers, answers_after
 from scale.language_model import LanguageModel, save
-from scale.models import load
+from scale.loading import load
 from scale.packed import packable
 from scale.processes import Processes
 from scale.prompts import Writer

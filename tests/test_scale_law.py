@@ -10,10 +10,11 @@ from records.store import load
 from scale import rungs
 from scale.adapters import Lora
 from scale.formats import format_of
+from scale.language_model import LanguageModel
 from scale.law import adamw, descend, name_of
-from scale.models import LanguageModel, Shape, from_scratch, train_tokenizer
 from scale.prompts import Writer
 from scale.recipe import LawSettings
+from scale.scratch import Shape, from_scratch, train_tokenizer
 from theory.intrinsic_time import bounds_on_curve, curve, follow, rates, time_on_curve, weight_by_drop
 
 QUESTIONS = ["Where was Ada born?", "Who wrote it?", "When was it?"]

@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from records.errors import UserError
-from scale import models
-from scale.models import LanguageModel, Shape
+from scale import language_model, loading, scratch
+from scale.language_model import LanguageModel
 from scale.scorable import check_head
+from scale.scratch import Shape
 from scale.tokenizer_files import check_ids
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n"
@@ -23,8 +24,8 @@ WEIGHTS = "model.safetensors"
 def whole(tmp_path_factory):
     """A folder with a model that loads."""
     folder = tmp_path_factory.mktemp("whole")
-    tokenizer = models.train_tokenizer(["some words here"], 300)
-    models.save(folder, LanguageModel(models.from_scratch(tokenizer, SHAPE, seed=0), tokenizer))
+    tokenizer = scratch.train_tokenizer(["some words here"], 300)
+    language_model.save(folder, LanguageModel(scratch.from_scratch(tokenizer, SHAPE, seed=0), tokenizer))
     return folder
 
 
@@ -46,7 +47,7 @@ def _reweigh(folder, change):
 
 def _refused(folder, words):
     with pytest.raises(UserError, match=words) as caught:
-        models.load(folder)
+        loading.load(folder)
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -170,7 +171,7 @@ def test_a_tied_head_and_buffers_of_old_files_are_no_gaps(folder):
     _reweigh(folder, tie)
     _refused(folder, r"lm_head\.weight")
     _change(folder / "config.json", tie_word_embeddings=True)
-    model = models.load(folder).model
+    model = loading.load(folder).model
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
 
 
@@ -183,17 +184,17 @@ def test_a_folder_without_a_tokenizer_says_so(folder):
 
 
 def test_a_tokenizer_of_another_model_is_refused(folder):
-    larger = models.train_tokenizer(["many other words, of which there are more"] * 3, 400)
+    larger = scratch.train_tokenizer(["many other words, of which there are more"] * 3, 400)
     larger.add_tokens([f"word{i}" for i in range(40)])
     larger.save_pretrained(folder)
     _refused(folder, "do not belong together")
 
 
 def test_padding_without_an_embedding_is_the_end_token(folder):
-    tokenizer = models.load(folder).tokenizer
+    tokenizer = loading.load(folder).tokenizer
     tokenizer.add_special_tokens({"pad_token": "<pad>"})
     tokenizer.save_pretrained(folder)
-    loaded = models.load(folder)
+    loaded = loading.load(folder)
     assert len(loaded.tokenizer) > loaded.model.config.vocab_size
     assert loaded.tokenizer.pad_token_id == loaded.tokenizer.eos_token_id
     tokenizer.add_special_tokens({"eos_token": "<end>"})
@@ -202,7 +203,7 @@ def test_padding_without_an_embedding_is_the_end_token(folder):
 
 
 def test_a_token_without_an_embedding_is_named(folder):
-    loaded = models.load(folder)
+    loaded = loading.load(folder)
     loaded.tokenizer.add_tokens(["<more>"])
     inside = loaded.model.config.vocab_size - 1
     check_ids(*loaded, [(3, inside)])
@@ -241,7 +242,7 @@ def test_a_model_s_own_code_never_runs_whatever_is_answered(
     given = (f"model.base={folder}", "model.shape=null", "pretrain=null", "rehearse=false")
     if kind == "llama" and words != ("plan",):  # transformers knows a Llama without its code
         monkeypatch.setattr(sys, "stdin", None)
-        models.load(folder)
+        loading.load(folder)
     else:
         code, _, err = run_npo(*words, "quick", *given)
         assert code == (0 if kind == "llama" else 2), err
@@ -254,7 +255,7 @@ def test_a_model_s_own_code_never_runs_whatever_is_answered(
 
 
 def test_weights_in_bf16_are_kept_so_and_score_in_float32(folder):
-    half = models.load(folder, weights="bf16").model
+    half = loading.load(folder, weights="bf16").model
     assert {p.dtype for p in half.parameters()} == {torch.bfloat16}
     check_head(half)
 
@@ -262,4 +263,4 @@ def test_weights_in_bf16_are_kept_so_and_score_in_float32(folder):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_four_bits_need_a_gpu(folder):
     with pytest.raises(UserError, match="need a GPU and the package bitsandbytes"):
-        models.load(folder, weights="4bit")
+        loading.load(folder, weights="4bit")

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from records.errors import UserError
-from scale import models
+from scale import language_model, loading, scratch
 from scale.answers import score_all
 from scale.evaluate import Exam, examine
 from scale.fictional import authors
 from scale.formats import FORMATS
 from scale.general import world_facts
-from scale.models import LanguageModel, Shape
+from scale.language_model import LanguageModel
 from scale.packed import question_of, score_packed
 from scale.processes import WASTE, Processes, by_length
 from scale.prompts import Writer, collate
@@ -23,13 +23,14 @@ from scale.protocols import PROTOCOLS
 from scale.reference import Cache, Source
 from scale.scorable import check_head
 from scale.scorer import Part, Scorer
+from scale.scratch import Shape
 from scale.tofu import Sets
 from theory.logprobs import from_logits
 
 ROWS = authors(1, seed=0)
 PLAIN = FORMATS["plain"]
 SAID = [PLAIN.prompt(None, row.question) + row.answer for row in ROWS]
-TOKENIZER = models.train_tokenizer(SAID, 400)
+TOKENIZER = scratch.train_tokenizer(SAID, 400)
 WRITER = Writer(TOKENIZER, PLAIN, 512)
 PAD = WRITER.pad
 ENCODED = [WRITER.encode(row.question, row.answer) for row in ROWS]
@@ -39,7 +40,7 @@ ALONE = Processes("cpu")
 
 def _model(family="llama", seed=0):
     shape = Shape(family=family, hidden=32, layers=2, heads=2, feed_forward=48)
-    return models.from_scratch(TOKENIZER, shape, seed=seed)
+    return scratch.from_scratch(TOKENIZER, shape, seed=seed)
 
 
 def _same(first, second):
@@ -62,11 +63,11 @@ def test_weights_depend_on_the_seed_alone_and_leave_the_random_state():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_saved_model_is_safetensors_and_loads_with_the_library_alone(tmp_path, family):
-    own = models.train_tokenizer(SAID, 400, family=family)
-    models.save(tmp_path, LanguageModel(_model(family), own))
+    own = scratch.train_tokenizer(SAID, 400, family=family)
+    language_model.save(tmp_path, LanguageModel(_model(family), own))
     assert (tmp_path / "model.safetensors").is_file()
     assert not list(tmp_path.glob("*.bin"))
-    model, tokenizer = models.load(tmp_path)
+    model, tokenizer = loading.load(tmp_path)
     assert _same(model, _model(family))
     assert _same(AutoModelForCausalLM.from_pretrained(tmp_path), model)
     assert AutoTokenizer.from_pretrained(tmp_path).get_vocab() == tokenizer.get_vocab() == own.get_vocab()
@@ -79,16 +80,16 @@ def test_a_saved_model_is_safetensors_and_loads_with_the_library_alone(tmp_path,
 @pytest.mark.parametrize("name", ["nowhere", "./nowhere", "/nowhere/at/all"])
 def test_a_model_that_is_not_there_is_named_with_what_there_is(name):
     with pytest.raises(UserError, match=r"There is no model .*tiny"):
-        models.load(name)
+        loading.load(name)
 
 
 def test_a_folder_without_a_model_and_one_that_is_damaged_are_told(tmp_path):
     with pytest.raises(UserError, match=r"holds no model: config\.json is missing"):
-        models.load(tmp_path)
-    models.save(tmp_path, LanguageModel(_model(), TOKENIZER))
+        loading.load(tmp_path)
+    language_model.save(tmp_path, LanguageModel(_model(), TOKENIZER))
     (tmp_path / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(UserError, match="is damaged or cut short"):
-        models.load(tmp_path)
+        loading.load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -103,13 +104,13 @@ def test_what_the_hub_refuses_is_told_in_words(monkeypatch, error, words):
 
     monkeypatch.setattr(AutoConfig, "from_pretrained", refuse)
     with pytest.raises(UserError, match=words):
-        models.load("owner/name")
+        loading.load("owner/name")
 
 
 def test_no_network_is_told_in_words(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError, match=r"The model owner/name can't be loaded.*name a folder"):
-        models.load("owner/name")
+        loading.load("owner/name")
 
 
 def test_a_model_whose_logits_are_more_than_its_head_is_refused(monkeypatch):
@@ -214,6 +215,6 @@ def test_batches_hold_every_row_once_and_little_padding(lengths, tokens):
 
 
 def test_generation_settings_and_configuration_are_written(tmp_path):
-    models.save(tmp_path, LanguageModel(_model(), TOKENIZER))
+    language_model.save(tmp_path, LanguageModel(_model(), TOKENIZER))
     assert json.loads((tmp_path / "generation_config.json").read_text())["eos_token_id"] == TOKENIZER.eos_token_id
     assert LlamaConfig.from_pretrained(tmp_path).vocab_size == len(TOKENIZER)

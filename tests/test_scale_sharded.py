@@ -17,11 +17,12 @@ from records.store import Data
 from scale import checkpoint
 from scale.formats import format_of
 from scale.generation import Generation, answers
-from scale.models import LanguageModel, Shape, from_scratch, train_tokenizer
+from scale.language_model import LanguageModel
 from scale.packed import packable, question_of, score_packed
 from scale.processes import Processes
 from scale.prompts import Encoded, Writer, collate
 from scale.scorer import Part, Scorer
+from scale.scratch import Shape, from_scratch, train_tokenizer
 from scale.train import Schedule, adamw
 from theory.losses import npo
 

@@ -10,9 +10,9 @@ from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 from records.errors import UserError
 from scale.formats import FORMATS, Chat, Tags
-from scale.models import train_tokenizer
 from scale.own import Completion, Document, Messages, Question
 from scale.prompts import Encoded, Writer
+from scale.scratch import train_tokenizer
 
 TEXTS = ["Question: Who wrote The Lake?\nAnswer: Ada Berg wrote it. [INST] The 1987 [/INST]"] * 3
 CHAT = "{% for m in messages %}<|turn|>{{ m.role }}\n{{ m.content }}<|stop|>\n{% endfor %}"

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from records.errors import UserError
-from scale import models, train
+from scale import language_model, scratch, train
 from scale.adapters import Lora, adapted
 from scale.answers import score_all
 from scale.corpora import DataSettings, corpus_of
 from scale.fictional import authors
 from scale.formats import FORMATS
 from scale.idk_rows import unlearning_rows
+from scale.language_model import LanguageModel
 from scale.method import methods_of
-from scale.models import LanguageModel, Shape
 from scale.pairing import idk_answer, order, partner
 from scale.processes import Processes
 from scale.prompts import Writer, collate
@@ -26,6 +26,7 @@ from scale.recipe import UnlearnSettings
 from scale.reference import Cache, Source
 from scale.references import Live, kept
 from scale.scorer import Scorer
+from scale.scratch import Shape
 from scale.train import Rows, Schedule, Training, likelihood
 from theory import losses
 from theory.logprobs import from_logits
@@ -33,7 +34,7 @@ from theory.objective import METHODS, Objective, method, tokens
 
 TEXTS = authors(2, seed=0)
 PLAIN = FORMATS["plain"]
-TOKENIZER = models.train_tokenizer([PLAIN.prompt(None, row.question) + row.answer for row in TEXTS], 400)
+TOKENIZER = scratch.train_tokenizer([PLAIN.prompt(None, row.question) + row.answer for row in TEXTS], 400)
 WRITER = Writer(TOKENIZER, PLAIN, 512)
 PAD = WRITER.pad
 ENCODED = [WRITER.encode(row.question, row.answer) for row in TEXTS]
@@ -42,7 +43,7 @@ SHAPES = {
     "phi": Shape(family="phi", hidden=32, layers=1, heads=2, feed_forward=48),  # its head has a bias
     "qwen2": Shape(family="qwen2", hidden=32, layers=1, heads=2, feed_forward=48),
 }
-MODEL = models.from_scratch(TOKENIZER, SHAPES["llama"], seed=0)
+MODEL = scratch.from_scratch(TOKENIZER, SHAPES["llama"], seed=0)
 FORGET, RETAIN = ENCODED[:16], ENCODED[20:30]
 ALONE = Processes("cpu")
 CORPUS = corpus_of(DataSettings(authors=2, forget_authors=1, retain_authors=1))
@@ -265,7 +266,7 @@ def test_pooled_idk_is_one_cross_entropy_over_both_sets(tmp_path):
 @pytest.mark.parametrize("family", SHAPES)
 def test_an_adapter_starts_at_the_model_that_it_is_put_on_and_trains_alone(tmp_path, family):
     """Its reference is the finetuned model, by value."""
-    base = models.from_scratch(TOKENIZER, SHAPES[family], seed=0)
+    base = scratch.from_scratch(TOKENIZER, SHAPES[family], seed=0)
     before, known = _flat(base), _logp(base, FORGET)
     model = adapted(LanguageModel(base, TOKENIZER), Lora(rank=4), seed=0).model
     torch.testing.assert_close(_logp(model, FORGET), known)
@@ -285,7 +286,7 @@ def test_an_adapter_starts_at_the_model_that_it_is_put_on_and_trains_alone(tmp_p
 def test_recomputing_activations_changes_no_number():
     one, _ = _run(method("GA"), schedule=Schedule(lr=1e-3, epochs=2, batch=8, piece=8), optimizer=_sgd)
     model = copy.deepcopy(MODEL)
-    models.recompute_activations(model)
+    language_model.recompute_activations(model)
     other, _ = _run(method("GA"), optimizer=_sgd, start=model)
     torch.testing.assert_close(_flat(other), _flat(one))
 

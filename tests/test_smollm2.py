@@ -10,9 +10,10 @@ from records.errors import UserError
 from scale.answers import score_all
 from scale.formats import format_of
 from scale.generation import Generation, answers
-from scale.models import load, longest
+from scale.known import KNOWN, PROVENANCE, located
+from scale.language_model import longest
+from scale.loading import load
 from scale.packed import question_of, score_packed
-from scale.pretrained import KNOWN, PROVENANCE, located
 from scale.processes import Processes
 from scale.prompts import Writer
 from scale.scorable import check_head
