@@ -27,13 +27,13 @@ __all__ = ["Choices", "run"]
 
 OPTIONS = {
     ".law.betas": "--betas",
-    ".law: betas": "--betas:",
+    ".law: betas": "--betas",
     ".optimizers.names": "--optimizers",
     ".optimizers:": "--optimizers:",
     ".methods.names": "--methods",
     ".methods:": "--methods:",
     ".seeds": "--seeds",
-    ": seeds": "--seeds:",
+    ": seeds": "--seeds",
 }
 
 

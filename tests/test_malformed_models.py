@@ -196,8 +196,9 @@ SHOWN = ("config", "tokenizer", "end token", "an empty folder", "a file", "kind"
 def _folders() -> Iterator[Case]:
     for i, (name, content) in enumerate(FOLDERS.items()):
         seen = any(part in name for part in SHOWN)
+        words_read = any(part in name for part in ("tokenizer", "end token"))  # `plan` asks no tokenizer
         for j, words in enumerate(VERBS):
-            if j < 3 or seen:
+            if j < 3 or (seen and not (words_read and words is PLAN)):
                 usual = j == i % 3
                 says = TOLD.get(name) or "m"
                 verb = words.partition(" ")[0]
