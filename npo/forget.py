@@ -1,7 +1,7 @@
 """npo forget: one's own rows out of any model."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -70,8 +70,6 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Asked)
     )
     processes = Processes(cast(Any, asked.device), cast(Any, asked.dtype))
     unit = unit_of(settings, method, forgotten, retained, processes)
-    reads = (rows, Path(model).expanduser(), *([retain] if retain else []))
-    unit = replace(unit, reads=tuple(path for path in reads if path.exists()))
     run_units([unit], out, "forget", None, crew=processes, quiet=not processes.first)
     if processes.first:
         show(values := load(out / "forget").values, out / "forget")

@@ -47,6 +47,7 @@ from scale.language_model import LanguageModel, longest, recompute_activations
 from scale.loading import Weights, load
 from scale.measured import Measured, ended, losses, summary
 from scale.method import Method
+from scale.model_source import folders_of, model_hash
 from scale.own import OwnFile, OwnRow
 from scale.own_sets import about, encoded, refuse_common, refuse_equal
 from scale.processes import Processes
@@ -287,10 +288,9 @@ def unit_of(
     if retain is not None:
         refuse_common(forget, retain)
     files = {"forget": forget} | ({"retain": retain} if retain is not None else {})
-    path = Path(located(settings.model)).expanduser()
     facts = {
         **settings.model_dump(mode="json"),
-        "weights": weights_hash(path) if path.is_dir() else settings.model,
+        "model_of": model_hash(settings.model),
         "rows": content_hash([[row.shown, repr(row)] for file in files.values() for row in file.rows]),
         "counts": [len(file.rows) for file in files.values()],
         "method": {"label": method.label, "beta": method.beta},
@@ -298,4 +298,7 @@ def unit_of(
         "schedule": method.schedule.model_dump(mode="json"),
         "precision": processes.precision,
     }
-    return Unit("forget", facts, ("theory", "scale", "records"), Forgetting(settings, method, files, processes))
+    named = (*(file.path for file in files.values()), *folders_of(settings.model))
+    reads = tuple(path for path in named if path.exists())
+    work = Forgetting(settings, method, files, processes)
+    return Unit("forget", facts, ("theory", "scale", "records"), work, reads=reads)

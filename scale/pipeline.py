@@ -46,13 +46,12 @@ from records.store import content_hash
 from records.work import Progress, Unit
 from scale.bench import Bench
 from scale.corpora import corpus_of
-from scale.known import located
 from scale.law import law, name_of
 from scale.method import Method, Resolve, methods_of, paper_method
+from scale.model_source import folders_of, model_hash
 from scale.processes import Processes
 from scale.protocols import protocol_of
 from scale.recipe import Recipe
-from scale.reference import weights_hash
 from scale.schedule import Schedule, idle
 from scale.stages import evaluate, evaluate_model, fit, unlearn
 from scale.there import look_for
@@ -105,15 +104,13 @@ def law_units(recipe: Recipe, processes: Processes) -> list[Unit]:
 def evaluation_of(recipe: Recipe, processes: Processes, model: str, name: str) -> Unit:
     """The unit that examines any model with a recipe's data, format and protocol."""
     plan = _Plan(recipe, bench_of(recipe, processes), "")
-    folder = Path(located(model)).expanduser()
-    weights = weights_hash(folder) if folder.is_dir() else model
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         del inputs, progress
         evaluate_model(folder, model, plan.bench, model)
 
-    settings = {**plan.shared, "asked": plan.asked, "model_of": model, "weights_of": weights}
-    return Unit(name, settings, PACKAGES, run, reads=(folder, *plan.reads))
+    settings = {**plan.shared, "asked": plan.asked, "model_of": model, "weights_of": model_hash(model)}
+    return Unit(name, settings, PACKAGES, run, reads=(*folders_of(model), *plan.reads))
 
 
 class _Plan:
@@ -126,13 +123,13 @@ class _Plan:
             "model": recipe.model.model_dump(mode="json"),
             "precision": recipe.precision,
         }
-        if recipe.model.scratch is None:
-            folder = Path(located(recipe.model.base)).expanduser()
-            self.shared |= {"weights": weights_hash(folder)} if folder.is_dir() else {}
+        folders = () if recipe.model.scratch else folders_of(recipe.model.base)
+        self.shared |= {"base_of": model_hash(recipe.model.base)} if folders else {}
         self.asked = recipe.evaluate.model_dump(mode="json")
         self.sizes: dict[str, tuple[Schedule, int]] = {}  # schedule and rows of what is trained
-        named = (recipe.model.base, recipe.data.source, *(m.name.rpartition(":")[0] for m in recipe.unlearn.methods))
-        self.reads = tuple(path for path in (Path(name).expanduser() for name in named if name) if path.exists())
+        named = (recipe.data.source, *(m.name.rpartition(":")[0] for m in recipe.unlearn.methods))
+        files = (path for path in (Path(name).expanduser() for name in named if name) if path.exists())
+        self.reads = (*folders, *files)
 
     def models(self) -> list[Unit]:
         """The models that everything else starts from or is judged by."""

@@ -8,18 +8,28 @@ from torch import nn
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from records.errors import UserError
+from records.ownership import file_hash
+from records.store import content_hash
 from scale.language_model import quiet
 from scale.model_errors import TOKENIZER, told
 from scale.model_files import json_object
 
-__all__ = ["check_ids", "check_vocabulary", "embedded", "has_tokenizer", "load_tokenizer"]
+__all__ = ["check_ids", "check_vocabulary", "embedded", "has_tokenizer", "load_tokenizer", "tokenizer_hash"]
 
 NAMES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json", "vocab.txt", "spiece.model")
+PARTS = (*NAMES, "tokenizer*", "chat_template*", "additional_chat_templates/*", "merges.txt", "*tokens*.json")
+"""Files that may change what a text is in token ids."""
 
 
 def has_tokenizer(folder: Path) -> bool:
     """Does a folder hold the words of a tokenizer?"""
     return any((folder / name).is_file() for name in NAMES)
+
+
+def tokenizer_hash(folder: Path) -> str:
+    """A hash of every byte of a folder's tokenizer, its chat templates included."""
+    found = {path for part in PARTS for path in folder.glob(part) if path.is_file()}
+    return content_hash([(path.relative_to(folder).as_posix(), file_hash(path)) for path in sorted(found)])
 
 
 def load_tokenizer(source: str, revision: str | None = None) -> PreTrainedTokenizerBase:
