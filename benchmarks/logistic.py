@@ -24,11 +24,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from synthetic.columns import columns, march
+from synthetic.columns import march
 from synthetic.gaussians import Sample, draw
 from synthetic.logistic import COLUMNS, Trajectory, evaluated, unlearn_together
-from synthetic.logistic_study import table_1
+from synthetic.logistic_presets import table_1
 from synthetic.problem import FIT_LR, FIT_STEPS, Problem, problem_from_arrays, rows_of_fits
+from synthetic.rows import columns
 from theory.kernel import needs, plain_name
 from theory.logprobs import from_margins
 from theory.objective import Objective

@@ -20,7 +20,7 @@ from torch import Tensor
 from synthetic.descent import Case, unlearn_all
 from synthetic.sequences import Split, draw
 from synthetic.transformer import initial, log_probs
-from synthetic.transformer_study import FULL
+from synthetic.transformer_presets import FULL
 from theory.objective import method
 
 ROUNDS, LR = 3, 3e-3

@@ -29,7 +29,7 @@ from records.plain import plain
 from records.store import Data, save, writable
 from synthetic.gaussians import draw
 from synthetic.logistic import Trajectory, evaluated, unlearn_together
-from synthetic.logistic_study import table_1
+from synthetic.logistic_presets import table_1
 from synthetic.problem import problem_from_arrays
 from theory.objective import METHODS, Objective, takes
 

@@ -14,7 +14,7 @@ from npo.sizes import check_looks, check_sample
 from records.arrays import read_arrays
 from records.errors import UserError, together
 from synthetic.gaussians import Sample, draw
-from synthetic.logistic_study import table_1
+from synthetic.logistic_presets import table_1
 from synthetic.problem import relu
 from synthetic.softmax import draw_classes
 from theory.objective import METHODS, Objective

@@ -21,7 +21,7 @@ from records.paths import may_write
 from records.settings import override, parse_words
 from records.store import Data, environment, load, manifest, save, writable, write_json, write_text
 from records.work import Progress, Run, Unit
-from synthetic import logistic_study, transformer_study
+from synthetic import logistic_presets, logistic_study, transformer_presets, transformer_study
 from theory import demonstrations
 from theory.theorem import HypothesisError
 
@@ -67,9 +67,9 @@ def units_of(
             by_step[step][name] = text
     makers = {
         "theory": lambda: _theory_units(_preset(demonstrations, quick, full, by_step["theory"], "theory")),
-        "logistic": lambda: _logistic_units(_preset(logistic_study, quick, full, by_step["logistic"], "logistic")),
+        "logistic": lambda: _logistic_units(_preset(logistic_presets, quick, full, by_step["logistic"], "logistic")),
         "transformer": lambda: _transformer_units(
-            _preset(transformer_study, quick, full, by_step["transformer"], "transformer")
+            _preset(transformer_presets, quick, full, by_step["transformer"], "transformer")
         ),
         "llm": lambda: _llm_units(quick, by_step["llm"], data),
     }
@@ -90,12 +90,12 @@ def _preset(room: Any, quick: bool, full: bool, changes: Mapping[str, str], labe
     return override(room.QUICK if quick else usual, changes, label=label)
 
 
-def _logistic_units(preset: logistic_study.Preset) -> list[Unit]:
+def _logistic_units(preset: logistic_presets.Preset) -> list[Unit]:
     check_logistic(preset)
     return logistic_study.units(preset)
 
 
-def _transformer_units(preset: transformer_study.Preset) -> list[Unit]:
+def _transformer_units(preset: transformer_presets.Preset) -> list[Unit]:
     check_transformer(preset)
     return transformer_study.units(preset)
 

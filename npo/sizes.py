@@ -5,7 +5,7 @@ A size that passes may still be too large by a factor of a few; one that is refu
 
 from records.errors import together
 from records.memory import check_memory
-from synthetic import logistic_study, transformer_study
+from synthetic import logistic_presets, transformer_presets
 
 __all__ = ["check_logistic", "check_looks", "check_sample", "check_transformer"]
 
@@ -29,7 +29,7 @@ def check_sample(d: int, features: int, n_forget: int, n_retain: int, classes: i
     check_memory(8 * numbers, said)
 
 
-def check_logistic(preset: logistic_study.Preset) -> None:
+def check_logistic(preset: logistic_presets.Preset) -> None:
     """UserError where the evaluations that are kept fit no memory."""
     steps, every = preset.figure3_steps, preset.figure3_every
     together(
@@ -38,7 +38,7 @@ def check_logistic(preset: logistic_study.Preset) -> None:
     )
 
 
-def check_transformer(preset: transformer_study.Preset) -> None:
+def check_transformer(preset: transformer_presets.Preset) -> None:
     """UserError where one model with its gradient and moments, and activations of all rows, fit no memory."""
     shape, config = preset.shape, preset.shape.config
     block = (4.0 + 2 * shape.expansion) * shape.width**2

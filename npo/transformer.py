@@ -21,7 +21,8 @@ from records.plain import plain
 from records.settings import override
 from records.store import content_hash, load, manifest, writable, write_json, write_text
 from synthetic.transformer_methods import BETA, BOUNDED, Setting
-from synthetic.transformer_study import FULL, PARTS, QUICK, Preset, units
+from synthetic.transformer_presets import FULL, PARTS, QUICK, Preset
+from synthetic.transformer_study import units
 
 __all__ = ["Choices", "run"]
 

@@ -12,57 +12,23 @@ and both retain losses are p − t, with t = y for RT and t = π_ref(1|x) for KL
 form. `step` is the formula in numpy; `synthetic.march` is the same as a compiled loop.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from scipy.special import expit
 
+from synthetic.rows import Columns, Rows
 from theory import losses, retain
 from theory.kernel import Kernel
 from theory.objective import Objective, z_ref_from_kl, z_ref_from_positive
 from theory.weights import bernoulli_kl, softplus
 
-__all__ = ["Columns", "Rows", "closed", "columns", "march", "step"]
+__all__ = ["closed", "march", "step"]
 
 Array = np.ndarray
-
-
-class Rows(NamedTuple):
-    """The rows that all columns share: features and labels, and what π_ref says of them; float64."""
-
-    H_forget: Array  # (n_f, N)
-    y: Array  # (n_f,)
-    y_idk: Array  # (n_f,)
-    z_ref: Array  # (n_f,) logits of π_ref
-    H_retain: Array  # (n_r, N)
-    y_retain: Array  # (n_r,)
-    p_ref: Array  # (n_r,) π_ref(1|x)
-
-
-class Columns(NamedTuple):
-    """The numbers of the formula, one of each a run; float64 arrays (M,)."""
-
-    lr: Array
-    forget: Array  # weight of a forget row, c/N_f included
-    lose: Array  # a_l
-    win: Array  # a_w
-    beta: Array
-    kl: Array  # κ
-    labels: Array  # weight of a retain row under RT
-    reference: Array  # and under KL
-
-    def where(self, which: Array) -> "Columns":
-        """Some of the columns."""
-        return Columns(*(numbers[which] for numbers in self))
-
-
-def columns(*runs: Sequence[float]) -> Columns:
-    """Columns of runs, each given as its numbers in the order of the fields."""
-    return Columns(*(np.array(numbers, dtype=np.float64) for numbers in zip(*runs, strict=True)))
-
 
 _LOSE_AND_WIN: dict[Kernel, tuple[float, float]] = {
     losses.ga: (1, 0),

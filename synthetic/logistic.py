@@ -18,7 +18,7 @@ from scipy.special import expit
 from records.errors import UserError
 from records.store import Data, load, save
 from records.work import Progress, silent
-from synthetic.columns import Rows, closed, columns, march
+from synthetic.columns import closed, march
 from synthetic.problem import (
     FIT_LR,
     FIT_STEPS,
@@ -29,6 +29,7 @@ from synthetic.problem import (
     problem_from_arrays,
     relu,
 )
+from synthetic.rows import Rows, columns
 from synthetic.slopes import gradient
 from synthetic.when import evaluated
 from theory.objective import Objective

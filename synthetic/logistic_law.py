@@ -26,7 +26,7 @@ from records.store import Data, save
 from records.work import Progress, Run, Unit
 from synthetic.departure import SetPath, follow_set, relative_margins, signed_features
 from synthetic.gaussians import draw
-from synthetic.logistic_study import N_FORGET, PACKAGES, Preset, as_run, load_problem
+from synthetic.logistic_presets import N_FORGET, PACKAGES, Preset, as_run, load_problem
 from synthetic.problem import Problem, problem_from_arrays
 from theory.intrinsic_time import Path as IntrinsicPath
 from theory.intrinsic_time import curve, follow, weight_by_drop

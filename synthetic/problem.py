@@ -12,7 +12,8 @@ from scipy.special import expit
 
 from records.errors import UserError
 from records.work import Progress, silent
-from synthetic.columns import Rows, columns, march
+from synthetic.columns import march
+from synthetic.rows import Rows, columns
 from theory.weights import softplus
 
 __all__ = [

@@ -34,7 +34,7 @@ from synthetic.memorise import load_models
 from synthetic.sequences import Sequences, Split, draw
 from synthetic.together import all_log_probs, stack, stack_sequences
 from synthetic.transformer import log_probs
-from synthetic.transformer_study import PACKAGES, Preset, models_name
+from synthetic.transformer_presets import PACKAGES, Preset, models_name
 from synthetic.watch import Recorder, recording
 from synthetic.when import log_grid
 from theory.intrinsic_time import Path as IntrinsicPath

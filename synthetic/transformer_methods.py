@@ -21,7 +21,7 @@ from records.store import Data, save
 from records.work import Progress, Run, Unit
 from synthetic.descent import Case, Optimiser, unlearn_all
 from synthetic.memorise import load_models
-from synthetic.transformer_study import PACKAGES, Preset, drawn, language_name
+from synthetic.transformer_presets import PACKAGES, Preset, drawn, language_name
 from synthetic.watch import Answers, Recorder, recording
 from synthetic.when import log_grid
 from theory.objective import METHODS, Objective, kernels, method, takes

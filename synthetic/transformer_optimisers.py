@@ -26,7 +26,7 @@ from synthetic.descent import Case, unlearn_all
 from synthetic.memorise import load_models
 from synthetic.optimiser_table import OPTIMISERS, Setting
 from synthetic.sequences import draw
-from synthetic.transformer_study import PACKAGES, Preset, models_name
+from synthetic.transformer_presets import PACKAGES, Preset, models_name
 from synthetic.watch import Recorder, recording
 from synthetic.when import log_grid
 from theory.objective import method

@@ -15,7 +15,7 @@ from npo.claims import CLAIMS
 from npo.gallery import GALLERY
 from npo.reproduce import STEPS, units_of
 from records.store import load, manifest
-from synthetic import transformer_study
+from synthetic import transformer_presets, transformer_study
 
 NPO = [sys.executable, "-m", "npo.cli"]
 
@@ -120,7 +120,7 @@ def test_the_full_size_is_that_of_the_logistic_and_the_transformer_room() -> Non
     assert [u.name for u in usual if not u.name.startswith(other)] == [
         u.name for u in full if not u.name.startswith(other)
     ]
-    assert {u.name for u in full} > {u.name for u in transformer_study.units(transformer_study.FULL)}
+    assert {u.name for u in full} > {u.name for u in transformer_study.units(transformer_presets.FULL)}
     steps = [next(u.settings["steps"] for u in us if u.name == "logistic/long-1000") for us in (full, usual)]
     assert steps == [1_000_000, 100_000]
 

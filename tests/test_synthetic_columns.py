@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from synthetic import columns as module
-from synthetic.columns import Rows, closed, columns, march, step
+from synthetic.columns import closed, march, step
 from synthetic.problem import Problem
+from synthetic.rows import Rows, columns
 from synthetic.slopes import gradient
 from theory import losses
 from theory.objective import METHODS, Objective, compose, method, tokens

@@ -21,7 +21,8 @@ from synthetic.logistic import (
     unlearn,
     unlearn_together,
 )
-from synthetic.logistic_study import FULL, QUICK, REPRODUCE, table_1, units
+from synthetic.logistic_presets import FULL, QUICK, REPRODUCE, table_1
+from synthetic.logistic_study import units
 from theory.logprobs import from_margins
 from theory.objective import METHODS, Objective, compose, method, needs
 

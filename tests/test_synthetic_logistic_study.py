@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from records.store import Data, load
 from records.work import keys, run_missing
 from synthetic.logistic import load_trajectories
-from synthetic.logistic_study import QUICK, REPRODUCE, units
+from synthetic.logistic_presets import QUICK, REPRODUCE
+from synthetic.logistic_study import units
 from synthetic.when import log_grid
 from theory.objective import METHODS
 

@@ -21,7 +21,7 @@ from synthetic.transformer import (
     parameter_count,
     sample,
 )
-from synthetic.transformer_study import FULL, QUICK, REPRODUCE
+from synthetic.transformer_presets import FULL, QUICK, REPRODUCE
 from theory.intrinsic_time import curve, follow, rates, time_on_curve, weight_by_drop
 from theory.objective import method
 

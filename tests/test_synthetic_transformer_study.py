@@ -13,7 +13,8 @@ from synthetic.language import KINDS
 from synthetic.memorise import REFERENCE, RETRAINED
 from synthetic.slowdown import of_run
 from synthetic.transformer_methods import methods_units, table
-from synthetic.transformer_study import FULL, QUICK, REPRODUCE, Preset, units
+from synthetic.transformer_presets import FULL, QUICK, REPRODUCE, Preset
+from synthetic.transformer_study import units
 from theory.intrinsic_time import bounds_on_curve
 from theory.objective import METHODS
 
