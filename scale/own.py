@@ -6,6 +6,9 @@ A file holds one JSON object a line; which keys it has says what it is:
     {"prompt": …, "completion": …}    nothing is written around the prompt
     {"messages": [{"role": …, "content": …}, …]}   the model's chat template; the last message is the assistant's
     {"text": …}                       a document; all of it is predicted
+
+Ids and remarks under other keys are left out. Tools, thoughts, contexts and the like are not: a row that has some would
+be learned or forgotten as another one than its author wrote, so it is refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +23,11 @@ from scale.prompts import Encoded, Writer
 __all__ = ["Document", "OwnFile", "OwnRow", "read_own"]
 
 _KEYS = "question and answer, prompt and completion, messages, or text"
+_UNREAD = (
+    *("tools", "tool_calls", "functions", "function_call", "documents", "reasoning_content", "reasoning", "thinking"),
+    *("system", "context", "instruction", "input", "chat_template_kwargs"),
+)
+"""Keys, of a row or of a message, that say what a model is to read or write beside the texts that are taken."""
 _LONGEST_WORD = 60  # letters; what is longer is a text without spaces
 _ADVICE = f"Write each row as a JSON object on a line of its own, with the keys {_KEYS}."
 
@@ -199,6 +207,8 @@ def _row(value: dict[str, Any]) -> OwnRow | str:
     if len(kinds) > 1:
         return f"it has keys of two kinds of rows, {named(there)}; keep those of one: {_KEYS}"
     (keys,) = kinds
+    if unread := _unread(value):
+        return unread
     if keys == ("messages",):
         return _messages(value["messages"])
     return _texts(value, keys) or _KINDS[keys](*(value[key] for key in keys))
@@ -210,6 +220,13 @@ def _texts(value: Mapping[str, Any], keys: tuple[str, ...]) -> str:
         if wrong := _text(value[key]):
             return f"{key} is {wrong}"
     return ""
+
+
+def _unread(value: Mapping[str, Any]) -> str:
+    """What a row or a message has that would be left out, or nothing; ids and remarks are nobody's words."""
+    left_out = [key for key in _UNREAD if value.get(key)]
+    advice = "write all that is read as prompt and completion, or take it out"
+    return f"it has {named(left_out)}, which would be left out: {advice}" if left_out else ""
 
 
 def _text(value: Any) -> str:
@@ -227,6 +244,8 @@ def _messages(value: Any) -> OwnRow | str:
             return f"a message has no role or no content that is text: {shown(message)}"
         if "\0" in message["content"]:
             return "a message has a null character in it"
+        if unread := _unread(message):
+            return f"of the message of {shown(message['role'])}: {unread}"
     if value[-1]["role"] != "assistant" or not value[-1]["content"].strip():
         return "the last message must be the assistant's, and not empty"
     return Messages(tuple((m["role"], m["content"]) for m in value[:-1]), value[-1]["content"])
