@@ -1,5 +1,6 @@
 """npo sweep: every method and seed of a recipe as a job of its own, on a cluster or on this machine."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ def sweep(
 
 
 def _executor(folder: Path, cluster: str) -> Any:
+    os.environ.setdefault("SUBMITIT_LOG_LEVEL", "NOCONFIG")  # else it closes every log handler of this process
     try:
         import submitit
     except ImportError:

@@ -207,7 +207,6 @@ def _there(folder: Path, argv: Sequence[str]) -> Iterator[None]:
         patch.setenv("COLUMNS", "400")
         patch.setenv("HOME", str(folder))
         patch.setenv("NPO_MODELS", str(folder / "npo-models"))
-        patch.setenv("SUBMITIT_LOG_LEVEL", "NOCONFIG")  # else it shuts all handlers, pytest's among them
         patch.delenv("NPO_DATA", raising=False)
         yield
 

@@ -356,7 +356,7 @@ MISTAKES = {
     "no such log": (["score", "{tmp}/a.json", "{tmp}/b.json"], "a.json"),
     "no such protocol": (["score", "{tmp}/a.json", "{tmp}/b.json", "--protocol", "tufo"], "tufo"),
     "nothing of that kind": (["ls", "losses"], "There is nothing called losses"),
-    "no models to ask": (["ask", "{tmp}", "Who?"], "holds no models"),
+    "no models to ask": (["ask", "{tmp}", "Who?"], "holds no finished models"),
     "an empty question": (["ask", "{tmp}", " "], "The question is empty"),
     "no such tracker": (["run", "quick", "trackers=[mlflaw]"], "trackers"),
     "a cluster that is none": (["sweep", "quick", "--cluster", "moon"], "choose slurm or local"),
