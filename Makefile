@@ -4,13 +4,16 @@ BIN    := .venv/bin
 READY  := .venv/.ready
 PACKAGES := records theory synthetic scale figures npo benchmarks tests
 
-.PHONY: reproduce test test-slow test-llm lint types notebooks bench mutants format clean
+.PHONY: reproduce test test-integration test-slow test-llm lint types notebooks bench mutants format clean
 
 reproduce: $(READY)        ## the main job: every room, the ledger, out/reproduce/report.html
 	$(BIN)/npo reproduce
 
 test: lint types           ## everything that a change needs; a file's tests stay in one process
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+
+test-integration: $(READY) ## real kills, several processes, every family and method
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m integration -n logical --maxprocesses 4
 
 test-slow: $(READY)        ## the full reproductions that `make test` leaves out
 	$(BIN)/python -m pytest -m slow

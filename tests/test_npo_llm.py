@@ -118,6 +118,7 @@ def test_report_writes_page_tables_and_figures(ran, run_npo, tmp_path):
     assert drawn == {"llm_quality_utility", "llm_evolution", "llm_kl", "llm_metrics"}
 
 
+@pytest.mark.integration
 def test_runs_of_different_retain_weights_get_their_figure(run_npo, tmp_path):
     methods = "unlearn.methods=[{name: NPO+RT, retain_weight: 1}, {name: NPO+RT, retain_weight: 3}]"
     words = [*SMALL, methods]
@@ -385,6 +386,7 @@ def test_a_tracker_whose_package_is_absent_is_told(run_npo, tmp_path):
 # --- more than one machine ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.integration
 def test_a_sweep_on_this_machine_runs_every_unit_as_a_job_of_its_own(root, tmp_path):
     done = subprocess.run(
         [

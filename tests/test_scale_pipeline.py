@@ -254,6 +254,7 @@ def test_running_touches_no_global_random_state(tmp_path):
 # --- every family, every stage ----------------------------------------------------------------------------------
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("family", ["llama", "phi", "qwen2"])
 def test_every_family_runs_every_stage(tmp_path, family):
     words = (f"model.shape.family={family}", "pretrain={lr: 1e-3, epochs: 1}", "rehearse=true")
@@ -264,6 +265,7 @@ def test_every_family_runs_every_stage(tmp_path, family):
     assert set(values["history"]) >= {"retain", "drop", "weight"}
 
 
+@pytest.mark.integration
 def test_all_twelve_methods_and_one_step_evaluations(tmp_path):
     from theory.objective import METHODS
 
@@ -276,6 +278,7 @@ def test_all_twelve_methods_and_one_step_evaluations(tmp_path):
         assert values["moments"][-1]["model_utility"] is not None
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("merge", [False, True])
 def test_lora_unlearns_the_finetuned_model_and_its_result_loads(tmp_path, merge):
     words = (*SMALL, "unlearn.methods=[NPO+RT]")
@@ -339,6 +342,7 @@ def whole(tmp_path_factory):
     return folder
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("stage", ["finetune", "unlearn/NPO+KL-s0"])
 def test_killed_for_real_after_a_checkpoint_it_ends_where_it_would_have_ended(tmp_path, root, whole, stage):
     """kill -9 as soon as the stage has a checkpoint of its middle, twice, then to the end."""
@@ -364,7 +368,7 @@ class Killed(BaseException):
     """What ends a process in the middle."""
 
 
-@pytest.mark.parametrize("at", [1, 2, 3, 5])
+@pytest.mark.parametrize("at", [2, *(pytest.param(k, marks=pytest.mark.integration) for k in (1, 3, 5))])
 @pytest.mark.parametrize("stage", ["finetune", "unlearn/NPO+KL-s0"])
 def test_ended_between_epochs_it_goes_on_from_the_last_one(tmp_path, whole, stage, at):
     def progress(done, total):
@@ -474,6 +478,7 @@ def _two(folder, root, *words, stop_after=""):
     return folder / "out"
 
 
+@pytest.mark.integration
 def test_two_processes_run_every_stage_to_the_same_numbers(tmp_path, root):
     """gloo on the CPU: AdamW to a tolerance; the evaluation of the same weights to the bit."""
     words = (*SMALL, "unlearn.methods=[NPO+RT, KTO+RT, DPO+KL]", "pretrain={lr: 1e-3, epochs: 1}", "finetune.batch=7")
@@ -494,6 +499,7 @@ def test_two_processes_run_every_stage_to_the_same_numbers(tmp_path, root):
         np.testing.assert_array_equal(load(two / "evaluate/finetune").arrays[key], array)
 
 
+@pytest.mark.integration
 def test_two_processes_that_are_stopped_go_on_where_they_were(tmp_path, root):
     words = (*LONG, "unlearn.methods=[NPO+RT]", "finetune.epochs=2", "unlearn.epochs=3")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
