@@ -154,7 +154,7 @@ class Document:
 
     def opening(self, writer: Writer) -> tuple[int, ...]:
         """Its first words."""
-        return writer.opening_of(self.shown[0], special_tokens=True)
+        return writer.beginning(self.shown[0])
 
     @property
     def shown(self) -> tuple[str, str]:

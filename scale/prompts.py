@@ -121,7 +121,8 @@ class Writer(NamedTuple):
             raise UserError(f"The answer of {shown(given)} is empty. Write one, or take the row out of the data.")
         ids, spans = read(self.tokenizer, given + answer + turn.after, special_tokens=special_tokens)
         start = len(given) - tag
-        own = markers(self.tokenizer)  # one that takes spaces behind it may reach into an answer that begins with some
+        # a marker that takes spaces behind it may reach into an answer that begins with some; unknown letters are text
+        own = markers(self.tokenizer).keys() - {self.tokenizer.unk_token_id}
         reached = (i for i, (begin, end) in enumerate(spans) if end > start and (begin >= start or ids[i] not in own))
         first = next(reached, 0)
         if first == 0 or spans[first][0] >= start + tag + len(answer):
@@ -168,6 +169,11 @@ class Writer(NamedTuple):
                 f"What is asked has {len(ids)} tokens, and the model reads {self.longest}: {shown(given)}. Shorten it."
             )
         return tuple(ids)
+
+    def beginning(self, text: str) -> tuple[int, ...]:
+        """The ids of a document's first words, at most half of what is read: the rest is for what comes next."""
+        ids, _ = read(self.tokenizer, text, special_tokens=True)
+        return tuple(ids[: max(1, self.longest // 2)])
 
     def document(self, text: str) -> tuple[Encoded, ...]:
         """A plain text, cut into pieces that the model reads; every token but a piece's first is predicted."""
