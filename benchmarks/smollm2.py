@@ -24,6 +24,7 @@ from benchmarks._measure import factor, in_turn, peak, peak_rss
 from benchmarks.evaluation import packed, padded
 from benchmarks.unlearning import ALONE, BETA
 from records.errors import UserError
+from scale.batches import Rows
 from scale.formats import format_of
 from scale.known import located
 from scale.language_model import longest
@@ -31,9 +32,10 @@ from scale.loading import load
 from scale.prompts import Batch, Encoded, Writer, collate
 from scale.reference import Cache, Source
 from scale.references import kept
+from scale.schedule import Schedule
 from scale.scorer import Scorer
 from scale.tofu import read_rows
-from scale.train import Rows, Schedule, Training
+from scale.train import Training
 from theory.losses import npo
 from theory.objective import method
 

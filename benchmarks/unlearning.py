@@ -24,13 +24,16 @@ from torch.nn.functional import cross_entropy, kl_div
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks._measure import above_imports, factor, in_turn, peak, peak_rss, verdict
+from scale.batches import Rows
+from scale.optimizers import adamw
 from scale.pairing import order, partner
 from scale.processes import Processes
 from scale.prompts import Batch, Encoded, collate
 from scale.reference import Cache, Source
 from scale.references import kept
+from scale.schedule import Schedule
 from scale.scorer import Scorer
-from scale.train import Rows, Schedule, Training, adamw
+from scale.train import Training
 from theory.losses import npo
 from theory.objective import method
 

@@ -4,13 +4,13 @@ import os
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from npo.cli_llm import add_verbs
-from npo.options import PATH
+from npo.options import LAST_SEED, PATH, listed, numbers
 from npo.refusals import said
 from records.errors import UserError
 from records.plain import plain
@@ -46,10 +46,8 @@ synthetic = typer.Typer(help="Experiments small enough to watch.", no_args_is_he
 app.add_typer(synthetic, name="synthetic")
 
 Out = Annotated[Path | None, typer.Option(**PATH, help="Folder for results; it is made if needed.")]
-LAST_SEED = 2**63 - 1
 MOST, MOST_STEPS = 10**12, 10**9
 KEEPING = ("reproduce", "run", "pretrain", "finetune", "retrain", "unlearn", "evaluate", "forget")
-T = TypeVar("T", int, float)
 
 
 def _print_version(wanted: bool) -> None:
@@ -190,9 +188,9 @@ def logistic(
     from npo.logistic import run
     from npo.logistic_choices import Choices, Data
 
-    chosen = Choices(_listed(methods), lr, beta, steps, every, optimiser, momentum, batch)
+    chosen = Choices(listed(methods), lr, beta, steps, every, optimiser, momentum, batch)
     sizes = (label_noise, d, features, n_forget, n_retain, classes, activation)
-    run(Data(problem, alpha, _numbers("seeds", seeds, int), *sizes), chosen, quick=quick, out=out)
+    run(Data(problem, alpha, numbers("seeds", seeds, int), *sizes), chosen, quick=quick, out=out)
 
 
 @synthetic.command()
@@ -226,7 +224,7 @@ def transformer(
     """
     from npo.transformer import Choices, run
 
-    chosen = Choices(_listed(part, "--part"), _listed(methods), _listed(optimizers, "--optimizers"), betas, seeds)
+    chosen = Choices(listed(part, "--part"), listed(methods), listed(optimizers, "--optimizers"), betas, seeds)
     run(chosen, quick=quick, out=out)
 
 
@@ -250,29 +248,8 @@ def grid(
     """
     from npo.grid import Grid, search
 
-    values = _numbers("lrs", lrs, float), _numbers("betas", betas, float)
-    search(Grid(_listed(methods), *values, alpha, _numbers("seeds", seeds, int), steps, every), out=out)
-
-
-def _listed(words: list[str] | None, option: str = "--methods") -> tuple[str, ...]:
-    """Values given one by one or with commas between them, each once; UserError where nothing is between them."""
-    found = tuple(dict.fromkeys(x.strip() for word in words or () for x in word.split(",")))
-    if "" in found:
-        raise UserError(f"{option} {','.join(words or ())!r}: write names with single commas between them.")
-    return found
-
-
-def _numbers(name: str, text: str, kind: type[T]) -> tuple[T, ...]:
-    """Numbers with commas between them; UserError for anything else, and for a seed that is none."""
-    try:
-        if "_" in text:
-            raise ValueError  # which Python would read
-        found = tuple(kind(x) for x in text.split(","))
-    except ValueError:
-        raise UserError(f"--{name} must be numbers with commas between them, got {text!r}.") from None
-    if kind is int and not all(0 <= x <= LAST_SEED for x in found):
-        raise UserError(f"--{name} must be from 0 to {LAST_SEED}, got {text!r}.")
-    return found
+    values = numbers("lrs", lrs, float), numbers("betas", betas, float)
+    search(Grid(listed(methods), *values, alpha, numbers("seeds", seeds, int), steps, every), out=out)
 
 
 add_verbs(app)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from npo.cli_forget import forget
 from npo.options import PATH, a_path
 
 __all__ = ["add_verbs"]
@@ -187,75 +188,6 @@ def ask(
     from npo.ask import ask as put
 
     put(runs, question, answer)
-
-
-def forget(
-    rows: Annotated[
-        Path, typer.Argument(parser=a_path, help="Rows to forget, one JSON object a line: question/answer, text, …")
-    ],
-    model: Annotated[str, typer.Option(help="A model: a folder, or owner/name of the hub.")],
-    out: Annotated[Path, typer.Option(**PATH, help="Folder for the unlearned model and what was measured.")],
-    retain: Annotated[Path | None, typer.Option(**PATH, help="Rows to keep, in the same form.")] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            help="A method, or file.py:name[+rt|+kl], which runs that file.",
-            show_default="NPO+RT with --retain, else NPO",
-        ),
-    ] = None,
-    beta: Annotated[float | None, typer.Option(help="β, where the method has one.", show_default="0.1")] = None,
-    lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-5,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the rows to forget; the first warms up.")] = 10,
-    batch: Annotated[int, typer.Option(min=1, help="Rows of a step.")] = 8,
-    piece: Annotated[int, typer.Option(min=1, help="Rows of a forward pass.")] = 4,
-    retain_weight: Annotated[float, typer.Option(min=0, help="Weight of the retain term.")] = 1.0,
-    lora: Annotated[
-        int | None, typer.Option(min=1, help="Train an adapter of this rank.", show_default="all weights")
-    ] = None,
-    prompt: Annotated[
-        str | None, typer.Option(help="A prompt format.", show_default="the model's chat template, else plain")
-    ] = None,
-    max_length: Annotated[
-        int | None,
-        typer.Option(min=2, help="Cut documents into pieces of so many tokens.", show_default="what the model reads"),
-    ] = None,
-    recompute: Annotated[
-        bool, typer.Option("--recompute", help="Keep fewer activations: less memory, a third more time.")
-    ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, or bf16 (autocast; weights stay float32).")] = "float32",
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of order and pairing.")] = 0,
-    weights: Annotated[
-        str, typer.Option(help="float32; bf16: half the memory, loses small updates; 4bit: with --lora, on a GPU.")
-    ] = "float32",
-    optimizer: Annotated[str, typer.Option(help="adamw, or adamw8bit (needs the package bitsandbytes).")] = "adamw",
-) -> None:
-    """Make a model forget rows of your own; needs no perturbed answers and no retrained model.
-
-    npo forget forget.jsonl --retain retain.jsonl --model DIR --out out/forgotten
-    """
-    from npo.forget import Asked
-    from npo.forget import forget as start
-
-    asked = Asked(
-        method,
-        beta,
-        lr,
-        epochs,
-        batch,
-        piece,
-        retain_weight,
-        lora,
-        prompt,
-        device,
-        dtype,
-        seed,
-        max_length,
-        recompute,
-        weights,
-        optimizer,
-    )
-    start(rows, retain, model, out, asked)
 
 
 def law(recipe: Recipe, settings: Settings = None, out: Out = None, data: Data = None) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from npo.comparable import differing, judged_otherwise, together
+from npo.comparable import differing, in_one_table, judged_otherwise
 from npo.finished import distinct_names, pieces_in
 from npo.runs import Run
 from records.errors import UserError
@@ -38,7 +38,7 @@ def collect(folders: Sequence[Path]) -> Collected:
             runs.append(run)
     if not runs:
         raise UserError("\n".join([f"{folders[0]} holds no finished unlearning run that can be reported.", *notes]))
-    runs = together(_named(runs))
+    runs = in_one_table(_named(runs))
     return Collected(runs, notes + differing(runs))
 
 

@@ -10,7 +10,7 @@ from npo.runs import Run
 from records.errors import UserError
 from records.store import load
 
-__all__ = ["differing", "judged_otherwise", "together"]
+__all__ = ["differing", "in_one_table", "judged_otherwise"]
 
 SHARED = ("data", "model", "precision", "asked")
 """What runs of one table have in common, of their settings; and beside it the two models that they are judged by."""
@@ -55,7 +55,7 @@ def judged_otherwise(run: Run) -> str:
     return ""
 
 
-def together(runs: Sequence[Run]) -> list[Run]:
+def in_one_table(runs: Sequence[Run]) -> list[Run]:
     """The same runs, with labels that tell apart what was run with different settings.
 
     UserError where they are of different rows, models, questions or judges, or where one is there twice.

@@ -1,6 +1,6 @@
 """npo forget: one's own rows out of any model."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -11,9 +11,9 @@ from rich.text import Text
 
 from npo.llm import resolve, scale_or_error
 from npo.running import run_units
-from records.errors import UserError
-from records.json_lines import shown
+from records.errors import UserError, together
 from records.plain import plain
+from records.shown import shown
 from records.store import load
 
 __all__ = ["BETA", "Asked", "forget", "method_of"]
@@ -53,7 +53,7 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Asked)
     from scale.own import read_own
     from scale.processes import Processes
 
-    _, method, forgotten, retained = _together(
+    _, method, forgotten, retained = together(
         lambda: _known(asked, FORMATS),
         lambda: method_of(asked, retain is not None),
         lambda: read_own(rows),
@@ -75,19 +75,6 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Asked)
         show(values := load(out / "forget").values, out / "forget")
         if values["stopped"]:
             raise UserError(f"It stopped early. {values['stopped']}")
-
-
-def _together(*wanted: Callable[[], Any]) -> list[Any]:
-    """What each gives; one UserError for all that raise one."""
-    found, wrong = [], []
-    for made in wanted:
-        try:
-            found.append(made())
-        except UserError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise UserError("\n".join(wrong))
-    return found
 
 
 def _known(asked: Asked, formats: Collection[str]) -> None:

@@ -1,7 +1,7 @@
 """What `npo synthetic logistic` was asked for: data, methods, and everything that is wrong with them at once."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,11 @@ class Choices:
     momentum: float | None = None
     batch: int | None = None
 
+    @property
+    def of_optimiser(self) -> dict[str, float]:
+        """What is given to it beside the step size."""
+        return {} if self.momentum is None else {"momentum": self.momentum}
+
 
 def check(data: Data, choices: Choices) -> None:
     """UserError for what no run can start from, all at once."""
@@ -62,6 +67,8 @@ def check(data: Data, choices: Choices) -> None:
     named = getattr(torch.optim, choices.optimiser or "SGD", None)
     if not (isinstance(named, type) and torch.optim.Optimizer in named.__mro__[1:]):
         wrong.append(f"--optimiser {choices.optimiser}: torch.optim has no optimiser of this name; try SGD or Adam.")
+    elif not wrong:
+        wrong += _tried(named, choices)
     if data.classes > 2 and (choices.optimiser is not None or choices.batch is not None):
         wrong.append("--classes goes with full-batch gradient descent alone: leave --optimiser and --batch out.")
     if data.activation != "relu" and not isinstance(activation_of(data.activation), np.ufunc):
@@ -77,6 +84,17 @@ def check(data: Data, choices: Choices) -> None:
     if data.file is None:
         looks.append(lambda: check_sample(data.d, data.features, data.n_forget, data.n_retain, data.classes))
     together(*looks)
+
+
+def _tried(optimiser: Callable[..., torch.optim.Optimizer], choices: Choices) -> list[str]:
+    """What an optimiser says where it can't take a step along a gradient as it is: some want more than that."""
+    theta = torch.zeros(2, dtype=torch.float64)
+    theta.grad = torch.ones_like(theta)
+    try:
+        optimiser([theta], lr=choices.lr or 1e-3, **choices.of_optimiser).step()
+    except (TypeError, ValueError, RuntimeError) as error:
+        return [f"--optimiser {choices.optimiser}: {error}. Try SGD or Adam."]
+    return []
 
 
 def _numbers_of(data: Data, choices: Choices) -> list[str]:

@@ -82,7 +82,6 @@ def _plain(choices: Choices) -> UnlearnAll:
 def _other(choices: Choices) -> UnlearnAll:
     """Any optimiser of torch, and minibatches."""
     optimiser = getattr(torch.optim, choices.optimiser or "SGD")
-    extra: dict[str, Any] = {} if choices.momentum is None else {"momentum": choices.momentum}
 
     def unlearn_all(problem: Problem, runs: Runs, progress: Progress) -> dict[str, Trajectory]:
         found = {}
@@ -91,7 +90,7 @@ def _other(choices: Choices) -> UnlearnAll:
                 found[name] = unlearn_with(
                     problem,
                     objective,
-                    partial(optimiser, lr=lr, **extra),
+                    partial(optimiser, lr=lr, **choices.of_optimiser),
                     steps=choices.steps,
                     every=choices.every,
                     batch=choices.batch,

@@ -10,6 +10,12 @@ __all__ = ["said"]
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 NO_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory")  # as torch says it
 
+LESS = (
+    "Ask for smaller sizes; of a language model for fewer rows a piece (--piece, unlearn.piece), shorter texts "
+    "(--max-length, model.longest), activations that are computed again (--recompute, unlearn.recompute=true), or an "
+    "adapter (--lora, model.lora). Units that are finished are kept."
+)
+
 
 def said(error: Exception) -> str | None:
     """What a user can do about an error, None where it is none of theirs."""
@@ -23,6 +29,6 @@ def said(error: Exception) -> str | None:
     if isinstance(error, RecursionError):
         return "Something that was given is nested too deeply to be read."
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))):
-        first = str(error).strip().split("\n")[0]
-        return f"There is not enough memory{f' ({first})' if first else ''}. Ask for smaller sizes."
+        first = str(error).strip().split("\n")[0][:200]
+        return f"Memory ran out{f' ({first})' if first else ''}. {LESS}"
     return None

@@ -14,7 +14,6 @@ from figures.canvas import save as save_figure
 from npo.claims import Entry, Results
 from npo.display import COLUMNS
 from npo.gallery import GALLERY, Plate
-from npo.memory import enough_memory
 from records.plain import plain
 from records.store import ALONE, Crew, writable
 from records.work import Progress, Unit, run_missing
@@ -66,8 +65,7 @@ def run_units(
 
             return progress
 
-        with enough_memory():
-            run_missing(units, folder, started, crew)
+        run_missing(units, folder, started, crew)
         bars.update(whole, completed=len(units), description=plain(title))
         bars.update(current, visible=False)
 

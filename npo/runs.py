@@ -14,8 +14,9 @@ from rich.text import Text
 from npo.finished import settings_of, why_unfinished
 from npo.run_values import LawUnit, RunValues, checked
 from records.errors import UserError
-from records.json_lines import named, read_json
+from records.json_lines import read_json
 from records.plain import cell, markdown, plain
+from records.shown import named
 from records.store import Data, environment, load, write_json
 
 __all__ = [

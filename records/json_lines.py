@@ -8,41 +8,18 @@ import csv
 import json
 import math
 import re
-import reprlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from records.errors import UserError
+from records.shown import first_lines, shown
 from records.text_file import read_text
 
-__all__ = ["named", "parse_json", "read_json", "read_json_lines", "shown", "unusable"]
+__all__ = ["parse_json", "read_json", "read_json_lines", "unusable"]
 
-_SHOWN = 5  # mistakes of a file that are written out; the rest are counted
 T = TypeVar("T")
-
-
-def shown(value: Any) -> str:
-    """Any value in few characters, for a message.
-
-    >>> shown([0] * 1000)
-    '[0, 0, 0, 0, 0, 0, …]'
-    """
-    short = reprlib.Repr()
-    short.maxstring = short.maxother = 60
-    short.fillvalue = "…"
-    return short.repr(value)
-
-
-def named(keys: Iterable[str]) -> str:
-    """The keys of an object, for a message.
-
-    >>> named({"b": 1, "a": 2})
-    'a, b'
-    """
-    names = [name if len(name) <= 60 else shown(name) for name in sorted(keys)]
-    return ", ".join([*names[:8], *([f"and {len(names) - 8} more"] if len(names) > 8 else [])]) or "none"
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -110,8 +87,7 @@ def read_json_lines(path: Path, row_of: Callable[[dict[str, Any]], T | str], adv
 
 def unusable(path: Path, wrong: Sequence[tuple[int, str]], advice: str) -> UserError:
     """One error for all mistakes of a file: the first few with their lines, and how many there are."""
-    listed = [f"  line {number}: {what}" for number, what in wrong[:_SHOWN]]
-    listed += [f"  … and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
+    listed = first_lines([f"line {number}: {what}" for number, what in wrong])
     return UserError("\n".join([f"{path} has {len(wrong)} unusable line(s):", *listed, advice]))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from records.errors import UserError
 from records.files import alive, tag, write_json
 from records.ownership import MARK, file_hash, names
+from records.shown import few
 from records.store import writable
 
 __all__ = ["LIST", "check_outputs", "publish"]
@@ -35,7 +36,7 @@ def check_outputs(folder: Path, wanted: Iterable[str], reads: Sequence[Path] = (
     odd += [name for name in there if name not in odd and (folder / name).resolve() in given]
     if odd:
         raise UserError(
-            f"{folder} holds {', '.join(odd[:3])}{f' and {len(odd) - 3} more' * (len(odd) > 3)}, which would be "
+            f"{folder} holds {few(odd)}, which would be "
             "replaced, and npo did not write it, or not as it is now, or reads it. Move it, or choose another folder "
             "with --out; nothing was changed."
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from records.errors import UserError
+from records.shown import few
 
 __all__ = [
     "MANIFEST",
@@ -32,7 +33,7 @@ __all__ = [
 MANIFEST = "manifest.json"
 MARK = ".npo-unfinished"
 """An empty file in a folder that is being built: all that lies there is ours."""
-_SHOWN, _DEEP = 3, 3
+_DEEP = 3  # folders above a file, in whose manifest it may stand
 
 Listed = Mapping[str, Mapping[str, Any]]
 
@@ -104,9 +105,8 @@ def check_replaceable(folder: Path) -> None:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise UserError(f"{folder} is in the way: npo did not make it. Move it, or choose another folder with --out.")
     if folder.is_dir() and (found := foreign(folder)):
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise UserError(
-            f"{folder} would be replaced, and npo did not make {', '.join(found[:_SHOWN])}{more} in it, or not as "
+            f"{folder} would be replaced, and npo did not make {few(found)} in it, or not as "
             "it is now. Move it, or choose another folder with --out; nothing was changed."
         )
 

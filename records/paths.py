@@ -33,8 +33,6 @@ def may_write(folder: Path) -> None:
     """UserError where a folder is none or can't be made or written to, as far as can be told without making it."""
     user_path(folder, "The folder")
     there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), Path("/"))
-    reason = (
-        "Not a directory" if not there.is_dir() else "" if os.access(there, os.W_OK | os.X_OK) else "Permission denied"
-    )
-    if reason:
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        reason = "Permission denied" if there.is_dir() else "Not a directory"
         raise UserError(f"Can't write to the folder {folder}: {there}: {reason}. Choose another with --out.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from pydantic import Field, TypeAdapter, ValidationError
 
 from records.errors import UserError
+from records.shown import shown
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -26,7 +27,6 @@ __all__ = [
     "override",
     "parse_words",
     "scalar",
-    "shown",
 ]
 
 Settings = TypeVar("Settings", bound="DataclassInstance")
@@ -40,7 +40,6 @@ MOST_STEPS = 10**9
 Steps = Annotated[int, Field(gt=0, le=MOST_STEPS)]
 """Of a loop: beyond, it would be a mistake that nobody sees the end of."""
 LONGEST_NUMBER = 40  # digits of a whole number; a longer one is text
-LONGEST_SHOWN = 40  # characters of a value in a message
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "~": None, "": None}
@@ -120,16 +119,6 @@ def _message(label: str, error: "ErrorDetails") -> str:
     said = error["msg"].removeprefix("Value error, ").rstrip(".")
     together = isinstance(error["input"], dict)
     return f"{place}: {said}." if together else f"{place}: {said}, got {shown(error['input'])}."
-
-
-def shown(value: Any) -> str:
-    """A value in a message: as Python writes it, cut where it is long.
-
-    >>> shown("x" * 100)
-    "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"
-    """
-    text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
 
 
 def _unknown(key: str, given: Mapping[str, Any], label: str) -> str:

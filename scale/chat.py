@@ -16,7 +16,7 @@ from typing import NamedTuple
 from transformers import PreTrainedTokenizerBase
 
 from records.errors import UserError
-from records.json_lines import shown
+from records.shown import shown
 from scale.markers import markers
 from scale.template import OTHERWISE, Message, name_of, rendered
 

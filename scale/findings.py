@@ -7,6 +7,7 @@ __all__ = ["findings", "remarks"]
 
 HARDLY, PARTLY, WELL = 0.2, 0.5, 0.8
 """Mean probabilities of an answer's token below which a model hardly knew, partly knew, knew well what it was asked."""
+_KNEW = {HARDLY: "hardly knew them", PARTLY: "knew them in part", WELL: "knew them well"}
 GONE, LESS, SAME = 0.1, 0.5, 0.95
 """Shares of the probability before: at most so much is left where it is all but gone, has fallen, is a little less."""
 
@@ -36,8 +37,8 @@ def findings(values: Mapping[str, Any], *, trains_on_retain: bool) -> list[str]:
             said.append(f"{values['method']} does not train on the rows to retain: they were measured alone.")
     else:
         said.append("No rows to retain were given (--retain), so what else it may have lost can't be told.")
-    for name, count in values["kl_rows"].items():
-        measured, of = count, values["rows"][name]["pieces"]
+    for name, measured in values["kl_rows"].items():
+        of = values["rows"][name]["pieces"]
         part = f", on the first {measured} of {of} pieces" if measured < of else ""
         kl = after[f"{name}_kl"]
         said.append(f"What it predicts on rows to {name} has moved by {kl:.3g} nats a token (KL to before{part}).")
@@ -48,15 +49,7 @@ def findings(values: Mapping[str, Any], *, trains_on_retain: bool) -> list[str]:
 
 
 def _forgotten(before: float, after: float) -> list[str]:
-    knew = (
-        "hardly knew them"
-        if before < HARDLY
-        else "knew them in part"
-        if before < PARTLY
-        else "knew them well"
-        if before < WELL
-        else "knew them almost by heart"
-    )
+    knew = next((said for below, said in _KNEW.items() if before < below), "knew them almost by heart")
     return [
         f"It gave these answers a probability of {before:.2g} a token before: it {knew}.",
         f"It gives them {after:.2g} now, {_share(before, after)}: "

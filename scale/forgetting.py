@@ -42,7 +42,6 @@ from scale.findings import findings, remarks
 from scale.formats import FORMATS, Format
 from scale.generation import Generation, answers_after
 from scale.idk_rows import own_rows
-from scale.known import located
 from scale.language_model import LanguageModel, longest, recompute_activations
 from scale.loading import Weights, load
 from scale.measured import Measured, ended, losses, summary
@@ -52,7 +51,7 @@ from scale.own import OwnFile, OwnRow
 from scale.own_sets import about, encoded, refuse_common, refuse_equal
 from scale.processes import Processes
 from scale.prompts import Encoded, Writer
-from scale.reference import Cache, Source, held_as, weights_hash
+from scale.reference import Cache, Source, held_as
 from scale.references import kept
 from scale.schedule import idle
 from scale.scorable import check_head
@@ -178,9 +177,8 @@ class Forgetting:
             epochs=schedule.epochs,
             seed=seed,
         )
-        path = Path(located(self.settings.model)).expanduser()
-        weights = weights_hash(path) if path.is_dir() else self.settings.model
-        source = Source(scorer, held_as(weights, self.settings.weights), self.writer.pad, self.processes)
+        weights = held_as(model_hash(self.settings.model), self.settings.weights)
+        source = Source(scorer, weights, self.writer.pad, self.processes)
         reference = kept(Cache(cache), source, objective, rows)
         self.measured = Measured.of(Cache(cache), source, self.encoded)
         return Training(

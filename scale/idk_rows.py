@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from records.errors import UserError
+from scale.batches import Rows, declines
 from scale.idk import IDK_ANSWERS
 from scale.own import OwnRow
 from scale.pairing import idk_answer
 from scale.prompts import Encoded, Writer
 from scale.tofu import Corpus
-from scale.train import Rows
 from theory.objective import Objective
 
 __all__ = ["own_rows", "unlearning_rows"]
@@ -18,7 +18,7 @@ def unlearning_rows(writer: Writer, corpus: Corpus, objective: Objective, *, epo
     """What an objective is run on."""
     forget = [writer.encode(row.question, row.answer) for row in corpus.forget]
     retain = [writer.encode(row.question, row.answer) for row in corpus.retain] if objective.retain_needs else []
-    if not _asks(objective):
+    if not declines(objective):
         return Rows(forget, retain)
     place = _places(len(forget), len(corpus.idk), epochs=epochs, seed=seed)
     idk = [writer.encode(corpus.forget[index].question, corpus.idk[answer]) for index, answer in place]
@@ -36,7 +36,7 @@ def own_rows(
     seed: int,
 ) -> Rows:
     """The same of one's own rows, whose pieces are `forget`; UserError where they ask nothing that IDK could answer."""
-    if not _asks(objective):
+    if not declines(objective):
         return Rows(forget, retain)
     place = _places(len(rows), len(IDK_ANSWERS), epochs=epochs, seed=seed)
     try:
@@ -47,10 +47,6 @@ def own_rows(
     if len(found) < len(idk):
         raise UserError("This method answers “I don’t know”, and a document asks nothing. Choose NPO, NPO+RT or GA.")
     return Rows(forget, retain, found, place, len(IDK_ANSWERS))
-
-
-def _asks(objective: Objective) -> bool:
-    return bool(objective.forget_needs & {"logp_win", "ref_logp_win"})
 
 
 def _places(n: int, answers: int, *, epochs: int, seed: int) -> dict[tuple[int, int], int]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from records.errors import UserError
-from records.json_lines import named, shown
+from records.shown import first_lines, named, shown
 
 __all__ = ["METRICS", "columns_of"]
 
@@ -21,7 +21,6 @@ ROUNDING = 1e-3
 LARGEST = float(np.finfo(np.float32).max)
 """No model's loss is larger."""
 _INDEX = re.compile("0|[1-9][0-9]{0,8}")
-_SHOWN = 5
 
 
 def columns_of(path: Path, task: str, found: Mapping[str, Any]) -> tuple[np.ndarray, ...]:
@@ -33,8 +32,7 @@ def columns_of(path: Path, task: str, found: Mapping[str, Any]) -> tuple[np.ndar
     if not wrong:
         wrong = _unequal(found["average_perturb_loss"], indices)
     if wrong:
-        more = [f"  … and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
-        lines = [f"{path}, {task}:", *(f"  {problem}" for problem in wrong[:_SHOWN]), *more, "Evaluate again."]
+        lines = [f"{path}, {task}:", *first_lines(wrong), "Evaluate again."]
         raise UserError("\n".join(lines))
     return tuple(np.array([found[metric][i] for i in indices], dtype=np.float64) for metric in METRICS)
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from transformers import PreTrainedTokenizerBase
 
 from records.errors import UserError
-from records.json_lines import shown
+from records.shown import shown
 
 __all__ = ["markers", "refuse_markers"]
 

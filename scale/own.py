@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from records.errors import UserError
-from records.json_lines import named, read_json_lines, shown, unusable
+from records.json_lines import read_json_lines, unusable
+from records.shown import named, shown
 from scale.prompts import Encoded, Writer
 
 __all__ = ["Document", "OwnFile", "OwnRow", "read_own"]

@@ -88,8 +88,7 @@ def _size(recipe: Recipe) -> tuple[int, int, int, int]:
     """Parameters, width, layers and vocabulary; from the configuration alone."""
     shape = recipe.model.scratch
     if shape is not None:
-        block = 4 * shape.hidden**2 + 3 * shape.hidden * shape.feed_forward
-        return 2 * shape.vocab * shape.hidden + shape.layers * block, shape.hidden, shape.layers, shape.vocab
+        return shape.parameters, shape.hidden, shape.layers, shape.vocab
     source = place_of(recipe.model.base)
     while is_adapter(source):
         source = base_of(Path(source))

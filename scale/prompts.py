@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from records.errors import UserError
-from records.json_lines import shown
+from records.shown import shown
 from scale.chat import Turn, prompt_of, said, turn_of
 from scale.formats import Format
 from scale.markers import markers, refuse_markers

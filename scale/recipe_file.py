@@ -17,9 +17,11 @@ from pydantic.fields import FieldInfo
 
 from records.errors import UserError
 from records.paths import user_path
-from records.settings import parse_words, scalar, shown
+from records.settings import parse_words, scalar
+from records.shown import shown
+from records.text_file import read_text
 from scale.recipe import Recipe
-from scale.yaml_text import LONGEST, read_yaml
+from scale.yaml_text import read_yaml
 
 __all__ = ["read_recipe", "shipped"]
 
@@ -53,7 +55,7 @@ def _content(name: str, below: tuple[Path, ...] = ()) -> dict[str, Any]:
     path = _found(name)
     if path.resolve() in below:
         raise UserError(f"The recipe {path} is like itself. Name another after `like:`, or take the line out.")
-    content = read_yaml(_text(path), f"The recipe {path}")
+    content = read_yaml(read_text(path, "Name a recipe in YAML."), f"The recipe {path}")
     if not isinstance(content, dict):
         raise UserError(f"The recipe {path} is not a mapping of keys. See `npo ls recipes` for examples.")
     if (like := content.pop("like", None)) is None:
@@ -73,14 +75,6 @@ def _found(name: str) -> Path:
     hint = f"Did you mean {near[0]}? " if near else ""
     what = f"{path} is no file" if path.exists() else f"There is no recipe {name}"
     raise UserError(f"{what}. {hint}Shipped: {', '.join(known)}; or name a YAML file.")
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            return file.read(LONGEST + 1)
-    except UnicodeDecodeError:
-        raise UserError(f"The recipe {path} is no text in UTF-8. Save it as such, or name another file.") from None
 
 
 def _over(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

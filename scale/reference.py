@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from records.errors import UserError
+from records.ownership import file_hash
 from records.store import content_hash
 from scale import tensor_files
 from scale.adapter_files import base_of, is_adapter
@@ -37,8 +38,7 @@ def weights_hash(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted([*folder.glob("*.safetensors"), folder / "config.json"]):
         if path.is_file():
-            with open(path, "rb") as file:
-                digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+            digest.update(path.name.encode() + bytes.fromhex(file_hash(path)))
     if is_adapter(folder):
         base = base_of(folder)
         digest.update((folder / "adapter_config.json").read_bytes())

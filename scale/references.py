@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from scale.batches import Rows
 from scale.processes import Processes
 from scale.prompts import Encoded, collate
 from scale.reference import Cache, RetainReference, Source
 from scale.scorer import Part, ReferenceStates, Scorer
-from scale.train import Rows
 from theory.objective import Objective
 
 __all__ = ["Kept", "Live", "kept"]

@@ -43,6 +43,12 @@ class Shape(BaseModel):
             raise ValueError(f"hidden={self.hidden} is no multiple of 2 · {self.heads} heads; {near} is")
         return self
 
+    @property
+    def parameters(self) -> int:
+        """How many there are, near enough for an estimate."""
+        block = 4 * self.hidden**2 + 3 * self.hidden * self.feed_forward
+        return 2 * self.vocab * self.hidden + self.layers * block
+
 
 SHAPES = {
     "tiny": Shape(),

@@ -14,17 +14,19 @@ from records.store import CHECKPOINT, Data, save, write_json
 from records.work import Progress
 from scale import checkpoint
 from scale.adapters import adapted
+from scale.batches import Rows
 from scale.bench import MODEL, Bench, about_model, columns, lines, save_model_of
 from scale.evaluate import about_rouge, arrays, examine, scores, texts
 from scale.formats import format_of
 from scale.language_model import LanguageModel, recompute_activations
 from scale.loading import load as load_model
 from scale.method import Method
+from scale.schedule import Schedule
 from scale.scorer import Scorer
 from scale.scratch import Shape, from_scratch, train_tokenizer
 from scale.tofu import Row
 from scale.tofu_log import as_log
-from scale.train import Rows, Schedule, Training, likelihood
+from scale.train import Training, likelihood
 from scale.unlearning import Unlearning
 
 __all__ = ["evaluate", "evaluate_model", "fit", "starting_model", "unlearn"]

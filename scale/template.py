@@ -7,7 +7,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from records.errors import UserError
-from records.json_lines import shown
+from records.shown import shown
 
 __all__ = ["OTHERWISE", "Message", "name_of", "rendered"]
 
@@ -75,13 +75,15 @@ def _refusal(tokenizer: PreTrainedTokenizerBase, template: str, messages: Sequen
     roles = ", ".join(role for role, _ in messages)
     told = f"{name_of(tokenizer)} refuses a conversation of {roles} ({shown(messages[-2][1])}): {words}"
     without = [message for message in messages if message[0] != "system"]
-    if len(without) < len(messages):
-        try:
-            _write(tokenizer, template, without)
-        except Exception:  # then the system message was not all that it minds
-            pass
-        else:
-            system = next(content for role, content in messages if role == "system")
-            out = f"It takes no system message ({shown(system)}): leave that out (prompt: chat has none)"
-            return f"{told}. {out}, or {OTHERWISE}."
+    if len(without) < len(messages) and _takes(tokenizer, template, without):
+        system = next(content for role, content in messages if role == "system")
+        out = f"It takes no system message ({shown(system)}): leave that out (prompt: chat has none)"
+        return f"{told}. {out}, or {OTHERWISE}."
     return f"{told}. Mend the messages, or {OTHERWISE}."
+
+
+def _takes(tokenizer: PreTrainedTokenizerBase, template: str, messages: Sequence[Message]) -> bool:
+    try:
+        return bool(_write(tokenizer, template, messages))
+    except Exception:  # as above
+        return False

@@ -37,7 +37,5 @@ def ask_hub(model: ModelSettings) -> None:
 
 
 def _fits(shape: Shape) -> None:
-    block = 4.0 * shape.hidden**2 + 3.0 * shape.hidden * shape.feed_forward
-    parameters = 2.0 * shape.vocab * shape.hidden + shape.layers * block
     asked = ", ".join(f"{name}={getattr(shape, name)}" for name in ("hidden", "layers", "feed_forward", "vocab"))
-    check_memory(OF_A_PARAMETER * parameters, f"model.shape with {asked}")
+    check_memory(OF_A_PARAMETER * shape.parameters, f"model.shape with {asked}")

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from records.errors import UserError
-from records.json_lines import named, read_json_lines, shown, unusable
+from records.json_lines import read_json_lines, unusable
+from records.shown import named, shown
 from records.store import content_hash
 from scale.same import same
 

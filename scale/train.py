@@ -7,8 +7,8 @@ whole batch, so the gradient depends neither on the cut nor on the number of pro
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import torch
@@ -16,9 +16,9 @@ from torch import Tensor
 
 from scale.alike import read_for_training
 from scale.answers import score_all
+from scale.batches import Rows, Share, batches
 from scale.bits import bits
-from scale.optimizers import eight_bit_adamw
-from scale.pairing import idk_answer, order, partner
+from scale.optimizers import MakeOptimizer, adamw
 from scale.processes import Processes
 from scale.prompts import Encoded, collate
 from scale.schedule import Schedule, rate, steps_of
@@ -28,27 +28,10 @@ from theory.logprobs import Summed
 from theory.objective import Objective, Terms, gradient_weights, tokens
 from theory.retain import KLSums
 
-__all__ = ["Moment", "Reference", "Rows", "Schedule", "Training", "adamw", "likelihood"]
-
-MakeOptimizer = Callable[[Iterable[torch.nn.Parameter], "Schedule"], torch.optim.Optimizer]
+__all__ = ["Moment", "Reference", "Training", "likelihood"]
 
 likelihood = Objective(losses.nll, forget_per=tokens)
 """−Σ log π(y|x) / number of answer tokens of the batch: what finetuning and retraining minimise."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What is trained on: `forget` rows (in finetuning: all rows), `retain` rows to pair with, "I don't know" answers.
-
-    `idk` holds the rows that some epoch uses, `idk_place` where the one of (forget row, answer) is; `idk_answers` is
-    how many different answers there are.
-    """
-
-    forget: Sequence[Encoded]
-    retain: Sequence[Encoded] = ()
-    idk: Sequence[Encoded] = ()
-    idk_place: Mapping[tuple[int, int], int] | None = None
-    idk_answers: int = 0
 
 
 class Reference(Protocol):
@@ -78,14 +61,6 @@ class Moment(NamedTuple):
     stopped: str | None
 
 
-def adamw(parameters: Iterable[torch.nn.Parameter], schedule: Schedule) -> torch.optim.Optimizer:
-    """AdamW with torch's moments, or with moments in 8 bits; decoupled weight decay on every parameter."""
-    trained = [p for p in parameters if p.requires_grad]
-    if schedule.optimizer == "adamw8bit":
-        return eight_bit_adamw(trained, lr=schedule.lr, weight_decay=schedule.weight_decay)
-    return torch.optim.AdamW(trained, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
-
-
 def already_kl(kl: Tensor) -> Tensor:
     """The retain kernel of a KL that is computed where the hidden states are (`theory.retain.kl_from_hidden`)."""
     return kl
@@ -95,24 +70,7 @@ def _scalable(objective: Objective) -> Objective:
     """The same objective; its KL takes sums over answers instead of logits."""
     if objective.retain_needs != {"logits", "ref_logits"}:
         return objective
-    return Objective(
-        objective.forget,
-        already_kl,
-        objective.forget_weight,
-        objective.retain_weight,
-        objective.forget_per,
-        tokens,  # over answer tokens, whatever the others are
-        objective.z_ref,
-        objective.z_ref_floor,
-    )
-
-
-class _Share(NamedTuple):
-    """Rows of a batch: indices of forget, idk and retain rows, and the rows."""
-
-    forget: list[int]
-    idk: list[int]
-    retain: list[int]
+    return replace(objective, retain=already_kl, retain_per=tokens)  # over answer tokens, whatever the others are
 
 
 @dataclass
@@ -162,7 +120,9 @@ class Training:
         """
         done: list[Record] = []
         for epoch in range(after, self.schedule.epochs):
-            for i, share in enumerate(self._batches(epoch)):
+            for i, share in enumerate(
+                batches(self.rows, self.objective, size=self.schedule.batch, seed=self.seed, epoch=epoch)
+            ):
                 step = epoch * self.steps + i
                 lr = rate(self.schedule, step, self.steps)
                 record = self._step(share, lr, step)
@@ -180,36 +140,17 @@ class Training:
                     yield Moment(step + 1, epoch + 1, last, done, None)
                     done = []
 
+    def _batches(self, epoch: int) -> Iterator[Share]:
+        return batches(self.rows, self.objective, size=self.schedule.batch, seed=self.seed, epoch=epoch)
+
     def _finite(self) -> bool:
         """Are the log-probabilities of the first rows numbers?"""
         first = self.rows.forget[: self.schedule.piece]
         return bool(score_all(self.scorer, first, self.pad, self.processes).logp.isfinite().all())
 
-    def _batches(self, epoch: int) -> Iterator[_Share]:
-        n, size = len(self.rows.forget), self.schedule.batch
-        indices = order(self.seed, epoch, n)
-        for start in range(0, n, size):
-            chosen = list(indices[start : start + size])
-            yield _Share(
-                chosen,
-                [self._idk_place(epoch, i) for i in chosen] if self._uses_idk else [],
-                [partner(self.seed, epoch, i, forget=n, retain=len(self.rows.retain)) for i in chosen]
-                if self.objective.retain_needs
-                else [],
-            )
-
-    @property
-    def _uses_idk(self) -> bool:
-        return bool(self.objective.forget_needs & {"logp_win", "ref_logp_win"})
-
-    def _idk_place(self, epoch: int, index: int) -> int:
-        assert self.rows.idk_place is not None
-        n, answers = len(self.rows.forget), self.rows.idk_answers
-        return self.rows.idk_place[index, idk_answer(self.seed, epoch, index, forget=n, answers=answers)]
-
     # --- a step -------------------------------------------------------------------------------------------------
 
-    def _step(self, batch: _Share, lr: float, step: int) -> Record:
+    def _step(self, batch: Share, lr: float, step: int) -> Record:
         """One step of the optimizer on one batch; where the loss is not finite the weights stay as they are."""
         self.scorer.train()
         accelerator = self.processes.accelerator
@@ -224,10 +165,10 @@ class Training:
         self.optimizer.zero_grad()
         return record
 
-    def _gradient(self, batch: _Share) -> Record:
+    def _gradient(self, batch: Share) -> Record:
         """Put the gradient of the batch's loss into the parameters, piece by piece; what was found on the way."""
         accelerator, world = self.processes.accelerator, self.processes.count
-        own = _Share(*(part[self.processes.number :: world] for part in batch))
+        own = Share(*(part[self.processes.number :: world] for part in batch))
         largest = -(-len(batch.forget) // world)  # rows of a process
         pieces = -(-largest // self.schedule.piece)
         common = self._common(batch)
@@ -235,10 +176,10 @@ class Training:
         accelerator.step, accelerator.gradient_accumulation_steps = 0, pieces
         for i in range(pieces):
             cut = slice(i * self.schedule.piece, (i + 1) * self.schedule.piece)
-            piece = _Share(*(part[cut] for part in own))
+            piece = Share(*(part[cut] for part in own))
             spare = not piece.forget  # fewer rows than processes: a row of no weight keeps step with the others
             with accelerator.accumulate(self.scorer), accelerator.autocast():
-                terms, given = self._terms(_Share(*(part[:1] for part in batch)) if spare else piece, common)
+                terms, given = self._terms(Share(*(part[:1] for part in batch)) if spare else piece, common)
                 accelerator.backward(terms.total * (0 if spare else pieces * world))
             if not spare:
                 for name, value in self._record(terms, given, len(batch.forget)).items():
@@ -257,7 +198,7 @@ class Training:
         names += ["drop"] if "logp" in needs and self.reference is not None else []
         return [*names, "weight"]
 
-    def _common(self, batch: _Share) -> dict[str, Tensor]:
+    def _common(self, batch: Share) -> dict[str, Tensor]:
         """What all pieces of a batch share: denominators, and KTO's z_ref over the whole batch."""
         device, rows = self.processes.accelerator.device, self.rows
         counted = rows.forget if "logp" in self.objective.forget_needs else rows.idk
@@ -274,7 +215,7 @@ class Training:
         return common
 
     @torch.no_grad()
-    def _z_ref(self, batch: _Share) -> Tensor:
+    def _z_ref(self, batch: Share) -> Tensor:
         """KTO's estimate over the whole batch, without gradient, before the clamp."""
         assert self.objective.z_ref is not None
         assert self.reference is not None
@@ -290,7 +231,7 @@ class Training:
         fixed = self.reference.idk(batch.idk, [self.rows.idk[i] for i in batch.idk]).to(device)
         return self.objective.z_ref(self.processes.together(logp), fixed)
 
-    def _terms(self, piece: _Share, common: Mapping[str, Tensor]) -> tuple[Terms, dict[str, Tensor]]:
+    def _terms(self, piece: Share, common: Mapping[str, Tensor]) -> tuple[Terms, dict[str, Tensor]]:
         """The piece's share of the loss, from one forward pass of all its rows."""
         needs, device = self.objective.forget_needs, self.processes.accelerator.device
         forget, idk = [self.rows.forget[i] for i in piece.forget], [self.rows.idk[i] for i in piece.idk]
@@ -326,7 +267,7 @@ class Training:
         fixed = {name: given[name] for name in self.objective.forget_needs & {"ref_logp"}}
         return lambda logp: gradient_weights(self.objective.forget, {"logp": logp, **fixed})["logp"]
 
-    def _retain_states(self, piece: _Share, rows: Sequence[Encoded]) -> ReferenceStates | None:
+    def _retain_states(self, piece: Share, rows: Sequence[Encoded]) -> ReferenceStates | None:
         if "kl" not in self.objective.retain_needs:
             return None
         assert self.reference is not None

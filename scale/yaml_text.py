@@ -12,7 +12,7 @@ import yaml
 from records.errors import UserError
 from records.settings import scalar
 
-__all__ = ["LONGEST", "read_yaml"]
+__all__ = ["read_yaml"]
 
 DEEPEST = 16  # groups in groups
 LONGEST = 2**18  # characters

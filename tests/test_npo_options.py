@@ -221,9 +221,12 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 REFUSED = {
     "depth": (RecursionError("maximum recursion depth exceeded"), "nested too deeply"),
-    "memory": (MemoryError("Unable to allocate 8 TiB"), "There is not enough memory (Unable to allocate 8 TiB)."),
-    "memory without a word": (MemoryError(), "There is not enough memory. Ask for smaller sizes."),
-    "memory of torch": (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "There is not enough memory"),
+    "memory": (MemoryError("Unable to allocate 8 TiB"), "Memory ran out (Unable to allocate 8 TiB)."),
+    "memory without a word": (MemoryError(), "Memory ran out. Ask for smaller sizes"),
+    "memory of torch": (
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        "Memory ran out (DefaultCPUAllocator",
+    ),
     "an early end": (EOFError("no data left"), "A file ends before it should: no data left."),
     "a folder": (IsADirectoryError(21, "Is a directory", "x"), "Can't use x: Is a directory. Name another"),
     "no folder": (NotADirectoryError(20, "Not a directory", "x/y"), "Can't use x/y: Not a directory. Name another"),

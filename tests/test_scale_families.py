@@ -6,12 +6,14 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from records.errors import UserError
 from scale import language_model, loading, scratch
+from scale.batches import Rows
 from scale.language_model import LanguageModel
 from scale.processes import Processes
 from scale.prompts import Encoded, collate
+from scale.schedule import Schedule
 from scale.scorable import check_head
 from scale.scorer import Part, Scorer
-from scale.train import Rows, Schedule, Training
+from scale.train import Training
 from theory.logprobs import from_logits
 from theory.objective import method
 

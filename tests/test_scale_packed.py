@@ -10,6 +10,7 @@ from tiny_families import FAMILIES, family
 
 from scale import alike
 from scale.answers import score_all
+from scale.batches import Rows
 from scale.evaluate import Exam, examine
 from scale.fictional import authors
 from scale.formats import FORMATS
@@ -18,10 +19,11 @@ from scale.packed import Question, packable, score_packed
 from scale.processes import Processes
 from scale.prompts import Encoded, Writer, collate
 from scale.protocols import PROTOCOLS
+from scale.schedule import Schedule
 from scale.scorer import Part, Scorer
 from scale.scratch import train_tokenizer
 from scale.tofu import Sets
-from scale.train import Rows, Schedule, Training, likelihood
+from scale.train import Training, likelihood
 from theory.logprobs import from_logits
 
 ROWS = authors(1, seed=0)[:1]

@@ -14,6 +14,7 @@ from records.errors import UserError
 from records.store import load
 from records.work import run_missing
 from scale import loading, scratch
+from scale.batches import Rows
 from scale.bits import bits
 from scale.fictional import authors
 from scale.formats import FORMATS
@@ -24,7 +25,7 @@ from scale.recipe_file import read_recipe
 from scale.schedule import Schedule, idle, rate, steps_of
 from scale.scorer import Scorer
 from scale.scratch import Shape
-from scale.train import Rows, Training, likelihood
+from scale.train import Training, likelihood
 
 PLAIN = FORMATS["plain"]
 TEXTS = authors(2, seed=0)[:12]

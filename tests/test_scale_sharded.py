@@ -18,12 +18,13 @@ from scale import checkpoint
 from scale.formats import format_of
 from scale.generation import Generation, answers
 from scale.language_model import LanguageModel
+from scale.optimizers import adamw
 from scale.packed import packable, question_of, score_packed
 from scale.processes import Processes
 from scale.prompts import Encoded, Writer, collate
+from scale.schedule import Schedule
 from scale.scorer import Part, Scorer
 from scale.scratch import Shape, from_scratch, train_tokenizer
-from scale.train import Schedule, adamw
 from theory.losses import npo
 
 QUESTIONS = ["Where was Ada born?", "Who wrote it?", "When was it?"]

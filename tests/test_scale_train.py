@@ -10,24 +10,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from records.errors import UserError
-from scale import language_model, scratch, train
+from scale import language_model, scratch
 from scale.adapters import Lora, adapted
 from scale.answers import score_all
+from scale.batches import Rows
 from scale.corpora import DataSettings, corpus_of
 from scale.fictional import authors
 from scale.formats import FORMATS
 from scale.idk_rows import unlearning_rows
 from scale.language_model import LanguageModel
 from scale.method import methods_of
+from scale.optimizers import adamw
 from scale.pairing import idk_answer, order, partner
 from scale.processes import Processes
 from scale.prompts import Writer, collate
 from scale.recipe import UnlearnSettings
 from scale.reference import Cache, Source
 from scale.references import Live, kept
+from scale.schedule import Schedule
 from scale.scorer import Scorer
 from scale.scratch import Shape
-from scale.train import Rows, Schedule, Training, likelihood
+from scale.train import Training, likelihood
 from theory import losses
 from theory.logprobs import from_logits
 from theory.objective import METHODS, Objective, method, tokens
@@ -67,7 +70,7 @@ def _sgd(parameters, schedule):
     return torch.optim.SGD([p for p in parameters if p.requires_grad], lr=schedule.lr)
 
 
-def _run(objective, *, rows=None, schedule=None, seed=0, optimizer=train.adamw, reference=None, start=MODEL):
+def _run(objective, *, rows=None, schedule=None, seed=0, optimizer=adamw, reference=None, start=MODEL):
     model = copy.deepcopy(start)
     rows = rows or Rows(FORGET, RETAIN)
     schedule = schedule or Schedule(lr=1e-3, epochs=2, batch=8, piece=8)
@@ -153,7 +156,7 @@ def test_likelihood_is_the_mean_nll_of_a_token():
 
 
 def test_weight_decay_shrinks_what_no_gradient_touches():
-    decayed = next(iter(train.adamw([torch.nn.Parameter(torch.ones(2))], Schedule(lr=1e-3, epochs=1)).param_groups))
+    decayed = next(iter(adamw([torch.nn.Parameter(torch.ones(2))], Schedule(lr=1e-3, epochs=1)).param_groups))
     assert decayed["weight_decay"] == 0.01
 
 

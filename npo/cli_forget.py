@@ -1,0 +1,81 @@
+"""The verb `npo forget`, an option a line; like all of `npo.cli` it imports nothing heavy before it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from npo.options import LAST_SEED, PATH, a_path
+
+__all__ = ["forget"]
+
+Rows = Annotated[
+    Path, typer.Argument(parser=a_path, help="Rows to forget, one JSON object a line: question/answer, text, …")
+]
+Model = Annotated[str, typer.Option(help="A model: a folder, or owner/name of the hub.")]
+Out = Annotated[Path, typer.Option(**PATH, help="Folder for the unlearned model and what was measured.")]
+Retain = Annotated[Path | None, typer.Option(**PATH, help="Rows to keep, in the same form.")]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        help="A method, or file.py:name[+rt|+kl], which runs that file.",
+        show_default="NPO+RT with --retain, else NPO",
+    ),
+]
+Beta = Annotated[float | None, typer.Option(help="β, where the method has one.", show_default="0.1")]
+Lr = Annotated[float, typer.Option(help="Peak learning rate.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Passes over the rows to forget; the first warms up.")]
+Batch = Annotated[int, typer.Option(min=1, help="Rows of a step.")]
+Piece = Annotated[int, typer.Option(min=1, help="Rows of a forward pass.")]
+RetainWeight = Annotated[float, typer.Option(min=0, help="Weight of the retain term.")]
+Lora = Annotated[int | None, typer.Option(min=1, help="Train an adapter of this rank.", show_default="all weights")]
+Prompt = Annotated[
+    str | None, typer.Option(help="A prompt format.", show_default="the model's chat template, else plain")
+]
+MaxLength = Annotated[
+    int | None,
+    typer.Option(min=2, help="Cut documents into pieces of so many tokens.", show_default="what the model reads"),
+]
+Recompute = Annotated[bool, typer.Option("--recompute", help="Keep fewer activations: less memory, a third more time.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Dtype = Annotated[str, typer.Option(help="float32, or bf16 (autocast; weights stay float32).")]
+Seed = Annotated[int, typer.Option(min=0, max=LAST_SEED, help="Seed of order and pairing.")]
+Weights = Annotated[
+    str, typer.Option(help="float32; bf16: half the memory, loses small updates; 4bit: with --lora, on a GPU.")
+]
+Optimizer = Annotated[str, typer.Option(help="adamw, or adamw8bit (needs the package bitsandbytes).")]
+
+
+def forget(
+    rows: Rows,
+    model: Model,
+    out: Out,
+    retain: Retain = None,
+    method: Method = None,
+    beta: Beta = None,
+    lr: Lr = 1e-5,
+    epochs: Epochs = 10,
+    batch: Batch = 8,
+    piece: Piece = 4,
+    retain_weight: RetainWeight = 1.0,
+    lora: Lora = None,
+    prompt: Prompt = None,
+    max_length: MaxLength = None,
+    recompute: Recompute = False,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    seed: Seed = 0,
+    weights: Weights = "float32",
+    optimizer: Optimizer = "adamw",
+) -> None:
+    """Make a model forget rows of your own; needs no perturbed answers and no retrained model.
+
+    npo forget forget.jsonl --retain retain.jsonl --model DIR --out out/forgotten
+    """
+    from npo.forget import Asked
+    from npo.forget import forget as start
+
+    training = lr, epochs, batch, piece, retain_weight
+    held = max_length, recompute, weights, optimizer
+    asked = Asked(method, beta, *training, lora, prompt, device, dtype, seed, *held)
+    start(rows, retain, model, out, asked)
