@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["findings", "remarks"]
+__all__ = ["UNKNOWN", "findings", "remarks"]
+
+UNKNOWN = {
+    "forget_quality": "needs a model that was retrained without these rows",
+    "truth_ratio": "needs a paraphrase and wrong answers to each question",
+    "model_utility": "needs TOFU's questions on real authors and world facts, or a benchmark of your own",
+}
+"""What can't be measured on one's own rows, and what it would take."""
 
 HARDLY, PARTLY, WELL = 0.2, 0.5, 0.8
 """Mean probabilities of an answer's token below which a model hardly knew, partly knew, knew well what it was asked."""

@@ -1,7 +1,7 @@
 """Forgetting one's own rows: a model, a file, and no perturbed answers or retrained model to judge by.
 
 What can be known without them is measured before and after: probability and drop on the rows to forget; probability,
-perplexity and KL to the reference on those to retain; answers. What can't be known is named (`UNKNOWN`).
+perplexity and KL to the reference on those to retain; answers. What can't be known is named (`scale.findings.UNKNOWN`).
 
 The unit `forget` leaves `model/`, `data.json` and `data.npz`:
 
@@ -38,7 +38,7 @@ from scale import checkpoint
 from scale.adapter_files import is_adapter
 from scale.adapters import Lora, adapted
 from scale.bench import about_model, columns, lines, save_model_of
-from scale.findings import findings, remarks
+from scale.findings import UNKNOWN, findings, remarks
 from scale.formats import FORMATS, Format
 from scale.generation import Generation, answers_after
 from scale.idk_rows import own_rows
@@ -59,14 +59,7 @@ from scale.scorer import Scorer
 from scale.tokenizer_files import check_ids
 from scale.train import Training
 
-__all__ = ["UNKNOWN", "ForgetSettings", "unit_of"]
-
-UNKNOWN = {
-    "forget_quality": "needs a model that was retrained without these rows",
-    "truth_ratio": "needs a paraphrase and wrong answers to each question",
-    "model_utility": "needs TOFU's questions on real authors and world facts, or a benchmark of your own",
-}
-"""What can't be measured on one's own rows, and what it would take."""
+__all__ = ["ForgetSettings", "unit_of"]
 
 
 class ForgetSettings(BaseModel):

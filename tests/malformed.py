@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["Case", "Content", "changed", "copied", "fifo", "judge", "params"]
+__all__ = ["Case", "Content", "changed", "check", "copied", "fifo", "params"]
 
 SECONDS = 60.0
 """After so many a command hangs: far more than any of these needs on a busy machine."""
@@ -80,7 +80,7 @@ def params(cases: Sequence[Case]) -> list[Any]:
     return [pytest.param(c, id=c.name, marks=[pytest.mark.slow] if c.slow else []) for c in cases]
 
 
-def judge(case: Case, folder: Path, prepared: Path) -> None:
+def check(case: Case, folder: Path, prepared: Path) -> None:
     """Put the files into `folder`, run the command there, and fail with all that is wrong with how it ended."""
     for name, content in case.files.items():
         _put(folder / name, content, prepared)

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from runs_made_up import moment, values_of
@@ -44,6 +44,7 @@ def drawn(figure: Figure) -> None:
         figure.savefig(io.BytesIO(), format="png", dpi=30)
 
 
+@settings(max_examples=30)
 @given(name=st.text(max_size=60))
 def test_any_name_is_short_visible_and_no_formula(name: str) -> None:
     shown = literal(name)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from malformed import Case, Content, changed, copied, judge, params
+from malformed import Case, Content, changed, check, copied, params
 
 OWN = {"rows.jsonl": copied("rows.jsonl"), "kept.jsonl": copied("kept.jsonl")}
 FORGET = "forget rows.jsonl --model m --out o --device cpu --epochs 1"
@@ -249,4 +249,4 @@ CASES = [*_folders(), *_adapters()]
 
 @pytest.mark.parametrize("case", params(CASES))
 def test_a_model(case: Case, tmp_path: Path, prepared: Path) -> None:
-    judge(case, tmp_path, prepared)
+    check(case, tmp_path, prepared)

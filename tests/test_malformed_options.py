@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from malformed import Case, copied, judge, params
+from malformed import Case, check, copied, params
 
 FORGET = "forget rows.jsonl --model model --out o --device cpu"
 FILES = {"rows.jsonl": copied("rows.jsonl"), "model": copied("model")}
@@ -169,4 +169,4 @@ CASES = [*LOGISTIC, *GRID, *TRANSFORMER, *THEORY, *REPRODUCE, *OWN, *SWEEP]
 @pytest.mark.parametrize("case", params(CASES))
 @pytest.mark.usefixtures("short_fit")
 def test_an_option(case: Case, tmp_path: Path, prepared: Path) -> None:
-    judge(case, tmp_path, prepared)
+    check(case, tmp_path, prepared)

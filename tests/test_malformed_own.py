@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from malformed import Case, Content, copied, judge, params
+from malformed import Case, Content, check, copied, params
 
 # --- arrays of a logistic problem -----------------------------------------------------------------------------------
 
@@ -142,4 +142,4 @@ CASES = [*_problems(), *_losses()]
 @pytest.mark.parametrize("case", params(CASES))
 @pytest.mark.usefixtures("short_fit")
 def test_ones_own(case: Case, tmp_path: Path, prepared: Path) -> None:
-    judge(case, tmp_path, prepared)
+    check(case, tmp_path, prepared)

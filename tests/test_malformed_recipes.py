@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from malformed import Case, Content, fifo, judge, params
+from malformed import Case, Content, check, fifo, params
 from pydantic import BaseModel
 
 from scale.recipe import Recipe
@@ -280,4 +280,4 @@ CASES = [*FILES, *_at_every_key(), *_after()]
 
 @pytest.mark.parametrize("case", params(CASES))
 def test_a_recipe(case: Case, tmp_path: Path, prepared: Path) -> None:
-    judge(case, tmp_path, prepared)
+    check(case, tmp_path, prepared)

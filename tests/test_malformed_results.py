@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from malformed import Case, Content, changed, copied, fifo, judge, params
+from malformed import Case, Content, changed, check, copied, fifo, params
 
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 120\n"
 
@@ -223,4 +223,4 @@ CASES = [*_scores(), *_reports()]
 
 @pytest.mark.parametrize("case", params(CASES))
 def test_results(case: Case, tmp_path: Path, prepared: Path) -> None:
-    judge(case, tmp_path, prepared)
+    check(case, tmp_path, prepared)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from malformed import Case, Content, changed, copied, fifo, judge, params
+from malformed import Case, Content, changed, check, copied, fifo, params
 
 # --- the whole file -------------------------------------------------------------------------------------------------
 
@@ -169,4 +169,4 @@ CASES = [*_own(), *_tofu()]
 
 @pytest.mark.parametrize("case", params(CASES))
 def test_rows(case: Case, tmp_path: Path, prepared: Path) -> None:
-    judge(case, tmp_path, prepared)
+    check(case, tmp_path, prepared)

@@ -7,7 +7,7 @@ import torch
 
 from records.errors import UserError
 from records.store import Data
-from scale import checkpoint, optimizers
+from scale import checkpoint
 from scale.optimizers import adamw
 from scale.processes import Processes
 from scale.recipe_file import read_recipe
@@ -55,7 +55,7 @@ def test_moments_in_8_bits_need_their_package():
 def _stepped(steps, folder, *, resumed=False):
     torch.manual_seed(0)
     model = torch.nn.Linear(128, 128)
-    optimizer = optimizers.eight_bit_adamw(list(model.parameters()), lr=1e-3, weight_decay=0.01)
+    optimizer = adamw(model.parameters(), EIGHT_BIT)
     if resumed:
         checkpoint.read(folder, model, optimizer, Processes("cpu"))
     for _ in range(steps):

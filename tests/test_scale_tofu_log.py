@@ -166,7 +166,7 @@ def test_another_known_file_is_named(kind: str, tmp_path: Path) -> None:
 number = st.floats(0, 50) | st.integers(0, 50) | st.just(-0.0) | st.just(1e38)
 
 
-@settings(max_examples=10)
+@settings(max_examples=4)  # each is a bootstrap for either protocol
 @given(rows=st.lists(st.tuples(number, number, number, st.floats(0, 1)), min_size=1, max_size=4))
 def test_what_a_model_can_have_is_scored_as_strict_json(
     rows: list[tuple[float, ...]], tmp_path_factory: pytest.TempPathFactory
