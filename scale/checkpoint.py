@@ -1,7 +1,8 @@
 """Training state on disk: trained weights and the optimizer's moments as safetensors, the rest as `Data`.
 
 One way for every form of training: `torch.distributed.checkpoint.state_dict` gathers the whole state by parameter name,
-sharded or not. A checkpoint is a folder that is built beside its place and renamed into it: it is whole or absent.
+sharded or not. A checkpoint is a folder that is built beside its place and renamed into it: it is whole or absent. Its
+manifest has the hash of every file.
 """
 
 import shutil
@@ -21,6 +22,8 @@ from torch.distributed.checkpoint.state_dict import (
 )
 
 from records.errors import UserError
+from records.files import write_json
+from records.ownership import MANIFEST, foreign, listed
 from records.store import Data, load, save
 from scale.processes import Processes
 
@@ -61,6 +64,7 @@ def write(
             draft / MOMENTS,
         )
         save(draft, state)
+        write_json(draft / MANIFEST, {"files": listed(draft)})
         old = place.with_name(f"{place.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         if place.exists():
@@ -129,7 +133,7 @@ class _Found(NamedTuple):
 
 
 def _read(place: Path, own: Mapping[str, Tensor]) -> _Found:
-    """The files of a checkpoint; ValueError where they are of another model than the one that trains (`own`)."""
+    """The files of a checkpoint; ValueError where a byte of them has changed or they are not of `own`, what trains."""
     weights = load_file(place / MODEL)
     if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in weights.items()}:
         raise ValueError("it holds the parameters of another model.")
@@ -143,4 +147,6 @@ def _read(place: Path, own: Mapping[str, Tensor]) -> _Found:
     state = load(place)
     if not isinstance(state.values.get("epoch"), int) or not isinstance(state.values.get("history"), list):
         raise ValueError("its data.json says nothing of epoch and history.")
+    if wrong := foreign(place):
+        raise ValueError(f"{', '.join(wrong)}: not what was written.")
     return _Found(weights, moments, state)

@@ -43,3 +43,23 @@ def test_a_damaged_one_is_refused(name: str, content: bytes, tmp_path: Path) -> 
     (place / name).write_bytes(content)
     with pytest.raises(UserError, match=r"checkpoint can't be resumed from: .*Delete this folder"):
         checkpoint.read(place, model, optimizer, Processes("cpu"))
+
+
+@pytest.mark.parametrize("name", ["data.json", "data.npz", "trained.safetensors", "optimizer.safetensors"])
+def test_no_flipped_byte_is_resumed_from(name: str, tmp_path: Path) -> None:
+    place = tmp_path / "checkpoint"
+    model, optimizer = written(place)
+    was = {key: value.clone() for key, value in model.state_dict().items()}
+    whole = (place / name).read_bytes()
+    for at in range(0, len(whole), max(1, len(whole) // 40)):
+        (place / name).write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        with pytest.raises(UserError, match=r"checkpoint can't be resumed from: .*Delete this folder"):
+            checkpoint.read(place, model, optimizer, Processes("cpu"))
+    assert all(torch.equal(value, was[key]) for key, value in model.state_dict().items())
+
+
+def test_a_lost_manifest_is_no_proof(tmp_path: Path) -> None:
+    model, optimizer = written(tmp_path / "checkpoint")
+    (tmp_path / "checkpoint/manifest.json").unlink()
+    with pytest.raises(UserError, match="not what was written"):
+        checkpoint.read(tmp_path / "checkpoint", model, optimizer, Processes("cpu"))
