@@ -51,14 +51,7 @@ def fit(
 ) -> None:
     """Train on the likelihood of `rows`, from the model of the stage `start`, the one named, or from scratch."""
     below = inputs[start] / MODEL if start else None
-    language_model = bench.ready(starting_model(bench, below, seed))
-    if bench.model.lora is not None:
-        base = str(below) if below else bench.model.base
-        language_model = adapted(
-            language_model, bench.model.lora, seed=seed, base=base, revision=None if below else bench.model.revision
-        )
-    if schedule.recompute:
-        recompute_activations(language_model.model)
+    language_model = _to_train(bench, below, seed, recompute=schedule.recompute)
     writer = bench.writer(language_model)
     encoded = [writer.encode(row.question, row.answer) for row in rows]
     training = Training(
@@ -85,6 +78,17 @@ def fit(
         results={"training loss (nats a token)": history[-1]["loss"]},
         processes=bench.processes,
     )
+
+
+def _to_train(bench: Bench, below: Path | None, seed: int, *, recompute: bool) -> LanguageModel:
+    """The model that a stage starts from, with a fresh adapter where one is trained."""
+    language_model, lora = bench.ready(starting_model(bench, below, seed)), bench.model.lora
+    if lora is not None:
+        base, revision = (str(below), None) if below else (bench.model.base, bench.model.revision)
+        language_model = adapted(language_model, lora, seed=seed, base=base, revision=revision)
+    if recompute:
+        recompute_activations(language_model.model)
+    return language_model
 
 
 def _trained(training: Training, stage: str, place: Path, progress: Progress) -> list[dict[str, Any]]:
