@@ -48,6 +48,7 @@ def adapted(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
+        exclude_modules=_past_adapters(language_model.model) or None,
         target_modules=ALL if lora.targets == ALL else [name.strip() for name in lora.targets.split(",")],
         fan_in_fan_out=all(isinstance(module, Conv1D) for module in chosen),
         task_type="CAUSAL_LM",
@@ -64,7 +65,8 @@ def adapted(
 
 def _chosen(model: PreTrainedModel, lora: Lora) -> list[nn.Module]:
     """The matrices that the adapter is put on; UserError where a target is none of them, or the rank is absurd."""
-    there = dict(_matrices(model))
+    past = _past_adapters(model)
+    there = {path: module for path, module in _matrices(model) if path not in past}
     targets = [ALL] if lora.targets == ALL else [name.strip() for name in lora.targets.split(",")]
     found = {
         name: [m for path, m in there.items() if name == ALL or f".{path}".endswith(f".{name}")] for name in targets
@@ -92,6 +94,13 @@ def _matrices(model: PreTrainedModel) -> Iterator[tuple[str, nn.Module]]:
     for path, module in model.named_modules():
         if isinstance(module, nn.Linear | Conv1D) and module is not head:
             yield path, module
+
+
+def _past_adapters(model: PreTrainedModel) -> list[str]:
+    """The matrices of state spaces whose weights are read past any adapter, by kernels or by the model's own code."""
+    paths = {path for path, _ in model.named_modules()}
+    mixers = [path.removesuffix("conv1d") for path in paths if path.endswith(".conv1d")]
+    return sorted({f"{mixer}{name}" for mixer in mixers for name in ("out_proj", "dt_proj")} & paths)
 
 
 def _sides(module: nn.Module) -> tuple[int, int]:
