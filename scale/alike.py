@@ -55,6 +55,8 @@ def decided(scorer: nn.Module, processes: Processes, key: Key, ask: Callable[[Sc
         module.eval()
         try:
             found = ask(module)
+        except torch.OutOfMemoryError:
+            raise  # that says nothing of the model
         except Exception:  # whatever a model makes of a mask that it does not expect
             found = False
         module.train(was)
