@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from npo.cli_llm import add_verbs
 from npo.options import LAST_SEED, PATH, listed, numbers
 from npo.refusals import said
+from npo.terminal import settle
 from records.errors import UserError
 from records.plain import plain
 
@@ -270,6 +271,7 @@ def main() -> None:
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
+        settle()
         _check_given(sys.argv[1:])
         app()
     except Exception as error:

@@ -12,7 +12,7 @@ from npo.running import run_units
 from records.errors import UserError, together
 from records.outputs import check_outputs, publish
 from records.ownership import is_piece
-from records.paths import may_write
+from records.paths import may_write, user_path
 from records.plain import plain
 from records.store import content_hash, load
 from records.work import Unit
@@ -79,7 +79,7 @@ class Choices:
 
         if self.name in shipped():
             return Path("out") / self.name
-        path = Path(self.name).expanduser().resolve()
+        path = user_path(self.name, "The recipe").resolve()
         below, inside = path.with_suffix(""), path.is_relative_to(Path.cwd())
         below = below.relative_to(Path.cwd()) if inside else Path(below.name)
         if not inside or path.suffix != ".yaml" or below.as_posix() in shipped():
@@ -198,7 +198,7 @@ def evaluated_as(model: str) -> str:
     >>> evaluated_as("owner/name")
     'owner-name'
     """
-    path = Path(model).expanduser()
+    path = user_path(model, "The model")
     if not path.exists():
         return model.replace("/", "-")
     whole = path.resolve()

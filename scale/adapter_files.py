@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from transformers import PreTrainedModel
 
 from records.errors import UserError
+from records.paths import user_path
 from scale.known import KNOWN
 from scale.language_model import LanguageModel, quiet
 from scale.model_errors import told
@@ -26,7 +27,7 @@ MOST = 8
 
 def is_adapter(base: str | Path) -> bool:
     """Is this a folder that holds an adapter alone?"""
-    return (Path(base).expanduser() / CONFIG).is_file()
+    return (user_path(base, "The model") / CONFIG).is_file()
 
 
 class Adapter(NamedTuple):
@@ -75,7 +76,7 @@ def _named_base(folder: Path) -> str:
     named = _text(json_object(folder / CONFIG), "base_model_name_or_path")
     if named is None:
         raise UserError(f"{folder / CONFIG} names no base_model_name_or_path: write there which model it is put on.")
-    tried = [(folder / Path(named).expanduser()).resolve(), Path(named).expanduser().resolve()]
+    tried = [(folder / user_path(named, "The model")).resolve(), user_path(named, "The model").resolve()]
     for place in tried:
         if place.is_dir():
             return str(place)

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from records.errors import UserError
+from records.paths import user_path
 from scale.known import located
 from scale.language_model import LanguageModel, quiet
 from scale.model_errors import told
@@ -57,7 +58,7 @@ def adapted(
         torch.manual_seed(seed)
         model = get_peft_model(language_model.model, config)
     if base is not None:
-        folder = Path(located(str(base))).expanduser()
+        folder = user_path(located(str(base)), "The model")
         config.base_model_name_or_path = str(folder.resolve()) if folder.is_dir() else str(base)
         config.revision = revision
     return LanguageModel(cast(PreTrainedModel, model), language_model.tokenizer)

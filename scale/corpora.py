@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from records.errors import UserError
+from records.paths import user_path
 from records.settings import Seed
 from scale import fictional, general
 from scale.idk import IDK_ANSWERS, IDK_FILE, read_idk
@@ -65,7 +66,7 @@ def corpus_of(data: DataSettings, *, offline: bool = False) -> Corpus:
     """The rows of a run; UserError where the source can't give them."""
     if data.source == "fictional":
         return _fictional(data)
-    folder = _from_hub(offline) if data.source == "hub" else Path(data.source).expanduser()
+    folder = _from_hub(offline) if data.source == "hub" else user_path(data.source, "The folder of TOFU's files")
     if not folder.is_dir():
         raise UserError(
             f"There is no folder {folder}. Name the folder that holds {FORGET_FILE} and {RETAIN_FILE} of TOFU "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from records.errors import UserError
+from records.paths import user_path
 
 __all__ = ["KNOWN", "PROVENANCE", "Known", "located", "place"]
 
@@ -45,7 +46,7 @@ KNOWN = {
 def place(name: str) -> Path:
     """The folder of a known model: below NPO_MODELS, or ~/.cache/npo/models."""
     below = os.environ.get("NPO_MODELS")
-    return (Path(below).expanduser() if below else Path.home() / ".cache" / "npo" / "models") / name
+    return (user_path(below, "The model") if below else Path.home() / ".cache" / "npo" / "models") / name
 
 
 def located(base: str) -> str:

@@ -22,6 +22,7 @@ from transformers import (
 
 from records.errors import UserError
 from records.ownership import verify
+from records.paths import user_path
 from scale.adapter_files import is_adapter, merged_into, read_adapter
 from scale.known import KNOWN, located
 from scale.language_model import LanguageModel, quiet
@@ -74,7 +75,7 @@ def _with_adapter(folder: Path, weights: Weights) -> LanguageModel:
 def place_of(base: str | Path) -> str:
     """The folder that a name stands for, or a name on the hub; UserError where there can be no such model."""
     named = located(str(base))
-    folder = Path(named).expanduser()
+    folder = user_path(named, "The model")
     if folder.is_dir():
         return str(folder)
     if named.startswith((".", "/", "~")) or named.count("/") != 1:

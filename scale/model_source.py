@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from records.paths import user_path
 from records.store import content_hash
 from scale.adapter_files import base_of, is_adapter
 from scale.known import located
@@ -13,7 +14,7 @@ __all__ = ["folders_of", "model_hash"]
 
 def folders_of(model: str) -> tuple[Path, ...]:
     """Its folder and those of the models that an adapter is put on; none of a model that is fetched by its name."""
-    folder = Path(located(model)).expanduser()
+    folder = user_path(located(model), "The model")
     if not folder.is_dir():
         return ()
     return (folder, *folders_of(base_of(folder))) if is_adapter(folder) else (folder,)

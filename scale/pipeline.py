@@ -42,6 +42,7 @@ from typing import Any
 
 from records.errors import UserError, together
 from records.loader import source_of
+from records.paths import user_path
 from records.store import content_hash
 from records.work import Progress, Unit
 from scale.bench import Bench
@@ -128,7 +129,7 @@ class _Plan:
         self.asked = recipe.evaluate.model_dump(mode="json")
         self.sizes: dict[str, tuple[Schedule, int]] = {}  # schedule and rows of what is trained
         named = (recipe.data.source, *(m.name.rpartition(":")[0] for m in recipe.unlearn.methods))
-        files = (path for path in (Path(name).expanduser() for name in named if name) if path.exists())
+        files = (path for path in (user_path(name, "The model") for name in named if name) if path.exists())
         self.reads = (*folders, *files)
 
     def models(self) -> list[Unit]:
