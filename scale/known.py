@@ -46,7 +46,7 @@ KNOWN = {
 def place(name: str) -> Path:
     """The folder of a known model: below NPO_MODELS, or ~/.cache/npo/models."""
     below = os.environ.get("NPO_MODELS")
-    return (user_path(below, "The model") if below else Path.home() / ".cache" / "npo" / "models") / name
+    return (user_path(below, "NPO_MODELS") if below else Path.home() / ".cache" / "npo" / "models") / name
 
 
 def located(base: str) -> str:

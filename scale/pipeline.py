@@ -129,7 +129,7 @@ class _Plan:
         self.asked = recipe.evaluate.model_dump(mode="json")
         self.sizes: dict[str, tuple[Schedule, int]] = {}  # schedule and rows of what is trained
         named = (recipe.data.source, *(m.name.rpartition(":")[0] for m in recipe.unlearn.methods))
-        files = (path for path in (user_path(name, "The model") for name in named if name) if path.exists())
+        files = (path for path in (user_path(name, "The recipe: the path") for name in named if name) if path.exists())
         self.reads = (*folders, *files)
 
     def models(self) -> list[Unit]:

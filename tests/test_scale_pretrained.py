@@ -63,7 +63,7 @@ def test_a_model_from_the_hub_loads_by_its_name_and_is_not_fetched_twice(monkeyp
     assert pretrained.get(NAME) == found
     assert loading.load(NAME).model.config.hidden_size == 16
     settings = units(read_recipe("quick", [f"model.base={NAME}", "model.shape=null"]))[0].settings
-    assert settings["weights"]
+    assert settings["base_of"]
     assert str(here) not in str(settings)
 
 
