@@ -31,9 +31,9 @@ QUICK_FIT = 2000
 
 def run(data: Data, choices: Choices, *, quick: bool, out: Path) -> None:
     """Fit π_ref and π_retr for each seed, unlearn by each method, save, draw, print the table."""
+    check(data, choices)
     if quick:
         data, choices = replace(data, seeds=data.seeds[:1]), replace(choices, steps=min(choices.steps, 500))
-    check(data, choices)
     runs = runs_of(choices, data.alpha)
     room = binary(data, choices) if data.classes == 2 else many_classes(data, choices)
     samples = list(problems(data))

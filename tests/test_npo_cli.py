@@ -45,6 +45,7 @@ MISTAKES = {
     ),
     "a seed that is none": (["synthetic", "logistic", "--seeds", "1,x"], "--seeds must be numbers with commas"),
     "a seed twice": (["synthetic", "logistic", "--seeds", "1,1"], "--seeds names a seed twice."),
+    "a seed twice, quickly": (["synthetic", "logistic", "--quick", "--seeds", "1,1"], "--seeds names a seed twice."),
     "no activation": (["synthetic", "logistic", "--activation", "add"], "--activation add: give relu or a function of"),
     "an activation without values": (
         ["synthetic", "logistic", "--activation", "log", "--quick", "--methods", "GA"],
