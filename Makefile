@@ -10,9 +10,9 @@ reproduce: $(READY)        ## the main job: every room, the ledger, out/reproduc
 	$(BIN)/npo reproduce
 
 test: lint types           ## everything that a change needs; a file's tests stay in one process
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test-integration: $(READY) ## real kills, several processes, every family and method
+test-integration: $(READY) ## real kills, several processes, notebooks, every family and method
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m integration -n logical --maxprocesses 4
 
 test-slow: $(READY)        ## the full reproductions that `make test` leaves out

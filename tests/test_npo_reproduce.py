@@ -83,6 +83,7 @@ def test_nothing_is_done_twice(quick: Path, root: Path) -> None:
     assert done.stderr.count(": kept") == len(before)
 
 
+@pytest.mark.integration
 def test_killed_and_started_again_it_ends_where_an_uninterrupted_run_ends(
     quick: Path, tmp_path: Path, root: Path
 ) -> None:

@@ -112,6 +112,7 @@ def _same_after_a_checkpoint(alone, shards, batch, place: Path, family: str, pro
     np.testing.assert_allclose(_steps(again, batch, optimizer), _steps(alone, batch, alone.optimizer), rtol=1e-5)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("family", ["llama", "phi"])  # phi's head has a bias
 def test_weights_in_shards_give_the_numbers_of_weights_in_one_piece(tmp_path, root, family):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=29512"]
