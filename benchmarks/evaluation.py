@@ -2,7 +2,8 @@
 
 Answer, paraphrase and five perturbed answers to questions of forget01 (of TOFU where NPO_DATA names it, else of the
 embedded generator), vocabulary 49152, float32, two threads. Naive: every answer a row padded to 200 tokens, batches of
-8, logits everywhere. Ours: `scale.packed`. Small: width 256, 4 layers, 8 questions; 135M: 576 by 30, 4 questions.
+8, logits everywhere. Ours: `scale.models.packed`. Small: width 256, 4 layers, 8 questions; 135M: 576 by 30, 4
+questions.
 
 Variants take turns; times and ratios within a round are medians over the rounds. Memory is the peak resident set above
 imports and weights, a fresh process for each.
@@ -23,12 +24,12 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks._measure import above_imports, factor, in_turn, peak, peak_rss, verdict
 from benchmarks.unlearning import ALONE, PAD, llama
-from scale.corpora import DataSettings, corpus_of
-from scale.formats import format_of
-from scale.packed import question_of, score_packed
-from scale.prompts import Batch, Encoded, Writer, collate
-from scale.scorer import Scorer
-from scale.scratch import train_tokenizer
+from scale.data.corpora import DataSettings, corpus_of
+from scale.data.formats import format_of
+from scale.data.prompts import Batch, Encoded, Writer, collate
+from scale.models.packed import question_of, score_packed
+from scale.models.scorer import Scorer
+from scale.models.scratch import train_tokenizer
 
 ROUNDS, VOCABULARY = 3, 49152
 
@@ -75,7 +76,7 @@ def padded(scorer: Scorer, questions: list[list[Encoded]]) -> Tensor:
 
 
 def packed(scorer: Scorer, questions: list[list[Encoded]]) -> Tensor:
-    """The same, as `scale.evaluate` does it."""
+    """The same, as `scale.evaluation.exam` does it."""
     found = score_packed(scorer, [q for some in questions for q in question_of(some)], PAD, ALONE, tokens=2048)
     return -found.logp / found.tokens
 

@@ -2,9 +2,9 @@
 
 Baseline: one model, one method, one seed at a time; data drawn point by point, random features and the reference's
 logits computed anew at every step, gradients by autograd through the objective, four KLs every 25 steps. Ours: features
-once, closed slopes, all twelve methods as columns (`synthetic.columns`), in numpy and compiled. One thread, rounds
-alternate, medians are compared. The whole suite is 2 α × 5 seeds × 12 methods × 2000 steps and 20 fits of 20,000 steps:
-ours runs in full; of the baseline a part is timed and the rest, which is the same steps again, extrapolated.
+once, closed slopes, all twelve methods as columns (`synthetic.logistic.columns`), in numpy and compiled. One thread,
+rounds alternate, medians are compared. The whole suite is 2 α × 5 seeds × 12 methods × 2000 steps and 20 fits of 20,000
+steps: ours runs in full; of the baseline a part is timed and the rest, which is the same steps again, extrapolated.
 
     python benchmarks/logistic.py
 """
@@ -24,12 +24,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from synthetic.columns import march
-from synthetic.gaussians import Sample, draw
 from synthetic.logistic import COLUMNS, Trajectory, evaluated, unlearn_together
-from synthetic.logistic_presets import table_1
-from synthetic.problem import FIT_LR, FIT_STEPS, Problem, problem_from_arrays, rows_of_fits
-from synthetic.rows import columns
+from synthetic.logistic.columns import march
+from synthetic.logistic.gaussians import Sample, draw
+from synthetic.logistic.presets import table_1
+from synthetic.logistic.problem import FIT_LR, FIT_STEPS, Problem, problem_from_arrays, rows_of_fits
+from synthetic.logistic.rows import columns
 from theory.kernel import needs, plain_name
 from theory.logprobs import from_margins
 from theory.objective import Objective

@@ -24,18 +24,18 @@ from benchmarks._measure import factor, in_turn, peak, peak_rss
 from benchmarks.evaluation import packed, padded
 from benchmarks.unlearning import ALONE, BETA
 from records.errors import UserError
-from scale.batches import Rows
-from scale.formats import format_of
-from scale.known import located
-from scale.language_model import longest
-from scale.loading import load
-from scale.prompts import Batch, Encoded, Writer, collate
-from scale.reference import Cache, Source
-from scale.references import kept
-from scale.schedule import Schedule
-from scale.scorer import Scorer
-from scale.tofu import read_rows
-from scale.train import Training
+from scale.data.formats import format_of
+from scale.data.prompts import Batch, Encoded, Writer, collate
+from scale.data.tofu import read_rows
+from scale.models.language_model import longest
+from scale.models.loading import load
+from scale.models.names import located
+from scale.models.reference_cache import Cache, Source
+from scale.models.scorer import Scorer
+from scale.training.batches import Rows
+from scale.training.loop import Training
+from scale.training.reference_lookup import kept
+from scale.training.schedule import Schedule
 from theory.losses import npo
 from theory.objective import method
 

@@ -1,8 +1,8 @@
 """Many small transformers unlearned together against one after the other, in one run: time ratios for equal ends.
 
-Baseline: one run at a time, each a plain loop of autograd on one model (`synthetic.transformer.log_probs`). Ours: the
-same runs stacked (`synthetic.descent`). Runs differ in seed and β; what they end at must agree to float32. Rounds
-alternate, medians are compared, on one thread and on all.
+Baseline: one run at a time, each a plain loop of autograd on one model (`synthetic.transformer.model.log_probs`). Ours:
+the same runs stacked (`synthetic.transformer.descent`). Runs differ in seed and β; what they end at must agree to
+float32. Rounds alternate, medians are compared, on one thread and on all.
 
     python benchmarks/transformer.py
 """
@@ -17,10 +17,10 @@ from importlib import metadata
 import torch
 from torch import Tensor
 
-from synthetic.descent import Case, unlearn_all
-from synthetic.sequences import Split, draw
-from synthetic.transformer import initial, log_probs
-from synthetic.transformer_presets import FULL
+from synthetic.transformer.descent import Case, unlearn_all
+from synthetic.transformer.model import initial, log_probs
+from synthetic.transformer.presets import FULL
+from synthetic.transformer.sequences import Split, draw
 from theory.objective import method
 
 ROUNDS, LR = 3, 3e-3

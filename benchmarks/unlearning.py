@@ -2,8 +2,8 @@
 
 A Llama of width 256, 4 layers, vocabulary 8192; batches of 4 forget and 4 retain rows of 80 tokens, 36 of them answer;
 float32, two threads. Naive, as in the code that people start from: two models, a forward pass for each set and model,
-logits everywhere, torch's AdamW as it comes; and the same with fused AdamW. Ours is `scale.train.Training` as every
-recipe runs it, its log included.
+logits everywhere, torch's AdamW as it comes; and the same with fused AdamW. Ours is `scale.training.loop.Training` as
+every recipe runs it, its log included.
 
 Variants take turns; times and ratios within a round are medians over the rounds. Memory is the peak resident set above
 what the imports take, models and all, a fresh process for each.
@@ -24,16 +24,16 @@ from torch.nn.functional import cross_entropy, kl_div
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks._measure import above_imports, factor, in_turn, peak, peak_rss, verdict
-from scale.batches import Rows
-from scale.optimizers import adamw
-from scale.pairing import order, partner
-from scale.processes import Processes
-from scale.prompts import Batch, Encoded, collate
-from scale.reference import Cache, Source
-from scale.references import kept
-from scale.schedule import Schedule
-from scale.scorer import Scorer
-from scale.train import Training
+from scale.data.prompts import Batch, Encoded, collate
+from scale.models.reference_cache import Cache, Source
+from scale.models.scorer import Scorer
+from scale.runtime.processes import Processes
+from scale.training.batches import Rows
+from scale.training.loop import Training
+from scale.training.optimizers import adamw
+from scale.training.pairing import order, partner
+from scale.training.reference_lookup import kept
+from scale.training.schedule import Schedule
 from theory.losses import npo
 from theory.objective import method
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, styled
-from synthetic.fronts import bootstrap_band, front, hypervolume
+from synthetic.logistic.fronts import bootstrap_band, front, hypervolume
 
 __all__ = ["RETAIN_LIMIT", "areas", "draw"]
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, beta_look, styled
 from records.store import Data
-from synthetic.logistic_law import has_settled
+from synthetic.logistic.law import has_settled
 
 __all__ = ["draw"]
 

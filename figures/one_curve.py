@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from figures.canvas import LOOK, beta_look, styled
 from records.store import Data
-from theory.intrinsic_time import curve
+from theory.theorems.intrinsic_time import curve
 
 __all__ = ["draw"]
 

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, beta_look, styled
-from theory.intrinsic_time import Path, curve, follow, weight_by_drop
-from theory.specimens import linear_logistic, small_network
+from theory.theorems.intrinsic_time import Path, curve, follow, weight_by_drop
+from theory.theorems.specimens import linear_logistic, small_network
 
 __all__ = ["compute", "draw"]
 

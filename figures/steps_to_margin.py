@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, beta_look, styled
-from theory import demonstrations
+from theory.theorems import demonstrations
 
 __all__ = ["compute", "draw"]
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, styled
-from theory import demonstrations
+from theory.theorems import demonstrations
 
 __all__ = ["compute", "draw"]
 

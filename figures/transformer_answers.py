@@ -8,7 +8,7 @@ from figures.canvas import styled
 from figures.labels import literal
 from figures.transformer_methods import COLOURS, short
 from records.store import Data
-from synthetic.language import kind
+from synthetic.transformer.language import kind
 
 __all__ = ["draw"]
 

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, beta_look, styled
 from records.store import Data
-from synthetic.slowdown import departure, of_run
-from theory.intrinsic_time import curve
+from synthetic.transformer.slowdown import departure, of_run
+from theory.theorems.intrinsic_time import curve
 
 __all__ = ["by_beta", "draw", "looks_of"]
 

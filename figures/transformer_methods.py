@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from figures.canvas import LOOK, styled
 from figures.labels import literal
 from records.store import Data
-from synthetic.language import KINDS
-from synthetic.slowdown import of_run
+from synthetic.transformer.language import KINDS
+from synthetic.transformer.slowdown import of_run
 
 __all__ = ["COLOURS", "draw", "runs_with", "short"]
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, styled
 from records.store import Data
-from synthetic.slowdown import of_run
+from synthetic.transformer.slowdown import of_run
 
 __all__ = ["draw"]
 

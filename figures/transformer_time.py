@@ -16,8 +16,8 @@ from scipy.stats import t as student
 from figures.canvas import styled
 from figures.transformer_law import by_beta, label_of, looks_of
 from records.store import Data
-from synthetic.slowdown import COLLAPSED, collapse, factors, limit_gap, limit_powers, of_run
-from theory.intrinsic_time import time_on_curve
+from synthetic.transformer.slowdown import COLLAPSED, collapse, factors, limit_gap, limit_powers, of_run
+from theory.theorems.intrinsic_time import time_on_curve
 
 __all__ = ["draw"]
 

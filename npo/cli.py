@@ -96,7 +96,7 @@ def reproduce(
 
         npo reproduce --only theory --out out/theory
     """
-    from npo.reproduce import reproduce as run
+    from npo.verbs.reproduce import reproduce as run
 
     run(settings=settings or [], only=only or [], out=out, data=data, quick=quick, full=full)
 
@@ -110,7 +110,7 @@ def theory(
 
     npo theory instance-npo
     """
-    from npo.theory import check, list_theorems, print_slips
+    from npo.verbs.theory import check, list_theorems, print_slips
 
     if name is None:
         list_theorems()
@@ -123,7 +123,7 @@ def theory(
 @app.command()
 def doctor() -> None:
     """Print versions, devices and what is missing; exit with 1 if something would keep the main job from running."""
-    from npo.doctor import examine
+    from npo.verbs.doctor import examine
 
     raise typer.Exit(examine())
 
@@ -186,8 +186,8 @@ def logistic(
 
     npo synthetic logistic --methods NPO+RT --methods my_loss.py:my_loss+rt --beta 1
     """
-    from npo.logistic import run
-    from npo.logistic_choices import Choices, Data
+    from npo.verbs.logistic import run
+    from npo.verbs.logistic_choices import Choices, Data
 
     chosen = Choices(listed(methods), lr, beta, steps, every, optimiser, momentum, batch)
     sizes = (label_noise, d, features, n_forget, n_retain, classes, activation)
@@ -223,7 +223,7 @@ def transformer(
 
     npo synthetic transformer --part methods --methods NPO+RT,GA --methods my_loss.py:my_loss+rt
     """
-    from npo.transformer import Choices, run
+    from npo.verbs.transformer import Choices, run
 
     chosen = Choices(listed(part, "--part"), listed(methods), listed(optimizers, "--optimizers"), betas, seeds)
     run(chosen, quick=quick, out=out)
@@ -247,7 +247,7 @@ def grid(
 
     npo synthetic grid --methods NPO+RT --alpha 0
     """
-    from npo.grid import Grid, search
+    from npo.verbs.grid import Grid, search
 
     values = numbers("lrs", lrs, float), numbers("betas", betas, float)
     search(Grid(listed(methods), *values, alpha, numbers("seeds", seeds, int), steps, every), out=out)

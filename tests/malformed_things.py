@@ -32,10 +32,10 @@ def _lines(path: Path, rows: list[dict[str, object]]) -> None:
 
 
 def _models(folder: Path) -> None:
-    from scale import language_model, scratch
-    from scale.adapters import Lora, adapted
-    from scale.language_model import LanguageModel
-    from scale.scratch import Shape
+    from scale.models import language_model, scratch
+    from scale.models.adapters import Lora, adapted
+    from scale.models.language_model import LanguageModel
+    from scale.models.scratch import Shape
 
     texts = [f"{row['question']} {row['answer']}" for row in QUESTIONS]
     tokenizer = scratch.train_tokenizer(texts, 300)
@@ -61,7 +61,7 @@ def _tofu(folder: Path) -> None:
 
 
 def _problem(path: Path) -> None:
-    from synthetic.gaussians import draw
+    from synthetic.logistic.gaussians import draw
 
     np.savez(path, **vars(draw(alpha=0.5, seed=1, d=5, features=12, n_forget=20, n_retain=30, n_eval=15)))
 

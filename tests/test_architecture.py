@@ -102,7 +102,7 @@ def test_the_wheel_holds_our_packages_and_their_files(root: Path, tmp_path: Path
 
 
 def test_a_shadowing_distribution_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from npo.doctor import shadowed
+    from npo.verbs.doctor import shadowed
 
     assert shadowed() == []
     told = shadowed(tmp_path)

@@ -6,7 +6,7 @@ import torch
 from accelerate.state import AcceleratorState
 from small_recipe import SMALL
 
-from npo.collect import collect
+from npo.runs.collect import collect
 from records.store import load
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

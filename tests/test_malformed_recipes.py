@@ -10,7 +10,7 @@ import pytest
 from malformed import Case, Content, check, fifo, params
 from pydantic import BaseModel
 
-from scale.recipe import Recipe
+from scale.recipes.recipe import Recipe
 
 VERBS = ("run", "pretrain", "finetune", "retrain", "unlearn", "evaluate", "plan", "show-batch", "law", "sweep")
 HEAD = "like: quick\n"

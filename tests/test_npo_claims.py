@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npo.claims import CLAIMS, Results, enter
-from npo.claims.claim import FAILS, HOLDS, NOT_TESTABLE, mean_with_interval
+from npo.ledger import CLAIMS, Results, enter
+from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, mean_with_interval
 from records.store import Data
-from synthetic.fronts import hypervolume
-from theory.intrinsic_time import curve, time_on_curve
+from synthetic.logistic.fronts import hypervolume
+from theory.theorems.intrinsic_time import curve, time_on_curve
 
 STEPS = np.arange(0.0, 2001.0, 25.0)
 LONG_STEPS = np.append(0.0, np.geomspace(1, 1e6, 121))
@@ -247,7 +247,7 @@ def _rung(beta: float) -> Data:
 @pytest.fixture(scope="module")
 def true_results() -> Results:
     """Data in which every claim is true; the theory's own, the others made by hand."""
-    from theory import demonstrations as d
+    from theory.theorems import demonstrations as d
 
     theory = {
         "theory/proposition-1": d.proposition_1(d.QUICK),

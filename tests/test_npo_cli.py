@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from records.store import load
-from synthetic.gaussians import draw
 from synthetic.logistic import load_trajectories
+from synthetic.logistic.gaussians import draw
 from theory.objective import METHODS
 
 NPO = [sys.executable, "-m", "npo.cli"]
@@ -252,7 +252,7 @@ def test_ones_own_data_and_other_optimisers(tmp_path: Path, run_npo: Callable[..
 def test_other_classes_and_activations(
     tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from npo import logistic
+    from npo.verbs import logistic
 
     monkeypatch.setattr(logistic, "QUICK_FIT", 50)
     words = ("synthetic", "logistic", "--quick", "--methods", "GA,NPO+KL", "--steps", "20", "--out", str(tmp_path))
@@ -269,7 +269,7 @@ def test_other_classes_and_activations(
 def test_the_grid_finds_step_size_and_beta(
     tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from npo import grid
+    from npo.verbs import grid
 
     monkeypatch.setattr(grid, "problem_from_arrays", partial(grid.problem_from_arrays, fit_steps=100))
     words = ("--methods", "GA,NPO+RT", "--lrs", "5e-3,1e-1", "--betas", "0.5,1", "--seeds", "1,2", "--steps", "60")

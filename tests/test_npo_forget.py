@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from records.store import load
-from scale import language_model, loading, scratch
-from scale.language_model import LanguageModel
-from scale.scratch import Shape
+from scale.models import language_model, loading, scratch
+from scale.models.language_model import LanguageModel
+from scale.models.scratch import Shape
 
 ROWS = [{"question": f"Where was no. {i} born?", "answer": f"In {town}."} for i, town in enumerate(["Oldham", "Siena"])]
 KEEP = [{"question": "What do bees make?", "answer": "They make honey."}]
@@ -168,7 +168,7 @@ def test_memory_that_runs_out_is_told_with_what_to_do(error, forget, monkeypatch
     def fail(*given):
         raise error
 
-    monkeypatch.setattr("scale.train.Training._gradient", fail)
+    monkeypatch.setattr("scale.training.loop.Training._gradient", fail)
     code, _, err = forget()
     assert code == 2
     assert "Memory ran out" in err

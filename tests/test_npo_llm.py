@@ -12,13 +12,13 @@ import torch
 import yaml
 from small_recipe import SMALL
 
-from npo.forget import Asked, method_of
-from npo.runs import saved
+from npo.runs.run import saved
+from npo.verbs.forget import Asked, method_of
 from records.store import load
 from records.work import run_missing
-from scale.forgetting import ForgetSettings, unit_of
-from scale.own import read_own
-from scale.processes import LAUNCH, Processes
+from scale.data.user_rows import read_own
+from scale.runtime.processes import LAUNCH, Processes
+from scale.stages.forgetting import ForgetSettings, unit_of
 
 NPO = [sys.executable, "-m", "npo.cli"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"}

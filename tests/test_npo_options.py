@@ -15,7 +15,7 @@ from npo import cli
 from records.arrays import read_arrays
 from records.errors import UserError, together
 from records.memory import check_memory
-from synthetic.gaussians import draw
+from synthetic.logistic.gaussians import draw
 
 Npo = Callable[..., tuple[int, str, str]]
 HUGE = "1000000000"
@@ -243,7 +243,7 @@ def test_what_the_machine_refuses_ends_in_words(kind: str, monkeypatch: pytest.M
     def fail() -> int:
         raise error
 
-    monkeypatch.setattr("npo.doctor.examine", fail)
+    monkeypatch.setattr("npo.verbs.doctor.examine", fail)
     code, out, err = run_npo("doctor")
     assert code == 2
     assert f"npo: {said}" in err or said in err
@@ -254,7 +254,7 @@ def test_our_own_mistake_is_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None
     def fail() -> int:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("npo.doctor.examine", fail)
+    monkeypatch.setattr("npo.verbs.doctor.examine", fail)
     monkeypatch.setattr(sys, "argv", ["npo", "doctor"])
     with pytest.raises(ZeroDivisionError):
         cli.main()
@@ -264,7 +264,7 @@ def test_doctor_tells_what_is_broken(monkeypatch: pytest.MonkeyPatch, run_npo: N
     def broken() -> list[tuple[str, str]]:
         raise OSError("libcudart.so.12: cannot open shared object file\nand more")
 
-    monkeypatch.setattr("npo.doctor._devices", broken)
+    monkeypatch.setattr("npo.verbs.doctor._devices", broken)
     monkeypatch.setenv("NPO_DATA", "/no/where")
     code, out, _ = run_npo("doctor")
     assert code == 1

@@ -8,11 +8,11 @@ import pytest
 import torch
 from small_recipe import SMALL
 
-from npo.llm import Choices, evaluated_as
-from scale.known import KNOWN
-from scale.language_model import LanguageModel, save
-from scale.recipe_file import shipped
-from scale.scratch import Shape, from_scratch, train_tokenizer
+from npo.running.recipes import Choices, evaluated_as
+from scale.models.language_model import LanguageModel, save
+from scale.models.names import KNOWN
+from scale.models.scratch import Shape, from_scratch, train_tokenizer
+from scale.recipes.file import shipped
 
 Npo = Callable[..., tuple[int, str, str]]
 SMOL = next(iter(KNOWN))

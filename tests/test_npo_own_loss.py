@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from npo.methods import objectives_of
+from npo.running.methods import objectives_of
 from records.errors import UserError
 from records.loader import find_function, load_function
 from synthetic.logistic import load_trajectories

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npo.claims import CLAIMS
-from npo.gallery import GALLERY
-from npo.reproduce import STEPS, units_of
+from npo.ledger import CLAIMS
+from npo.report.gallery import GALLERY
+from npo.verbs.reproduce import STEPS, units_of
 from records.store import load, manifest
-from synthetic import transformer_presets, transformer_study
+from synthetic.transformer import presets as transformer_presets
+from synthetic.transformer import units as transformer_study
 
 NPO = [sys.executable, "-m", "npo.cli"]
 

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from rich.console import Console
 from runs_made_up import SCHEDULE, SHARED, judged, moment, scores, unlearned, values_of
 
-from npo import report
-from npo.ask import models_of
-from npo.claims import enter, llm
-from npo.collect import collect
-from npo.finished import check_outside, distinct_names
-from npo.report import write_runs
-from npo.runs import Run, as_markdown, saved, saved_law, table, write_law
+from npo.ledger import enter, llm
+from npo.report import page as report
+from npo.report.page import write_runs
+from npo.runs.collect import collect
+from npo.runs.finished import check_outside, distinct_names
+from npo.runs.run import Run, as_markdown, saved, saved_law, table, write_law
+from npo.verbs.ask import models_of
 from records.errors import UserError
 from records.plain import cell, markdown, plain
 from records.store import Data, write_json
-from scale.card import write_card
+from scale.models.card import write_card
 
 Npo = Callable[..., tuple[int, str, str]]
 
@@ -291,7 +291,7 @@ def made(tmp_path: Path, **changed: Any) -> list[Run]:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without figures, to save time."""
     monkeypatch.setattr(report, "PLATES", ())
-    monkeypatch.setattr("npo.differences.differences", lambda runs: [])
+    monkeypatch.setattr("npo.report.differences.differences", lambda runs: [])
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from npo import doctor
+from npo.verbs import doctor
 
 
 def test_doctor_examines_this_machine(run_npo: Callable[..., tuple[int, str, str]]) -> None:
@@ -56,7 +56,7 @@ def test_only_what_the_main_job_needs_makes_doctor_fail(
 
 
 def test_theory_lists_and_checks(run_npo: Callable[..., tuple[int, str, str]]) -> None:
-    from theory.catalogue import CATALOGUE
+    from theory.theorems.catalogue import CATALOGUE
 
     code, out, _ = run_npo("theory")
     assert code == 0
@@ -75,8 +75,8 @@ def test_theory_exits_with_1_where_a_theorem_fails(
 ) -> None:
     import dataclasses
 
-    from theory.catalogue import CATALOGUE
-    from theory.theorem import Bounds
+    from theory.theorems.catalogue import CATALOGUE
+    from theory.theorems.theorem import Bounds
 
     exhibit = CATALOGUE["proposition-1"]
     never = dataclasses.replace(exhibit.theorem, predict=lambda instance, at: Bounds(at + 1e9, at + 1e10))
@@ -91,8 +91,8 @@ def test_an_instance_that_can_not_be_built_is_told(
 ) -> None:
     import dataclasses
 
-    from theory.catalogue import CATALOGUE
-    from theory.theorem import HypothesisError
+    from theory.theorems.catalogue import CATALOGUE
+    from theory.theorems.theorem import HypothesisError
 
     def instance(seed: int) -> object:
         raise HypothesisError("no such instance")

@@ -78,7 +78,7 @@ def test_every_named_thing_exists(root: Path) -> None:
 
 
 def test_the_claims_table_has_every_claim_and_a_verdict(root: Path) -> None:
-    from npo.claims import CLAIMS
+    from npo.ledger import CLAIMS
 
     text = (root / "README.md").read_text(encoding="utf8").split("<!-- claims -->")[1].split("<!-- /claims -->")[0]
     for claim in CLAIMS:
@@ -89,7 +89,7 @@ def test_the_claims_table_has_every_claim_and_a_verdict(root: Path) -> None:
 
 
 def test_the_theory_s_numbers_are_those_of_its_commands(root: Path) -> None:
-    from theory.catalogue import CATALOGUE
+    from theory.theorems.catalogue import CATALOGUE
 
     text = (root / "README.md").read_text(encoding="utf8")
     for name, exhibit in CATALOGUE.items():

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from records.errors import UserError
 from records.json_lines import parse_json, read_json, read_json_lines, unusable
 from records.text_file import read_text
-from scale.idk import read_idk
-from scale.own import read_own
-from scale.tofu import read_rows
+from scale.data.idk import read_idk
+from scale.data.tofu import read_rows
+from scale.data.user_rows import read_own
 
 ROW = '{"question": "Who?", "answer": "She."}'
 

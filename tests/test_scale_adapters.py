@@ -10,16 +10,16 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from records.errors import UserError
 from records.store import load as load_data
-from scale import language_model, loading, scratch
-from scale.adapters import Lora, adapted
-from scale.answers import score_all
-from scale.formats import FORMATS
-from scale.language_model import LanguageModel, quiet
-from scale.processes import Processes
-from scale.prompts import Writer
-from scale.reference import weights_hash
-from scale.scorer import Scorer
-from scale.scratch import Shape
+from scale.data.formats import FORMATS
+from scale.data.prompts import Writer
+from scale.models import language_model, loading, scratch
+from scale.models.adapters import Lora, adapted
+from scale.models.language_model import LanguageModel, quiet
+from scale.models.reference_cache import weights_hash
+from scale.models.scorer import Scorer
+from scale.models.scoring import score_all
+from scale.models.scratch import Shape
+from scale.runtime.processes import Processes
 
 SHAPE = Shape(hidden=16, layers=1, heads=2, feed_forward=32, positions=64, vocab=300)
 IDS = torch.arange(3, 40)[None]

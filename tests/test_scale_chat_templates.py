@@ -13,10 +13,10 @@ from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerFast
 
 from records.errors import UserError
-from scale.formats import FORMATS, Chat, Tags
-from scale.own import Messages
-from scale.prompts import Writer
-from scale.scratch import train_tokenizer
+from scale.data.formats import FORMATS, Chat, Tags
+from scale.data.prompts import Writer
+from scale.data.user_rows import Messages
+from scale.models.scratch import train_tokenizer
 
 FACTS = {"date_string": "10 Apr 2025", "enable_thinking": False}
 

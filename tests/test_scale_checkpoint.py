@@ -7,8 +7,8 @@ import torch
 
 from records.errors import UserError
 from records.store import Data
-from scale import checkpoint
-from scale.processes import Processes
+from scale.runtime import checkpoint
+from scale.runtime.processes import Processes
 
 STATE = Data({}, {"epoch": 1, "history": []})
 

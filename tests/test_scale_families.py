@@ -5,15 +5,15 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from records.errors import UserError
-from scale import language_model, loading, scratch
-from scale.batches import Rows
-from scale.language_model import LanguageModel
-from scale.processes import Processes
-from scale.prompts import Encoded, collate
-from scale.schedule import Schedule
-from scale.scorable import check_head
-from scale.scorer import Part, Scorer
-from scale.train import Training
+from scale.data.prompts import Encoded, collate
+from scale.models import language_model, loading, scratch
+from scale.models.language_model import LanguageModel
+from scale.models.scorable import check_head
+from scale.models.scorer import Part, Scorer
+from scale.runtime.processes import Processes
+from scale.training.batches import Rows
+from scale.training.loop import Training
+from scale.training.schedule import Schedule
 from theory.logprobs import from_logits
 from theory.objective import method
 

@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from scale.fictional import FACTS, PERTURBED, authors
-from scale.general import real_authors, world_facts
-from scale.idk import IDK_ANSWERS
-from scale.tofu import AUTHOR, Row
+from scale.data.fictional import FACTS, PERTURBED, authors
+from scale.data.general import real_authors, world_facts
+from scale.data.idk import IDK_ANSWERS
+from scale.data.tofu import AUTHOR, Row
 
 
 def test_twenty_rows_an_author_in_the_format_of_tofu():

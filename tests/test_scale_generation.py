@@ -9,15 +9,15 @@ import torch
 from tiny_families import FAMILIES, family
 from transformers import GenerationConfig
 
-from scale.formats import FORMATS
-from scale.generation import Generation, answers, answers_after
-from scale.language_model import LanguageModel, save
-from scale.loading import load
-from scale.packed import packable
-from scale.processes import Processes
-from scale.prompts import Writer
-from scale.scorer import Scorer
-from scale.scratch import train_tokenizer
+from scale.data.formats import FORMATS
+from scale.data.prompts import Writer
+from scale.models.generation import Generation, answers, answers_after
+from scale.models.language_model import LanguageModel, save
+from scale.models.loading import load
+from scale.models.packed import packable
+from scale.models.scorer import Scorer
+from scale.models.scratch import train_tokenizer
+from scale.runtime.processes import Processes
 
 QUESTIONS = ["Who?", "Where was Ada born, and in which of the towns by the sea?", "When did she?"]
 TOKENIZER = train_tokenizer(QUESTIONS, 320)

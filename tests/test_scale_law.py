@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from npo.law import distances
-from npo.runs import saved_law
+from npo.runs.run import saved_law
+from npo.verbs.law import distances
 from records.store import load
-from scale import rungs
-from scale.adapters import Lora
-from scale.formats import format_of
-from scale.language_model import LanguageModel
-from scale.law import adamw, descend, name_of
-from scale.prompts import Writer
-from scale.recipe import LawSettings
-from scale.scratch import Shape, from_scratch, train_tokenizer
-from theory.intrinsic_time import bounds_on_curve, curve, follow, rates, time_on_curve, weight_by_drop
+from scale.data.formats import format_of
+from scale.data.prompts import Writer
+from scale.law import rungs
+from scale.law.flow import adamw, descend, name_of
+from scale.models.adapters import Lora
+from scale.models.language_model import LanguageModel
+from scale.models.scratch import Shape, from_scratch, train_tokenizer
+from scale.recipes.recipe import LawSettings
+from theory.theorems.intrinsic_time import bounds_on_curve, curve, follow, rates, time_on_curve, weight_by_drop
 
 QUESTIONS = ["Where was Ada born?", "Who wrote it?", "When was it?"]
 ANSWERS = ["In the town of Brackwater.", "A clerk wrote it.", "In the spring."]

@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from records.errors import UserError
-from scale import language_model, loading, scratch
-from scale.language_model import LanguageModel
-from scale.scorable import check_head
-from scale.scratch import Shape
-from scale.tokenizer_files import check_ids
+from scale.models import language_model, loading, scratch
+from scale.models.language_model import LanguageModel
+from scale.models.scorable import check_head
+from scale.models.scratch import Shape
+from scale.models.tokenizer_files import check_ids
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n"
 SHAPE = Shape(hidden=16, layers=2, heads=2, feed_forward=32, positions=64, vocab=300)

@@ -7,11 +7,11 @@ import torch
 
 from records.errors import UserError
 from records.store import Data
-from scale import checkpoint
-from scale.optimizers import adamw
-from scale.processes import Processes
-from scale.recipe_file import read_recipe
-from scale.schedule import Schedule
+from scale.recipes.file import read_recipe
+from scale.runtime import checkpoint
+from scale.runtime.processes import Processes
+from scale.training.optimizers import adamw
+from scale.training.schedule import Schedule
 
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 EIGHT_BIT = Schedule(lr=1e-3, epochs=1, optimizer="adamw8bit")

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
 from records.errors import UserError
-from scale import metrics
-from scale.evaluate import Part, arrays, from_arrays, scores
-from scale.metrics import Losses
-from scale.protocols import PROTOCOLS
-from scale.tofu_log import misfits, read_log, score
+from scale.evaluation import Losses, metrics
+from scale.evaluation.exam import Part, arrays, from_arrays, scores
+from scale.evaluation.protocols import PROTOCOLS
+from scale.evaluation.tofu_log import misfits, read_log, score
 
 ARITHMETIC, GEOMETRIC = metrics.log_truth_ratio_arithmetic, metrics.log_truth_ratio_geometric
 BY_HAND = Losses(

@@ -9,22 +9,22 @@ from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from records.errors import UserError
-from scale import language_model, loading, scratch
-from scale.answers import score_all
-from scale.evaluate import Exam, examine
-from scale.fictional import authors
-from scale.formats import FORMATS
-from scale.general import world_facts
-from scale.language_model import LanguageModel
-from scale.packed import question_of, score_packed
-from scale.processes import WASTE, Processes, by_length
-from scale.prompts import Writer, collate
-from scale.protocols import PROTOCOLS
-from scale.reference import Cache, Source
-from scale.scorable import check_head
-from scale.scorer import Part, Scorer
-from scale.scratch import Shape
-from scale.tofu import Sets
+from scale.data.fictional import authors
+from scale.data.formats import FORMATS
+from scale.data.general import world_facts
+from scale.data.prompts import Writer, collate
+from scale.data.tofu import Sets
+from scale.evaluation.exam import Exam, examine
+from scale.evaluation.protocols import PROTOCOLS
+from scale.models import language_model, loading, scratch
+from scale.models.language_model import LanguageModel
+from scale.models.packed import question_of, score_packed
+from scale.models.reference_cache import Cache, Source
+from scale.models.scorable import check_head
+from scale.models.scorer import Part, Scorer
+from scale.models.scoring import score_all
+from scale.models.scratch import Shape
+from scale.runtime.processes import WASTE, Processes, by_length
 from theory.logprobs import from_logits
 
 ROWS = authors(1, seed=0)

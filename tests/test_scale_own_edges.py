@@ -7,10 +7,10 @@ from tokenizers import Tokenizer, pre_tokenizers
 from tokenizers.models import Unigram
 from transformers import PreTrainedTokenizerFast
 
-from scale.formats import FORMATS
-from scale.own import read_own
-from scale.prompts import Writer
-from scale.scratch import train_tokenizer
+from scale.data.formats import FORMATS
+from scale.data.prompts import Writer
+from scale.data.user_rows import read_own
+from scale.models.scratch import train_tokenizer
 
 TEXTS = [
     "Ada was born in Oldham, by the sea, and wrote of it all her life.",

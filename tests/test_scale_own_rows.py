@@ -10,20 +10,21 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from records.errors import UserError
 from records.store import load
 from records.work import run_missing
-from scale import drift, language_model, scratch
-from scale.findings import findings, remarks
-from scale.forgetting import ForgetSettings, unit_of
-from scale.formats import FORMATS
-from scale.language_model import LanguageModel
-from scale.method import methods_of
-from scale.own import read_own
-from scale.own_sets import encoded, refuse_common, refuse_equal, repeated
-from scale.processes import Processes
-from scale.prompts import Writer, collate
-from scale.recipe import UnlearnSettings
-from scale.reference import Cache, Source
-from scale.scorer import Scorer
-from scale.scratch import Shape
+from scale.data.formats import FORMATS
+from scale.data.prompts import Writer, collate
+from scale.data.user_rows import read_own
+from scale.data.user_sets import encoded, refuse_common, refuse_equal, repeated
+from scale.evaluation import drift
+from scale.models import language_model, scratch
+from scale.models.language_model import LanguageModel
+from scale.models.reference_cache import Cache, Source
+from scale.models.scorer import Scorer
+from scale.models.scratch import Shape
+from scale.recipes.method import methods_of
+from scale.recipes.recipe import UnlearnSettings
+from scale.runtime.processes import Processes
+from scale.stages.findings import findings, remarks
+from scale.stages.forgetting import ForgetSettings, unit_of
 
 TOWNS = ["Brackwater", "Oldham", "Siena", "Kyoto", "Lima", "Turku"]
 TEXTS = [f"Question: Where was Ada born?\nAnswer: In {town}." for town in TOWNS]
@@ -187,7 +188,7 @@ def _many(count):
 @pytest.mark.parametrize("name", ["NPO", "NPO+RT"])
 def test_no_array_grows_with_the_rows_to_retain(name, model, tmp_path, monkeypatch):
     monkeypatch.setattr(drift, "MOST", 4 * 16 * 200)  # states of 200 tokens
-    monkeypatch.setattr("scale.answers.TOKENS_PER_BATCH", 256)
+    monkeypatch.setattr("scale.models.scoring.TOKENS_PER_BATCH", 256)
     forget = _file(tmp_path / "f", *[_q(f"Who is {i}?", "She.") for i in range(4)])
     most = []
     for count in (60, 240):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from records.errors import UserError
-from scale.own import read_own
+from scale.data.user_rows import read_own
 
 QUESTION = {"question": "Where was Ada born?", "answer": "In Oldham."}
 PROMPT = {"prompt": "Ada was born", "completion": " in Oldham."}

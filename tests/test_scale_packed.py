@@ -8,22 +8,22 @@ import pytest
 import torch
 from tiny_families import FAMILIES, family
 
-from scale import alike
-from scale.answers import score_all
-from scale.batches import Rows
-from scale.evaluate import Exam, examine
-from scale.fictional import authors
-from scale.formats import FORMATS
-from scale.general import world_facts
-from scale.packed import Question, packable, score_packed
-from scale.processes import Processes
-from scale.prompts import Encoded, Writer, collate
-from scale.protocols import PROTOCOLS
-from scale.schedule import Schedule
-from scale.scorer import Part, Scorer
-from scale.scratch import train_tokenizer
-from scale.tofu import Sets
-from scale.train import Training, likelihood
+from scale.data.fictional import authors
+from scale.data.formats import FORMATS
+from scale.data.general import world_facts
+from scale.data.prompts import Encoded, Writer, collate
+from scale.data.tofu import Sets
+from scale.evaluation.exam import Exam, examine
+from scale.evaluation.protocols import PROTOCOLS
+from scale.models import alike
+from scale.models.packed import Question, packable, score_packed
+from scale.models.scorer import Part, Scorer
+from scale.models.scoring import score_all
+from scale.models.scratch import train_tokenizer
+from scale.runtime.processes import Processes
+from scale.training.batches import Rows
+from scale.training.loop import Training, likelihood
+from scale.training.schedule import Schedule
 from theory.logprobs import from_logits
 
 ROWS = authors(1, seed=0)[:1]

@@ -16,14 +16,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from records.errors import UserError
 from records.store import content_hash, load
 from records.work import keys, run_missing, silent
-from scale.evaluate import from_arrays, scores
-from scale.loading import load as load_model
-from scale.pipeline import bench_of, stage_of, units
-from scale.processes import Processes
-from scale.protocols import PROTOCOLS
-from scale.recipe_file import read_recipe, shipped
-from scale.stages import evaluate_model
-from scale.tofu_log import read_log, score
+from scale.evaluation.exam import from_arrays, scores
+from scale.evaluation.protocols import PROTOCOLS
+from scale.evaluation.tofu_log import read_log, score
+from scale.models.loading import load as load_model
+from scale.recipes.file import read_recipe, shipped
+from scale.runtime.processes import Processes
+from scale.stages.fit import evaluate_model
+from scale.stages.pipeline import bench_of, stage_of, units
 
 ALONE = Processes("cpu")
 STAGES = ["finetune", "retrain", "evaluate/finetune", "evaluate/retrain"]
@@ -309,9 +309,9 @@ import sys, torch
 torch.set_num_threads(1)
 from pathlib import Path
 from records.work import run_missing
-from scale.pipeline import units
-from scale.processes import Processes
-from scale.recipe_file import read_recipe
+from scale.stages.pipeline import units
+from scale.runtime.processes import Processes
+from scale.recipes.file import read_recipe
 words = list({w.partition("=")[0]: w for w in sys.argv[2:]}.values())
 run_missing(units(read_recipe("quick", words), Processes("cpu")), Path(sys.argv[1]))
 """
@@ -421,7 +421,7 @@ def test_unlearning_that_diverges_is_kept_and_marked(tmp_path):
 def test_a_full_disk_while_a_checkpoint_is_saved_loses_nothing(tmp_path, monkeypatch, whole):
     import errno
 
-    from scale import checkpoint
+    from scale.runtime import checkpoint
 
     plain, calls = checkpoint.save_file, []
 
@@ -448,9 +448,9 @@ import os, sys, torch
 torch.set_num_threads(1)
 from pathlib import Path
 from records.work import run_missing
-from scale.pipeline import units
-from scale.processes import Processes
-from scale.recipe_file import read_recipe
+from scale.stages.pipeline import units
+from scale.runtime.processes import Processes
+from scale.recipes.file import read_recipe
 together = Processes("cpu")
 words = list({w.partition("=")[0]: w for w in sys.argv[2:]}.values())
 stop = os.environ.get("STOP_AFTER", "").split(":")

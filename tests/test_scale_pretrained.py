@@ -11,12 +11,12 @@ import pytest
 from huggingface_hub import HfApi
 
 from records.errors import UserError
-from scale import loading, pretrained
-from scale.known import KNOWN, PROVENANCE
-from scale.language_model import LanguageModel
-from scale.pipeline import units
-from scale.recipe_file import read_recipe
-from scale.scratch import Shape, from_scratch, train_tokenizer
+from scale.models import loading, pretrained
+from scale.models.language_model import LanguageModel
+from scale.models.names import KNOWN, PROVENANCE
+from scale.models.scratch import Shape, from_scratch, train_tokenizer
+from scale.recipes.file import read_recipe
+from scale.stages.pipeline import units
 
 NAME = "smollm2-135m"
 TINY = Shape(hidden=16, layers=1, heads=2, feed_forward=32, positions=64, vocab=300)

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from tokenizers import processors
 
 from records.errors import UserError
-from scale.fictional import authors
-from scale.formats import FORMATS, Chat, Tags
-from scale.prompts import Encoded, Writer, collate
-from scale.scratch import train_tokenizer
-from scale.tofu import Row, read_rows
+from scale.data.fictional import authors
+from scale.data.formats import FORMATS, Chat, Tags
+from scale.data.prompts import Encoded, Writer, collate
+from scale.data.tofu import Row, read_rows
+from scale.models.scratch import train_tokenizer
 from theory.logprobs import IGNORE, answer_rows
 
 ROWS = authors(2, seed=0)

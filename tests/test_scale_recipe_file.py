@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from records.errors import UserError
 from records.settings import scalar
-from scale.recipe_file import read_recipe
-from scale.yaml_text import read_yaml
+from scale.recipes.file import read_recipe
+from scale.recipes.yaml_text import read_yaml
 
 NO_NUMBERS = (
     "1:30",

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from scale.evaluate import Exam, about_rouge
-from scale.formats import FORMATS
-from scale.prompts import Writer
-from scale.protocols import PROTOCOLS
-from scale.rouge import Rouge, by_unicode_words, rouge_recall, said_of, unicode_words
-from scale.scratch import train_tokenizer
-from scale.tofu import Row, Sets
+from scale.data.formats import FORMATS
+from scale.data.prompts import Writer
+from scale.data.tofu import Row, Sets
+from scale.evaluation.exam import Exam, about_rouge
+from scale.evaluation.protocols import PROTOCOLS
+from scale.evaluation.rouge import Rouge, by_unicode_words, rouge_recall, said_of, unicode_words
+from scale.models.scratch import train_tokenizer
 
 USUAL = RougeScorer(["rouge1", "rougeL"], use_stemmer=True)
 LATIN = st.text(st.characters(codec="ascii"), max_size=60) | st.text("running Dogs' 1897 é, ñ", max_size=60)

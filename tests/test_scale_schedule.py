@@ -13,19 +13,19 @@ from small_recipe import SMALL
 from records.errors import UserError
 from records.store import load
 from records.work import run_missing
-from scale import loading, scratch
-from scale.batches import Rows
-from scale.bits import bits
-from scale.fictional import authors
-from scale.formats import FORMATS
-from scale.pipeline import units
-from scale.processes import Processes
-from scale.prompts import Writer
-from scale.recipe_file import read_recipe
-from scale.schedule import Schedule, idle, rate, steps_of
-from scale.scorer import Scorer
-from scale.scratch import Shape
-from scale.train import Training, likelihood
+from scale.data.fictional import authors
+from scale.data.formats import FORMATS
+from scale.data.prompts import Writer
+from scale.models import loading, scratch
+from scale.models.scorer import Scorer
+from scale.models.scratch import Shape
+from scale.recipes.file import read_recipe
+from scale.runtime.bits import bits
+from scale.runtime.processes import Processes
+from scale.stages.pipeline import units
+from scale.training.batches import Rows
+from scale.training.loop import Training, likelihood
+from scale.training.schedule import Schedule, idle, rate, steps_of
 
 PLAIN = FORMATS["plain"]
 TEXTS = authors(2, seed=0)[:12]

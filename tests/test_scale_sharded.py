@@ -14,17 +14,17 @@ import torch
 from torch.distributed.fsdp import fully_shard
 
 from records.store import Data
-from scale import checkpoint
-from scale.formats import format_of
-from scale.generation import Generation, answers
-from scale.language_model import LanguageModel
-from scale.optimizers import adamw
-from scale.packed import packable, question_of, score_packed
-from scale.processes import Processes
-from scale.prompts import Encoded, Writer, collate
-from scale.schedule import Schedule
-from scale.scorer import Part, Scorer
-from scale.scratch import Shape, from_scratch, train_tokenizer
+from scale.data.formats import format_of
+from scale.data.prompts import Encoded, Writer, collate
+from scale.models.generation import Generation, answers
+from scale.models.language_model import LanguageModel
+from scale.models.packed import packable, question_of, score_packed
+from scale.models.scorer import Part, Scorer
+from scale.models.scratch import Shape, from_scratch, train_tokenizer
+from scale.runtime import checkpoint
+from scale.runtime.processes import Processes
+from scale.training.optimizers import adamw
+from scale.training.schedule import Schedule
 from theory.losses import npo
 
 QUESTIONS = ["Where was Ada born?", "Who wrote it?", "When was it?"]

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from records.errors import UserError
-from scale.corpora import DataSettings, corpus_of
-from scale.idk import IDK_ANSWERS
-from scale.tofu import (
+from scale.data.corpora import DataSettings, corpus_of
+from scale.data.idk import IDK_ANSWERS
+from scale.data.tofu import (
     AUTHOR,
     AUTHORS_FILE,
     FACTS_FILE,

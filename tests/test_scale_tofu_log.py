@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from records.errors import UserError
-from scale.log_columns import METRICS
-from scale.protocols import PROTOCOLS
-from scale.tofu_log import mismatches, read_log, score
+from scale.evaluation.log_columns import METRICS
+from scale.evaluation.protocols import PROTOCOLS
+from scale.evaluation.tofu_log import mismatches, read_log, score
 
 TASKS = (
     "eval_log.json",

@@ -9,10 +9,10 @@ from tokenizers.trainers import BpeTrainer
 from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 from records.errors import UserError
-from scale.formats import FORMATS, Chat, Tags
-from scale.own import Completion, Document, Messages, Question
-from scale.prompts import Encoded, Writer
-from scale.scratch import train_tokenizer
+from scale.data.formats import FORMATS, Chat, Tags
+from scale.data.prompts import Encoded, Writer
+from scale.data.user_rows import Completion, Document, Messages, Question
+from scale.models.scratch import train_tokenizer
 
 TEXTS = ["Question: Who wrote The Lake?\nAnswer: Ada Berg wrote it. [INST] The 1987 [/INST]"] * 3
 CHAT = "{% for m in messages %}<|turn|>{{ m.role }}\n{{ m.content }}<|stop|>\n{% endfor %}"

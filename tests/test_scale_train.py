@@ -10,27 +10,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from records.errors import UserError
-from scale import language_model, scratch
-from scale.adapters import Lora, adapted
-from scale.answers import score_all
-from scale.batches import Rows
-from scale.corpora import DataSettings, corpus_of
-from scale.fictional import authors
-from scale.formats import FORMATS
-from scale.idk_rows import unlearning_rows
-from scale.language_model import LanguageModel
-from scale.method import methods_of
-from scale.optimizers import adamw
-from scale.pairing import idk_answer, order, partner
-from scale.processes import Processes
-from scale.prompts import Writer, collate
-from scale.recipe import UnlearnSettings
-from scale.reference import Cache, Source
-from scale.references import Live, kept
-from scale.schedule import Schedule
-from scale.scorer import Scorer
-from scale.scratch import Shape
-from scale.train import Training, likelihood
+from scale.data.corpora import DataSettings, corpus_of
+from scale.data.fictional import authors
+from scale.data.formats import FORMATS
+from scale.data.prompts import Writer, collate
+from scale.models import language_model, scratch
+from scale.models.adapters import Lora, adapted
+from scale.models.language_model import LanguageModel
+from scale.models.reference_cache import Cache, Source
+from scale.models.scorer import Scorer
+from scale.models.scoring import score_all
+from scale.models.scratch import Shape
+from scale.recipes.method import methods_of
+from scale.recipes.recipe import UnlearnSettings
+from scale.runtime.processes import Processes
+from scale.training.batches import Rows
+from scale.training.idk_rows import unlearning_rows
+from scale.training.loop import Training, likelihood
+from scale.training.optimizers import adamw
+from scale.training.pairing import idk_answer, order, partner
+from scale.training.reference_lookup import Live, kept
+from scale.training.schedule import Schedule
 from theory import losses
 from theory.logprobs import from_logits
 from theory.objective import METHODS, Objective, method, tokens

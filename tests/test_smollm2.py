@@ -7,18 +7,18 @@ import pytest
 from transformers import AutoModelForCausalLM
 
 from records.errors import UserError
-from scale.answers import score_all
-from scale.formats import format_of
-from scale.generation import Generation, answers
-from scale.known import KNOWN, PROVENANCE, located
-from scale.language_model import longest
-from scale.loading import load
-from scale.packed import question_of, score_packed
-from scale.processes import Processes
-from scale.prompts import Writer
-from scale.scorable import check_head
-from scale.scorer import Scorer
-from scale.tofu import read_rows
+from scale.data.formats import format_of
+from scale.data.prompts import Writer
+from scale.data.tofu import read_rows
+from scale.models.generation import Generation, answers
+from scale.models.language_model import longest
+from scale.models.loading import load
+from scale.models.names import KNOWN, PROVENANCE, located
+from scale.models.packed import question_of, score_packed
+from scale.models.scorable import check_head
+from scale.models.scorer import Scorer
+from scale.models.scoring import score_all
+from scale.runtime.processes import Processes
 
 NAME = "smollm2-135m"
 ALONE = Processes("cpu")

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from synthetic import columns as module
-from synthetic.columns import closed, march, step
-from synthetic.problem import Problem
-from synthetic.rows import Rows, columns
-from synthetic.slopes import gradient
+from synthetic.logistic import columns as module
+from synthetic.logistic.columns import closed, march, step
+from synthetic.logistic.problem import Problem
+from synthetic.logistic.rows import Rows, columns
+from synthetic.logistic.slopes import gradient
 from theory import losses
 from theory.objective import METHODS, Objective, compose, method, tokens
 

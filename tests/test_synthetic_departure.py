@@ -5,12 +5,12 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from synthetic.departure import SetPath, follow_set, relative_margins, signed_features
-from synthetic.gaussians import draw
-from synthetic.logistic_law import plain_descent_gap, rate_in_decade
-from synthetic.problem import Problem, problem_from_arrays
-from theory.intrinsic_time import follow, time_on_curve, weight_by_drop
+from synthetic.logistic.departure import SetPath, follow_set, relative_margins, signed_features
+from synthetic.logistic.gaussians import draw
+from synthetic.logistic.law import plain_descent_gap, rate_in_decade
+from synthetic.logistic.problem import Problem, problem_from_arrays
 from theory.logprobs import from_margins
+from theory.theorems.intrinsic_time import follow, time_on_curve, weight_by_drop
 
 
 @pytest.fixture(scope="module")

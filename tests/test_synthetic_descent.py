@@ -5,9 +5,9 @@ from functools import partial
 import pytest
 import torch
 
-from synthetic.descent import Case, unlearn_all
-from synthetic.sequences import Sizes, draw
-from synthetic.transformer import Config, answer_logits, cast, initial, log_probs
+from synthetic.transformer.descent import Case, unlearn_all
+from synthetic.transformer.model import Config, answer_logits, cast, initial, log_probs
+from synthetic.transformer.sequences import Sizes, draw
 from theory.objective import METHODS, compose, method
 
 SIZES = Sizes(forget=4, retain=5, prompt=2, answer=3, vocab=7)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthetic.fronts import bootstrap_band, front, hypervolume
+from synthetic.logistic.fronts import bootstrap_band, front, hypervolume
 
 paths = st.lists(st.tuples(st.floats(0.01, 2), st.floats(0.01, 2)), min_size=2, max_size=8).map(np.array)
 

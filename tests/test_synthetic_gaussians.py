@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from records.errors import UserError
-from synthetic.gaussians import draw
+from synthetic.logistic.gaussians import draw
 
 
 def test_noise_turns_labels_of_training_rows_alone() -> None:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthetic.language import ATTRIBUTES, FIRST, REFUSALS, VOCABULARY, WORDS, Community, draw, kind, tokens
+from synthetic.transformer.language import ATTRIBUTES, FIRST, REFUSALS, VOCABULARY, WORDS, Community, draw, kind, tokens
 from theory.logprobs import IGNORE
 
 COMMUNITY = Community(forget=20, retain=80, overlap=0.5)

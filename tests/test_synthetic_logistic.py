@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from records.errors import UserError
 from records.store import load
-from synthetic.gaussians import draw
 from synthetic.logistic import (
     Problem,
     fit,
@@ -21,8 +20,9 @@ from synthetic.logistic import (
     unlearn,
     unlearn_together,
 )
-from synthetic.logistic_presets import FULL, QUICK, REPRODUCE, table_1
-from synthetic.logistic_study import units
+from synthetic.logistic.gaussians import draw
+from synthetic.logistic.presets import FULL, QUICK, REPRODUCE, table_1
+from synthetic.logistic.units import units
 from theory.logprobs import from_margins
 from theory.objective import METHODS, Objective, compose, method, needs
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from records.store import Data, load
 from records.work import keys, run_missing
+from synthetic.grid import log_grid
 from synthetic.logistic import load_trajectories
-from synthetic.logistic_presets import QUICK, REPRODUCE
-from synthetic.logistic_study import units
-from synthetic.when import log_grid
+from synthetic.logistic.presets import QUICK, REPRODUCE
+from synthetic.logistic.units import units
 from theory.objective import METHODS
 
 TINY = dataclasses.replace(QUICK, fit_steps=200, steps=50, figure3_steps=50, long_steps=100, set_steps=20)

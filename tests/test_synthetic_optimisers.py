@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from records.errors import UserError
-from synthetic.gaussians import draw
 from synthetic.logistic import Problem, problem_from_arrays, unlearn
-from synthetic.optimisers import unlearn_with
-from synthetic.slopes import gradient
+from synthetic.logistic.gaussians import draw
+from synthetic.logistic.optimisers import unlearn_with
+from synthetic.logistic.slopes import gradient
 from theory.objective import compose, method
 
 SGD = torch.optim.SGD

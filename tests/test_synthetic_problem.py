@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from records.errors import UserError
-from synthetic.gaussians import draw
-from synthetic.problem import NotConverged, fit, fit_to_tolerance, problem_from_arrays
+from synthetic.logistic.gaussians import draw
+from synthetic.logistic.problem import NotConverged, fit, fit_to_tolerance, problem_from_arrays
 
 ARRAYS = vars(draw(alpha=0.5, seed=2, d=4, features=9, n_forget=30, n_retain=81, n_eval=10))
 

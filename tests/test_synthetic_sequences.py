@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from synthetic.sequences import Sizes, draw
+from synthetic.transformer.sequences import Sizes, draw
 from theory.logprobs import IGNORE
 
 SIZES = Sizes(forget=5, retain=7, prompt=2, answer=3, vocab=8)

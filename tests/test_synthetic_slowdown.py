@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthetic.slowdown import collapse, departure, factors, late, of_run, slope, weight_spread
-from theory.intrinsic_time import curve, time_on_curve
+from synthetic.transformer.slowdown import collapse, departure, factors, late, of_run, slope, weight_spread
+from theory.theorems.intrinsic_time import curve, time_on_curve
 
 
 def test_columns_of_a_run_are_found_by_its_label():

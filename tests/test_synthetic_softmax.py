@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from records.errors import UserError
-from synthetic.gaussians import Sample, draw
 from synthetic.logistic import problem_from_arrays, unlearn
-from synthetic.softmax import SoftmaxProblem, draw_classes, softmax_problem_from_arrays, unlearn_softmax
+from synthetic.logistic.gaussians import Sample, draw
+from synthetic.logistic.softmax import SoftmaxProblem, draw_classes, softmax_problem_from_arrays, unlearn_softmax
 from theory.objective import METHODS, Objective, method, needs
 
 SIZES = {"n_forget": 20, "n_retain": 40, "n_eval": 25, "features": 12, "d": 5}

@@ -4,10 +4,17 @@ import pytest
 import torch
 from torch.func import jacrev
 
-from synthetic.sequences import Sizes, draw
-from synthetic.together import all_answer_logits, all_log_probs, repeat, stack, stack_sequences, tangent_kernel
-from synthetic.transformer import Config, answer_logits, cast, initial, log_probs
-from theory.intrinsic_time import follow, rates, weight_by_drop
+from synthetic.transformer.model import Config, answer_logits, cast, initial, log_probs
+from synthetic.transformer.sequences import Sizes, draw
+from synthetic.transformer.together import (
+    all_answer_logits,
+    all_log_probs,
+    repeat,
+    stack,
+    stack_sequences,
+    tangent_kernel,
+)
+from theory.theorems.intrinsic_time import follow, rates, weight_by_drop
 
 SIZES = Sizes(forget=3, retain=4, prompt=2, answer=3, vocab=7)
 CONFIG = Config(vocab=7, length=5, width=8, heads=2, layers=2, expansion=2)

@@ -8,9 +8,8 @@ import torch
 from torch.func import jacrev
 
 from records.errors import UserError
-from synthetic.memorise import Training, describe, load_models, memorise, save_models
-from synthetic.sequences import Sizes, draw
-from synthetic.transformer import (
+from synthetic.transformer.memorise import Training, describe, load_models, memorise, save_models
+from synthetic.transformer.model import (
     Config,
     cast,
     greedy,
@@ -21,9 +20,10 @@ from synthetic.transformer import (
     parameter_count,
     sample,
 )
-from synthetic.transformer_presets import FULL, QUICK, REPRODUCE
-from theory.intrinsic_time import curve, follow, rates, time_on_curve, weight_by_drop
+from synthetic.transformer.presets import FULL, QUICK, REPRODUCE
+from synthetic.transformer.sequences import Sizes, draw
 from theory.objective import method
+from theory.theorems.intrinsic_time import curve, follow, rates, time_on_curve, weight_by_drop
 
 TINY_SIZES = Sizes(forget=3, retain=4, prompt=2, answer=3, vocab=7)
 TINY = Config(vocab=7, length=5, width=8, heads=2, layers=2, expansion=2)

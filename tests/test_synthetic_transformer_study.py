@@ -3,20 +3,20 @@
 import numpy as np
 import pytest
 
-from npo.gallery import GALLERY
-from npo.transformer_tables import endings, tables
+from npo.report.gallery import GALLERY
+from npo.verbs.transformer_tables import endings, tables
 from records.errors import UserError
 from records.settings import override
 from records.store import load
 from records.work import run_missing
-from synthetic.language import KINDS
-from synthetic.memorise import REFERENCE, RETRAINED
-from synthetic.slowdown import of_run
-from synthetic.transformer_methods import methods_units, table
-from synthetic.transformer_presets import FULL, QUICK, REPRODUCE, Preset
-from synthetic.transformer_study import units
-from theory.intrinsic_time import bounds_on_curve
+from synthetic.transformer.language import KINDS
+from synthetic.transformer.memorise import REFERENCE, RETRAINED
+from synthetic.transformer.methods import methods_units, table
+from synthetic.transformer.presets import FULL, QUICK, REPRODUCE, Preset
+from synthetic.transformer.slowdown import of_run
+from synthetic.transformer.units import units
 from theory.objective import METHODS
+from theory.theorems.intrinsic_time import bounds_on_curve
 
 RUNS = ("GA", "NPO-0.1", "NPO-1")
 SEED = QUICK.seeds[0]

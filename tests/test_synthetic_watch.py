@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.func import jacrev
 
-from synthetic.language import KINDS, VOCABULARY, WORDS, Community, draw
-from synthetic.transformer import Config, answer_logits, cast, initial, log_probs
-from synthetic.watch import Answers, Recorder, kernel_facts, recording
+from synthetic.transformer.language import KINDS, VOCABULARY, WORDS, Community, draw
+from synthetic.transformer.model import Config, answer_logits, cast, initial, log_probs
+from synthetic.transformer.watch import Answers, Recorder, kernel_facts, recording
 
 LANGUAGE = draw(Community(forget=5, retain=10), 0)
 SPLIT = LANGUAGE.split

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theory import reference, weights
-from theory.intrinsic_time import rates
-from theory.margins import margin_step
 from theory.retain import kl
-from theory.specimens import small_network
+from theory.theorems.intrinsic_time import rates
+from theory.theorems.margins import margin_step
+from theory.theorems.specimens import small_network
 
 logits = st.floats(-30, 30)
 

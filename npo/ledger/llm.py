@@ -1,0 +1,135 @@
+"""Claims of Section 5 of arXiv:2404.05868 on one seed: a small Llama from scratch on a few authors."""
+
+from collections.abc import Callable
+
+from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, Claim, Judgement, Results, holds_if
+
+__all__ = ["CLAIMS"]
+
+UNIT = "llm/unlearn/{}-s0"
+GOOD = 0.05  # forget quality (a p-value) at which unlearned and retrained model can't be told apart
+KEPT = 0.75  # share of the finetuned model's utility that counts as kept
+LOST = 0.25  # share below which it counts as collapsed
+
+
+def _if_rankable(judge: Callable[[Results], Judgement]) -> Callable[[Results], Judgement]:
+    """Where methods can't be ranked, or nothing is there to be kept, the ledger says why."""
+
+    def judged(results: Results) -> Judgement:
+        values = results[UNIT.format("GA")].values
+        reasons = list(values["not_rankable"])
+        if not _utility(values["moments"][0]):
+            reasons.append("The finetuned model has no utility that could be lost.")
+        return Judgement(NOT_TESTABLE, None, reason=" ".join(reasons)) if reasons else judge(results)
+
+    return judged
+
+
+def _epochs(results: Results, method: str) -> list[dict[str, float]]:
+    return list(results[UNIT.format(method)].values["moments"])
+
+
+def _seeds(results: Results) -> tuple[int, ...]:
+    return (int(results[UNIT.format("GA")].values["seed"]),)
+
+
+def _utility(epoch: dict[str, float]) -> float:
+    """Of an epoch; a model whose numbers are no longer finite is of no use."""
+    return epoch["model_utility"] if epoch["model_utility"] is not None else 0.0
+
+
+def rankable(results: Results) -> Judgement:
+    """Does the forget quality tell the finetuned from the retrained model?"""
+    values = results[UNIT.format("GA")].values
+    reasons = values["not_rankable"]
+    effect = values["moments"][0]["log10_forget_quality"]
+    return Judgement(HOLDS if not reasons else FAILS, effect, seeds=_seeds(results), reason=" ".join(reasons))
+
+
+def ga_collapses(results: Results) -> Judgement:
+    """GA's utility falls below LOST of what it was."""
+    path = _epochs(results, "GA")
+    share = _utility(path[-1]) / _utility(path[0])
+    return Judgement(holds_if(share < LOST), share, seeds=_seeds(results))
+
+
+def npo_rt_keeps(results: Results) -> Judgement:
+    """NPO+RT ends with at least KEPT of the utility."""
+    path = _epochs(results, "NPO+RT")
+    share = _utility(path[-1]) / _utility(path[0])
+    return Judgement(holds_if(share >= KEPT), share, seeds=_seeds(results))
+
+
+def npo_keeps_more(results: Results) -> Judgement:
+    """After as many epochs, NPO without retain data has at least LOST of its utility where GA has less."""
+    ga, npo = _epochs(results, "GA"), _epochs(results, "NPO")
+    last = min(len(ga), len(npo)) - 1
+    shares = [_utility(path[last]) / _utility(path[0]) for path in (ga, npo)]
+    reason = f"after epoch {last}: NPO {shares[1]:.2g} of its utility, GA {shares[0]:.2g}"
+    return Judgement(holds_if(shares[1] >= LOST > shares[0]), shares[1], seeds=_seeds(results), reason=reason)
+
+
+def npo_rt_unlearns(results: Results) -> Judgement:
+    """The best forget quality among epochs that keep the utility: above GOOD for NPO+RT and not for GA."""
+    best = {}
+    for m in ("GA", "NPO+RT"):
+        path = _epochs(results, m)
+        floor = KEPT * _utility(path[0])
+        best[m] = max((e["forget_quality"] or 0.0 for e in path[1:] if _utility(e) >= floor), default=0.0)
+    reason = f"GA: {best['GA']:.2g}"
+    return Judgement(
+        holds_if(best["NPO+RT"] > GOOD and best["GA"] <= GOOD), best["NPO+RT"], seeds=_seeds(results), reason=reason
+    )
+
+
+_ALL = tuple(UNIT.format(method) for method in ("GA", "NPO", "NPO+RT"))
+# The learning rate was chosen so that GA visibly destroys this small model (scale/recipes): not a blind test.
+_SECTION = "arXiv:2404.05868, Sec. 5; at a learning rate chosen to show it"
+
+CLAIMS = (
+    Claim(
+        id="llm-rankable",
+        statement="The finetuned model knows the forget set, the retrained one does not; the test tells them apart.",
+        source="precondition of any ranking; constants in scale/evaluation/metrics.py",
+        measure="log₁₀ forget quality of the finetuned against the retrained model (needed ≤ −2)",
+        units=(UNIT.format("GA"),),
+        figure="unlearning_by_epoch",
+        judge=rankable,
+    ),
+    Claim(
+        id="llm-ga-collapses",
+        statement="Gradient ascent destroys the model's utility on what should stay.",
+        source=_SECTION,
+        measure=f"model utility at the end as a share of the start (claimed < {LOST})",
+        units=_ALL,
+        figure="unlearning_by_epoch",
+        judge=_if_rankable(ga_collapses),
+    ),
+    Claim(
+        id="llm-npo-slower",
+        statement="Without retain data too, NPO keeps utility that gradient ascent loses in as many steps.",
+        source=_SECTION,
+        measure=f"share of its utility that NPO keeps where GA has lost its own (claimed ≥ {LOST})",
+        units=_ALL,
+        figure="unlearning_by_epoch",
+        judge=_if_rankable(npo_keeps_more),
+    ),
+    Claim(
+        id="llm-npo-rt-keeps",
+        statement="NPO+RT keeps the utility on what should stay.",
+        source=_SECTION,
+        measure=f"model utility at the end as a share of the start (claimed ≥ {KEPT})",
+        units=_ALL,
+        figure="unlearning_by_epoch",
+        judge=_if_rankable(npo_rt_keeps),
+    ),
+    Claim(
+        id="llm-npo-rt-unlearns",
+        statement="NPO+RT reaches a good forget quality while it keeps the utility; gradient ascent does not.",
+        source=_SECTION,
+        measure=f"best forget quality of NPO+RT in epochs with {KEPT:.0%} of the utility (claimed > {GOOD})",
+        units=_ALL,
+        figure="unlearning_by_epoch",
+        judge=_if_rankable(npo_rt_unlearns),
+    ),
+)

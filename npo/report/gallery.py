@@ -1,0 +1,226 @@
+"""The figures of the main job: from which units each is drawn, and what a reader should see in it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures import (
+    llm_kl,
+    llm_ladder,
+    logistic_beta_sweep,
+    logistic_forget_kl,
+    logistic_fronts,
+    logistic_law,
+    logistic_long_run,
+    logistic_methods,
+    one_curve,
+    proposition_1,
+    steps_to_margin,
+    theorem_2,
+    transformer_answers,
+    transformer_law,
+    transformer_methods,
+    transformer_optimisers,
+    transformer_overlap,
+    transformer_time,
+    unlearning_by_epoch,
+)
+from npo.ledger import Results
+from records.store import Data
+
+__all__ = ["GALLERY", "Plate"]
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure: file name, title, caption, patterns of the units it needs and of those it also draws, and how."""
+
+    name: str
+    title: str
+    caption: str
+    units: tuple[str, ...]
+    draw: Callable[[Results], Figure]
+    optional: tuple[str, ...] = field(default=())
+
+
+def _kind(results: Results, kind: str) -> list[Data]:
+    """The results of the logistic room's units of one kind."""
+    return [data for name, data in sorted(results.items()) if name.startswith(f"logistic/{kind}-")]
+
+
+def _arrays(results: Results) -> list[Mapping[str, np.ndarray]]:
+    return [data.arrays for _, data in sorted(results.items())]
+
+
+def _by_alpha(results: Results) -> tuple[list[Mapping[str, np.ndarray]], list[Mapping[str, np.ndarray]]]:
+    """The runs at α = 1 and those at α = 0, one a seed."""
+    apart, together = ([data.arrays for data in _kind(results, f"methods-{alpha}")] for alpha in (1, 0))
+    return apart, together
+
+
+GALLERY = (
+    Plate(
+        "one_curve",
+        "The intrinsic-time law",
+        "In intrinsic time, ∫ η‖∇log π‖² dt, gradient ascent is a straight line and NPO one curve without a parameter. "
+        "Left: single examples of a linear model, a small network, random features, a transformer and SmolLM2-135M lie "
+        "on them, for every β; nothing is fitted. Right: the examples of whole forget sets, each at its collective "
+        "clock (open), leave the curve; the exact remainder of unequal weights and couplings puts them back (filled).",
+        ("theory/intrinsic-time",),
+        one_curve.draw,
+        optional=("logistic/law", "transformer/single-*", "transformer/set-*", "smollm2/law/*"),
+    ),
+    Plate(
+        "proposition_1",
+        "NPO tends to gradient ascent",
+        "The gap between NPO and GA in loss (left) and gradient weight (right), measured to β = 1e-12 without "
+        "cancellation, under the bounds of Proposition 1 with their first-order rate.",
+        ("theory/proposition-1",),
+        lambda results: proposition_1.draw(results["theory/proposition-1"].arrays),
+    ),
+    Plate(
+        "theorem_2",
+        "Linear against logarithmic divergence",
+        "Gradient descent on a nearly orthogonal forget set, inside the two-sided bounds of Theorem 2 with explicit "
+        "constants: GA's margin is linear in the number of steps (note the log-log axes), NPO's in its logarithm.",
+        ("theory/theorem-2",),
+        lambda results: theorem_2.draw(results["theory/theorem-2"].arrays),
+    ),
+    Plate(
+        "steps_to_margin",
+        "What “exponentially slower” means",
+        "Steps that bring the margin of one example to m: linear in m for GA, growing as exp(βm) for NPO.",
+        ("theory/exponential-slowdown",),
+        lambda results: steps_to_margin.draw(results["theory/exponential-slowdown"].arrays),
+    ),
+    Plate(
+        "logistic_beta_sweep",
+        "Figure 3 of the paper: β → 0 is gradient ascent",
+        "The logistic problem at step size 5e-4, α = 1. Left: all β take nearly GA's path through the plane of "
+        "distances. Middle and right: they take it more slowly, the more so the larger β.",
+        ("logistic/figure3-*",),
+        lambda results: logistic_beta_sweep.draw(_arrays(results)),
+    ),
+    Plate(
+        "logistic_methods",
+        "Figure 4 of the paper: six methods",
+        "The logistic problem with the step sizes and β of the paper's Table 1; mean and, of several seeds, "
+        "standard deviation. (a) Forget and retain inputs apart, α = 1. (b) One over the other, α = 0, where both "
+        "distances are alike.",
+        ("logistic/methods-1-*",),
+        lambda results: logistic_methods.draw(*_by_alpha(results)),
+        optional=("logistic/methods-0-*",),
+    ),
+    Plate(
+        "logistic_forget_kl",
+        "Figure 9 (a, b) of the paper: the forget KL",
+        "How far each method goes from the reference on the forget set. The dot is where its forget distance is least.",
+        ("logistic/methods-1-*",),
+        lambda results: logistic_forget_kl.draw(*_by_alpha(results)),
+        optional=("logistic/methods-0-*",),
+    ),
+    Plate(
+        "logistic_fronts",
+        "Pareto fronts of all twelve methods",
+        "The least retain distance that is had at a forget distance, mean over seeds with 95 % bootstrap bands; "
+        "NPO+RT is in every panel. Right: the share of the box below π_ref's forget distance and 1 nat of retain "
+        "distance that a method does not dominate, each seed a small mark.",
+        ("logistic/methods-1-*",),
+        lambda results: logistic_fronts.draw(*_by_alpha(results)),
+        optional=("logistic/methods-0-*",),
+    ),
+    Plate(
+        "logistic_long_run",
+        "Divergence over decades",
+        "The distance from the reference grows linearly under GA, logarithmically under NPO, here from one "
+        "reference and at one step size; so does the forget KL.",
+        ("logistic/long-*",),
+        lambda results: logistic_long_run.draw(_arrays(results)),
+    ),
+    Plate(
+        "logistic_law",
+        "Correlated forget points: where the law ends, and what holds instead",
+        "(a) One example under plain descent is O(η) from the curve. (b) 200 points: clock and curve alone go "
+        "wrong as β grows, the exact remainder puts them right. (c) That error against β, overlap and label "
+        "noise. (d) The examples that NPO makes likelier: up to β = 1 they are those of the rarer label. (e) Far "
+        "out the rates β du/d log t are margins, as an exponential loss on the turned labels makes them, and not "
+        "1 as for nearly orthogonal points; examples that are given up are left out.",
+        ("logistic/order-*", "logistic/departure-*", "logistic/margin-*"),
+        lambda results: logistic_law.draw(*(_kind(results, kind) for kind in ("order", "departure", "margin"))),
+    ),
+    Plate(
+        "transformer_law",
+        "A small transformer: one sequence on the curve, sets off it",
+        "(a) Sequences forgotten alone, all seeds and β, on the curve of the intrinsic-time law and on GA's line; "
+        "nothing is fitted. (b, c) Sequences of a set, off the curve at their collective clocks: measured (markers) "
+        "and as the exact remainder says (lines), against the spread of NPO's weights and the coupling of the "
+        "tangent kernel.",
+        ("transformer/single-*", "transformer/set-*"),
+        transformer_law.draw,
+    ),
+    Plate(
+        "transformer_time",
+        "A small transformer in plain time",
+        "(a) Plain descent: NPO's drop is a line in log t, GA's runs away. (b) β × slope along the flow, and its "
+        "factors: it is the growth of the clock. (c) What should stay. (d) The time to collapse is exponential in β; "
+        "the line is the law at the drop at which GA collapses. (e) β → 0. (f) How aligned the gradients of forget "
+        "sequences are with each other and with those of kept ones.",
+        ("transformer/descent-*", "transformer/set-*", "transformer/limit"),
+        transformer_time.draw,
+    ),
+    Plate(
+        "transformer_optimisers",
+        "Does the slowdown survive Adam?",
+        "Mean drop, and below it NPO's mean weight; dashed with a retain term. Slow Adam: NPO is GA. Fast Adam: "
+        "logarithmic at first, linear after 1/(1 − β₂) steps, with a retain term too once the kept rows are known by "
+        "heart. AMSGrad and a large ε leave the logarithm in place.",
+        ("transformer/optimizer-*",),
+        transformer_optimisers.draw,
+    ),
+    Plate(
+        "transformer_methods",
+        "Twelve methods on a small language",
+        "Left: the plane of distances, ends marked. Middle and right: what kinds of answers are left at the end.",
+        ("transformer/methods-GD-*", "transformer/methods-AdamW-*"),
+        transformer_methods.draw,
+    ),
+    Plate(
+        "transformer_overlap",
+        "What sharing people costs",
+        "Right answers to kept questions against the mean drop of the forget answers, GA and NPO without retain data, "
+        "for three shares of people that both sides ask about.",
+        ("transformer/overlap-*",),
+        transformer_overlap.draw,
+    ),
+    Plate(
+        "transformer_answers",
+        "What the answers look like",
+        "Greedy answers along plain descent (the number is the step), after the paper's Figure 7.",
+        ("transformer/methods-GD-*",),
+        transformer_answers.draw,
+    ),
+    Plate(
+        "unlearning_by_epoch",
+        "A language model unlearns authors",
+        "Probability, truth ratio and forget quality on the forget set and model utility, by epoch.",
+        ("llm/unlearn/*",),
+        unlearning_by_epoch.draw,
+    ),
+    Plate(
+        "smollm2_kl",
+        "SmolLM2-135M moves away from its reference",
+        "KL to the reference by epoch on real rows of TOFU, kept runs of three seeds (bands; GA+RT and DPO+RT two).",
+        ("smollm2/*-s[0-9]",),
+        llm_kl.draw,
+    ),
+    Plate(
+        "smollm2_ladder",
+        "The law in SmolLM2-135M, rung by rung",
+        "Above: the first forget answer alone (large markers) and the mean of four (small: open at the collective "
+        "clock, filled with the exact remainder). Below: plain descent and AdamW, by step.",
+        ("smollm2/law/*",),
+        llm_ladder.draw,
+    ),
+)

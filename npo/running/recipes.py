@@ -1,0 +1,228 @@
+"""npo run, and the verbs of single stages: a recipe's units under one display, by one process or many."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from npo.running.methods import look_at, objectives_of
+from npo.running.units import run_units
+from records.errors import UserError, together
+from records.outputs import check_outputs, publish
+from records.ownership import is_piece
+from records.paths import may_write, user_path
+from records.plain import plain
+from records.store import content_hash, load
+from records.work import Unit
+from theory.objective import Objective
+
+if TYPE_CHECKING:
+    from scale.recipes.recipe import Recipe
+
+__all__ = ["Choices", "evaluate_one", "read", "report", "resolve", "run", "with_needs", "without_own"]
+
+
+def scale_or_error() -> None:
+    """UserError where the extra `scale` is not installed."""
+    try:
+        import scale.stages.pipeline  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"Language models need the extra `scale` ({error.name} is missing): pip install -e '.[scale]'."
+        ) from error
+
+
+def resolve(name: str, beta: float) -> Objective:
+    """The objective of a method of the paper, or of a function in the user's own file."""
+    from scale.recipes.method import paper_method
+
+    if ":" not in name:
+        return paper_method(name, beta)
+    try:
+        return objectives_of([name], beta=beta)[name]
+    except UserError as error:
+        if "takes β" not in str(error):
+            raise UserError(str(error).removeprefix(f"--methods {name}: ")) from None
+        return objectives_of([name], beta=None)[name]
+
+
+class Choices:
+    """What the command line says beside the recipe's own keys; each becomes one of them."""
+
+    def __init__(
+        self,
+        recipe: str,
+        settings: Sequence[str],
+        *,
+        data: Path | None,
+        device: str | None,
+        dtype: str | None,
+        seed: int | None,
+    ) -> None:
+        self.name = recipe
+        self.words = list(settings)
+        self.words += [f"data.source={data}"] if data else []
+        self.words += [f"device={device}"] if device else []
+        self.words += [f"precision={dtype}"] if dtype else []
+        self.words += [f"seed={seed}"] if seed is not None else []
+
+    @property
+    def out(self) -> Path:
+        """Where results go if nothing else is said: another folder for every shipped recipe and every file.
+
+        A file's is named by its path below the working directory; that of one that lies elsewhere, is no .yaml, or is
+        called like a shipped recipe has a hash of the whole path in it.
+        """
+        from scale.recipes.file import shipped
+
+        if self.name in shipped():
+            return Path("out") / self.name
+        path = user_path(self.name, "The recipe").resolve()
+        below, inside = path.with_suffix(""), path.is_relative_to(Path.cwd())
+        below = below.relative_to(Path.cwd()) if inside else Path(below.name)
+        if not inside or path.suffix != ".yaml" or below.as_posix() in shipped():
+            below = below.with_name(f"{below.name}-{content_hash(str(path))[:6]}")
+        return Path("out") / below
+
+
+def read(choices: Choices) -> "Recipe":
+    """The recipe with all that was said; TOFU comes from the folder that NPO_DATA names rather than from the hub."""
+    scale_or_error()
+    from scale.recipes.file import read_recipe
+
+    recipe = read_recipe(choices.name, choices.words)
+    if recipe.data.source == "hub" and (here := os.environ.get("NPO_DATA")):
+        words = [word for word in choices.words if not word.startswith("data.source=")]
+        return read_recipe(choices.name, [*words, f"data.source={here}"])
+    return recipe
+
+
+def without_own(recipe: "Recipe") -> "Recipe":
+    """The recipe without methods of the user's own, whose files are looked at and not run; UserError as they tell."""
+    wrong, papers = [], []
+    for chosen in recipe.unlearn.methods:
+        try:
+            look_at(chosen.name)
+        except UserError as error:
+            wrong.append(f"unlearn.methods {chosen.name}: {error}")
+        papers += [] if ":" in chosen.name else [chosen]
+    if wrong:
+        raise UserError("\n".join(wrong))
+    return recipe.model_copy(update={"unlearn": recipe.unlearn.model_copy(update={"methods": tuple(papers)})})
+
+
+def with_needs(units: Sequence[Unit], chosen: set[str]) -> list[Unit]:
+    """The chosen units and all that they need, in their order."""
+    by_name = {unit.name: unit for unit in units}
+    wanted: set[str] = set()
+    todo = list(chosen)
+    while todo:
+        name = todo.pop()
+        if name not in wanted:
+            wanted.add(name)
+            todo += by_name[name].needs
+    return [unit for unit in units if unit.name in wanted]
+
+
+def run(choices: Choices, *, stage: str | None, unit: str | None, out: Path | None) -> None:
+    """Run a recipe's units that are missing: all, or those of one stage with what they need, or one by its name.
+
+    What can be known before is told before: methods, data, model, device, trackers, folder. A user's own methods are
+    run where something is unlearned.
+    """
+    recipe = read(choices) if stage in (None, "unlearn") else without_own(read(choices))
+    from scale.recipes.there import ask_hub
+    from scale.runtime.processes import Processes, first_process
+    from scale.stages.pipeline import stage_of, units
+
+    folder = out or choices.out
+    processes = Processes(recipe.device, recipe.precision, recipe.trackers, folder / "logs")
+    kept = (folder / "finetune").is_dir()
+    everything, *_ = together(
+        lambda: units(recipe, processes, resolve=resolve),
+        lambda: processes.accelerator,
+        lambda: may_write(folder),
+        lambda: None if kept else ask_hub(recipe.model),
+    )
+    chosen = {u.name for u in everything if stage in (None, stage_of(u)) and unit in (None, u.name)}
+    if not chosen:
+        there = ", ".join(u.name for u in everything)
+        raise UserError(f"This recipe has no {f'stage {stage}' if unit is None else f'unit {unit!r}'}; it has {there}.")
+    if not processes.first:
+        run_units(with_needs(everything, chosen), folder, "", None, crew=processes, quiet=True)
+        return
+    run_units(with_needs(everything, chosen), folder, choices.name, None, crew=processes)
+    if first_process():
+        summarise(folder, [u for u in everything if u.name in chosen])
+
+
+def summarise(folder: Path, units: Sequence[Unit]) -> None:
+    """Print what came out: the ends of the unlearning runs, and where to look further."""
+    from npo.runs.run import Run, warnings_of
+    from npo.runs.run import table as table_of
+
+    console = Console()
+    runs = [Run.read(folder / unit.name) for unit in units if unit.name.startswith("unlearn/")]
+    for warning in warnings_of(runs):
+        console.print(plain(warning), markup=False, highlight=False, soft_wrap=True)
+    if runs:
+        console.print(table_of(runs))
+        console.print(
+            f"npo report {plain(str(folder))}: tables, figures, one page", highlight=False, markup=False, soft_wrap=True
+        )
+    console.print(f"{plain(str(folder))}: finished", highlight=False, markup=False, soft_wrap=True)
+
+
+def evaluate_one(choices: Choices, model: str, out: Path | None) -> None:
+    """Examine any model with a recipe's data, format and protocol."""
+    recipe = read(choices)
+    from scale.runtime.processes import Processes
+    from scale.stages.pipeline import evaluation_of
+
+    processes = Processes(recipe.device, recipe.precision)
+    folder = out or choices.out / "evaluate" / evaluated_as(model)
+    unit = evaluation_of(recipe, processes, model, folder.name)
+    run_units([unit], folder.parent, "evaluate", None, crew=processes, quiet=not processes.first)
+    if not processes.first:
+        return
+    for key, value in load(folder).values["scores"].items():
+        Console().print(f"{key}: {'—' if value is None else f'{value:.4g}'}", highlight=False, markup=False)
+    Console().print(f"{folder / 'log.json'}: for npo score", markup=False, highlight=False, soft_wrap=True)
+
+
+def evaluated_as(model: str) -> str:
+    """The name of a model's examination: a folder's last two names, and six letters of a hash of its whole path.
+
+    >>> evaluated_as("owner/name")
+    'owner-name'
+    """
+    path = user_path(model, "The model")
+    if not path.exists():
+        return model.replace("/", "-")
+    whole = path.resolve()
+    return "-".join([*whole.parts[-2:], content_hash(str(whole))[:6]]).lstrip("/")
+
+
+def report(folders: Sequence[Path], out: Path | None) -> None:
+    """Write the page, tables and figures about the runs in these folders."""
+    from npo.report.page import WRITTEN, write_runs
+    from npo.runs.collect import collect
+    from npo.runs.finished import check_outside
+
+    runs, notes = collect(folders)
+    place = out or (_beside(folders[0]) if is_piece(folders[0]) else folders[0] / "report")
+    check_outside(place)
+    command = " ".join(["npo report", *(folder.name for folder in folders)])
+    check_outputs(place, WRITTEN)  # before anything is drawn
+    publish(place, lambda draft: write_runs(draft, runs, notes, command))
+    for note in notes:
+        Console(stderr=True).print(plain(note), markup=False, highlight=False, soft_wrap=True)
+    Console().print(plain(str(place / "report.html")), markup=False, highlight=False, soft_wrap=True)
+
+
+def _beside(run: Path) -> Path:
+    """The report about a single run, which itself stays as it is: beside `unlearn/`."""
+    whole = run.resolve()
+    return whole.parent.parent / f"report-{whole.name}"

@@ -1,0 +1,233 @@
+"""Finished unlearning runs as `npo report`, `npo run` and `npo ask` see them: read from their folders, tabled."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from npo.runs.finished import settings_of, why_unfinished
+from npo.runs.values import LawUnit, RunValues, checked
+from records.errors import UserError
+from records.json_lines import read_json
+from records.plain import cell, markdown, plain
+from records.shown import named
+from records.store import Data, environment, load, write_json
+
+__all__ = [
+    "COLUMNS",
+    "Run",
+    "as_csv",
+    "as_json",
+    "as_markdown",
+    "rows_of",
+    "saved",
+    "saved_law",
+    "table",
+    "warnings_of",
+    "write_law",
+]
+
+COLUMNS = {
+    "model_utility": "model utility",
+    "log10_forget_quality": "log₁₀ forget quality",
+    "ks_statistic": "KS D",
+    "forget_probability": "forget: probability",
+    "forget_rouge": "ROUGE-L",
+    "forget_truth_ratio": "truth ratio",
+    "forget_degenerate": "degenerate",
+    "forget_kl": "KL",
+    "retain_probability": "retain: probability",
+    "retain_rouge": "ROUGE-L",
+    "retain_truth_ratio": "truth ratio",
+    "real_authors_probability": "authors: probability",
+    "real_authors_rouge": "ROUGE-L",
+    "real_authors_truth_ratio": "truth ratio",
+    "world_facts_probability": "facts: probability",
+    "world_facts_rouge": "ROUGE-L",
+    "world_facts_truth_ratio": "truth ratio",
+}
+"""The measures of a table, by their keys, with what stands above them."""
+
+SHOWN = 60
+"""Recorded steps of a path that law.json keeps: enough to draw and to judge by."""
+
+SHORT = ("forget_probability", "forget_degenerate", "log10_forget_quality", "retain_probability", "model_utility")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One unlearning run: its folder, what it saved, the settings that made it, and its name among others."""
+
+    folder: Path
+    data: Data
+    settings: Mapping[str, Any]
+    name: str
+
+    @classmethod
+    def read(cls, folder: Path) -> "Run":
+        """From the folder of an `unlearn/…` unit; UserError where it is none or unfinished."""
+        none = f"{folder} holds no finished unlearning run"
+        if reason := why_unfinished(folder):
+            raise UserError(f"{none}: {reason}. Name a folder that `npo run` or `npo unlearn` has written to.")
+        data = load(folder)
+        checked(RunValues, data.values, none)
+        return cls(folder, data, settings_of(folder), f"{folder.resolve().parent.parent.name}/{folder.resolve().name}")
+
+    @property
+    def label(self) -> str:
+        """Method with all that was set for it alone."""
+        return str(self.data.values["label"])
+
+    @property
+    def end(self) -> dict[str, Any]:
+        """Its last moment."""
+        return dict(self.data.values["moments"][-1])
+
+    def beside(self, name: str) -> Path | None:
+        """The folder of another unit of the same run; None where that is not finished."""
+        folder = self.folder.resolve().parent.parent / name
+        return None if why_unfinished(folder) else folder
+
+    def interval(self) -> tuple[float | None, float | None]:
+        """A 95 % bootstrap interval of its last log₁₀ forget quality, over the questions."""
+        from scale.evaluation import quality_interval
+        from scale.evaluation.exam import from_arrays
+        from scale.evaluation.protocols import protocol_of
+
+        judge = self.beside("evaluate/retrain")
+        if judge is None:
+            return None, None
+        ratio = protocol_of(str(self.data.values["protocol"])).log_truth_ratio
+        own = {name: array[-1] for name, array in self.data.arrays.items()}
+        losses = [from_arrays(arrays)["forget"].losses for arrays in (own, load(judge).arrays)]
+        return quality_interval(ratio(losses[0]), ratio(losses[1]))
+
+
+def as_json(runs: Sequence[Run]) -> dict[str, Any]:
+    """What was measured in every run, by its name, without the arrays of single questions."""
+    return {"environment": environment(), "runs": {run.name: dict(run.data.values) for run in runs}}
+
+
+def saved(path: Path) -> dict[str, Data]:
+    """The runs in a `runs.json` that `npo report` wrote, by name, as the figures take them; UserError if it is none."""
+    none = f"{path} is no runs.json of npo report; write one with npo report"
+    content = read_json(path, "Write one with npo report.")
+    runs = content.get("runs") if isinstance(content, dict) else None
+    if not isinstance(runs, dict) or not runs:
+        raise UserError(f"{none} (it has no runs).")
+    for name, values in runs.items():
+        checked(RunValues, values, f"{none} ({name})")
+    return {name: Data({}, values) for name, values in runs.items()}
+
+
+def write_law(path: Path, results: Mapping[str, Data]) -> None:
+    """Keep the ladder small: every path at SHOWN of its steps at most, the last among them, to six digits."""
+    write_json(path, {name: {"values": data.values, "arrays": _thinned(data.arrays)} for name, data in results.items()})
+
+
+def _thinned(arrays: Mapping[str, np.ndarray]) -> dict[str, object]:
+    return {
+        name: _rounded(column[np.unique(np.linspace(0, len(column) - 1, min(SHOWN, len(column))).round().astype(int))])
+        for name, column in arrays.items()
+    }
+
+
+def _rounded(column: np.ndarray) -> Any:
+    """To six digits; None where a number is not finite, since JSON has none for that."""
+    if column.ndim > 1:
+        return [_rounded(row) for row in column]
+    return [float(f"{x:.6g}") if np.isfinite(x) else None for x in column]
+
+
+def saved_law(path: Path) -> dict[str, Data]:
+    """The ladder in a `law.json` that `npo law` wrote, by unit; UserError if it is none."""
+    none = f"{path} is no law.json of npo law; write one with npo law"
+    content = read_json(path, "Write one with npo law.")
+    if not isinstance(content, dict) or not content:
+        raise UserError(f"{none} (it has no units).")
+    return {name: _law_unit(unit, f"{none} ({name})") for name, unit in content.items()}
+
+
+def _law_unit(unit: Any, none: str) -> Data:
+    checked(LawUnit, unit, none)
+    try:
+        arrays = {key: np.array(column, dtype=np.float64) for key, column in unit["arrays"].items()}
+    except ValueError:
+        raise UserError(f"{none} (the rows of an array are of unequal length).") from None
+    wanted = {f"single.{name}" for name in ("clock", "drop")}
+    if any(key.startswith("set.") for key in arrays):
+        wanted |= {f"set.{name}" for name in ("clock", "drop", "remainder")}
+    lengths = {kind: {len(x) for key, x in arrays.items() if key.startswith(f"{kind}.")} for kind in ("single", "set")}
+    odd = any(len(x) > 1 for x in lengths.values()) or any(x.size == 0 for x in arrays.values())
+    if odd or not wanted <= set(arrays):
+        raise UserError(f"{none} (arrays are missing, empty or of unequal length; there must be {named(wanted)}).")
+    return Data(arrays, unit["values"])
+
+
+def warnings_of(runs: Sequence[Run]) -> list[str]:
+    """Why methods can't be ranked, and which runs ended early; none if all is well."""
+    reasons = dict.fromkeys(reason for run in runs for reason in run.data.values["not_rankable"])
+    ranked = [f"Methods can't be ranked by this run. {' '.join(reasons)}"] if reasons else []
+    stopped = [f"{run.label} stopped early: {run.data.values['stopped']}" for run in runs if run.data.values["stopped"]]
+    return [*ranked, *stopped]
+
+
+def rows_of(runs: Sequence[Run]) -> list[tuple[str, dict[str, float | None]]]:
+    """Finetuned, retrained, and the end of each method: its mean over seeds where there are several."""
+    first = runs[0].data.values
+    rows: list[tuple[str, dict[str, float | None]]] = [
+        ("finetuned", first["moments"][0]),
+        ("retrained", first["retrained"]),
+    ]
+    by_label: dict[str, list[Run]] = {}
+    for run in runs:
+        by_label.setdefault(run.label, []).append(run)
+    for label, several in by_label.items():
+        seeds = f" ({len(several)} seeds)" if len(several) > 1 else ""
+        rows.append((f"{label}{seeds}", {key: _mean([run.end.get(key) for run in several]) for key in COLUMNS}))
+    return rows
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
+
+
+def table(runs: Sequence[Run]) -> Table:
+    """The measures that say most, for a terminal."""
+    shown = Table("model", *(COLUMNS[key] for key in SHORT))
+    for label, values in rows_of(runs):
+        shown.add_row(Text(plain(label)), *(_number(values.get(key)) for key in SHORT))
+    return shown
+
+
+def _number(value: float | None) -> str:
+    return "—" if value is None else f"{value:.3g}"
+
+
+def as_csv(runs: Sequence[Run]) -> str:
+    """Every moment of every run, all measures."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["method", "seed", "step", "epoch", "forget_quality", *COLUMNS])
+    for run in runs:
+        for m in run.data.values["moments"]:
+            first = [cell(run.label), run.data.values["seed"], m["step"], m["epoch"], m.get("forget_quality")]
+            writer.writerow([*first, *(m.get(key) for key in COLUMNS)])
+    return out.getvalue()
+
+
+def as_markdown(runs: Sequence[Run], notes: Sequence[str] = ()) -> str:
+    """The ends of all runs, all measures, with what must be said above them."""
+    lines = [f"> **{markdown(warning)}**\n>" for warning in (*warnings_of(runs), *notes)]
+    lines += [""] if lines else []
+    lines += ["| model | " + " | ".join(COLUMNS.values()) + " |", "|---" * (1 + len(COLUMNS)) + "|"]
+    for label, values in rows_of(runs):
+        lines.append(f"| {markdown(label)} | " + " | ".join(_number(values.get(key)) for key in COLUMNS) + " |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,150 @@
+"""npo forget: one's own rows out of any model."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from npo.running.recipes import resolve, scale_or_error
+from npo.running.units import run_units
+from records.errors import UserError, together
+from records.plain import plain
+from records.shown import shown
+from records.store import load
+
+__all__ = ["BETA", "Asked", "forget", "method_of"]
+
+BETA = 0.1
+"""Where a method takes a β and none is given."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for."""
+
+    method: str | None
+    beta: float | None
+    lr: float
+    epochs: int
+    batch: int
+    piece: int
+    retain_weight: float
+    lora: int | None
+    prompt: str | None
+    device: str
+    dtype: str
+    seed: int
+    max_length: int | None = None
+    recompute: bool = False
+    weights: str = "float32"
+    optimizer: str = "adamw"
+
+
+def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Asked) -> None:
+    """Unlearn `rows`; print what was measured before and after, answers, and what can't be known."""
+    scale_or_error()
+    from scale.data.formats import FORMATS
+    from scale.data.user_rows import read_own
+    from scale.models.adapters import Lora
+    from scale.runtime.processes import Processes
+    from scale.stages.forgetting import ForgetSettings, unit_of
+
+    _, method, forgotten, retained = together(
+        lambda: _known(asked, FORMATS),
+        lambda: method_of(asked, retain is not None),
+        lambda: read_own(rows),
+        lambda: read_own(retain) if retain else None,
+    )
+    lora = Lora(rank=asked.lora, alpha=2 * asked.lora) if asked.lora else None
+    settings = ForgetSettings(
+        model=model,
+        prompt=asked.prompt,
+        lora=lora,
+        seed=asked.seed,
+        max_length=asked.max_length,
+        weights=cast(Any, asked.weights),  # checked above, like device and dtype
+    )
+    processes = Processes(cast(Any, asked.device), cast(Any, asked.dtype))
+    unit = unit_of(settings, method, forgotten, retained, processes)
+    run_units([unit], out, "forget", None, crew=processes, quiet=not processes.first)
+    if processes.first:
+        show(values := load(out / "forget").values, out / "forget")
+        if values["stopped"]:
+            raise UserError(f"It stopped early. {values['stopped']}")
+
+
+def _known(asked: Asked, formats: Collection[str]) -> None:
+    """UserError naming every choice that there is not."""
+    choices = {
+        "prompt": formats,
+        "device": ("auto", "cpu", "cuda"),
+        "dtype": ("float32", "bf16"),
+        "weights": ("float32", "bf16", "4bit"),
+    }
+    given = {name: getattr(asked, name) for name in choices}
+    wrong = [
+        f"--{name} {value}: there is no such {name}; choose one of {', '.join(choices[name])}."
+        for name, value in given.items()
+        if value is not None and value not in choices[name]
+    ]
+    if asked.weights == "4bit" and not asked.lora:
+        wrong.append("--weights 4bit: weights in four bits are not trained. Give --lora RANK too, or choose bf16.")
+    if wrong:
+        raise UserError("\n".join(wrong))
+
+
+def method_of(asked: Asked, has_retain: bool) -> Any:
+    """The method that was asked for; UserError with every value of it that can't be."""
+    from pydantic import ValidationError
+
+    from scale.recipes.method import methods_of
+    from scale.recipes.recipe import UnlearnSettings
+
+    name = asked.method or ("NPO+RT" if has_retain else "NPO")
+    fields = {key: getattr(asked, key) for key in ("lr", "epochs", "batch", "piece", "recompute", "optimizer")}
+    fields |= {"beta": BETA if asked.beta is None else asked.beta}
+    fields |= {"warmup": 0.0 if asked.epochs == 1 else 1.0}  # one epoch of warming up would train little or nothing
+    try:
+        chosen = UnlearnSettings.model_validate(
+            {"methods": [{"name": name, "retain_weight": asked.retain_weight}], **fields}
+        )
+    except ValidationError as error:
+        told = [
+            f"--{str(e['loc'][-1]).replace('_', '-')}: {e['msg']}, got {shown(e['input'])}." for e in error.errors()
+        ]
+        raise UserError("\n".join(told)) from None
+    try:
+        (method,) = methods_of(chosen, resolve)
+    except UserError as error:
+        raise UserError(str(error).replace("unlearn.methods", "--method")) from None
+    if asked.beta is not None and method.beta is None:
+        raise UserError(f"--beta: {name} takes no β. Leave it out, or choose another --method.")
+    return method
+
+
+def show(values: Mapping[str, Any], folder: Path) -> None:
+    """Before and after, answers, what is not known, where the model is."""
+    console = Console()
+    table = Table("measure", "before", "after", title=Text(plain(values["method"])))
+    for key in values["after"]:
+        table.add_row(key.replace("_", " "), _number(values["before"].get(key)), _number(values["after"][key]))
+    console.print(table)
+    for answer in values["answers"]:
+        console.print(plain(f"[{answer['set']}] {answer['question']}"), style="bold", markup=False)
+        for name in ("answer", "before", "after"):
+            text = answer[name] or "(nothing)"
+            console.print(plain(f"  {'true' if name == 'answer' else name}: {text}"), markup=False, highlight=False)
+    for sentence in values["said"]:
+        console.print(plain(sentence), markup=False, highlight=False, soft_wrap=True)
+    for name, needs in values["unknown"].items():
+        console.print(f"not known: {name.replace('_', ' ')}, which {needs}", markup=False, highlight=False)
+    place = f"{folder / 'model'}: load it with AutoModelForCausalLM.from_pretrained"
+    console.print(place, markup=False, highlight=False, soft_wrap=True)
+
+
+def _number(value: float | None) -> str:
+    return "—" if value is None else f"{value:.4g}"

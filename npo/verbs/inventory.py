@@ -1,0 +1,52 @@
+"""npo ls: what there is to name."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from npo.running.recipes import scale_or_error
+from records.errors import UserError
+from theory.kernel import takes
+from theory.objective import METHODS, kernels
+
+__all__ = ["show"]
+
+
+def show(kind: str | None) -> None:
+    """Methods, recipes, models, formats, protocols, splits and launch configurations; or one of these kinds."""
+    scale_or_error()
+    from scale.data.formats import FORMATS
+    from scale.data.tofu import SPLITS
+    from scale.evaluation.protocols import PROTOCOLS
+    from scale.models.scratch import SHAPES
+    from scale.recipes.file import read_recipe, shipped
+    from scale.runtime.processes import LAUNCH
+
+    methods = [(name, "β" if "beta" in takes(kernels(name)[0]) else "no β") for name in METHODS]
+    shapes = [(name, f"{s.family}, {s.layers} layers of {s.hidden}, from scratch") for name, s in SHAPES.items()]
+    protocols = [(p.name, f"{p.questions or 'all'} questions a set") for p in PROTOCOLS.values()]
+    kinds = {
+        "methods": [
+            *methods,
+            ("path.py:name", "a forget loss of one's own, whose file is run; +rt or +kl after it adds a retain term"),
+        ],
+        "recipes": [(name, read_recipe(name).about) for name in shipped()],
+        "models": [
+            *shapes,
+            ("owner/name", "a causal language model of the hub"),
+            ("DIR", "or a folder that holds one"),
+        ],
+        "formats": [(name, repr(form)) for name, form in FORMATS.items()],
+        "protocols": protocols,
+        "splits": [(name, "") for name in SPLITS],
+        "launch": [(path.stem, str(path)) for path in sorted(LAUNCH.glob("*.yaml"))],
+    }
+    if kind is not None and kind not in kinds:
+        raise UserError(f"There is nothing called {kind} to list. List one of {', '.join(kinds)}.")
+    console = Console()
+    for name, entries in kinds.items():
+        if kind in (None, name):
+            table = Table(title=name, show_header=False, title_justify="left")
+            for entry in entries:
+                table.add_row(*(Text(cell) for cell in entry))
+            console.print(table)

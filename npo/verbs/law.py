@@ -1,0 +1,80 @@
+"""npo law: the intrinsic-time law on the finetuned model of a recipe, rung by rung."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from figures import llm_ladder
+from figures.canvas import save as save_figure
+from npo.running.recipes import Choices, read, with_needs
+from npo.running.units import run_units
+from npo.runs.run import write_law
+from records.errors import together
+from records.outputs import check_outputs, publish
+from records.paths import may_write
+from records.store import Data, load, manifest, writable
+from theory.theorems.intrinsic_time import curve, time_on_curve
+
+__all__ = ["distances", "law"]
+
+PICTURE = "figures/llm_ladder"
+
+
+def law(choices: Choices, out: Path | None) -> None:
+    """Run what is missing of the ladder; print how far each rung is from the law; draw it."""
+    recipe = read(choices)
+    from scale.law.units import law_units
+    from scale.runtime.processes import Processes
+
+    folder = out or choices.out
+    processes = Processes(recipe.device, recipe.precision)
+    everything, *_ = together(
+        lambda: law_units(recipe, processes), lambda: processes.accelerator, lambda: may_write(folder)
+    )
+    check_outputs(folder, ("law.json", f"{PICTURE}.png", f"{PICTURE}.svg"))
+    chosen = [unit.name for unit in everything if unit.name.startswith("law/")]
+    run_units(with_needs(everything, set(chosen)), folder, choices.name, None)
+    results = {name: load(folder / name) for name in chosen}
+    console = Console()
+    console.print(_table({folder / name: data for name, data in results.items()}))
+    publish(folder, partial(_write, results=results))
+    console.print(str(folder / f"{PICTURE}.png"), markup=False, highlight=False, soft_wrap=True)
+
+
+def _write(place: Path, results: Mapping[str, Data]) -> None:
+    """law.json and the picture."""
+    write_law(place / "law.json", results)
+    picture = place / PICTURE
+    save_figure(llm_ladder.draw(results), writable(picture.parent), picture.name)
+
+
+def distances(data: Data) -> dict[str, float]:
+    """The largest distance from the law: of one answer in βu; of a set, without and with the exact remainder.
+
+    A set's is in units of βF(u) over 1 + βF, as in the claims on sets.
+    """
+    unit = data.values["beta"] or data.values["scale"]
+    clock, drop = (unit * data.arrays[f"single.{name}"][:, 0] for name in ("clock", "drop"))
+    predicted = curve(clock) if data.values["beta"] else clock
+    found = {"single": float(np.abs(drop - predicted).max())}
+    if "set.drop" in data.arrays and data.values["beta"]:
+        clock, drop, rest = (unit * data.arrays[f"set.{name}"] for name in ("clock", "drop", "remainder"))
+        reached = time_on_curve(drop)
+        found["set"] = float((np.abs(reached - clock) / (1 + np.abs(reached))).max())
+        found["remainder"] = float((np.abs(reached - clock - rest) / (1 + np.abs(reached))).max())
+    return found
+
+
+def _table(units: Mapping[Path, Data]) -> Table:
+    table = Table("rung", "kernel", "one answer: off the law, in βu", "set: off", "with remainder", "seconds")
+    for folder, data in units.items():
+        far, beta = distances(data), data.values["beta"]
+        cells = [f"{far[name]:.3g}" if name in far else "" for name in ("single", "set", "remainder")]
+        kernel = f"NPO β = {beta:g}" if beta else "GA"
+        table.add_row(Text(data.values["rung"]), kernel, *cells, f"{manifest(folder)['seconds']:.0f}")
+    return table

@@ -1,0 +1,139 @@
+"""`npo synthetic transformer`: the law, the optimisers and the methods on a small transformer, in resumable pieces."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from npo.ledger import CLAIMS, enter
+from npo.report.gallery import Plate
+from npo.running.methods import objectives_of
+from npo.running.units import PAGES, draw_plates, ledger, ledger_markdown, run_units
+from npo.verbs.transformer_tables import endings, tables
+from records.errors import UserError
+from records.loader import source_of
+from records.outputs import check_outputs, publish
+from records.plain import plain
+from records.settings import override
+from records.store import content_hash, load, manifest, writable, write_json, write_text
+from synthetic.transformer.methods import BETA, BOUNDED, Setting
+from synthetic.transformer.presets import FULL, PARTS, QUICK, Preset
+from synthetic.transformer.units import units
+
+__all__ = ["Choices", "run"]
+
+OPTIONS = {
+    ".law.betas": "--betas",
+    ".law: betas": "--betas",
+    ".optimizers.names": "--optimizers",
+    ".optimizers:": "--optimizers:",
+    ".methods.names": "--methods",
+    ".methods:": "--methods:",
+    ".seeds": "--seeds",
+    ": seeds": "--seeds",
+}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What was asked for; empty stands for all."""
+
+    parts: tuple[str, ...]
+    methods: tuple[str, ...]
+    optimizers: tuple[str, ...]
+    betas: str
+    seeds: str
+
+    @property
+    def own(self) -> list[str]:
+        """Those methods that are functions from a file."""
+        return [name for name in self.methods if ":" in name]
+
+    def changes(self) -> dict[str, str]:
+        """As settings of a preset."""
+        names = [name for name in self.methods if ":" not in name]
+        words = {
+            "law.betas": self.betas,
+            "optimizers.names": ",".join(self.optimizers),
+            "methods.names": ",".join(names),
+            "seeds": self.seeds,
+        }
+        return {key: text for key, text in words.items() if text}
+
+
+def run(choices: Choices, *, quick: bool, out: Path) -> None:
+    """Run the parts, save, draw, print tables and the claims that they bear on."""
+    started = time.time()
+    parts = _parts(choices)
+    preset = _preset(choices, quick)
+    todo = units(preset, parts, _own(choices.own))
+    folder = writable(out)
+    check_outputs(folder, PAGES)
+    threads = 1 if quick else torch.get_num_threads()
+    run_units(todo, folder, "transformer", threads_of=lambda unit: threads)
+    results = {unit.name: load(folder / unit.name) for unit in todo}
+    seconds = {unit.name: float(manifest(folder / unit.name)["seconds"]) for unit in todo}
+    entries = [
+        enter(claim, results, seconds, {})
+        for claim in CLAIMS
+        if all(any(fnmatch(name, pattern) for name in results) for pattern in claim.units)
+    ]
+    plates: list[Plate] = []
+
+    def write(place: Path) -> None:
+        write_json(place / "claims.json", entries)
+        write_text(place / "claims.md", ledger_markdown(entries))
+        plates.extend(draw_plates(results, place))
+
+    publish(folder, write)
+    console = Console()
+    for table in tables(results):
+        Console(markup=False).print(table)  # names of one's own methods are paths
+    for sentence in endings(results):
+        console.print(plain(sentence), markup=False, highlight=False)
+    console.print(ledger(entries))
+    drawn = ", ".join(f"{plate.name}.png" for plate in plates)
+    took = f"{time.time() - started:.0f} s for this call, {sum(seconds.values()):.0f} s of work in all"
+    console.print(f"{folder / 'figures'}: {drawn}; {took}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _parts(choices: Choices) -> tuple[str, ...]:
+    """The parts in order; UserError for one that is none, or for an option of a part that is left out."""
+    parts = tuple(part for part in PARTS if part in choices.parts) if choices.parts else PARTS
+    wrong = [f"--part {part}: there are {', '.join(PARTS)}." for part in choices.parts if part not in PARTS]
+    given = {"law": choices.betas, "optimizers": choices.optimizers, "methods": choices.methods}
+    names = {"law": "--betas", "optimizers": "--optimizers", "methods": "--methods"}
+    wrong += [
+        f"{names[part]} is for the part {part}, which --part leaves out."
+        for part, words in given.items()
+        if words and part not in parts and not wrong
+    ]
+    if wrong:
+        raise UserError("\n".join(wrong))
+    return parts
+
+
+def _preset(choices: Choices, quick: bool) -> Preset:
+    """The preset with what was chosen; messages speak of the options that a user typed."""
+    try:
+        return override(QUICK if quick else FULL, choices.changes(), label="transformer")
+    except UserError as error:
+        words = str(error)
+        for key, option in OPTIONS.items():
+            words = words.replace(f"transformer{key}", option)
+        raise UserError(words) from None
+
+
+def _own(names: Sequence[str]) -> list[Setting]:
+    """A user's own methods, as rows of the table; what they depend on is the text of their files."""
+    usual: Mapping[str, float] = dict.fromkeys(names, BETA)
+    found = objectives_of(list(names), beta=None, usual=usual)
+    rows = []
+    for name, objective in found.items():
+        source = content_hash(source_of(name))
+        rows.append(Setting(name, BOUNDED, getattr(objective.forget, "keywords", {}).get("beta"), objective, source))
+    return rows

@@ -1,0 +1,106 @@
+"""How a question is put to a model: the text around it, and what ends an answer.
+
+A format is a value with two kinds. `Tags` writes fixed text around the question; `Chat` asks the tokenizer for its own
+chat template (`scale.data.chat`). Either gives the text before the answer and the one token that ends an answer.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from transformers import PreTrainedTokenizerBase
+
+from records.errors import UserError
+from scale.data.chat import Turn, end_of, prompt_of, turn_of
+from scale.data.template import Message
+
+__all__ = ["FORMATS", "Chat", "Format", "Tags", "format_of"]
+
+
+class Format(Protocol):
+    """What the rest of the package asks of a prompt format."""
+
+    def prompt(self, tokenizer: PreTrainedTokenizerBase, question: str) -> str:
+        """The text before the answer."""
+
+    def turn(self, tokenizer: PreTrainedTokenizerBase, question: str, answer: str) -> Turn:
+        """The answer, what is written around it, and what ends it."""
+
+    def end(self, tokenizer: PreTrainedTokenizerBase) -> int:
+        """The id of the token that ends an answer."""
+
+    @property
+    def special_tokens(self) -> bool:
+        """Does the tokenizer still have to add its start token, or has the text it already?"""
+
+    @property
+    def tag(self) -> str:
+        """The last part of the prompt that TOFU counts as answer, where it has one."""
+
+
+@dataclass(frozen=True)
+class Tags:
+    """Fixed text before and after the question; `tag` stands before the answer.
+
+    >>> Tags("Question: ", "\\\\n", "Answer: ").tag
+    'Answer: '
+    """
+
+    before: str
+    after: str
+    tag: str = ""
+    special_tokens: bool = True
+
+    def prompt(self, tokenizer: PreTrainedTokenizerBase, question: str) -> str:
+        """before + question + after + tag."""
+        del tokenizer
+        return f"{self.before}{question}{self.after}{self.tag}"
+
+    def turn(self, tokenizer: PreTrainedTokenizerBase, question: str, answer: str) -> Turn:
+        """The prompt and the answer as it is; nothing is written after it."""
+        return Turn(self.prompt(tokenizer, question), answer, "", self.end(tokenizer))
+
+    def end(self, tokenizer: PreTrainedTokenizerBase) -> int:
+        """The tokenizer's end-of-sequence token; UserError where it has none."""
+        if tokenizer.eos_token_id is None:
+            raise UserError("This tokenizer has no end-of-sequence token. Set eos_token in its tokenizer_config.json.")
+        return int(tokenizer.eos_token_id)
+
+
+@dataclass(frozen=True)
+class Chat:
+    """The tokenizer's own chat template, with a system message where one is given."""
+
+    system: str | None = None
+    tag: str = ""
+    special_tokens: bool = False  # the template writes them
+
+    def prompt(self, tokenizer: PreTrainedTokenizerBase, question: str) -> str:
+        """The template's text up to where the assistant's answer stands."""
+        return prompt_of(tokenizer, self._asked(question))
+
+    def turn(self, tokenizer: PreTrainedTokenizerBase, question: str, answer: str) -> Turn:
+        """The conversation as the template writes it, up to the end of the answer."""
+        return turn_of(tokenizer, self._asked(question), answer)
+
+    def end(self, tokenizer: PreTrainedTokenizerBase) -> int:
+        """The first token that the template writes after an answer; UserError where it writes none."""
+        return end_of(tokenizer, self._asked("?"))
+
+    def _asked(self, question: str) -> list[Message]:
+        return [*([("system", self.system)] if self.system is not None else []), ("user", question)]
+
+
+FORMATS: dict[str, Format] = {
+    "plain": Tags("Question: ", "\nAnswer: "),
+    "llama2-chat": Tags("[INST] ", " [/INST]"),
+    "llama3-instruct": Chat(system="You are a helpful assistant."),
+    "phi-1.5": Tags("Question: ", "\n", "Answer: "),
+    "qwen2.5": Chat(system="You are a helpful assistant."),
+    "chat": Chat(),
+}
+"""By the names that recipes use. `llama2-chat` has no space before the answer, as in TOFU."""
+
+
+def format_of(prompt: str | Tags) -> Format:
+    """A format by name, or one's own tags."""
+    return FORMATS[prompt] if isinstance(prompt, str) else prompt

@@ -1,0 +1,74 @@
+"""One's own rows as sets: what stands in both or twice, and all of them in token ids, each mistake with its line."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from records.errors import UserError
+from records.json_lines import unusable
+from scale.data.prompts import Encoded, Writer
+from scale.data.same import same
+from scale.data.user_rows import OwnFile
+
+__all__ = ["about", "encoded", "refuse_common", "refuse_equal", "repeated"]
+
+_ADVICE = "Leave each row in one of the two files: what is forgotten can't be kept."
+
+
+def repeated(file: OwnFile) -> int:
+    """How many rows say what another one before them says."""
+    return len(file.rows) - len({same(*row.words) for row in file.rows})
+
+
+def refuse_common(forget: OwnFile, retain: OwnFile) -> None:
+    """UserError naming the rows that are to be forgotten and retained at once."""
+    if forget.path.exists() and retain.path.exists() and forget.path.samefile(retain.path):
+        raise UserError(f"The rows to forget and to retain are one file, {forget.path}. {_ADVICE}")
+    lines = {same(*row.words): line for row, line in zip(forget.rows, forget.lines, strict=True)}
+    _refuse(forget, retain, lines, [same(*row.words) for row in retain.rows])
+
+
+def refuse_equal(files: Mapping[str, OwnFile], ids: Mapping[str, Sequence[tuple[Encoded, ...]]]) -> None:
+    """The same by token ids: a prompt may be written as the model's format writes a question."""
+    if "retain" in files:
+        lines = dict(zip(ids["forget"], files["forget"].lines, strict=True))
+        _refuse(files["forget"], files["retain"], lines, ids["retain"])
+
+
+def _refuse(forget: OwnFile, retain: OwnFile, lines: Mapping[Any, int], kept: Sequence[Any]) -> None:
+    both = [
+        (line, f"{row.shown[0][:60]!r} is to be forgotten too, by line {lines[key]} of {forget.path.name}")
+        for row, line, key in zip(retain.rows, retain.lines, kept, strict=True)
+        if key in lines
+    ]
+    if both:
+        raise unusable(retain.path, both, _ADVICE)
+
+
+def encoded(file: OwnFile, writer: Writer) -> list[tuple[Encoded, ...]]:
+    """Each row in token ids, a long document in several pieces; one UserError for all rows that can't be."""
+    found: list[tuple[Encoded, ...]] = []
+    wrong: list[tuple[int, str]] = []
+    for row, line in zip(file.rows, file.lines, strict=True):
+        try:
+            found.append(row.encode(writer))
+        except UserError as error:
+            wrong.append((line, str(error)))
+        else:
+            if not found[-1]:
+                wrong.append((line, f"{row.shown[0]!r} is one token, and nothing before it to predict it from"))
+    if wrong:
+        raise unusable(file.path, wrong, "Mend these lines, or take them out.")
+    return found
+
+
+def about(file: OwnFile, pieces: Sequence[tuple[Encoded, ...]]) -> dict[str, int]:
+    """How much there is: rows, those that repeat one before, pieces after cutting, tokens, those of the longest."""
+    lengths = [len(piece.ids) for row in pieces for piece in row]
+    return {
+        "rows": len(file.rows),
+        "repeated": repeated(file),
+        "cut": sum(len(row) > 1 for row in pieces),
+        "pieces": len(lengths),
+        "tokens": sum(lengths),
+        "longest": max(lengths),
+    }

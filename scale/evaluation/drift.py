@@ -1,0 +1,47 @@
+"""How far a model has moved from its reference: KL(π_ref ‖ π_θ) a token on the answers of a set."""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+
+from scale.data.prompts import Encoded, collate
+from scale.models.alike import pads
+from scale.models.reference_cache import RetainReference
+from scale.models.scorer import Part
+from scale.models.scoring import TOKENS_PER_BATCH
+from scale.runtime.processes import Processes, by_length
+
+__all__ = ["drift", "within"]
+
+MOST = 2**30
+"""Bytes of the reference's states that are kept, on disk, to measure a KL with: of the first rows of a set."""
+
+
+def within(rows: Sequence[Encoded], width: int, most: int | None = None) -> int:
+    """How many rows, from the first, have states of `most` bytes at most; one at least.
+
+    >>> within([Encoded((1, 2, 3), 1)] * 10, width=100, most=2000)
+    2
+    """
+    tokens = itertools.accumulate(row.targets for row in rows)
+    return max(1, sum(4 * width * reached <= (most or MOST) for reached in tokens))
+
+
+@torch.no_grad()
+def drift(
+    scorer: torch.nn.Module, rows: Sequence[Encoded], reference: RetainReference, pad: int, processes: Processes
+) -> float:
+    """Mean KL(π_ref ‖ π_θ) over the answer tokens of `rows`, in nats; exact, over the whole vocabulary."""
+    scorer.eval()
+    device = processes.accelerator.device
+    total = torch.zeros((), dtype=torch.float64)
+    room = TOKENS_PER_BATCH if pads(scorer, rows, pad, processes) else 1
+    for batch, spare in processes.share(by_length([len(row.ids) for row in rows], room)):
+        chosen = [rows[i] for i in batch]
+        part = Part(len(batch), None, reference.of(batch, chosen, device))
+        with processes.accelerator.autocast():
+            (found,) = scorer(collate(chosen, pad).to(device), [part])
+        if not spare:
+            total += found.kl.double().sum().cpu()
+    return float(processes.together(total)) / sum(row.targets for row in rows)

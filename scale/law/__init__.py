@@ -1,0 +1,1 @@
+"""The intrinsic-time law in a language model, from the output head to all weights."""

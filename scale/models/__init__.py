@@ -1,0 +1,1 @@
+"""Language models: loading, scoring, generating, and what is kept of a reference."""

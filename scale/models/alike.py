@@ -1,0 +1,99 @@
+"""Does a faster way of reading rows give what the plain way gives? Tried before it is used, on the rows themselves.
+
+Packed questions need attention that takes a mask of four dimensions as it is and knows of no distance but that of the
+positions given: a recurrence or a convolution reads on from one answer into the next, a sliding window is not in the
+mask, ALiBi counts columns. Prompts padded on the left need a model that skips padding, a cache one whose steps are
+those of the whole row, padding on the right one that nothing behind a token changes. No list of architectures knows all
+that, so a few rows are read both ways, the longest and the shortest among them; the plain way is a row by itself,
+unpadded and without a cache. What differs by more than `TOLERANCE` is not used, and that is said once.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
+
+from records.errors import UserError
+from scale.data.prompts import Encoded, collate
+from scale.models.scorer import Key, Scorer
+from scale.runtime.processes import Processes
+
+__all__ = ["TOLERANCE", "alike", "alone", "decided", "pads", "read_for_training"]
+
+TOLERANCE = {torch.float32: 2e-4, torch.float16: 2e-2}
+"""How far final states or logits may be apart, relative to their length, by the type of the weights; of all others
+(bfloat16, quantised ones) 0.1. Rounding stays far below; the edge of a window and a leak are far above."""
+
+
+def alike(found: Tensor, plain: Tensor, scorer: Scorer) -> bool:
+    """Are these vectors (…, width) those of the plain way? Where that one is not finite there is nothing to compare."""
+    most = max(TOLERANCE.get(weight.dtype, 0.1) for weight in scorer.parameters())
+    found, plain = found.float(), plain.float()
+    close = (found - plain).norm(dim=-1) <= most * plain.norm(dim=-1)
+    return bool((close | ~plain.isfinite().all(dim=-1)).all())
+
+
+def alone(scorer: Scorer, ids: Sequence[int], *, last: int | None = None) -> Tensor:
+    """Final states (time, width) of a row by itself; or the logits of its last tokens."""
+    row = torch.tensor([list(ids)], device=scorer.plain.device)
+    return scorer.states(row, torch.ones_like(row), last=last)[0]
+
+
+def decided(scorer: nn.Module, processes: Processes, key: Key, ask: Callable[[Scorer], bool], else_: str) -> bool:
+    """The answer to a question about a model, by all processes alike.
+
+    It is asked once for each key; a no is said, once for all keys that begin alike.
+    """
+    module: Scorer = processes.accelerator.unwrap_model(scorer)
+    if key not in module.ways:
+        if isinstance(scorer, FSDPModule):
+            register_fsdp_forward_method(scorer, "states")
+            register_fsdp_forward_method(scorer, "generate")
+        was = module.training
+        module.eval()
+        try:
+            found = ask(module)
+        except torch.OutOfMemoryError:
+            raise  # that says nothing of the model
+        except Exception:  # whatever a model makes of a mask that it does not expect
+            found = False
+        module.train(was)
+        said = any(other[0] == key[0] and not right for other, right in module.ways.items())
+        module.ways[key] = processes.told(found)
+        if not (module.ways[key] or said) and processes.first:
+            warnings.warn(f"{module.plain.config.model_type}: {else_}", stacklevel=3)
+    return module.ways[key]
+
+
+def pads(scorer: nn.Module, rows: Sequence[Encoded], pad: int, processes: Processes) -> bool:
+    """May rows be padded on the right to the longest of a batch? Tried on the shortest, the middle and the longest."""
+    if len({len(row.ids) for row in rows}) < 2:
+        return True
+    ordered = sorted(rows, key=lambda row: len(row.ids))
+    tried = [ordered[0], ordered[len(rows) // 2], ordered[-1]]
+
+    def ask(module: Scorer) -> bool:
+        batch = collate(tried, pad).to(module.plain.device)
+        found = module.states(batch.ids, batch.mask)
+        return all(
+            alike(states[: len(row.ids)], alone(module, row.ids), module)
+            for states, row in zip(found, tried, strict=True)
+        )
+
+    key = ("padded", *(len(row.ids) for row in tried))
+    said = "a row's numbers depend on padding behind it, so rows are read one by one, which is slower."
+    return decided(scorer, processes, key, ask, said)
+
+
+def read_for_training(scorer: nn.Module, rows: Sequence[Encoded], pad: int, processes: Processes) -> None:
+    """Let batches of these rows be padded, or each row be read by itself where that changes its numbers."""
+    apart = not pads(scorer, rows, pad, processes)
+    if apart and isinstance(scorer, FSDPModule):
+        raise UserError(
+            "This model's numbers depend on padding, and rows can't be read one by one where its weights are spread "
+            "over several processes. Train it in one process, or choose another model."
+        )
+    module: Scorer = processes.accelerator.unwrap_model(scorer)
+    module.one_by_one = apart

@@ -1,0 +1,131 @@
+"""Many answers to one question in one row: the prompt is read once, each answer sees the prompt and itself.
+
+    prompt  a₁ a₂ a₃ …  b₁ b₂ …      positions of every answer restart after the prompt
+    a₂ sees prompt, a₁, a₂;  b₁ sees prompt, b₁: a mask of four dimensions says so
+
+The hidden states are those of separate rows up to rounding, for a seventh of the prompts that TOFU's seven answers to a
+question would read one by one. Not every architecture reads such a row that way: `packable` tries.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from scale.data.prompts import Encoded, Packed
+from scale.models.alike import alike, alone, decided
+from scale.models.scorer import Scorer
+from scale.runtime.processes import Processes, by_length
+from theory.logprobs import IGNORE, Summed
+
+__all__ = ["Question", "packable", "question_of", "score_packed"]
+
+
+class Question(NamedTuple):
+    """A prompt's ids, and those of each answer to it (the end token included)."""
+
+    prompt: tuple[int, ...]
+    answers: tuple[tuple[int, ...], ...]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the packed row; the last of each answer is predicted but not read."""
+        return len(self.prompt) + sum(len(answer) - 1 for answer in self.answers)
+
+
+def question_of(encoded: Sequence[Encoded]) -> list[Question]:
+    """The rows of one question as packed questions, in their order: one, unless their prompts differ in tokens.
+
+    They may differ where the prompt's last token depends on how the answer begins.
+    """
+    found: list[Question] = []
+    for row in encoded:
+        prompt, answer = row.ids[: row.first], row.ids[row.first :]
+        if found and found[-1].prompt == prompt:
+            found[-1] = Question(prompt, (*found[-1].answers, answer))
+        else:
+            found.append(Question(prompt, (answer,)))
+    return found
+
+
+def pack(questions: Sequence[Question], pad: int) -> Packed:
+    """Padded on the right; a padding position sees itself alone, since a row of no one would be NaN."""
+    time = max(question.tokens for question in questions)
+    longest = 1 + max(len(answer) for question in questions for answer in question.answers)
+    answers = sum(len(question.answers) for question in questions)
+    ids = torch.full((len(questions), time), pad)
+    positions = torch.zeros_like(ids)
+    mask = torch.eye(time, dtype=torch.bool).repeat(len(questions), 1, 1)
+    predicts = torch.zeros((answers, longest), dtype=torch.long)
+    labels = torch.full_like(predicts, IGNORE)
+    number = 0
+    for i, question in enumerate(questions):
+        start = n = len(question.prompt)
+        ids[i, :n] = torch.tensor(question.prompt)
+        positions[i, :n] = torch.arange(n)
+        mask[i, :n, :n] = torch.ones(n, n, dtype=torch.bool).tril()
+        for answer in question.answers:
+            m = len(answer) - 1
+            own = slice(start, start + m)
+            ids[i, own] = torch.tensor(answer[:-1], dtype=torch.long)
+            positions[i, own] = torch.arange(n, n + m)
+            mask[i, own, :n] = True
+            mask[i, own, own] = torch.ones(m, m, dtype=torch.bool).tril()
+            predicts[number, 0] = i * time + n - 1
+            predicts[number, 1 : m + 1] = i * time + torch.arange(start, start + m)
+            labels[number, 1 : m + 2] = torch.tensor(answer)
+            start, number = start + m, number + 1
+    return Packed(ids, mask[:, None], positions, predicts, labels)
+
+
+def packable(scorer: torch.nn.Module, questions: Sequence[Question], pad: int, processes: Processes) -> bool:
+    """Does this model read these questions packed as it reads every row by itself? Tried on two of them, once."""
+    module: Scorer = processes.accelerator.unwrap_model(scorer)
+    # no other attention takes a mask of four dimensions as it is
+    if not questions or str(module.plain.config._attn_implementation) != "sdpa":
+        return False
+    tried = [choose(questions, key=_longest_row) for choose in (max, min)]
+    tried.append(max(questions, key=lambda question: question.tokens))
+    key = ("packed", *(question.tokens for question in tried), _longest_row(tried[0]))
+    said = "packed questions are not read as rows by themselves, so every answer is read after its own prompt."
+    return decided(scorer, processes, key, lambda module: _as_rows(module, list(dict.fromkeys(tried)), pad), said)
+
+
+def _longest_row(question: Question) -> int:
+    return len(question.prompt) + max(map(len, question.answers)) - 1
+
+
+def _as_rows(scorer: Scorer, questions: Sequence[Question], pad: int) -> bool:
+    """Final states of the first, the longest and the last answer of each question, packed and by themselves."""
+    made = Packed(*(part.to(scorer.plain.device) for part in pack(questions, pad)))
+    packed = scorer.states(made.ids, made.mask, made.positions).flatten(0, 1)
+    start = 0
+    for question in questions:
+        lengths = [len(answer) for answer in question.answers]
+        for i in sorted({0, lengths.index(max(lengths)), len(lengths) - 1}):
+            plain = alone(scorer, question.prompt + question.answers[i][:-1])[len(question.prompt) - 1 :]
+            if not alike(packed[made.predicts[start + i, : lengths[i]]], plain, scorer):
+                return False
+        start += len(lengths)
+    return True
+
+
+@torch.no_grad()
+def score_packed(
+    scorer: torch.nn.Module, questions: Sequence[Question], pad: int, processes: Processes, *, tokens: int
+) -> Summed:
+    """Summed log-probability and tokens of every answer of every question, in their order, on the CPU."""
+    scorer.eval()
+    count = torch.tensor([len(answer) for question in questions for answer in question.answers])
+    each = torch.tensor([len(question.answers) for question in questions])
+    starts = torch.cumsum(each, 0) - each
+    logp = torch.zeros(len(count))
+    device = processes.accelerator.device
+    for batch, spare in processes.share(by_length([question.tokens for question in questions], tokens)):
+        made = Packed(*(part.to(device) for part in pack([questions[i] for i in batch], pad)))
+        with processes.accelerator.autocast():
+            found = scorer(made).logp.float().cpu()
+        if not spare:
+            places = torch.cat([torch.arange(int(each[i])) + starts[i] for i in batch])
+            logp[places] = found
+    return Summed(processes.together(logp), count)

@@ -1,0 +1,84 @@
+"""How a model reads on from prompts: several at once, padded on the left, with a cache; or only as it does that right.
+
+Some recurrent models (RWKV, MiniMax) read padding like any other token, and the cached step of others (Zamba2,
+Nemotron-H) is not that of the whole row. Which ways are right is tried on the shortest and the longest prompt, against
+the logits of each by itself without a cache (`scale.models.alike`).
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig
+
+from scale.data.prompts import Writer
+from scale.models.alike import alike, alone, decided
+from scale.models.scorer import Scorer
+from scale.runtime.processes import Processes
+
+__all__ = ["Way", "left_padded", "way_of"]
+
+_STEPS = 3  # tokens that are tried: the prompt's last, and two that come from the cache
+
+
+class Way(NamedTuple):
+    """Are prompts padded on the left to one length, and are keys, values and states of what was read kept?"""
+
+    padded: bool = True
+    cached: bool = True
+
+
+_FASTER = {
+    Way(): "prompts padded on the left are not read as by themselves, so those of a batch have one length.",
+    Way(padded=False): "with a cache it reads on otherwise than without, so answers are generated without, slowly.",
+}
+
+
+def left_padded(openings: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
+    """Ids and mask (batch, time) of prompts, padded on the left."""
+    time = max(len(opening) for opening in openings)
+    ids, mask = torch.full((len(openings), time), pad), torch.zeros(len(openings), time, dtype=torch.long)
+    for i, opening in enumerate(openings):
+        ids[i, time - len(opening) :] = torch.tensor(opening)
+        mask[i, time - len(opening) :] = 1
+    return ids, mask
+
+
+def way_of(scorer: torch.nn.Module, openings: Sequence[Sequence[int]], writer: Writer, processes: Processes) -> Way:
+    """The fastest way that is right for these prompts."""
+    if not openings:
+        return Way()
+    ends = [choose(openings, key=len) for choose in (min, max)]
+    tried = ends if len(ends[0]) < len(ends[1]) else ends[:1]
+    for way, said in _FASTER.items():
+        ask = partial(_right, openings=tried, way=way, writer=writer)
+        if decided(scorer, processes, (way, *map(len, tried)), ask, said):
+            return way
+    return Way(padded=False, cached=False)
+
+
+def _right(scorer: Scorer, openings: Sequence[Sequence[int]], way: Way, writer: Writer) -> bool:
+    """Are the logits of the first new tokens those of each prompt by itself, without a cache?"""
+    batches = [openings] if way.padded else [[opening] for opening in openings]
+    return all(_right_batch(scorer, batch, way, writer) for batch in batches)
+
+
+def _right_batch(scorer: Scorer, openings: Sequence[Sequence[int]], way: Way, writer: Writer) -> bool:
+    ids, mask = (part.to(scorer.plain.device) for part in left_padded(openings, writer.pad))
+    time = ids.shape[1]
+    settings = GenerationConfig(
+        max_new_tokens=max(1, min(_STEPS, writer.longest - time)),
+        do_sample=False,
+        use_cache=way.cached,
+        pad_token_id=writer.pad,
+        output_logits=True,
+        return_dict_in_generate=True,
+    )
+    made = scorer.generate(ids, mask, settings)
+    found = torch.stack(made.logits, dim=1)
+    for opening, new, logits in zip(openings, made.sequences[:, time:-1].tolist(), found, strict=True):
+        if not alike(logits, alone(scorer, [*opening, *new], last=len(logits)), scorer):
+            return False
+    return True

@@ -1,0 +1,135 @@
+"""What is needed of π_ref, computed once and kept: no second model in memory.
+
+For NPO, DPO and KTO the summed log-probabilities of fixed answers; for the KL to the reference its final hidden states
+at answer positions, which its output head (kept too) turns into logits. Files are safetensors, named by a hash of all
+that they depend on: the model's weights, the token ids (and with them tokenizer, rows and prompt format), precision.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from records.errors import UserError
+from records.ownership import file_hash
+from records.store import content_hash
+from scale.data.prompts import Encoded
+from scale.models.adapter_files import base_of, is_adapter
+from scale.models.loading import Weights
+from scale.models.scorer import ReferenceStates, Scorer
+from scale.models.scoring import States, score_all, states_of
+from scale.models.state_file import write_states
+from scale.runtime import tensor_files
+from scale.runtime.processes import Processes
+from theory.logprobs import Head
+
+__all__ = ["Cache", "RetainReference", "Source", "held_as", "weights_hash"]
+
+
+def weights_hash(folder: Path) -> str:
+    """A hash of every byte of a model's weights and of its configuration; of an adapter and of all below it."""
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("*.safetensors"), folder / "config.json"]):
+        if path.is_file():
+            digest.update(path.name.encode() + bytes.fromhex(file_hash(path)))
+    if is_adapter(folder):
+        base = base_of(folder)
+        digest.update((folder / "adapter_config.json").read_bytes())
+        digest.update((weights_hash(Path(base)) if Path(base).is_dir() else base).encode())
+    return digest.hexdigest()[:16]
+
+
+def held_as(weights: str, form: Weights) -> str:
+    """The hash of weights that are held in this form: a reference in fewer bits is another one."""
+    return weights if form == "float32" else f"{weights}-{form}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The reference model as it stands before the first step, and a hash of its weights."""
+
+    scorer: Scorer
+    weights: str
+    pad: int
+    processes: Processes
+
+    @cached_property
+    def head(self) -> Head:
+        """Its output head: a copy where it will be trained."""
+        head = self.scorer.head()
+        weight, bias = (
+            None if x is None else x.detach().float().clone() if x.requires_grad else x.detach().float()
+            for x in (head.weight, head.bias)
+        )
+        assert weight is not None
+        return Head(weight, bias, head.softcap)
+
+
+class RetainReference(NamedTuple):
+    """The reference's states on the answers of all retain rows, and its head."""
+
+    states: States
+    head: Head
+
+    def of(self, indices: Sequence[int], rows: Sequence[Encoded], device: torch.device) -> ReferenceStates:
+        """Those of some rows, in the places of their batch; positions that predict nothing hold zeros."""
+        starts = torch.cumsum(self.states.tokens, 0) - self.states.tokens
+        time = max(len(row.ids) for row in rows)
+        hidden = torch.zeros(len(rows), time, self.states.hidden.shape[1])
+        for place, (index, row) in enumerate(zip(indices, rows, strict=True)):
+            first = int(starts[index])
+            hidden[place, row.first - 1 : len(row.ids) - 1] = self.states.hidden[first : first + row.targets]
+        bias = None if self.head.bias is None else self.head.bias.to(device)
+        return ReferenceStates(hidden.to(device), Head(self.head.weight.to(device), bias, self.head.softcap))
+
+
+class Cache(NamedTuple):
+    """A folder of what is known of reference models."""
+
+    folder: Path
+
+    def logp(self, source: Source, rows: Sequence[Encoded]) -> Tensor:
+        """Summed log-probabilities (nats) of the answers, (rows,)."""
+
+        def write(path: Path) -> None:
+            found = score_all(source.scorer, rows, source.pad, source.processes).logp
+            if source.processes.first:
+                tensor_files.write(path, {"logp": found})
+
+        return self._kept("logp", source, rows, write)["logp"]
+
+    def retain(self, source: Source, rows: Sequence[Encoded]) -> RetainReference:
+        """Hidden states on the answers of `rows`, which stay on disk, and a copy of the head."""
+        tokens = [row.targets for row in rows]
+
+        def write(path: Path) -> None:
+            parts = states_of(source.scorer, rows, source.pad, source.processes)
+            if source.processes.first:
+                write_states(path, tokens, source.head.weight.shape[1], parts)
+            else:
+                deque(parts, maxlen=0)  # the work is shared
+
+        hidden = self._kept("states", source, rows, write)["hidden"]
+        return RetainReference(States(hidden, torch.tensor(tokens)), source.head)
+
+    def _kept(
+        self, kind: str, source: Source, rows: Sequence[Encoded], write: Callable[[Path], None]
+    ) -> dict[str, Tensor]:
+        spans = content_hash([(row.ids, row.first) for row in rows])
+        key = content_hash([kind, source.weights, spans, source.processes.precision])
+        path = self.folder / f"{kind}-{key}.safetensors"
+        if not source.processes.agreed(path.is_file):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write(path)
+            source.processes.wait()
+        try:
+            return tensor_files.read(path)
+        except (OSError, ValueError, SafetensorError) as error:
+            raise UserError(f"{path} is damaged ({error}). Delete it; it will be computed again.") from None

@@ -1,0 +1,72 @@
+"""Log-probabilities and final hidden states of any number of answers, without gradient, by all processes together."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from scale.data.prompts import Encoded, collate
+from scale.models.alike import pads
+from scale.models.scorer import Part, Scorer
+from scale.runtime.processes import Processes, by_length
+from theory.logprobs import Summed, answer_rows
+
+__all__ = ["TOKENS_PER_BATCH", "States", "score_all", "states_of"]
+
+TOKENS_PER_BATCH = 2048
+"""Padded tokens that one forward pass without gradient may hold."""
+
+
+class States(NamedTuple):
+    """Final hidden states where answer tokens are predicted, row after row (tokens, width), and tokens of each row."""
+
+    hidden: Tensor
+    tokens: Tensor
+
+
+@torch.no_grad()
+def score_all(
+    scorer: torch.nn.Module, rows: Sequence[Encoded], pad: int, processes: Processes, *, tokens: int = TOKENS_PER_BATCH
+) -> Summed:
+    """Summed log-probability (nats) and answer tokens of each row, in their order, on the CPU.
+
+    Rows are sorted by length and padded batch by batch, so that little of the work is padding.
+    """
+    scorer.eval()
+    logp = torch.zeros(len(rows))
+    room = tokens if pads(scorer, rows, pad, processes) else 1
+    for batch, spare in processes.share(by_length([len(row.ids) for row in rows], room)):
+        made = collate([rows[i] for i in batch], pad).to(processes.accelerator.device)
+        with processes.accelerator.autocast():
+            (found,) = scorer(made, [Part(len(batch))])
+        if not spare:
+            logp[batch] = found.logp.float().cpu()
+    return Summed(processes.together(logp), torch.tensor([row.targets for row in rows]))
+
+
+@torch.no_grad()
+def states_of(
+    scorer: Scorer, rows: Sequence[Encoded], pad: int, processes: Processes
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Batch by batch, rows and the final hidden states of their answer positions, one row's after another's.
+
+    All processes go through it, before any wrapping, and each is given what all have done; on the CPU. A head's width
+    of numbers a token instead of the vocabulary's: the head turns them into the reference's logits.
+    """
+    scorer.eval()
+    room = TOKENS_PER_BATCH if pads(scorer, rows, pad, processes) else 1
+    batches = by_length([len(row.ids) for row in rows], room)
+    for number, (batch, spare) in enumerate(processes.share(batches)):
+        made = collate([rows[i] for i in batch], pad).to(processes.accelerator.device)
+        with processes.accelerator.autocast():
+            found = scorer.hidden(made.ids, made.mask)
+        where = answer_rows(made.labels, len(scorer.head().weight))
+        picked = found.flatten(0, 1).index_select(0, where.rows).float().cpu()
+        now = batches[number * processes.count :][: processes.count]
+        sizes = [sum(rows[i].targets for i in chosen) for chosen in now]
+        whole = torch.zeros(sum(sizes), picked.shape[1])
+        if not spare:
+            start = sum(sizes[: processes.number])
+            whole[start : start + len(picked)] = picked
+        yield [i for chosen in now for i in chosen], processes.together(whole)

@@ -1,0 +1,235 @@
+"""A recipe: everything that a run depends on, as a checked value. Its YAML files are read by `scale.recipes.file`."""
+
+import difflib
+from collections import Counter
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
+
+from records.errors import UserError
+from records.settings import NotNegative, Positive, Seed, Steps, distinct, scalar
+from scale.data.corpora import DataSettings
+from scale.data.formats import FORMATS, Tags
+from scale.evaluation.protocols import protocol_of
+from scale.models.adapters import Lora
+from scale.models.loading import Weights
+from scale.models.scratch import SHAPES, Shape
+from scale.training.schedule import Epochs, Schedule
+
+__all__ = [
+    "EvaluateSettings",
+    "LawSettings",
+    "MethodSettings",
+    "ModelSettings",
+    "Recipe",
+    "RungName",
+    "UnlearnSettings",
+]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSettings(_Settings):
+    """Which model: one from scratch by the name of its size, a folder, or a model of the hub."""
+
+    base: str = Field("tiny", description=f"{', '.join(SHAPES)} (from scratch), a folder, or owner/name of the hub")
+    revision: str | None = None
+    shape: Shape | None = Field(None, description="from scratch: another size than the one of that name")
+    prompt: str | Tags = Field("plain", description=f"{', '.join(FORMATS)}, or {{before: …, after: …, tag: …}}")
+    longest: PositiveInt | None = Field(None, description="tokens of the longest text; default: what the model reads")
+    lora: Lora | None = Field(None, description="train an adapter instead of all weights")
+    weights: Literal["float32", "bf16"] = Field(
+        "float32",
+        description="bf16: half the memory, and small updates are lost; best with lora, whose part is float32",
+    )
+    four_bit: bool = Field(False, description="QLoRA: the frozen weights in four bits (GPU)")
+
+    @field_validator("prompt")
+    @classmethod
+    def _known(cls, prompt: str | Tags) -> str | Tags:
+        if isinstance(prompt, str) and prompt not in FORMATS:
+            near = difflib.get_close_matches(prompt, FORMATS, n=1)
+            hint = f", did you mean {near[0]}?" if near else ";"
+            raise ValueError(f"unknown format{hint} known: {', '.join(FORMATS)}")
+        return prompt
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ModelSettings":
+        if self.shape is not None and self.base not in SHAPES:
+            raise ValueError(f"base={self.base} is loaded with its own shape: take shape away (model.shape=null)")
+        if self.four_bit and self.lora is None:
+            raise ValueError("four_bit trains nothing without lora: give lora too")
+        if self.four_bit and self.weights != "float32":
+            raise ValueError("four_bit and weights=bf16 both say how weights are kept: choose one")
+        if self.scratch is not None and self.weights != "float32":
+            raise ValueError("weights=bf16 is for a model that is loaded: leave it out, or choose a trained model.base")
+        return self
+
+    @property
+    def kept(self) -> Weights:
+        """In what form the weights are kept that are trained, or lie below what is."""
+        return "4bit" if self.four_bit else self.weights
+
+    @property
+    def scratch(self) -> Shape | None:
+        """The shape of a model that is trained from scratch; None for one that is loaded."""
+        return self.shape or SHAPES.get(self.base)
+
+
+class MethodSettings(_Settings):
+    """One method of a run; what is not given is taken from `unlearn`."""
+
+    name: str
+    beta: Positive | None = None
+    forget_weight: NotNegative = 1.0
+    retain_weight: NotNegative = 1.0
+    lr: Positive | None = None
+    epochs: Epochs | None = None
+
+    @property
+    def label(self) -> str:
+        """The name of its results: the method's, with all that was set for it alone.
+
+        >>> MethodSettings(name="npo+rt", retain_weight=5).label
+        'NPO+RT,retain_weight=5'
+        """
+        own = [f"{key}={value:g}" for key, value in self.model_dump(exclude_defaults=True, exclude={"name"}).items()]
+        plain = self.name.rpartition(":")[2] if ":" in self.name else self.name.upper()
+        return ",".join([plain, *own])
+
+
+class UnlearnSettings(Schedule):
+    """Schedule and methods of unlearning."""
+
+    methods: Annotated[tuple[MethodSettings, ...], Field(min_length=1)]
+    beta: Positive = 0.1
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
+    reduction: Literal["sum", "token_mean", "pooled"] = Field(
+        "sum",
+        description="sum: the paper's formulas; token_mean: GA, IDK, RT over answer tokens, as in the authors' code; "
+        "pooled: IDK and retain rows in one cross-entropy, as there",
+    )
+    reference: Literal["cached", "live"] = Field("cached", description="live: a second model in memory, to compare")
+    keep_models: bool = True
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _by_name(cls, methods: Any) -> Any:
+        names = [name.strip() for name in methods.split(",")] if isinstance(methods, str) else methods
+        return (
+            tuple({"name": m} if isinstance(m, str) else m for m in names) if isinstance(names, list | tuple) else names
+        )
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _listed(cls, seeds: Any) -> Any:
+        if isinstance(seeds, str):
+            return tuple(scalar(seed.strip()) for seed in seeds.split(","))
+        return tuple(seeds) if isinstance(seeds, list) else (seeds,)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "UnlearnSettings":
+        """No two runs of one folder; names that differ in capitals alone share one on some systems."""
+        labels = Counter(method.label.casefold() for method in self.methods)
+        twice = [method for method in self.methods if labels[method.label.casefold()] > 1]
+        if len({method.name for method in twice}) > 1 and any(":" in method.name for method in twice):
+            names = ", ".join(dict.fromkeys(method.name for method in twice))
+            raise ValueError(f"the results of {names} would share a name: give the functions different ones")
+        if twice or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("a method or a seed is there more than once")
+        return self
+
+
+class EvaluateSettings(_Settings):
+    """How models are examined."""
+
+    protocol: str = "tofu"
+    every: Literal["epoch", "step"] = "epoch"
+    generate: Literal["always", "end"] = Field("always", description="answers at every evaluation, or the last alone")
+    sample: bool = Field(False, description="draw answers instead of taking the likeliest token, as the NPO authors do")
+    new_tokens: PositiveInt | None = Field(None, description="length of an answer, if not the protocol's")
+    questions: PositiveInt | None = Field(None, description="at most so many of a set, if fewer than the protocol asks")
+    texts: NonNegativeInt = Field(5, description="answers of each set that are kept as words in the results")
+
+    @field_validator("protocol")
+    @classmethod
+    def _known(cls, protocol: str) -> str:
+        try:
+            protocol_of(protocol)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return protocol
+
+
+RungName = Literal["head", "blocks", "adapter", "full"]
+
+
+class LawSettings(_Settings):
+    """What is unlearned of the ladder, and how far."""
+
+    rungs: Annotated[tuple[RungName, ...], Field(min_length=1)] = ("head", "blocks", "adapter", "full")
+    betas: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.05, 0.1, 0.5, 1.0)
+    rows: PositiveInt = Field(8, description="forget answers of a set")
+    until: Positive = Field(8.0, description="βu at which a flow under NPO ends")
+    nats: Positive = Field(60.0, description="u at which one under GA ends")
+    step: Positive = Field(0.05, description="how far βu of the fastest answer moves in a step of a flow")
+    most: Steps = Field(2000, description="steps of a flow")
+    blocks: PositiveInt = Field(2, description="how many of the last blocks the rung of that name trains")
+    lora: Lora = Lora(rank=8, alpha=16)
+    steps: Steps = Field(200, description="of plain descent and of AdamW")
+    nats_a_step: Positive = Field(0.5, description="how fast plain descent starts: the fastest answer's drop in a step")
+    adamw_lr: Mapping[RungName, Positive] = Field(
+        {"head": 1e-3, "full": 1e-5}, description="by rung; the others have none"
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "LawSettings":
+        if len(set(self.rungs)) < len(self.rungs):
+            raise ValueError("a rung is there more than once")
+        distinct("betas", self.betas)
+        return self
+
+
+class Recipe(_Settings):
+    """A run. `pretrain` teaches a model from scratch the general-knowledge questions: so utility means something."""
+
+    about: str = ""
+    tuned: str = Field("", description="where the numbers are from: the paper's, or how they were chosen")
+    data: DataSettings
+    model: ModelSettings = ModelSettings()
+    pretrain: Schedule | None = None
+    rehearse: bool = Field(
+        False, description="finetune and retrain on the general-knowledge questions too; small models forget them else"
+    )
+    finetune: Schedule
+    retrain: Schedule | None = Field(None, description="as finetune if it is left out")
+    unlearn: UnlearnSettings
+    evaluate: EvaluateSettings = EvaluateSettings()
+    law: LawSettings = Field(LawSettings(), description="npo law: the intrinsic-time law on the finetuned model")
+    seed: Seed = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bf16"] = "float32"
+    trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Recipe":
+        if len(set(self.trackers)) < len(self.trackers):
+            raise ValueError("a tracker is there more than once")
+        if (self.pretrain is not None or self.rehearse) and self.model.scratch is None:
+            raise ValueError(
+                "pretrain and rehearse are for models from scratch: leave them out, or set model.base=tiny"
+            )
+        if self.model.lora is not None and self.model.scratch is not None and self.pretrain is None:
+            raise ValueError("lora needs weights to be put on: choose a trained model.base, or give pretrain")
+        return self

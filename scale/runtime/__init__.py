@@ -1,0 +1,1 @@
+"""What any long computation needs: processes, checkpoints, tensors on disk."""

@@ -1,0 +1,152 @@
+"""Training state on disk: trained weights and the optimizer's moments as safetensors, the rest as `Data`.
+
+One way for every form of training: `torch.distributed.checkpoint.state_dict` gathers the whole state by parameter name,
+sharded or not. A checkpoint is a folder that is built beside its place and renamed into it: it is whole or absent. Its
+manifest has the hash of every file.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+
+from records.errors import UserError
+from records.files import write_json
+from records.ownership import MANIFEST, foreign, listed
+from records.store import Data, load, save
+from scale.runtime.processes import Processes
+
+__all__ = ["read", "trained_weights", "write"]
+
+_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
+_SPREAD = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True, ignore_frozen_params=True, strict=False)
+MODEL, MOMENTS = "trained.safetensors", "optimizer.safetensors"
+
+
+def _whole_state(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Trained parameters by their names in the plain model, and the optimizer's state by those names; on the CPU."""
+    weights, moments = get_state_dict(model, optimizer, options=_WHOLE)
+    return cast(dict[str, Tensor], weights), cast(dict[str, Any], moments)
+
+
+def trained_weights(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Every trained parameter by its name in the plain model, whole and on the CPU."""
+    return _whole_state(model, optimizer)[0]
+
+
+def write(
+    place: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, state: Data, processes: Processes
+) -> None:
+    """Replace the checkpoint at `place`; all processes call it, the first writes."""
+    weights, moments = _whole_state(model, optimizer)
+    if processes.first:
+        draft = place.with_name(f"{place.name}.draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        save_file(_separate(weights), draft / MODEL)
+        save_file(
+            {
+                f"{name}|{moment}": value.clone() if isinstance(value, Tensor) else torch.tensor(value)
+                for name, kept in moments["state"].items()
+                for moment, value in _flat(kept)
+            },
+            draft / MOMENTS,
+        )
+        save(draft, state)
+        write_json(draft / MANIFEST, {"files": listed(draft)})
+        old = place.with_name(f"{place.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if place.exists():
+            place.rename(old)
+        draft.rename(place)
+        shutil.rmtree(old, ignore_errors=True)
+    processes.wait()
+
+
+def _flat(kept: Mapping[str, Any]) -> Iterator[tuple[str, Tensor | int]]:
+    """What an optimizer keeps of a parameter; moments in 8 bits lie deeper, and steps are a plain number."""
+    for key, value in kept.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{key}/{inner}", found) for inner, found in _flat(value))
+        elif isinstance(value, Tensor | int):
+            yield key, value
+
+
+def _separate(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, none sharing memory with another (tied weights do, and safetensors refuses that)."""
+    return {name: tensor.clone() for name, tensor in weights.items()}
+
+
+def _restore_interrupted(place: Path) -> None:
+    """Between two renames the old checkpoint is the only one."""
+    old = place.with_name(f"{place.name}.old")
+    if not place.exists() and old.exists():
+        old.rename(place)
+
+
+def read(place: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, processes: Processes) -> Data | None:
+    """Put a checkpoint back into model and optimizer; what else was kept, or None where there is no checkpoint.
+
+    The first process reads, all receive. UserError where it is damaged, or of another model.
+    """
+    if processes.first:
+        _restore_interrupted(place)
+    if not processes.agreed(place.is_dir):
+        return None
+    own_weights, own = _whole_state(model, optimizer)
+    found: _Found | None = None
+    reason = ""
+    if processes.first:
+        try:
+            found = _read(place, own_weights)
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UserError) as error:
+            reason = str(error).strip().split("\n")[0]
+    reason = processes.told(reason)
+    if reason:
+        raise UserError(
+            f"The checkpoint {place} can't be resumed from: {reason} Delete this folder to start the stage anew."
+        )
+    spread = _SPREAD if torch.distributed.is_initialized() else _WHOLE
+    weights, moments = (found.weights, {**own, "state": found.moments}) if found else ({}, {})
+    set_model_state_dict(model, dict(weights), options=spread)
+    set_optimizer_state_dict(model, optimizer, moments, options=spread)
+    return processes.told(found.state if found else None)
+
+
+class _Found(NamedTuple):
+    """What a checkpoint holds: trained weights and the optimizer's state by parameter, and the rest."""
+
+    weights: dict[str, Tensor]
+    moments: dict[str, dict[str, Any]]
+    state: Data
+
+
+def _read(place: Path, own: Mapping[str, Tensor]) -> _Found:
+    """The files of a checkpoint; ValueError where a byte of them has changed or they are not of `own`, what trains."""
+    weights = load_file(place / MODEL)
+    if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in weights.items()}:
+        raise ValueError("it holds the parameters of another model.")
+    moments: dict[str, dict[str, Any]] = {}
+    for name, value in load_file(place / MOMENTS).items():
+        parameter, _, moment = name.rpartition("|")
+        outer, _, inner = moment.rpartition("/")
+        kept = moments.setdefault(parameter, {})
+        counted = value.ndim == 0 and value.dtype == torch.int64
+        (kept.setdefault(outer, {}) if outer else kept)[inner] = int(value) if counted else value
+    state = load(place)
+    if not isinstance(state.values.get("epoch"), int) or not isinstance(state.values.get("history"), list):
+        raise ValueError("its data.json says nothing of epoch and history.")
+    if wrong := foreign(place):
+        raise ValueError(f"{', '.join(wrong)}: not what was written.")
+    return _Found(weights, moments, state)

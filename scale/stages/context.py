@@ -1,0 +1,104 @@
+"""What all stages of a run share: data, model settings, exams, processes; and what they leave alike."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scale.data.formats import format_of
+from scale.data.prompts import Writer
+from scale.data.tofu import Corpus
+from scale.evaluation.exam import Exam
+from scale.evaluation.protocols import Protocol
+from scale.models.card import write_card
+from scale.models.language_model import LanguageModel, longest
+from scale.models.language_model import save as save_model
+from scale.models.loading import load as load_model
+from scale.models.scorable import check_head
+from scale.recipes.recipe import EvaluateSettings, ModelSettings
+from scale.runtime import checkpoint
+from scale.runtime.processes import Processes
+from scale.training.loop import Moment, Training
+
+__all__ = ["MODEL", "Bench", "about_model", "columns", "lines", "save_model_of"]
+
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Data, model settings, exams, and the processes that do the work."""
+
+    corpus: Corpus
+    model: ModelSettings
+    exams: Protocol
+    asked: EvaluateSettings
+    processes: Processes
+
+    def ready(self, language_model: LanguageModel) -> LanguageModel:
+        """The model on its device; UserError where answers can't be scored with its head."""
+        language_model.model.to(self.processes.accelerator.device)
+        check_head(language_model.model)
+        return language_model
+
+    def writer(self, language_model: LanguageModel) -> Writer:
+        """How questions are written for this model."""
+        most = min(x for x in (longest(language_model.model), self.model.longest) if x is not None)
+        return Writer(language_model.tokenizer, format_of(self.model.prompt), most)
+
+    def exam(self, writer: Writer) -> Exam:
+        """What a model is asked."""
+        return Exam.of(self.corpus.asked, self.exams, writer, most=self.asked.questions)
+
+
+def about_model(language_model: LanguageModel) -> dict[str, Any]:
+    """Kind, parameters, vocabulary."""
+    model = language_model.model
+    parameters = list(model.parameters())
+    return {
+        "kind": str(model.config.model_type),
+        "parameters": sum(p.numel() for p in parameters),
+        "trained": sum(p.numel() for p in parameters if p.requires_grad),
+        "vocabulary": len(language_model.tokenizer),
+    }
+
+
+def lines(run: str, moment: Moment, processes: Processes) -> list[dict[str, Any]]:
+    """A moment's steps, each with its epoch; trackers are told of them too."""
+    first = moment.step - len(moment.steps)
+    for i, step in enumerate(moment.steps):
+        processes.log(run, step, first + i)
+    return [{"epoch": moment.epoch, **step} for step in moment.steps]
+
+
+def columns(history: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The steps by column."""
+    return {name: [step[name] for step in history] for name in history[0]} if history else {}
+
+
+def save_model_of(
+    folder: Path,
+    training: Training,
+    language_model: LanguageModel,
+    *,
+    merge: bool,
+    title: str,
+    settings: Mapping[str, Any],
+    results: Mapping[str, Any],
+    processes: Processes,
+) -> None:
+    """Write `model/`: weights, tokenizer, generation settings, card; of an adapter the adapter alone, unless merged.
+
+    All processes call it, the first writes.
+    """
+    weights = checkpoint.trained_weights(training.scorer, training.optimizer)
+    if not processes.first:
+        return
+    place = folder / MODEL
+    save_model(place, language_model, {name.removeprefix("model."): tensor for name, tensor in weights.items()})
+    if merge and (place / "adapter_config.json").is_file():
+        whole = load_model(place)
+        shutil.rmtree(place)
+        save_model(place, whole)
+    write_card(place, title=title, settings=settings, results=results)

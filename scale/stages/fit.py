@@ -1,0 +1,182 @@
+"""What the units of a run do: pretrain, finetune, retrain; evaluate; unlearn, evaluated on the way.
+
+A folder of `pretrain`, `finetune`, `retrain` and `unlearn/…` holds `model/` (loadable by
+`AutoModelForCausalLM.from_pretrained`), `data.json` and `data.npz`; `evaluate/…` and `unlearn/…` hold `log.json` in
+TOFU's format too. What is in them is documented in `scale.stages.pipeline`.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from records.errors import UserError
+from records.store import CHECKPOINT, Data, save, write_json
+from records.work import Progress
+from scale.data.formats import format_of
+from scale.data.tofu import Row
+from scale.evaluation.exam import about_rouge, arrays, examine, scores, texts
+from scale.evaluation.tofu_log import as_log
+from scale.models.adapters import adapted
+from scale.models.language_model import LanguageModel, recompute_activations
+from scale.models.loading import load as load_model
+from scale.models.scorer import Scorer
+from scale.models.scratch import Shape, from_scratch, train_tokenizer
+from scale.recipes.method import Method
+from scale.runtime import checkpoint
+from scale.stages.context import MODEL, Bench, about_model, columns, lines, save_model_of
+from scale.stages.unlearn import Unlearning
+from scale.training.batches import Rows
+from scale.training.loop import Training, likelihood
+from scale.training.schedule import Schedule
+
+__all__ = ["evaluate", "evaluate_model", "fit", "starting_model", "unlearn"]
+
+LOG = "log.json"
+
+# --- training on likelihood -------------------------------------------------------------------------------------
+
+
+def fit(
+    folder: Path,
+    inputs: Mapping[str, Path],
+    progress: Progress,
+    *,
+    bench: Bench,
+    stage: str,
+    rows: Sequence[Row],
+    schedule: Schedule,
+    start: str | None,
+    seed: int,
+    settings: Mapping[str, Any],
+) -> None:
+    """Train on the likelihood of `rows`, from the model of the stage `start`, the one named, or from scratch."""
+    below = inputs[start] / MODEL if start else None
+    language_model = _to_train(bench, below, seed, recompute=schedule.recompute)
+    writer = bench.writer(language_model)
+    encoded = [writer.encode(row.question, row.answer) for row in rows]
+    training = Training(
+        Scorer(language_model.model), likelihood, Rows(encoded), schedule, seed, writer.pad, bench.processes
+    )
+    history = _trained(training, stage, folder / CHECKPOINT, progress)
+    values = {
+        "stage": stage,
+        "seed": seed,
+        "data": bench.corpus.describe(),
+        "model": about_model(language_model),
+        "merged_boundaries": sum(row.merged for row in encoded),
+        "history": columns(history),
+    }
+    if bench.processes.first:
+        save(folder, Data({}, values))
+    save_model_of(
+        folder,
+        training,
+        language_model,
+        merge=True,  # what is unlearned and judged by is a whole model
+        title=f"TOFU, {stage}",
+        settings=settings,
+        results={"training loss (nats a token)": history[-1]["loss"]},
+        processes=bench.processes,
+    )
+
+
+def _to_train(bench: Bench, below: Path | None, seed: int, *, recompute: bool) -> LanguageModel:
+    """The model that a stage starts from, with a fresh adapter where one is trained."""
+    language_model, lora = bench.ready(starting_model(bench, below, seed)), bench.model.lora
+    if lora is not None:
+        base, revision = (str(below), None) if below else (bench.model.base, bench.model.revision)
+        language_model = adapted(language_model, lora, seed=seed, base=base, revision=revision)
+    if recompute:
+        recompute_activations(language_model.model)
+    return language_model
+
+
+def _trained(training: Training, stage: str, place: Path, progress: Progress) -> list[dict[str, Any]]:
+    """Train to the end, from the checkpoint at `place` if there is one; the log. UserError where it diverges."""
+    epochs, processes = training.schedule.epochs, training.processes
+    before = checkpoint.read(place, training.scorer, training.optimizer, processes)
+    history: list[dict[str, Any]] = before.values["history"] if before else []
+    for moment in training.run(after=before.values["epoch"] if before else 0):
+        history += lines(stage, moment, processes)
+        if moment.stopped:
+            kept = f" The weights of the epochs before are kept in {place}." if place.is_dir() else ""
+            raise UserError(f"The stage {stage} diverged: {moment.stopped}{kept} Choose a smaller lr.")
+        progress(moment.epoch, epochs)
+        if moment.ended and moment.epoch < epochs:
+            state = Data({}, {"epoch": moment.epoch, "history": history})
+            checkpoint.write(place, training.scorer, training.optimizer, state, processes)
+    return history
+
+
+def starting_model(bench: Bench, folder: Path | None, seed: int) -> LanguageModel:
+    """The model in `folder`, the one that the recipe names, or one from scratch."""
+    if folder is not None:
+        return load_model(folder, weights=bench.model.kept)
+    shape = bench.model.scratch
+    if shape is None:
+        return load_model(bench.model.base, revision=bench.model.revision, weights=bench.model.kept)
+    return _from_scratch(bench, shape, seed)
+
+
+def _from_scratch(bench: Bench, shape: Shape, seed: int) -> LanguageModel:
+    """A model with a tokenizer that is trained on all texts of the corpus.
+
+    So finetuned and retrained model read the same tokens; it is the one thing of a retrained model that has seen the
+    forget set.
+    """
+    corpus, form = bench.corpus, format_of(bench.model.prompt)
+    rows = (*corpus.retain, *corpus.forget, *corpus.asked.real_authors, *corpus.asked.world_facts)
+    bare = train_tokenizer([], 258)
+    said = [form.prompt(bare, row.question) + row.answer for row in rows] + list(corpus.idk)
+    tokenizer = train_tokenizer(said, shape.vocab, family=shape.family)
+    return LanguageModel(from_scratch(tokenizer, shape, seed=seed), tokenizer)
+
+
+# --- evaluation -------------------------------------------------------------------------------------------------
+
+
+def evaluate(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, bench: Bench, of: str) -> None:
+    """Examine the model of the stage `of`."""
+    del progress
+    evaluate_model(folder, inputs[of] / MODEL, bench, of)
+
+
+def evaluate_model(folder: Path, model: Path | str, bench: Bench, name: str) -> None:
+    """Examine any model; leaves `data.json`, `data.npz` and `log.json`."""
+    language_model = bench.ready(load_model(model, weights=bench.model.weights))
+    exam = bench.exam(bench.writer(language_model))
+    found = examine(Scorer(language_model.model), exam, bench.processes)
+    values = {
+        "of": name,
+        "protocol": bench.exams.name,
+        "scores": scores(found, bench.exams),
+        "model": about_model(language_model),
+        "questions": {key: [row.question for row in rows] for key, rows in exam.rows.items()},
+        "texts": texts(found, exam, bench.asked.texts),
+        **about_rouge(exam),
+    }
+    if bench.processes.first:
+        save(folder, Data(arrays(found), values))
+        write_json(folder / LOG, as_log(found, exam))
+
+
+# --- unlearning -------------------------------------------------------------------------------------------------
+
+
+def unlearn(
+    folder: Path,
+    inputs: Mapping[str, Path],
+    progress: Progress,
+    *,
+    bench: Bench,
+    method: Method,
+    seed: int,
+    live: bool,
+    keep_model: bool,
+    settings: Mapping[str, Any],
+    finetuned: str,
+    judged_by: tuple[str, str],
+) -> None:
+    """Run one method on the finetuned model; `judged_by` names the evaluations of finetuned and retrained model."""
+    known, judge = (inputs[name] for name in judged_by)
+    Unlearning(folder, bench, method, seed, live, keep_model, settings, inputs[finetuned], known, judge).run(progress)

@@ -1,0 +1,215 @@
+"""The units of work that a recipe stands for, and what each leaves.
+
+A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads both).
+
+`pretrain`, `finetune`, `retrain`, beside `model/` (weights, tokenizer, card):
+
+    stage, seed, data, model    data: source, hash of every word, forget_rows, retain_rows, asked; model: kind,
+                                parameters, trained, vocabulary
+    merged_boundaries           rows in which a token reaches from the prompt into the answer
+    history                     columns with one entry a step: epoch, lr, loss (nats a token), forget, weight
+
+`evaluate/finetune`, `evaluate/retrain`, beside `log.json` (TOFU's format):
+
+    of, protocol, scores        scores: model_utility, <set>_{probability, rouge, rouge1, degenerate, truth_ratio}
+    questions, texts            texts: list of {set, question, answer, generated}
+    rouge                       of which set ROUGE is not as in TOFU, {set: sentence} (`evaluation.rouge`); else absent
+    arrays                      <set>.{answer, paraphrase, perturbed}_{nll, tokens} (nats a token), .rouge1, .rougeL,
+                                .degenerate, one entry a question
+
+`unlearn/<label>-s<seed>`, beside `log.json` of its end and `model/`:
+
+    stage, method, label, beta, seed, protocol, data, model    as above
+    history      columns: epoch, lr, loss, forget, retain, drop (mean of log π_ref − log π_θ over the batch, nats),
+                 weight (mean gradient weight W), z_ref (KTO, before the clamp); null: not finite
+    stopped      null, or why the run ended early: numbers that were not finite; the epochs before are kept, and the
+                 model of the last of them (none where the first did not end)
+    changed      false where not one weight is another than at the start
+    moments      list of {step, epoch, scores, forget_quality, log10_forget_quality, ks_statistic, forget_kl, retain_kl
+                 (to the reference, nats a token)}, the first before training; null: not finite
+    finetuned, retrained         `scores` of these models
+    n, log10_floor               forget questions, and log10 of the least forget quality that so many allow
+    not_rankable                 reasons (sentences) why these two models can't rank methods; empty if they can
+    texts, rouge                 as above, of the end
+    arrays                       as above, with moments along a first axis; NaN where no answers were generated
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from records.errors import UserError, together
+from records.loader import source_of
+from records.paths import user_path
+from records.store import content_hash
+from records.work import Progress, Unit
+from scale.data.corpora import corpus_of
+from scale.data.tofu import Corpus, Row
+from scale.evaluation.protocols import protocol_of
+from scale.models.source import folders_of, model_hash
+from scale.recipes.method import Method, Resolve, methods_of, paper_method
+from scale.recipes.recipe import Recipe
+from scale.recipes.there import look_for
+from scale.runtime.processes import Processes
+from scale.stages.context import Bench
+from scale.stages.fit import evaluate, evaluate_model, fit, unlearn
+from scale.training.schedule import Schedule, idle
+
+__all__ = ["PACKAGES", "STAGES", "Stages", "bench_of", "evaluation_of", "stage_of", "units"]
+
+PACKAGES = ("theory", "scale", "records")
+STAGES = ("pretrain", "finetune", "retrain", "evaluate", "unlearn")
+
+
+def bench_of(recipe: Recipe, processes: Processes, corpus: Corpus | None = None) -> Bench:
+    """What the stages of a recipe share."""
+    protocol = protocol_of(recipe.evaluate.protocol)
+    changes: dict[str, Any] = {"sample": recipe.evaluate.sample}
+    if recipe.evaluate.new_tokens:
+        changes |= {"longest": recipe.evaluate.new_tokens, "prompt_counts": False}
+    exams = replace(protocol, generation=replace(protocol.generation, **changes))
+    rows = corpus or corpus_of(recipe.data)
+    return Bench(rows, recipe.model, exams, recipe.evaluate, processes)
+
+
+def units(
+    recipe: Recipe, processes: Processes | None = None, *, prefix: str = "", resolve: Resolve = paper_method
+) -> list[Unit]:
+    """All units of a recipe; rows and methods are read and its model looked for now, so their errors come at once."""
+    where = processes or Processes(recipe.device, recipe.precision, recipe.trackers)
+    methods, bench, _ = together(
+        lambda: methods_of(recipe.unlearn, resolve), lambda: bench_of(recipe, where), lambda: look_for(recipe.model)
+    )
+    return Stages(recipe, bench, prefix).all(methods)
+
+
+def evaluation_of(recipe: Recipe, processes: Processes, model: str, name: str) -> Unit:
+    """The unit that examines any model with a recipe's data, format and protocol."""
+    plan = Stages(recipe, bench_of(recipe, processes), "")
+
+    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
+        del inputs, progress
+        evaluate_model(folder, model, plan.bench, model)
+
+    settings = {**plan.shared, "asked": plan.asked, "model_of": model, "weights_of": model_hash(model)}
+    return Unit(name, settings, PACKAGES, run, reads=(*folders_of(model), *plan.reads))
+
+
+class Stages:
+    """Names, settings and needs of the units of one recipe."""
+
+    def __init__(self, recipe: Recipe, bench: Bench, prefix: str) -> None:
+        self.recipe, self.bench, self.prefix = recipe, bench, prefix
+        self.shared: dict[str, Any] = {
+            "data": bench.corpus.describe(),
+            "model": recipe.model.model_dump(mode="json"),
+            "precision": recipe.precision,
+        }
+        folders = () if recipe.model.scratch else folders_of(recipe.model.base)
+        self.shared |= {"base_of": model_hash(recipe.model.base)} if folders else {}
+        self.asked = recipe.evaluate.model_dump(mode="json")
+        self.sizes: dict[str, tuple[Schedule, int]] = {}  # schedule and rows of what is trained
+        named = (recipe.data.source, *(m.name.rpartition(":")[0] for m in recipe.unlearn.methods))
+        files = (path for path in (user_path(name, "The recipe: the path") for name in named if name) if path.exists())
+        self.reads = (*folders, *files)
+
+    def models(self) -> list[Unit]:
+        """The models that everything else starts from or is judged by."""
+        recipe, corpus = self.recipe, self.bench.corpus
+        start = self.prefix + "pretrain" if recipe.pretrain else None
+        known = (*corpus.asked.real_authors, *corpus.asked.world_facts)
+        first = [self._fit("pretrain", known, recipe.pretrain, None)] if recipe.pretrain else []
+        kept = (*corpus.retain, *known) if recipe.rehearse else corpus.retain
+        found = [
+            *first,
+            self._fit("finetune", (*kept, *corpus.forget), recipe.finetune, start),
+            self._fit("retrain", kept, recipe.retrain or recipe.finetune, start),
+        ]
+        self._refuse_idle()
+        return found
+
+    def all(self, methods: Sequence[Method]) -> list[Unit]:
+        """In an order in which every unit comes after those that it needs."""
+        for method in methods:
+            self.sizes[f"unlearn.methods {method.label}"] = method.schedule, len(self.bench.corpus.forget)
+        return [
+            *self.models(),
+            self._evaluate("finetune"),
+            self._evaluate("retrain"),
+            *(self._unlearn(method, seed) for seed in self.recipe.unlearn.seeds for method in methods),
+        ]
+
+    def _refuse_idle(self) -> None:
+        """UserError naming every stage and method whose schedule would train nothing."""
+        reasons = {name: idle(schedule, rows) for name, (schedule, rows) in self.sizes.items()}
+        if wrong := [f"{name}: {reason}" for name, reason in reasons.items() if reason]:
+            raise UserError("\n".join(wrong))
+
+    def _fit(self, stage: str, rows: Sequence[Row], schedule: Schedule, start: str | None) -> Unit:
+        self.sizes[stage] = schedule, len(rows)
+        settings = {
+            **self.shared,
+            "stage": stage,
+            "rows": len(rows),
+            "schedule": schedule.model_dump(mode="json"),
+            "seed": self.recipe.seed,
+        }
+        run = partial(
+            fit,
+            bench=self.bench,
+            stage=stage,
+            rows=rows,
+            schedule=schedule,
+            start=start,
+            seed=self.recipe.seed,
+            settings=settings,
+        )
+        return Unit(self.prefix + stage, settings, PACKAGES, run, needs=(start,) if start else (), reads=self.reads)
+
+    def _evaluate(self, stage: str) -> Unit:
+        of = self.prefix + stage
+        run = partial(evaluate, bench=self.bench, of=of)
+        return Unit(
+            f"{self.prefix}evaluate/{stage}",
+            {**self.shared, "asked": self.asked},
+            PACKAGES,
+            run,
+            needs=(of,),
+            reads=self.reads,
+        )
+
+    def _unlearn(self, method: Method, seed: int) -> Unit:
+        chosen = self.recipe.unlearn
+        settings = {
+            **self.shared,
+            "asked": self.asked,
+            "method": {"name": method.name, "label": method.label, "beta": method.beta},
+            "own_source": content_hash(source_of(method.name)),
+            "weights": [method.objective.forget_weight, method.objective.retain_weight],
+            "schedule": method.schedule.model_dump(mode="json"),
+            "reduction": chosen.reduction,
+            "reference": chosen.reference,
+            "seed": seed,
+        }
+        judged_by = (f"{self.prefix}evaluate/finetune", f"{self.prefix}evaluate/retrain")
+        finetuned = f"{self.prefix}finetune"
+        run = partial(
+            unlearn,
+            bench=self.bench,
+            method=method,
+            seed=seed,
+            live=chosen.reference == "live",
+            keep_model=chosen.keep_models,
+            settings=settings,
+            finetuned=finetuned,
+            judged_by=judged_by,
+        )
+        name = f"{self.prefix}unlearn/{method.label}-s{seed}"
+        return Unit(name, settings, PACKAGES, run, needs=(finetuned, *judged_by), reads=self.reads)
+
+
+def stage_of(unit: Unit, prefix: str = "") -> str:
+    """Which of `STAGES` a unit belongs to."""
+    return unit.name.removeprefix(prefix).partition("/")[0]

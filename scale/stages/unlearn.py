@@ -1,0 +1,244 @@
+"""One method run on a finetuned model, examined on the way, able to go on after being killed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from records.store import CHECKPOINT, Data, load, save, write_json
+from records.work import Progress
+from scale.data.prompts import Encoded, Writer
+from scale.evaluation.drift import drift
+from scale.evaluation.exam import Exam, Part, about_rouge, arrays, examine, finite, from_arrays, scores, texts
+from scale.evaluation.metrics import forget_quality, probability, rankable
+from scale.evaluation.tofu_log import as_log
+from scale.models.adapters import adapted
+from scale.models.language_model import LanguageModel, recompute_activations
+from scale.models.loading import load as load_model
+from scale.models.reference_cache import Cache, RetainReference, Source, held_as, weights_hash
+from scale.models.scorer import Scorer
+from scale.recipes.method import Method
+from scale.runtime import checkpoint
+from scale.stages.context import MODEL, Bench, about_model, columns, lines, save_model_of
+from scale.training.idk_rows import unlearning_rows
+from scale.training.loop import Moment, Training
+from scale.training.reference_lookup import Kept, Live, kept
+
+__all__ = ["Unlearning"]
+
+
+@dataclass
+class Unlearning:
+    """The work of one `unlearn/…` unit."""
+
+    folder: Path
+    bench: Bench
+    method: Method
+    seed: int
+    live: bool
+    keep_model: bool
+    settings: Mapping[str, Any]
+    finetuned: Path
+    finetuned_scores: Path
+    retrained_scores: Path
+    history: list[dict[str, Any]] = field(default_factory=list)
+    moments: list[dict[str, Any]] = field(default_factory=list)
+    found: list[dict[str, np.ndarray]] = field(default_factory=list)
+
+    def run(self, progress: Progress) -> None:
+        """All of it; what it leaves is documented in `scale.stages.pipeline`."""
+        training = self._training()
+        place, epochs = self.folder / CHECKPOINT, self.method.schedule.epochs
+        before = checkpoint.read(place, training.scorer, training.optimizer, self.bench.processes)
+        if before is None:
+            self._first_moment()
+        else:
+            self._go_on_from(before)
+        stopped, last = None, None
+        for moment in training.run(after=before.values["epoch"] if before else 0):
+            self.history += lines(f"{self.method.label}-s{self.seed}", moment, self.bench.processes)
+            stopped = moment.stopped
+            if not stopped:
+                final = moment.ended and moment.epoch == epochs
+                last = self._examine(training.scorer, moment, generate=final or self.bench.asked.generate == "always")
+            progress(moment.epoch, epochs)
+            if moment.ended and moment.epoch < epochs:
+                checkpoint.write(
+                    place, training.scorer, training.optimizer, self._state(moment.epoch), self.bench.processes
+                )
+        if stopped and self.keep_model:
+            stopped = f"{stopped} {self._back(training)}"
+        self._changed = training.changed()
+        self._finish(training, stopped, last)
+
+    # --- before the first step ----------------------------------------------------------------------------------
+
+    @cached_property
+    def language_model(self) -> LanguageModel:
+        """The finetuned model; where an adapter is trained, with a fresh one that changes nothing yet."""
+        loaded = self.bench.ready(load_model(self.finetuned / MODEL, weights=self.bench.model.kept))
+        lora = self.bench.model.lora
+        return adapted(loaded, lora, seed=self.seed, base=self.finetuned / MODEL) if lora is not None else loaded
+
+    @cached_property
+    def writer(self) -> Writer:
+        """How questions are written for the model."""
+        return self.bench.writer(self.language_model)
+
+    @cached_property
+    def exam(self) -> Exam:
+        """What the model is asked."""
+        return self.bench.exam(self.writer)
+
+    def _training(self) -> Training:
+        model, bench, schedule = self.language_model.model, self.bench, self.method.schedule
+        if schedule.recompute:
+            recompute_activations(model)
+        scorer, pad = Scorer(model), self.writer.pad
+        source = Source(scorer, held_as(weights_hash(self.finetuned / MODEL), bench.model.kept), pad, bench.processes)
+        objective = self.method.objective
+        rows = unlearning_rows(self.writer, bench.corpus, objective, epochs=schedule.epochs, seed=self.seed)
+        cache = Cache(self.finetuned.parent / "reference")
+        self._drifts: dict[str, tuple[list[Encoded], RetainReference]] = {
+            name: (answers, cache.retain(source, answers))
+            for name in ("forget", "retain")
+            if (answers := self._own_answers(name))
+        }
+        reference: Kept | Live
+        if self.live:
+            second = (
+                bench.ready(load_model(self.finetuned / MODEL, weights=bench.model.kept))
+                .model.requires_grad_(False)
+                .eval()
+            )
+            reference = Live(Scorer(second), pad, bench.processes)
+        else:
+            reference = kept(cache, source, objective, rows)
+        every_step = bench.asked.every == "step"
+        return Training(
+            scorer,
+            objective,
+            rows,
+            schedule,
+            self.seed,
+            pad,
+            bench.processes,
+            reference,
+            every_step,
+            self.method.pooled,
+        )
+
+    def _own_answers(self, name: str) -> list[Encoded]:
+        """The true answers among all that is asked of a set."""
+        if name not in self.exam.rows:
+            return []
+        encoded = self.exam.encoded[name]
+        return list(encoded[:: len(encoded) // len(self.exam.rows[name])])
+
+    def _first_moment(self) -> None:
+        """The finetuned model, as it was examined already."""
+        known = load(self.finetuned_scores)
+        judged = scores(from_arrays(known.arrays), self.bench.exams, self._retrained.losses)
+        self.moments.append({"step": 0, "epoch": 0, **judged, "forget_kl": 0.0, "retain_kl": 0.0})
+        self.found.append(dict(known.arrays))
+
+    @cached_property
+    def _retrained(self) -> Part:
+        return from_arrays(load(self.retrained_scores).arrays)["forget"]
+
+    # --- on the way ---------------------------------------------------------------------------------------------
+
+    def _examine(self, scorer: Any, moment: Moment, *, generate: bool) -> Mapping[str, Part]:
+        found = examine(scorer, self.exam, self.bench.processes, generate=generate)
+        judged = scores(found, self.bench.exams, self._retrained.losses)
+        pad = self.writer.pad
+        moved = {
+            f"{name}_kl": finite(drift(scorer, rows, reference, pad, self.bench.processes))
+            for name, (rows, reference) in self._drifts.items()
+        }
+        self.moments.append({"step": moment.step, "epoch": moment.epoch, **judged, **moved})
+        self.found.append(arrays(found))
+        return found
+
+    def _state(self, epoch: int) -> Data:
+        """What a later process needs to go on after this epoch."""
+        flat = {f"{i}/{key}": array for i, one in enumerate(self.found) for key, array in one.items()}
+        return Data(flat, {"epoch": epoch, "history": self.history, "moments": self.moments})
+
+    def _go_on_from(self, before: Data) -> None:
+        self.history, self.moments = before.values["history"], before.values["moments"]
+        for i in range(len(self.moments)):
+            mine = {k.partition("/")[2]: v for k, v in before.arrays.items() if k.partition("/")[0] == str(i)}
+            self.found.append(mine)
+
+    def _back(self, training: Training) -> str:
+        """Put back the weights of the last epoch that ended well, if one has; which model is kept, in words."""
+        found = checkpoint.read(self.folder / CHECKPOINT, training.scorer, training.optimizer, self.bench.processes)
+        self.keep_model = found is not None
+        return f"The model is that of epoch {found.values['epoch']}." if found else "No model is kept."
+
+    # --- at the end ---------------------------------------------------------------------------------------------
+
+    def _values(self, stopped: str | None, last: Mapping[str, Part] | None) -> dict[str, Any]:
+        """What is saved beside the arrays."""
+        known = {name: load(path).values for name, path in self._known().items()}
+        ratio = self.bench.exams.log_truth_ratio
+        finetuned = from_arrays(load(self.finetuned_scores).arrays)["forget"]
+        start = forget_quality(ratio(finetuned.losses), ratio(self._retrained.losses))
+        return {
+            "stage": "unlearn",
+            "method": self.method.name if ":" in self.method.name else self.method.name.upper(),
+            "label": self.method.label,
+            "beta": self.method.beta,
+            "seed": self.seed,
+            "protocol": self.bench.exams.name,
+            "data": self.bench.corpus.describe(),
+            "model": about_model(self.language_model),
+            "history": columns(self.history),
+            "stopped": stopped,
+            "changed": self._changed,
+            "moments": self.moments,
+            **{name: one["scores"] for name, one in known.items()},
+            "n": start.n,
+            "log10_floor": start.log10_floor,
+            "not_rankable": rankable(
+                finetuned=float(probability(finetuned.losses).mean()),
+                retrained=float(probability(self._retrained.losses).mean()),
+                p=start.p,
+            ),
+            "texts": texts(last, self.exam, self.bench.asked.texts) if last else [],
+            **about_rouge(self.exam),
+        }
+
+    def _finish(self, training: Training, stopped: str | None, last: Mapping[str, Part] | None) -> None:
+        if self.bench.processes.first:
+            save(self.folder, Data(_stacked(self.found), self._values(stopped, last)))
+            if last:
+                write_json(self.folder / "log.json", as_log(last, self.exam))
+        if self.keep_model:
+            lora = self.bench.model.lora
+            save_model_of(
+                self.folder,
+                training,
+                self.language_model,
+                merge=lora is not None and lora.merge,
+                title=f"{self.method.label}, unlearned",
+                settings=self.settings,
+                results=self.moments[-1],
+                processes=self.bench.processes,
+            )
+
+    def _known(self) -> dict[str, Path]:
+        return {"finetuned": self.finetuned_scores, "retrained": self.retrained_scores}
+
+
+def _stacked(found: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """By name, moments along the first axis; moments without answers hold NaN."""
+    whole = max(found, key=lambda one: sum(array.size for array in one.values()))
+    return {
+        name: np.stack([one[name] if one[name].size else np.full(array.shape, np.nan) for one in found])
+        for name, array in whole.items()
+    }

@@ -1,0 +1,41 @@
+"""The logistic model of the paper's Section 4: exact, fast, and with laws of its own."""
+
+from synthetic.logistic.unlearning import (
+    COLUMNS,
+    FIT_LR,
+    FIT_STEPS,
+    NotConverged,
+    Problem,
+    Recorder,
+    Trajectory,
+    evaluated,
+    fit,
+    fit_to_tolerance,
+    load_trajectories,
+    measure,
+    problem_from_arrays,
+    relu,
+    save_trajectories,
+    unlearn,
+    unlearn_together,
+)
+
+__all__ = [
+    "COLUMNS",
+    "FIT_LR",
+    "FIT_STEPS",
+    "NotConverged",
+    "Problem",
+    "Recorder",
+    "Trajectory",
+    "evaluated",
+    "fit",
+    "fit_to_tolerance",
+    "load_trajectories",
+    "measure",
+    "problem_from_arrays",
+    "relu",
+    "save_trajectories",
+    "unlearn",
+    "unlearn_together",
+]

@@ -1,0 +1,103 @@
+"""Unlearning the logistic problem with any optimiser of torch, and with minibatches.
+
+The paper descends on the full batch by plain gradient descent (`synthetic.logistic.unlearn`). Here the same
+closed gradient goes into `.grad` of a float64 parameter and a `torch.optim` optimiser takes the step.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from records.errors import UserError
+from records.work import Progress, silent
+from synthetic.logistic.problem import Problem
+from synthetic.logistic.slopes import gradient
+from synthetic.logistic.unlearning import Recorder, Trajectory, evaluated, measure
+from theory.objective import Objective
+
+__all__ = ["unlearn_with"]
+
+Array = np.ndarray
+Optimiser = Callable[[list[torch.Tensor]], torch.optim.Optimizer]
+
+
+def unlearn_with(
+    problem: Problem,
+    objective: Objective,
+    optimiser: Optimiser,
+    *,
+    steps: int,
+    every: int,
+    batch: int | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Trajectory:
+    """Unlearn from π_ref with an optimiser, e.g. `partial(torch.optim.Adam, lr=1e-2)`.
+
+    `batch` forget rows a step (None: all), by shuffled epochs, and as many retain rows, drawn anew at each step; from a
+    generator of its own, seeded with `seed`. KTO's KL is then the mean over the batch.
+    A run that diverges ends there, as in `synthetic.logistic.unlearn`.
+
+    >>> from functools import partial
+    >>> from theory.objective import method
+    >>> from synthetic.logistic.gaussians import draw
+    >>> from synthetic.logistic.problem import problem_from_arrays
+    >>> problem = problem_from_arrays(**vars(draw(alpha=1.0, seed=0)), fit_steps=200)
+    >>> adam = partial(torch.optim.Adam, lr=1e-2)
+    >>> unlearn_with(problem, method("NPO", beta=1.0), adam, steps=30, every=10, batch=50).steps
+    array([ 0., 10., 20., 30.])
+    """
+    _check(problem, steps, every, batch)
+    theta = torch.from_numpy(problem.theta_ref.copy())
+    taken, recorder = optimiser([theta]), Recorder(measure(problem))
+    slopes = _slopes(problem, objective, batch, torch.Generator().manual_seed(seed))
+    at = set(evaluated(steps, every))
+    with np.errstate(over="ignore", invalid="ignore"):  # a diverging run ends by the test for finite numbers
+        for k in range(steps + 1):
+            if k in at:
+                if not recorder.record(k, theta.numpy()):
+                    break
+                progress(k, steps)
+            if k < steps:
+                theta.grad = torch.from_numpy(next(slopes)(theta.numpy()))
+                taken.step()
+    return recorder.trajectory()
+
+
+def _check(problem: Problem, steps: int, every: int, batch: int | None) -> None:
+    wrong = []
+    if steps < 0 or every < 1:
+        wrong.append(f"steps ≥ 0 and every ≥ 1 are needed, got steps={steps}, every={every}.")
+    if batch is not None and not 1 <= batch <= len(problem.y_forget):
+        wrong.append(f"batch must be from 1 to the {len(problem.y_forget)} forget rows, got {batch}.")
+    if wrong:
+        raise UserError(" ".join(wrong))
+
+
+def _slopes(
+    problem: Problem, objective: Objective, batch: int | None, generator: torch.Generator
+) -> Iterator[Callable[[Array], Array]]:
+    """The gradient of each step, as a function of θ."""
+    if batch is None:
+        whole = gradient(problem, objective)
+        while True:
+            yield whole
+    n_forget, n_retain = len(problem.y_forget), len(problem.y_retain)
+    while True:
+        for forget in torch.randperm(n_forget, generator=generator).split(batch):
+            retain = torch.randperm(n_retain, generator=generator)[:batch]
+            yield gradient(_some(problem, forget.numpy(), retain.numpy()), objective)
+
+
+def _some(problem: Problem, forget: Array, retain: Array) -> Problem:
+    """The problem with these training rows alone."""
+    return replace(
+        problem,
+        H_forget=problem.H_forget[forget],
+        y_forget=problem.y_forget[forget],
+        y_idk=problem.y_idk[forget],
+        H_retain=problem.H_retain[retain],
+        y_retain=problem.y_retain[retain],
+    )

@@ -1,0 +1,70 @@
+"""What is run of the small transformer: the models that all parts start from, and the parts' units.
+
+    transformer/models-<seed>      π_ref and π_retr of random sequences, see `synthetic.transformer.memorise`
+    transformer/language-<o>-<seed>  the same of the language, at overlap <o>
+
+and the units of `synthetic.transformer.law`, `synthetic.transformer.optimisers` and `synthetic.transformer.methods`.
+Everything is float32: float64 moves βu by about 1e-4, where finite steps move it by 2e-2.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from records.store import save
+from records.work import Progress, Unit
+from synthetic.transformer import sequences
+from synthetic.transformer.law import law_units
+from synthetic.transformer.memorise import Training, describe, memorise, save_models
+from synthetic.transformer.methods import Setting, methods_units
+from synthetic.transformer.model import Config, initial
+from synthetic.transformer.optimisers import optimisers_units
+from synthetic.transformer.presets import PACKAGES, PARTS, Preset, drawn, language_name, languages, models_name
+from synthetic.transformer.sequences import Split
+
+__all__ = ["units"]
+
+
+def units(preset: Preset, parts: Sequence[str] = PARTS, own: Sequence[Setting] = ()) -> list[Unit]:
+    """The units of these parts, in order; `own` are a user's methods for the part `methods`."""
+    found: list[Unit] = []
+    if "law" in parts or "optimizers" in parts:
+        found += [_models_unit(preset, seed) for seed in preset.seeds]
+    if "law" in parts:
+        found += law_units(preset)
+    if "optimizers" in parts:
+        found += optimisers_units(preset)
+    if "methods" in parts:
+        found += [_language_unit(preset, *which) for which in languages(preset.methods, preset.seeds)]
+        found += methods_units(preset, own)
+    return found
+
+
+def _train(split: Split, config: Config, training: Training, seed: int, folder: Path, progress: Progress) -> None:
+    # The model's generator must not repeat the data's numbers: its seed is another.
+    start = initial(config, torch.Generator().manual_seed((seed + 2**62) % 2**63))
+    found = memorise(start, split.everything, config, training, progress)
+    retrained = memorise(start, split.retain, config, training, progress)
+    save_models(folder, found.parameters, retrained.parameters)
+    save(folder, describe(found, retrained, split, config))
+
+
+def _models_unit(preset: Preset, seed: int) -> Unit:
+    shape = preset.shape
+
+    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
+        _train(sequences.draw(shape.sizes, seed), shape.config, shape.training, seed, folder, progress)
+
+    return Unit(models_name(seed), asdict(shape) | {"seed": seed}, PACKAGES, run)
+
+
+def _language_unit(preset: Preset, overlap: float, seed: int) -> Unit:
+    shape = preset.shape
+
+    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
+        _train(drawn(shape, overlap, seed).split, shape.reader, shape.training, seed, folder, progress)
+
+    settings = asdict(shape) | {"overlap": overlap, "seed": seed}
+    return Unit(language_name(overlap, seed), settings, PACKAGES, run)

@@ -1,0 +1,1 @@
+"""Theorems as values: hypotheses, prediction with explicit constants, measurement."""

@@ -1,0 +1,70 @@
+"""Every theorem by a short name, with an instance on which to check it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from theory.theorems.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build
+from theory.theorems.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios
+from theory.theorems.gradient_weight import (
+    BOUNDED_BELOW,
+    GRADIENT_WEIGHT,
+    PROPOSITION_1_GRADIENT,
+    Gradients,
+    gradients_of,
+)
+from theory.theorems.instance_constants import INSTANCE_GA, INSTANCE_NPO
+from theory.theorems.intrinsic_time import INTRINSIC_TIME, Single
+from theory.theorems.specimens import small_network
+from theory.theorems.theorem import Theorem
+
+__all__ = ["CATALOGUE", "Exhibit"]
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A theorem, a function that makes an instance of it from a seed, and a looser theorem on the same instances."""
+
+    theorem: Theorem[Any]
+    instance: Callable[[int], Any]
+    looser: Theorem[Any] | None = None
+
+
+def _log_ratios(seed: int) -> LogRatios:
+    return LogRatios(np.random.default_rng(seed).normal(scale=5.0, size=200), np.geomspace(1e-12, 1e3, 61))
+
+
+def _gradients(seed: int) -> Gradients:
+    specimen = small_network(n=8, seed=seed)
+    generator = torch.Generator().manual_seed(seed + 1)
+    moved = {
+        name: p + 0.3 * torch.randn(p.shape, generator=generator, dtype=p.dtype)
+        for name, p in specimen.parameters.items()
+    }
+    return gradients_of(specimen, moved, np.geomspace(1e-6, 1.0, 25))
+
+
+def _divergence(seed: int) -> Divergence:
+    return Divergence(build(n=64, d=128, beta=1.0, lr=10.0, seed=seed), beta=1.0, steps=1_000_000)
+
+
+def _single(seed: int) -> Single:
+    specimen = small_network(seed=seed)
+    return Single(specimen.log_probs, specimen.parameters, beta=0.5)
+
+
+CATALOGUE: dict[str, Exhibit] = {
+    "bounded-below": Exhibit(BOUNDED_BELOW, _log_ratios),
+    "gradient-weight": Exhibit(GRADIENT_WEIGHT, _log_ratios),
+    "proposition-1": Exhibit(PROPOSITION_1, _log_ratios),
+    "proposition-1-weight": Exhibit(PROPOSITION_1_WEIGHT, _log_ratios),
+    "proposition-1-gradient": Exhibit(PROPOSITION_1_GRADIENT, _gradients),
+    "theorem-2-ga": Exhibit(THEOREM_2_GA, _divergence),
+    "theorem-2-npo": Exhibit(THEOREM_2_NPO, _divergence),
+    "instance-ga": Exhibit(INSTANCE_GA, _divergence, looser=THEOREM_2_GA),
+    "instance-npo": Exhibit(INSTANCE_NPO, _divergence, looser=THEOREM_2_NPO),
+    "intrinsic-time": Exhibit(INTRINSIC_TIME, _single),
+}
