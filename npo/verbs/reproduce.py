@@ -12,9 +12,11 @@ from rich.console import Console
 
 from npo.ledger import CLAIMS, enter
 from npo.ledger.smollm2 import recorded
+from npo.ledger.told import ledger, ledger_markdown
 from npo.report.page import write_report
+from npo.report.plates import PAGES, draw_plates
 from npo.running.sizes import check_logistic, check_transformer
-from npo.running.units import PAGES, draw_plates, ledger, ledger_markdown, run_units
+from npo.running.units import run_units
 from records.errors import UserError, together
 from records.outputs import check_outputs, publish
 from records.paths import may_write

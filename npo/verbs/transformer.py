@@ -10,9 +10,11 @@ import torch
 from rich.console import Console
 
 from npo.ledger import CLAIMS, enter
+from npo.ledger.told import ledger, ledger_markdown
 from npo.report.gallery import Plate
+from npo.report.plates import PAGES, draw_plates
 from npo.running.methods import objectives_of
-from npo.running.units import PAGES, draw_plates, ledger, ledger_markdown, run_units
+from npo.running.units import run_units
 from npo.verbs.transformer_tables import endings, tables
 from records.errors import UserError
 from records.loader import source_of
