@@ -1,6 +1,7 @@
-"""The shape of the project: one-way arrows, loss arithmetic in one place, one wheel, no machine's name."""
+"""The shape of the project: one-way arrows, no circles, loss arithmetic in one place, one wheel, no machine's name."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -18,6 +19,34 @@ ARROWS = {
     "figures": {"theory", "synthetic", "records"},
     "npo": {"theory", "synthetic", "scale", "figures", "records"},
 }
+# Which sub-rooms of its own package a sub-room may import; a package's own name stands for the files on its top.
+_MODELS = {"scale.data", "scale.runtime", "scale.models"}
+_RECIPES = _MODELS | {"scale.training", "scale.evaluation", "scale.recipes"}
+_RUNNING = {"npo.runs", "npo.ledger", "npo.report", "npo.running"}
+SUB_ARROWS = {
+    "records": set(),
+    "theory": set(),
+    "theory.theorems": {"theory"},
+    "synthetic": set(),
+    "synthetic.logistic": {"synthetic"},
+    "synthetic.transformer": {"synthetic"},
+    "scale": set(),
+    "scale.data": set(),
+    "scale.runtime": set(),
+    "scale.models": _MODELS,
+    "scale.training": _MODELS,
+    "scale.evaluation": _MODELS,
+    "scale.recipes": _RECIPES,
+    "scale.stages": _RECIPES,
+    "scale.law": _RECIPES | {"scale.stages"},
+    "figures": set(),
+    "npo.runs": set(),
+    "npo.ledger": {"npo.runs"},
+    "npo.report": {"npo.runs", "npo.ledger"},
+    "npo.running": {"npo.runs", "npo.ledger", "npo.report"},
+    "npo.verbs": _RUNNING,
+    "npo": _RUNNING | {"npo.verbs"},
+}
 LOSS_ARITHMETIC = {"logsigmoid", "softplus", "log_softmax", "cross_entropy", "kl_div", "nll_loss", "log_sigmoid"}
 
 
@@ -32,6 +61,85 @@ def _imported(tree: ast.Module) -> Iterator[str]:
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield (node.module or "").split(".")[0]
+
+
+def _import_graph(root: Path) -> dict[str, set[str]]:
+    """Which of our files each of our files imports, by dotted name; imports inside functions count too."""
+    trees = {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): tree
+        for package in ARROWS
+        for path, tree in _sources(root, package)
+    }
+    graph: dict[str, set[str]] = {}
+    for name, tree in trees.items():
+        named = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                inside = {f"{node.module}.{alias.name}" for alias in node.names}
+                named |= {x if x in trees else node.module for x in inside}
+        graph[name] = named & trees.keys() - {name}
+    return graph
+
+
+def _sub_room(root: Path, name: str) -> str:
+    package, *rest = name.split(".")
+    return f"{package}.{rest[0]}" if rest and (root / package / rest[0]).is_dir() else package
+
+
+def _wrong_arrows(root: Path) -> list[str]:
+    """Each import between two sub-rooms of a package that `SUB_ARROWS` does not allow."""
+    wrong = []
+    for importer, imported in _import_graph(root).items():
+        own = _sub_room(root, importer)
+        if own not in SUB_ARROWS:
+            wrong.append(f"{own} is not in SUB_ARROWS: say there what it may import")
+            continue
+        for name in imported:
+            room = _sub_room(root, name)
+            if name.split(".")[0] == own.split(".")[0] and room not in SUB_ARROWS[own] | {own}:
+                wrong.append(f"{importer} imports {name}")
+    return sorted(wrong)
+
+
+def _circle(root: Path) -> list[str]:
+    """The files of one circle of imports, none if there is none."""
+    try:
+        graphlib.TopologicalSorter(_import_graph(root)).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_sub_rooms_import_each_other_one_way(root: Path) -> None:
+    assert _wrong_arrows(root) == []
+    graphlib.TopologicalSorter(  # the table itself leads nowhere in a circle
+        {room: allowed - {room} for room, allowed in SUB_ARROWS.items()}
+    ).prepare()
+
+
+def test_no_files_import_each_other_in_a_circle(root: Path) -> None:
+    assert _circle(root) == []
+
+
+def test_a_wrong_arrow_and_a_circle_are_seen_in_functions_too(tmp_path: Path) -> None:
+    files = {
+        "scale/data/tofu.py": "def rows():\n    from scale.data import idk",
+        "scale/data/idk.py": "import json",
+        "scale/models/names.py": "import scale.data.tofu",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf8")
+    assert _wrong_arrows(tmp_path) == []
+    assert _circle(tmp_path) == []
+    (tmp_path / "scale/data/idk.py").write_text("def f():\n    from scale.models.names import x", encoding="utf8")
+    (tmp_path / "scale/new").mkdir()
+    (tmp_path / "scale/new/thing.py").touch()
+    assert _wrong_arrows(tmp_path) == [
+        "scale.data.idk imports scale.models.names",
+        "scale.new is not in SUB_ARROWS: say there what it may import",
+    ]
+    assert set(_circle(tmp_path)) == {"scale.data.tofu", "scale.data.idk", "scale.models.names"}
 
 
 @pytest.mark.parametrize("package", ARROWS)

@@ -21,7 +21,7 @@ DTYPES = ("float64", "float32", "bfloat16", "float16")
 
 def shadowed(root: Path | None = None) -> list[str]:
     """Our package names that Python finds somewhere else: the names are short, and another wheel may use one."""
-    home = root or Path(__file__).resolve().parent.parent
+    home = root or Path(__file__).resolve().parents[2]
     found = []
     for name in PACKAGES:
         spec = util.find_spec(name)
