@@ -11,7 +11,7 @@ from figures.canvas import LOOK
 from figures.labels import columns_of, literal
 from records.store import Data
 
-__all__ = ["SAME", "Path", "label_of", "legend_above", "line", "look_of", "paths", "reference_line"]
+__all__ = ["SAME", "SeedBand", "label_of", "legend_above", "line", "look_of", "paths", "reference_line"]
 
 SAME = 0.05  # a forget quality above which two models can't be told apart
 GREY = "#555555"
@@ -19,7 +19,7 @@ _EXTRA = ("#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf", "#1b9e77", "#d9
 _MARKERS = ("o", "^", "D", "v", "P", "X", "s")
 
 
-class Path(NamedTuple):
+class SeedBand(NamedTuple):
     """Of one measure of one method: epochs, mean over seeds, least, greatest; NaN where a run was not finite."""
 
     at: np.ndarray
@@ -28,7 +28,7 @@ class Path(NamedTuple):
     high: np.ndarray
 
 
-def paths(data: Mapping[str, Data], column: str) -> dict[str, Path]:
+def paths(data: Mapping[str, Data], column: str) -> dict[str, SeedBand]:
     """By label; runs that ended early are as long as they are."""
     by_label: dict[str, list[Mapping[str, Any]]] = {}
     for unit in data.values():
@@ -38,7 +38,7 @@ def paths(data: Mapping[str, Data], column: str) -> dict[str, Path]:
         length = min(len(run["moments"]) for run in runs)
         heights = np.array([[_number(m.get(column)) for m in run["moments"][:length]] for run in runs])
         at = np.array([_when(runs[0], i) for i in range(length)], dtype=float)
-        found[label] = Path(at, heights.mean(axis=0), heights.min(axis=0), heights.max(axis=0))
+        found[label] = SeedBand(at, heights.mean(axis=0), heights.min(axis=0), heights.max(axis=0))
     return found
 
 
@@ -74,7 +74,7 @@ def legend_above(figure: Figure, axes: Axes) -> None:
     figure.legend(handles, labels, loc="outside upper center", ncols=columns_of(labels, figure.get_figwidth()))
 
 
-def line(axes: Axes, path: Path, label: str, place: int) -> None:
+def line(axes: Axes, path: SeedBand, label: str, place: int) -> None:
     """Mean and range of one method."""
     look = look_of(label, place)
     axes.plot(path.at, path.mean, **look, label=label_of(label), markersize=8 if look.get("marker") == "*" else 4)

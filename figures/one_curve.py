@@ -30,7 +30,7 @@ NAMES = {
 }
 
 
-class Single(NamedTuple):
+class SingleCurve(NamedTuple):
     """One example unlearned alone; `time` = βT and `drop` = βu (T and u for GA, where β = 0)."""
 
     model: str
@@ -39,27 +39,27 @@ class Single(NamedTuple):
     drop: np.ndarray
 
 
-def _singles(results: Mapping[str, Data]) -> Iterator[Single]:
+def _singles(results: Mapping[str, Data]) -> Iterator[SingleCurve]:
     theory = results["theory/intrinsic-time"].arrays
     for run in [key.removesuffix(".time") for key in theory if key.endswith(".time")]:
         model = "linear" if run.startswith("linear") else "network"
-        yield Single(model, float(run.rsplit(", ", 1)[1]), theory[f"{run}.time"], theory[f"{run}.drop"])
+        yield SingleCurve(model, float(run.rsplit(", ", 1)[1]), theory[f"{run}.time"], theory[f"{run}.drop"])
     for name, data in results.items():
         if name == "logistic/law":
             for beta in data.values["betas"]:
                 for i in data.values["examples"]:
                     clock, drop = (data.arrays[f"single-{beta:g}-{i}.{part}"] for part in ("clock", "drop"))
-                    yield Single("random features", beta, (beta or 1.0) * clock, (beta or 1.0) * drop)
+                    yield SingleCurve("random features", beta, (beta or 1.0) * clock, (beta or 1.0) * drop)
         elif name.startswith("transformer/single-"):
             beta = float(data.values["beta"])
             first = f"{data.values['seeds'][0]}-"
             for run in [k.removesuffix(".clock") for k in data.arrays if k.startswith(first) and k.endswith(".clock")]:
                 clock, drop = (np.ravel(data.arrays[f"{run}.{part}"]) for part in ("clock", "drop"))
-                yield Single("transformer", beta, (beta or 1.0) * clock, (beta or 1.0) * drop)
+                yield SingleCurve("transformer", beta, (beta or 1.0) * clock, (beta or 1.0) * drop)
         elif name.startswith("smollm2/law/"):
             beta = float(data.values["beta"])
             clock, drop = (data.arrays[f"single.{part}"][:, 0] for part in ("clock", "drop"))
-            yield Single("SmolLM2", beta, (beta or 1.0) * clock, (beta or 1.0) * drop)
+            yield SingleCurve("SmolLM2", beta, (beta or 1.0) * clock, (beta or 1.0) * drop)
 
 
 SetEnd = tuple[str, float, np.ndarray, np.ndarray, np.ndarray]
@@ -152,7 +152,7 @@ def _set_panel(ax: Axes, sets: list[SetEnd], looks: Mapping[float, Mapping[str, 
     ax.annotate(note, (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=8, color="0.35")
 
 
-def _key(looks: dict[float, dict[str, str]], betas: list[float], singles: list[Single]) -> list[Line2D]:
+def _key(looks: dict[float, dict[str, str]], betas: list[float], singles: list[SingleCurve]) -> list[Line2D]:
     lines = [
         Line2D([], [], color=LOOK["GA"]["color"], label="GA: u = T"),
         Line2D([], [], color="black", label="NPO: βT = ½(βu + e$^{βu}$ − 1)"),

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, beta_look, styled
-from theory.theorems.intrinsic_time import Path, curve, follow, weight_by_drop
+from theory.theorems.intrinsic_time import IntrinsicPath, curve, follow, weight_by_drop
 from theory.theorems.specimens import linear_logistic, small_network
 
 __all__ = ["compute", "draw"]
@@ -16,7 +16,7 @@ SPECIMENS = {
     "linear, undecided": (linear_logistic(confidence=1.0), "s"),
     "tanh network": (small_network(), "^"),
 }
-Runs = Mapping[tuple[str, float], Path]
+Runs = Mapping[tuple[str, float], IntrinsicPath]
 
 
 def compute(quick: bool = False, betas: tuple[float, ...] = (0.0, 0.25, 1.0)) -> Runs:

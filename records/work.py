@@ -11,13 +11,13 @@ from records.errors import UserError
 from records.ownership import check_inputs, check_replaceable
 from records.store import ALONE, Crew, content_hash, finish, finished, locked, source_hash, writable
 
-__all__ = ["Progress", "Run", "Unit", "keys", "run_missing", "silent"]
+__all__ = ["Progress", "Unit", "Work", "keys", "run_missing", "silent"]
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work goes on."""
 
 
-class Run(Protocol):
+class Work(Protocol):
     """The work of a unit: write files into `folder`, read the needed units' folders from `inputs`."""
 
     def __call__(self, folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None: ...
@@ -39,7 +39,7 @@ class Unit:
     name: str
     settings: Mapping[str, Any]
     packages: tuple[str, ...]
-    run: Run
+    run: Work
     needs: tuple[str, ...] = field(default=())
     reads: tuple[Path, ...] = field(default=())
 

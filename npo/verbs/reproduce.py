@@ -22,7 +22,7 @@ from records.outputs import check_outputs, publish
 from records.paths import may_write
 from records.settings import override, parse_words
 from records.store import Data, environment, load, manifest, save, writable, write_json, write_text
-from records.work import Progress, Run, Unit
+from records.work import Progress, Unit, Work
 from synthetic.logistic import presets as logistic_presets
 from synthetic.logistic import units as logistic_study
 from synthetic.transformer import presets as transformer_presets
@@ -44,7 +44,7 @@ def _theory_units(preset: demonstrations.Preset) -> list[Unit]:
         "theory/intrinsic-time": demonstrations.intrinsic_time,
     }
 
-    def run_of(demonstrate: Callable[[demonstrations.Preset], dict[str, np.ndarray]]) -> Run:
+    def run_of(demonstrate: Callable[[demonstrations.Preset], dict[str, np.ndarray]]) -> Work:
         def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
             try:
                 save(folder, Data(demonstrate(preset), {"seed": preset.seed}))

@@ -8,9 +8,9 @@ The forget answers of a recipe are unlearned by GA and by NPO at several β, fro
     adamw     the same by AdamW (head and full)
 
 Units `law/<rung>-<run>`, <run> being GA or NPO-<β>. Arrays: of single and set `.time` (Σ η), `.clock`, `.drop` and
-`.remainder` as in `theory.theorems.intrinsic_time.Path`; of descent `.steps`, `.clock`, `.drop`, `.remainder`; of adamw
-`.steps`, `.drop`; recorded steps along the first axis, answers along the second, nats. Values: rung, beta (0 for GA),
-scale (β; for GA the least β), n, tokens (of each answer), step, lr, adamw_lr.
+`.remainder` as in `theory.theorems.intrinsic_time.IntrinsicPath`; of descent `.steps`, `.clock`, `.drop`, `.remainder`;
+of adamw `.steps`, `.drop`; recorded steps along the first axis, answers along the second, nats. Values: rung, beta (0
+for GA), scale (β; for GA the least β), n, tokens (of each answer), step, lr, adamw_lr.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -23,14 +23,13 @@ import numpy as np
 import torch
 
 from records.store import Data, save
-from records.work import Progress, Run, Unit
+from records.work import Progress, Unit, Work
 from synthetic.logistic.departure import SetPath, follow_set, relative_margins, signed_features
 from synthetic.logistic.gaussians import draw
 from synthetic.logistic.presets import N_FORGET, PACKAGES, Preset, as_run, load_problem
 from synthetic.logistic.problem import Problem, problem_from_arrays
 from theory.logprobs import from_margins
-from theory.theorems.intrinsic_time import Path as IntrinsicPath
-from theory.theorems.intrinsic_time import curve, follow, weight_by_drop
+from theory.theorems.intrinsic_time import IntrinsicPath, curve, follow, weight_by_drop
 from theory.weights import log_sigmoid, npo
 
 __all__ = ["has_settled", "law_units"]
@@ -66,7 +65,7 @@ def law_units(preset: Preset, problems: Mapping[tuple[float, int], str]) -> list
 # --- one example, and the set, on the law's own clock -----------------------------------------------------------
 
 
-def _law_unit(preset: Preset) -> Run:
+def _law_unit(preset: Preset) -> Work:
     singles = [(beta, i) for beta in preset.law_betas for i in preset.law_examples]
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
@@ -136,7 +135,7 @@ def plain_descent_gap(c: float, norm2: float, beta: float, step: float) -> float
     return abs(scale * drop - predicted)
 
 
-def _order_unit(preset: Preset, seed: int) -> Run:
+def _order_unit(preset: Preset, seed: int) -> Work:
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         (source,) = inputs.values()
         problem, arrays = load_problem(source), {"step": np.array(ORDER_STEPS)}
@@ -155,7 +154,7 @@ def _order_unit(preset: Preset, seed: int) -> Run:
 # --- the set: how far from the law, and why ---------------------------------------------------------------------
 
 
-def _departure_unit(preset: Preset, seed: int) -> Run:
+def _departure_unit(preset: Preset, seed: int) -> Work:
     cases = [(alpha, noise) for alpha in preset.departure_alphas for noise in preset.departure_noises]
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
@@ -198,7 +197,7 @@ def _departed(path: SetPath, beta: float) -> dict[str, Array]:
 # --- a small set: the law that replaces Theorem 2 ---------------------------------------------------------------
 
 
-def _margin_unit(preset: Preset, seed: int) -> Run:
+def _margin_unit(preset: Preset, seed: int) -> Work:
     alpha = preset.alphas[0]
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:

@@ -7,11 +7,11 @@ Units, <run> being GA or NPO-<β>; each holds all seeds, which go together (`syn
     transformer/descent-<run>   the same by plain gradient descent at a constant step size, on a log grid of steps
     transformer/limit           GA and NPO at small β, the first steps of plain descent
 
-Arrays. Paths have `<label>.time` (Σ η), `.clock`, `.drop`, `.remainder` as in `theory.theorems.intrinsic_time.Path`,
-label <seed>-<i> for sequence i alone, <seed> for a set. Sets and descents have what `synthetic.transformer.watch`
-documents, at the recorded steps, under `<seed>.`; for sets `<seed>.steps` are places in the path. Limits have
-`<run>-<seed>.steps` and `<run>-<seed>.drop`. Values: `method`, `beta` (0 for GA), `seeds`, `scale`, the unit of u and T
-(β; for GA the least β), and `step` or `lr`.
+Arrays. Paths have `<label>.time` (Σ η), `.clock`, `.drop`, `.remainder` as in
+`theory.theorems.intrinsic_time.IntrinsicPath`, label <seed>-<i> for sequence i alone, <seed> for a set. Sets and
+descents have what `synthetic.transformer.watch` documents, at the recorded steps, under `<seed>.`; for sets
+`<seed>.steps` are places in the path. Limits have `<run>-<seed>.steps` and `<run>-<seed>.drop`. Values: `method`,
+`beta` (0 for GA), `seeds`, `scale`, the unit of u and T (β; for GA the least β), and `step` or `lr`.
 
 One sequence alone takes the same path in parameter space whatever the kernel: NPO is GA, slowed down.
 """
@@ -28,7 +28,7 @@ from torch import Tensor
 
 from records.errors import UserError
 from records.store import Data, save
-from records.work import Progress, Run, Unit
+from records.work import Progress, Unit, Work
 from synthetic.grid import log_grid
 from synthetic.transformer.descent import Case, unlearn_all
 from synthetic.transformer.memorise import load_models
@@ -38,8 +38,7 @@ from synthetic.transformer.sequences import Sequences, Split, draw
 from synthetic.transformer.together import all_log_probs, stack, stack_sequences
 from synthetic.transformer.watch import Recorder, recording
 from theory.objective import Objective, method
-from theory.theorems.intrinsic_time import Path as IntrinsicPath
-from theory.theorems.intrinsic_time import follow, weight_by_drop
+from theory.theorems.intrinsic_time import IntrinsicPath, follow, weight_by_drop
 from theory.theorems.theorem import HypothesisError
 
 __all__ = ["law_units", "name_of"]
@@ -64,7 +63,7 @@ def law_units(preset: Preset) -> list[Unit]:
     """The units of this part, in order."""
     shared = {"shape": asdict(preset.shape), "law": asdict(preset.law), "seeds": preset.seeds}
     needs = tuple(models_name(seed) for seed in preset.seeds)
-    makers: tuple[tuple[str, Callable[[Preset, float], Run]], ...] = (
+    makers: tuple[tuple[str, Callable[[Preset, float], Work]], ...] = (
         ("single", _single_unit),
         ("set", _set_unit),
         ("descent", _descent_unit),
@@ -109,7 +108,7 @@ def _followed(
         ) from error
 
 
-def _single_unit(preset: Preset, beta: float) -> Run:
+def _single_unit(preset: Preset, beta: float) -> Work:
     law, config = preset.law, preset.shape.config
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
@@ -144,7 +143,7 @@ def _recorders(
     }
 
 
-def _set_unit(preset: Preset, beta: float) -> Run:
+def _set_unit(preset: Preset, beta: float) -> Work:
     law = preset.law
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
@@ -184,7 +183,7 @@ def _within(recorder: Recorder, label: str, length: int) -> dict[str, Array]:
     return {f"{label}.{name}": x[kernels if len(x) == len(kernels) else looks] for name, x in found.items()}
 
 
-def _descent_unit(preset: Preset, beta: float) -> Run:
+def _descent_unit(preset: Preset, beta: float) -> Work:
     law = preset.law
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
@@ -204,7 +203,7 @@ def _descent_unit(preset: Preset, beta: float) -> Run:
     return run
 
 
-def _limit_unit(preset: Preset) -> Run:
+def _limit_unit(preset: Preset) -> Work:
     law, config = preset.law, preset.shape.config
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from records.store import Data, save
-from records.work import Progress, Run, Unit
+from records.work import Progress, Unit, Work
 from synthetic.grid import log_grid
 from synthetic.transformer.descent import Case, Optimiser, unlearn_all
 from synthetic.transformer.memorise import load_models
@@ -85,7 +85,7 @@ def methods_units(preset: Preset, own: Sequence[Setting] = ()) -> list[Unit]:
     return found
 
 
-def _unit(preset: Preset, rows: Sequence[Setting], optimizer: str, overlap: float, seed: int) -> Run:
+def _unit(preset: Preset, rows: Sequence[Setting], optimizer: str, overlap: float, seed: int) -> Work:
     chosen, config = preset.methods, preset.shape.reader
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from records.store import Data, save
-from records.work import Progress, Run, Unit
+from records.work import Progress, Unit, Work
 from synthetic.grid import log_grid
 from synthetic.transformer.descent import Case, unlearn_all
 from synthetic.transformer.memorise import load_models
@@ -53,7 +53,7 @@ def optimisers_units(preset: Preset) -> list[Unit]:
     return found
 
 
-def _unit(preset: Preset, setting: Setting, retain: bool) -> Run:
+def _unit(preset: Preset, setting: Setting, retain: bool) -> Work:
     chosen, config = preset.optimizers, preset.shape.config
     term = "+RT" if retain else ""
     objectives = {"GA": method(f"GA{term}"), "NPO": method(f"NPO{term}", beta=chosen.beta)}

@@ -30,9 +30,9 @@ from theory.theorems.theorem import Bounds, HypothesisError, Measurement, Theore
 
 __all__ = [
     "INTRINSIC_TIME",
+    "IntrinsicPath",
     "LogProbs",
     "Parameters",
-    "Path",
     "Rates",
     "RatesOf",
     "Single",
@@ -123,7 +123,7 @@ def _times(factor: Tensor, x: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Path:
+class IntrinsicPath:
     """An unlearning trajectory in intrinsic time; arrays over recorded steps, runs (where there are several), examples;
     nats. A run that has ended stands still while others go on.
     """
@@ -134,12 +134,12 @@ class Path:
     remainder: Float[Array, "steps ... n"]  # (1/n) Σ η Σ_j K_ij (W_j/W_i − 1), what takes a set off the curve
     parameters: dict[str, Tensor]
 
-    def of(self, run: int) -> "Path":
+    def of(self, run: int) -> "IntrinsicPath":
         """The path of one run of several, to its own end."""
         moves = np.diff(self.time[:, run]) > 0
         end = int(np.flatnonzero(moves)[-1]) + 2 if moves.any() else 1
         time, clock, drop, remainder = (x[:end, run] for x in (self.time, self.clock, self.drop, self.remainder))
-        return Path(time, clock, drop, remainder, {name: p[run] for name, p in self.parameters.items()})
+        return IntrinsicPath(time, clock, drop, remainder, {name: p[run] for name, p in self.parameters.items()})
 
 
 def follow(
@@ -154,7 +154,7 @@ def follow(
     observe: Callable[[int, Parameters], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
     rates_of: RatesOf = rates,
-) -> Path:
+) -> IntrinsicPath:
     """Unlearn by gradient descent in steps that are small for the law, whatever η that takes.
 
     The law holds for every schedule η(t), so decades of T are covered in few steps: each moves the fastest example's
@@ -197,7 +197,7 @@ def follow(
         clock = clock + eta[..., None] * now.clock
         remainder = remainder + eta[..., None] * (now.motion / w - now.clock)
     time, clocks, drops, rest = (np.stack(column) for column in zip(*rows, strict=True))
-    return Path(time, clocks, drops, rest, theta)
+    return IntrinsicPath(time, clocks, drops, rest, theta)
 
 
 def _kept(x: Tensor) -> Array:
@@ -252,7 +252,7 @@ def _one_example(instance: Single) -> None:
     n = instance.log_probs(instance.parameters).shape[0]
     if n != 1:
         raise HypothesisError(
-            f"The law is for one example, {n} were given: for a set, compare with `Path.remainder` added, "
+            f"The law is for one example, {n} were given: for a set, compare with `IntrinsicPath.remainder` added, "
             "or follow each example alone."
         )
 
