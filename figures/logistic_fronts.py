@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, styled
-from synthetic.logistic.fronts import bootstrap_band, front, hypervolume
+from synthetic.logistic.fronts import RETAIN_LIMIT, areas, bootstrap_band, front
 
-__all__ = ["RETAIN_LIMIT", "areas", "draw"]
+__all__ = ["draw"]
 
 Arrays = Mapping[str, np.ndarray]
 FAMILIES = (
@@ -18,20 +18,6 @@ FAMILIES = (
     ("DPO", "DPO+RT", "DPO+KL"),
     ("KTO", "KTO+RT", "IDK+RT"),
 )
-RETAIN_LIMIT = 1.0  # nats of retain distance at the corner below which areas are taken
-
-
-def areas(runs: Sequence[Arrays], name: str) -> np.ndarray:
-    """The hypervolume of a method in each seed, as a share of the box below the corner.
-
-    The corner is π_ref's forget distance and RETAIN_LIMIT.
-    """
-    found = []
-    for run in runs:
-        forget, retain = run[f"{name}.forget_distance"], run[f"{name}.retain_distance"]
-        corner = (float(forget[0]), RETAIN_LIMIT)
-        found.append(hypervolume(forget, retain, corner) / (corner[0] * corner[1]))
-    return np.array(found)
 
 
 def draw(apart: Sequence[Arrays], together: Sequence[Arrays]) -> Figure:

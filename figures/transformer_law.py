@@ -14,30 +14,20 @@ from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, beta_look, styled
 from records.store import Data
+from synthetic.transformer.results import by_beta, label_of
 from synthetic.transformer.slowdown import departure, of_run
 from theory.theorems.intrinsic_time import curve
 
-__all__ = ["by_beta", "draw", "looks_of"]
+__all__ = ["draw", "looks_of"]
 
 Results = Mapping[str, Data]
 POINTS = 2  # of each path in (a)
-
-
-def by_beta(results: Results, kind: str) -> dict[float, Data]:
-    """β (0: GA) -> what the units of a kind ("single", "set", "descent") left, in order of β."""
-    found = [data for name, data in results.items() if name.startswith(f"transformer/{kind}-")]
-    return {float(data.values["beta"]): data for data in sorted(found, key=lambda data: float(data.values["beta"]))}
 
 
 def looks_of(betas: list[float]) -> dict[float, dict[str, Any]]:
     """Colour and marker of GA (β = 0) and of each β of NPO."""
     ga = {"color": LOOK["GA"]["color"], "marker": LOOK["GA"]["marker"]}
     return {0.0: ga} | beta_look([b for b in betas if b])
-
-
-def label_of(beta: float) -> str:
-    """What a reader calls it."""
-    return f"β = {beta:g}" if beta else "GA"
 
 
 def draw(results: Results) -> Figure:

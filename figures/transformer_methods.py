@@ -10,17 +10,13 @@ from figures.canvas import LOOK, styled
 from figures.labels import literal
 from records.store import Data
 from synthetic.transformer.language import KINDS
+from synthetic.transformer.results import of_all_methods
 from synthetic.transformer.slowdown import of_run
 
-__all__ = ["COLOURS", "draw", "runs_with", "short"]
+__all__ = ["COLOURS", "draw", "short"]
 
 COLOURS = {"right": "#0072B2", "well-formed": "#56B4E9", "refusal": "#E69F00", "gibberish": "#999999"}
 OPTIMISERS = (("GD", "full-batch descent"), ("AdamW", "AdamW, minibatches"))
-
-
-def runs_with(results: Mapping[str, Data], optimizer: str) -> list[Data]:
-    """The units of all methods under an optimiser, one a seed."""
-    return [d for name, d in sorted(results.items()) if name.startswith(f"transformer/methods-{optimizer}-")]
 
 
 def draw(results: Mapping[str, Data]) -> Figure:
@@ -29,7 +25,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
         figure = Figure(figsize=(13.2, 8.4))
         axes = figure.subplots(2, 3, width_ratios=(1.2, 1, 1))
         for row, (optimizer, title) in zip(axes, OPTIMISERS, strict=True):
-            seeds = runs_with(results, optimizer)
+            seeds = of_all_methods(results, optimizer)
             _plane(row[0], seeds, title)
             for ax, side, what in ((row[1], "forget", "forget"), (row[2], "retain", "kept")):
                 _kinds(ax, seeds, side, f"answers to {what} questions, at the end")

@@ -8,27 +8,19 @@ from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, styled
 from records.store import Data
+from synthetic.transformer.results import by_optimiser
 from synthetic.transformer.slowdown import of_run
 
-__all__ = ["draw", "pairs"]
+__all__ = ["draw"]
 
 COLUMNS = 5
 MOST = 160  # nats that are shown
 KINDS = (("GA", False), ("GA", True), ("NPO", False), ("NPO", True))
 
 
-def pairs(results: Mapping[str, Data]) -> dict[str, dict[bool, Data]]:
-    """Optimiser -> its units without and with a retain term, in the order of the results."""
-    found: dict[str, dict[bool, Data]] = {}
-    for name, data in results.items():
-        if name.startswith("transformer/optimizer-"):
-            found.setdefault(data.values["optimizer"], {})[bool(data.values["retain"])] = data
-    return found
-
-
 def draw(results: Mapping[str, Data]) -> Figure:
     """Two rows for every five optimisers: the mean drop, and below it the mean weight of NPO."""
-    found = pairs(results)
+    found = by_optimiser(results)
     bands = -(-len(found) // COLUMNS)
     columns = min(COLUMNS, len(found))
     with styled():

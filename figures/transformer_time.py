@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from scipy.stats import t as student
 
 from figures.canvas import styled
-from figures.transformer_law import by_beta, label_of, looks_of
+from figures.transformer_law import looks_of
 from records.store import Data
+from synthetic.transformer.results import by_beta, label_of
 from synthetic.transformer.slowdown import COLLAPSED, collapse, factors, limit_gap, limit_powers, of_run
 from theory.theorems.intrinsic_time import time_on_curve
 

@@ -150,6 +150,12 @@ def test_imports_go_one_way(root: Path, package: str) -> None:
         assert not wrong, f"{path.relative_to(root)} imports {wrong}"
 
 
+def test_the_ledger_is_judged_without_figures(root: Path) -> None:
+    """A claim reads results; a picture of them changes no verdict."""
+    for path, tree in _sources(root, "npo/ledger"):
+        assert "figures" not in set(_imported(tree)), path
+
+
 def test_only_the_front_door_of_scale_needs_its_libraries(root: Path) -> None:
     """transformers, tokenizers and accelerate are an extra: nothing outside scale may import them."""
     for package in set(ARROWS) - {"scale"}:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from figures.logistic_fronts import RETAIN_LIMIT, areas
 from npo.ledger.claim import (
     FAILS,
     HOLDS,
@@ -17,6 +16,7 @@ from npo.ledger.claim import (
     holds_if,
     mean_with_interval,
 )
+from synthetic.logistic.fronts import RETAIN_LIMIT, areas
 
 __all__ = ["CLAIMS", "as_in_the_paper"]
 

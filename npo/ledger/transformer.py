@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from figures.transformer_law import by_beta
 from npo.ledger.claim import (
     NOT_TESTABLE,
     Claim,
@@ -19,6 +18,7 @@ from npo.ledger.claim import (
     mean_with_interval,
 )
 from records.store import Data
+from synthetic.transformer.results import by_beta
 from synthetic.transformer.slowdown import COLLAPSED, SMALL, collapse, factors, late, limit_powers, of_run, slope
 
 __all__ = ["CLAIMS"]

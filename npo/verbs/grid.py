@@ -18,7 +18,6 @@ from rich.text import Text
 
 from figures import logistic_grid
 from figures.canvas import save as save_figure
-from figures.logistic_fronts import areas
 from npo.running.display import progress_bars
 from npo.running.methods import objectives_of
 from npo.running.sizes import check_looks
@@ -28,6 +27,7 @@ from records.paths import may_write
 from records.plain import plain
 from records.store import Data, save, writable
 from synthetic.logistic import Trajectory, evaluated, unlearn_together
+from synthetic.logistic.fronts import areas
 from synthetic.logistic.gaussians import draw
 from synthetic.logistic.presets import table_1
 from synthetic.logistic.problem import problem_from_arrays

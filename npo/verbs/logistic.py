@@ -13,7 +13,6 @@ from rich.text import Text
 
 from figures import logistic_runs
 from figures.canvas import save as save_figure
-from figures.logistic_fronts import areas
 from npo.running.display import progress_bars
 from npo.verbs.logistic_choices import Choices, Data, Runs, check, problems, runs_of
 from npo.verbs.logistic_rooms import binary, many_classes
@@ -22,6 +21,7 @@ from records.paths import may_write
 from records.plain import plain
 from records.store import environment, writable
 from synthetic.logistic import Trajectory, save_trajectories
+from synthetic.logistic.fronts import areas
 from synthetic.logistic.problem import FIT_STEPS
 
 __all__ = ["run"]

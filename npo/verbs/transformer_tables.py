@@ -6,13 +6,11 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from figures.transformer_law import by_beta, label_of
-from figures.transformer_methods import runs_with
-from figures.transformer_optimisers import pairs
 from npo.ledger import Results
 from records.plain import plain
 from records.store import Data
 from synthetic.transformer.language import KINDS
+from synthetic.transformer.results import by_beta, by_optimiser, label_of, of_all_methods
 from synthetic.transformer.slowdown import collapse, factors, late, of_run, slope
 
 __all__ = ["endings", "tables"]
@@ -22,10 +20,10 @@ def tables(results: Results) -> Iterator[Table]:
     """One table for each part that was run."""
     if any(name.startswith("transformer/set-") for name in results):
         yield _law(results)
-    if optimisers := pairs(results):
+    if optimisers := by_optimiser(results):
         yield _optimisers(optimisers)
     for optimizer in ("GD", "AdamW"):
-        if seeds := runs_with(results, optimizer):
+        if seeds := of_all_methods(results, optimizer):
             yield _methods(seeds, optimizer)
 
 

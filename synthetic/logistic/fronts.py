@@ -4,13 +4,14 @@ Every path is joined by straight lines between evaluations, so that fast and slo
 equally many steps, are treated alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-__all__ = ["bootstrap_band", "front", "hypervolume", "joined"]
+__all__ = ["RETAIN_LIMIT", "areas", "bootstrap_band", "front", "hypervolume", "joined"]
 
 Array = np.ndarray
+RETAIN_LIMIT = 1.0  # nats of retain distance at the corner below which areas are taken
 BETWEEN = 50  # points on a straight line between evaluations
 
 
@@ -45,6 +46,20 @@ def hypervolume(forget: Array, retain: Array, corner: tuple[float, float]) -> fl
     order = np.argsort(f[inside])
     f, r = f[inside][order], np.minimum.accumulate(r[inside][order])
     return float(np.sum(np.diff(np.append(f, corner[0])) * (corner[1] - r)))
+
+
+def areas(runs: Sequence[Mapping[str, Array]], name: str) -> Array:
+    """The hypervolume of a method in each run, as a share of the box below the corner.
+
+    Runs have `<name>.forget_distance` and `<name>.retain_distance`. The corner is π_ref's forget distance and
+    RETAIN_LIMIT.
+    """
+    found = []
+    for run in runs:
+        forget, retain = run[f"{name}.forget_distance"], run[f"{name}.retain_distance"]
+        corner = (float(forget[0]), RETAIN_LIMIT)
+        found.append(hypervolume(forget, retain, corner) / (corner[0] * corner[1]))
+    return np.array(found)
 
 
 def bootstrap_band(curves: Sequence[Array], *, draws: int = 2000, seed: int = 0) -> tuple[Array, Array, Array]:
