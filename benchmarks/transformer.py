@@ -20,7 +20,7 @@ from torch import Tensor
 from synthetic.transformer.descent import Case, unlearn_all
 from synthetic.transformer.model import initial, log_probs
 from synthetic.transformer.presets import FULL
-from synthetic.transformer.sequences import Split, draw
+from synthetic.transformer.sequences import SequenceSplit, draw
 from theory.objective import method
 
 ROUNDS, LR = 3, 3e-3
@@ -34,7 +34,7 @@ def cases(sequences: int, runs: int) -> dict[str, Case]:
     found = {}
     for k in range(runs):
         split = draw(FULL.shape.sizes, k // 5)
-        split = Split(split.forget.pick(0, sequences), split.retain, split.positive.pick(0, sequences))
+        split = SequenceSplit(split.forget.pick(0, sequences), split.retain, split.positive.pick(0, sequences))
         model = initial(CONFIG, torch.Generator().manual_seed(k))
         found[f"{k}"] = Case(method("NPO", beta=FULL.law.betas[k % 5]), descent, model, split)
     return found

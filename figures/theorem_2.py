@@ -14,7 +14,7 @@ __all__ = ["compute", "draw"]
 Arrays = Mapping[str, np.ndarray]
 
 
-def compute(quick: bool = False, preset: demonstrations.Preset | None = None) -> Arrays:
+def compute(quick: bool = False, preset: demonstrations.TheoryPreset | None = None) -> Arrays:
     """Margins and bounds on a built instance of Theorem 2; a preset of one's own goes before `quick`."""
     return demonstrations.theorem_2(preset or (demonstrations.QUICK if quick else demonstrations.REPRODUCE))
 

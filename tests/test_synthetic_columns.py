@@ -13,7 +13,7 @@ from scipy.special import expit
 from synthetic.logistic import columns as module
 from synthetic.logistic.columns import closed, march, step
 from synthetic.logistic.problem import Problem
-from synthetic.logistic.rows import Rows, columns
+from synthetic.logistic.rows import SharedRows, columns
 from synthetic.logistic.slopes import gradient
 from theory import losses
 from theory.objective import METHODS, Objective, compose, method, tokens
@@ -38,9 +38,9 @@ def _problem(seed: int, n_forget: int, n_retain: int, features: int, scale: floa
     )
 
 
-def _rows(p: Problem) -> Rows:
+def _rows(p: Problem) -> SharedRows:
     p_ref = expit(p.H_retain @ p.theta_ref)
-    return Rows(p.H_forget, p.y_forget, p.y_idk, p.H_forget @ p.theta_ref, p.H_retain, p.y_retain, p_ref)
+    return SharedRows(p.H_forget, p.y_forget, p.y_idk, p.H_forget @ p.theta_ref, p.H_retain, p.y_retain, p_ref)
 
 
 def _objective(name: str, beta: float = 0.7, **weights: float) -> Objective:

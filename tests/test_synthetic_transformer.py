@@ -8,7 +8,7 @@ import torch
 from torch.func import jacrev
 
 from records.errors import UserError
-from synthetic.transformer.memorise import Training, describe, load_models, memorise, save_models
+from synthetic.transformer.memorise import Memorising, describe, load_models, memorise, save_models
 from synthetic.transformer.model import (
     Config,
     cast,
@@ -35,7 +35,7 @@ def _tiny():
 
 SIZES = Sizes(forget=8, retain=24, prompt=3, answer=8, vocab=64)
 CONFIG = Config(vocab=64, length=11, width=64, heads=4, layers=2, expansion=2)
-TRAINING = Training(target=0.9, rate=3e-3, max_steps=1000)
+TRAINING = Memorising(target=0.9, rate=3e-3, max_steps=1000)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_clocks_equal_the_tangent_kernel_of_the_transformer():
 
 def test_memorising_stops_at_its_target_and_is_deterministic():
     sequences, start = draw(TINY_SIZES, 0).everything, initial(TINY, torch.Generator().manual_seed(1))
-    training = Training(target=0.7, rate=1e-2, max_steps=300)
+    training = Memorising(target=0.7, rate=1e-2, max_steps=300)
     first, second = (memorise(start, sequences, TINY, training) for _ in range(2))
     assert first.probability[-1] >= 0.7 > max(first.probability[:-1])
     assert all(torch.equal(first.parameters[name], second.parameters[name]) for name in start)
@@ -164,12 +164,12 @@ def test_memorising_stops_at_its_target_and_is_deterministic():
 def test_what_is_not_memorised_in_time_is_an_error_that_says_so():
     start = initial(TINY, torch.Generator().manual_seed(1))
     with pytest.raises(UserError, match=r"after 3 steps the mean answer probability per token is 0\.\d+, and 0\.9"):
-        memorise(start, draw(TINY_SIZES, 0).everything, TINY, Training(target=0.9, rate=1e-3, max_steps=3))
+        memorise(start, draw(TINY_SIZES, 0).everything, TINY, Memorising(target=0.9, rate=1e-3, max_steps=3))
 
 
 def test_models_are_described_saved_and_loaded(tmp_path):
     split, start = draw(TINY_SIZES, 0), initial(TINY, torch.Generator().manual_seed(1))
-    training = Training(target=0.7, rate=1e-2, max_steps=300)
+    training = Memorising(target=0.7, rate=1e-2, max_steps=300)
     both = [memorise(start, part, TINY, training) for part in (split.everything, split.retain)]
     values = describe(*both, split, TINY).values
     assert values["probability"] >= 0.7

@@ -12,7 +12,7 @@ from records.work import run_missing
 from synthetic.transformer.language import KINDS
 from synthetic.transformer.memorise import REFERENCE, RETRAINED
 from synthetic.transformer.methods import methods_units, table
-from synthetic.transformer.presets import FULL, QUICK, REPRODUCE, Preset
+from synthetic.transformer.presets import FULL, QUICK, REPRODUCE, TransformerPreset
 from synthetic.transformer.slowdown import of_run
 from synthetic.transformer.units import units
 from theory.objective import METHODS
@@ -180,5 +180,5 @@ def test_a_model_that_can_not_move_is_told(tmp_path):
 
 
 def test_the_preset_is_a_value():
-    assert Preset() == FULL
-    assert hash(Preset()) == hash(FULL)
+    assert TransformerPreset() == FULL
+    assert hash(TransformerPreset()) == hash(FULL)

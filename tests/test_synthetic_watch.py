@@ -7,7 +7,7 @@ from torch.func import jacrev
 
 from synthetic.transformer.language import KINDS, VOCABULARY, WORDS, Community, draw
 from synthetic.transformer.model import Config, answer_logits, cast, initial, log_probs
-from synthetic.transformer.watch import Answers, Recorder, kernel_facts, recording
+from synthetic.transformer.watch import Answers, Watcher, kernel_facts, recording
 
 LANGUAGE = draw(Community(forget=5, retain=10), 0)
 SPLIT = LANGUAGE.split
@@ -22,14 +22,14 @@ REFERENCE, RETRAINED, MODEL = _model(0), _model(1), _model(2)
 
 
 def _recorder(**how):
-    return Recorder(CONFIG, REFERENCE, RETRAINED, SPLIT, how.pop("nats", 1e9), **how)
+    return Watcher(CONFIG, REFERENCE, RETRAINED, SPLIT, how.pop("nats", 1e9), **how)
 
 
 def test_distances_are_means_of_the_divergence_over_answer_tokens():
-    recorder = _recorder()
-    recorder(0, REFERENCE)
-    recorder(7, MODEL)
-    found = recorder.arrays()
+    watcher = _recorder()
+    watcher(0, REFERENCE)
+    watcher(7, MODEL)
+    found = watcher.arrays()
     for side, part in (("forget", SPLIT.forget), ("retain", SPLIT.retain)):
         now = answer_logits(MODEL, part, CONFIG).log_softmax(-1)
         for name, other in (("kl", REFERENCE), ("distance", RETRAINED)):
@@ -64,12 +64,12 @@ def test_kernel_facts_are_those_of_the_jacobian():
 def test_answers_are_counted_and_kept_to_be_read():
     reader = Config(vocab=len(VOCABULARY), length=2 * WORDS, width=8, heads=2, layers=1, expansion=2)
     model = initial(reader, torch.Generator().manual_seed(0))
-    recorder = Recorder(reader, model, model, SPLIT, 1e9, Answers(LANGUAGE, reader), shown_at=(0,))
-    recorder(0, model)
-    found = recorder.arrays()
+    watcher = Watcher(reader, model, model, SPLIT, 1e9, Answers(LANGUAGE, reader), shown_at=(0,))
+    watcher(0, model)
+    found = watcher.arrays()
     assert found["forget_kinds"].shape == (1, len(KINDS))
     assert found["forget_kinds"].sum() == pytest.approx(1)
-    rows = recorder.shown["0"]["forget"]
+    rows = watcher.shown["0"]["forget"]
     assert {"question", "right", "greedy", "sampled"} == set(rows[0])
     assert rows[0]["right"] in LANGUAGE.answers(SPLIT.forget)
     assert all(len(row["greedy"].split()) == WORDS for row in rows)
@@ -84,8 +84,8 @@ def test_a_run_past_its_nats_ends_and_keeps_what_was_seen():
 
 
 def test_a_diverged_run_is_marked_and_keeps_its_history():
-    recorder = _recorder()
-    assert recorder(0, REFERENCE)
-    assert not recorder(4, {name: p * float("nan") for name, p in MODEL.items()})
-    assert recorder.diverged_at == 4
-    assert recorder.arrays()["steps"].tolist() == [0]
+    watcher = _recorder()
+    assert watcher(0, REFERENCE)
+    assert not watcher(4, {name: p * float("nan") for name, p in MODEL.items()})
+    assert watcher.diverged_at == 4
+    assert watcher.arrays()["steps"].tolist() == [0]

@@ -30,7 +30,7 @@ def check_sample(d: int, features: int, n_forget: int, n_retain: int, classes: i
     check_memory(8 * numbers, said)
 
 
-def check_logistic(preset: logistic_presets.Preset) -> None:
+def check_logistic(preset: logistic_presets.LogisticPreset) -> None:
     """UserError where the evaluations that are kept fit no memory."""
     steps, every = preset.figure3_steps, preset.figure3_every
     together(
@@ -39,7 +39,7 @@ def check_logistic(preset: logistic_presets.Preset) -> None:
     )
 
 
-def check_transformer(preset: transformer_presets.Preset) -> None:
+def check_transformer(preset: transformer_presets.TransformerPreset) -> None:
     """UserError where one model with its gradient and moments, and activations of all rows, fit no memory."""
     shape, config = preset.shape, preset.shape.config
     block = (4.0 + 2 * shape.expansion) * shape.width**2

@@ -35,16 +35,16 @@ __all__ = ["STEPS", "reproduce", "units_of"]
 STEPS = ("theory", "logistic", "transformer", "llm")
 
 
-def _theory_units(preset: demonstrations.Preset) -> list[Unit]:
+def _theory_units(preset: demonstrations.TheoryPreset) -> list[Unit]:
     """The theory room knows no file, so its units are made here."""
-    work: dict[str, Callable[[demonstrations.Preset], dict[str, np.ndarray]]] = {
+    work: dict[str, Callable[[demonstrations.TheoryPreset], dict[str, np.ndarray]]] = {
         "theory/proposition-1": demonstrations.proposition_1,
         "theory/theorem-2": demonstrations.theorem_2,
         "theory/exponential-slowdown": demonstrations.exponential_slowdown,
         "theory/intrinsic-time": demonstrations.intrinsic_time,
     }
 
-    def run_of(demonstrate: Callable[[demonstrations.Preset], dict[str, np.ndarray]]) -> Work:
+    def run_of(demonstrate: Callable[[demonstrations.TheoryPreset], dict[str, np.ndarray]]) -> Work:
         def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
             try:
                 save(folder, Data(demonstrate(preset), {"seed": preset.seed}))
@@ -95,12 +95,12 @@ def _preset(room: Any, quick: bool, full: bool, changes: Mapping[str, str], labe
     return override(room.QUICK if quick else usual, changes, label=label)
 
 
-def _logistic_units(preset: logistic_presets.Preset) -> list[Unit]:
+def _logistic_units(preset: logistic_presets.LogisticPreset) -> list[Unit]:
     check_logistic(preset)
     return logistic_study.units(preset)
 
 
-def _transformer_units(preset: transformer_presets.Preset) -> list[Unit]:
+def _transformer_units(preset: transformer_presets.TransformerPreset) -> list[Unit]:
     check_transformer(preset)
     return transformer_study.units(preset)
 

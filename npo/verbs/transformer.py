@@ -22,8 +22,8 @@ from records.outputs import check_outputs, publish
 from records.plain import plain
 from records.settings import override
 from records.store import content_hash, load, manifest, writable, write_json, write_text
-from synthetic.transformer.methods import BETA, BOUNDED, Setting
-from synthetic.transformer.presets import FULL, PARTS, QUICK, Preset
+from synthetic.transformer.methods import BETA, BOUNDED, MethodSetting
+from synthetic.transformer.presets import FULL, PARTS, QUICK, TransformerPreset
 from synthetic.transformer.units import units
 
 __all__ = ["Choices", "run"]
@@ -119,7 +119,7 @@ def _parts(choices: Choices) -> tuple[str, ...]:
     return parts
 
 
-def _preset(choices: Choices, quick: bool) -> Preset:
+def _preset(choices: Choices, quick: bool) -> TransformerPreset:
     """The preset with what was chosen; messages speak of the options that a user typed."""
     try:
         return override(QUICK if quick else FULL, choices.changes(), label="transformer")
@@ -130,12 +130,14 @@ def _preset(choices: Choices, quick: bool) -> Preset:
         raise UserError(words) from None
 
 
-def _own(names: Sequence[str]) -> list[Setting]:
+def _own(names: Sequence[str]) -> list[MethodSetting]:
     """A user's own methods, as rows of the table; what they depend on is the text of their files."""
     usual: Mapping[str, float] = dict.fromkeys(names, BETA)
     found = objectives_of(list(names), beta=None, usual=usual)
     rows = []
     for name, objective in found.items():
         source = content_hash(source_of(name))
-        rows.append(Setting(name, BOUNDED, getattr(objective.forget, "keywords", {}).get("beta"), objective, source))
+        rows.append(
+            MethodSetting(name, BOUNDED, getattr(objective.forget, "keywords", {}).get("beta"), objective, source)
+        )
     return rows

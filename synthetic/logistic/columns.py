@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from scipy.special import expit
 
-from synthetic.logistic.rows import Columns, Rows
+from synthetic.logistic.rows import Columns, SharedRows
 from theory import losses, retain
 from theory.kernel import Kernel
 from theory.objective import Objective, z_ref_from_kl, z_ref_from_positive
@@ -74,7 +74,7 @@ def closed(objective: Objective, lr: float, n_forget: int, n_retain: int) -> tup
     )
 
 
-def step(rows: Rows, c: Columns, theta: Array) -> Array:
+def step(rows: SharedRows, c: Columns, theta: Array) -> Array:
     """θ − lr ∇L(θ) of every column; θ is (M, N)."""
     z, g, h = rows.H_forget @ theta.T, np.outer(rows.y, c.lose) - np.outer(rows.y_idk, c.win), c.lose - c.win
     slope = c.forget * (g - h * expit(z))
@@ -93,7 +93,7 @@ def step(rows: Rows, c: Columns, theta: Array) -> Array:
     return np.asarray(theta - c.lr[:, None] * gradient)
 
 
-March = Callable[[Rows, Columns, Array, int], Array]
+March = Callable[[SharedRows, Columns, Array, int], Array]
 
 
 @cache
@@ -106,7 +106,7 @@ def _compiled() -> March | None:
     return compiled
 
 
-def march(rows: Rows, columns: Columns, theta: Array, steps: int, *, compiled: bool = True) -> Array:
+def march(rows: SharedRows, columns: Columns, theta: Array, steps: int, *, compiled: bool = True) -> Array:
     """θ (M, N) after so many steps; `compiled=False` takes the numpy form step by step."""
     loop = _compiled() if compiled else None
     if loop is not None:

@@ -26,7 +26,7 @@ from records.store import Data, save
 from records.work import Progress, Unit, Work
 from synthetic.logistic.departure import SetPath, follow_set, relative_margins, signed_features
 from synthetic.logistic.gaussians import draw
-from synthetic.logistic.presets import N_FORGET, PACKAGES, Preset, as_run, load_problem
+from synthetic.logistic.presets import N_FORGET, PACKAGES, LogisticPreset, as_run, load_problem
 from synthetic.logistic.problem import Problem, problem_from_arrays
 from theory.logprobs import from_margins
 from theory.theorems.intrinsic_time import IntrinsicPath, curve, follow, weight_by_drop
@@ -41,7 +41,7 @@ SETTLED = 0.2  # rates of two decades that differ by less, for every example, ha
 FAR, PATIENCE = 1e12, 300_000  # Σ η to which small sets are followed, and steps that this may take
 
 
-def law_units(preset: Preset, problems: Mapping[tuple[float, int], str]) -> list[Unit]:
+def law_units(preset: LogisticPreset, problems: Mapping[tuple[float, int], str]) -> list[Unit]:
     """The units of the law; `problems` are the units of the problems by α and seed."""
     every = asdict(preset)
     alpha, first = preset.alphas[0], preset.seeds[0]
@@ -65,7 +65,7 @@ def law_units(preset: Preset, problems: Mapping[tuple[float, int], str]) -> list
 # --- one example, and the set, on the law's own clock -----------------------------------------------------------
 
 
-def _law_unit(preset: Preset) -> Work:
+def _law_unit(preset: LogisticPreset) -> Work:
     singles = [(beta, i) for beta in preset.law_betas for i in preset.law_examples]
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
@@ -135,7 +135,7 @@ def plain_descent_gap(c: float, norm2: float, beta: float, step: float) -> float
     return abs(scale * drop - predicted)
 
 
-def _order_unit(preset: Preset, seed: int) -> Work:
+def _order_unit(preset: LogisticPreset, seed: int) -> Work:
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         (source,) = inputs.values()
         problem, arrays = load_problem(source), {"step": np.array(ORDER_STEPS)}
@@ -154,7 +154,7 @@ def _order_unit(preset: Preset, seed: int) -> Work:
 # --- the set: how far from the law, and why ---------------------------------------------------------------------
 
 
-def _departure_unit(preset: Preset, seed: int) -> Work:
+def _departure_unit(preset: LogisticPreset, seed: int) -> Work:
     cases = [(alpha, noise) for alpha in preset.departure_alphas for noise in preset.departure_noises]
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
@@ -197,7 +197,7 @@ def _departed(path: SetPath, beta: float) -> dict[str, Array]:
 # --- a small set: the law that replaces Theorem 2 ---------------------------------------------------------------
 
 
-def _margin_unit(preset: Preset, seed: int) -> Work:
+def _margin_unit(preset: LogisticPreset, seed: int) -> Work:
     alpha = preset.alphas[0]
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:

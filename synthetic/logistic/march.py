@@ -9,7 +9,7 @@ import math
 import numba
 import numpy as np
 
-from synthetic.logistic.rows import Columns, Rows
+from synthetic.logistic.rows import Columns, SharedRows
 
 __all__ = ["march"]
 
@@ -59,7 +59,7 @@ def _collect(H: Array, r: int, s: Array, j: int, gradient: Array) -> None:
 
 
 @compiled
-def _forget_slopes(rows: Rows, c: Columns, r: int, start: Array, point: Array, z: Array) -> None:
+def _forget_slopes(rows: SharedRows, c: Columns, r: int, start: Array, point: Array, z: Array) -> None:
     """Logits of four forget rows, overwritten by d loss / d logit."""
     for i in range(min(4, len(rows.y) - r)):
         y, y_idk, z_ref = rows.y[r + i], rows.y_idk[r + i], rows.z_ref[r + i]
@@ -75,7 +75,7 @@ def _forget_slopes(rows: Rows, c: Columns, r: int, start: Array, point: Array, z
 
 
 @compiled
-def _retain_slopes(rows: Rows, c: Columns, r: int, kept: int, z: Array) -> None:
+def _retain_slopes(rows: SharedRows, c: Columns, r: int, kept: int, z: Array) -> None:
     for i in range(min(4, len(rows.y_retain) - r)):
         y, p_ref = rows.y_retain[r + i], rows.p_ref[r + i]
         for j in range(kept):
@@ -84,7 +84,7 @@ def _retain_slopes(rows: Rows, c: Columns, r: int, kept: int, z: Array) -> None:
 
 
 @compiled
-def _mean_kl(rows: Rows, start: Array, theta: Array) -> float:
+def _mean_kl(rows: SharedRows, start: Array, theta: Array) -> float:
     """E KL(π_θ ‖ π_ref) on the forget inputs, of one column."""
     total = 0.0
     for i in range(len(rows.y)):
@@ -96,7 +96,7 @@ def _mean_kl(rows: Rows, start: Array, theta: Array) -> float:
 
 
 @compiled
-def _march(rows: Rows, c: Columns, H_forget: Array, H_retain: Array, theta: Array, kept: int, steps: int) -> None:
+def _march(rows: SharedRows, c: Columns, H_forget: Array, H_retain: Array, theta: Array, kept: int, steps: int) -> None:
     """`steps` steps in place. Rows of H come in fours, columns in pairs, those with a retain term (`kept`) first."""
     z, gradient = np.zeros((4, len(theta))), np.zeros_like(theta)
     start, point = np.array([_softplus(z_ref) for z_ref in rows.z_ref]), np.zeros(len(theta))
@@ -127,7 +127,7 @@ def _filled(x: Array, multiple: int) -> Array:
     return np.ascontiguousarray(np.pad(x, [(0, -len(x) % multiple), *[(0, 0)] * (x.ndim - 1)]))
 
 
-def march(rows: Rows, columns: Columns, theta: Array, steps: int) -> Array:
+def march(rows: SharedRows, columns: Columns, theta: Array, steps: int) -> Array:
     """θ (M, N) after so many steps of `synthetic.logistic.columns.step`."""
     retained = columns.labels + columns.reference != 0
     order = np.argsort(~retained, kind="stable")

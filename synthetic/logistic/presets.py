@@ -17,8 +17,8 @@ __all__ = [
     "PACKAGES",
     "QUICK",
     "REPRODUCE",
-    "Preset",
-    "Setting",
+    "LogisticPreset",
+    "Table1Row",
     "as_run",
     "load_problem",
     "table_1",
@@ -29,7 +29,7 @@ N_FORGET = 200
 
 
 @dataclass(frozen=True)
-class Setting:
+class Table1Row:
     """A method with its step size and β; `ours` where Table 1 of the paper has no such row."""
 
     method: str
@@ -42,7 +42,7 @@ class Setting:
         return method(self.method) if self.beta is None else method(self.method, beta=self.beta)
 
 
-def table_1(alpha: float) -> tuple[Setting, ...]:
+def table_1(alpha: float) -> tuple[Table1Row, ...]:
     """All twelve methods with the step sizes and β of Table 1 of arXiv:2404.05868.
 
     The methods that it leaves out take those of their nearest kin (KTO as NPO). The table has α = 1 and α = 0; any
@@ -53,18 +53,18 @@ def table_1(alpha: float) -> tuple[Setting, ...]:
     """
     ascent, npo, dpo = (5e-4, (5e-3, 1.0), (5e-3, 0.1)) if alpha else (1e-4, (5e-2, 10.0), (5e-2, 5.0))
     return (
-        Setting("GA", ascent),
-        Setting("GA+RT", ascent),
-        Setting("GA+KL", ascent, ours=True),
-        Setting("IDK+RT", ascent),
-        Setting("DPO", *dpo, ours=True),
-        Setting("DPO+RT", *dpo),
-        Setting("DPO+KL", *dpo, ours=True),
-        Setting("KTO", *npo, ours=True),
-        Setting("KTO+RT", *npo, ours=True),
-        Setting("NPO", *npo),
-        Setting("NPO+RT", *npo),
-        Setting("NPO+KL", *npo, ours=True),
+        Table1Row("GA", ascent),
+        Table1Row("GA+RT", ascent),
+        Table1Row("GA+KL", ascent, ours=True),
+        Table1Row("IDK+RT", ascent),
+        Table1Row("DPO", *dpo, ours=True),
+        Table1Row("DPO+RT", *dpo),
+        Table1Row("DPO+KL", *dpo, ours=True),
+        Table1Row("KTO", *npo, ours=True),
+        Table1Row("KTO+RT", *npo, ours=True),
+        Table1Row("NPO", *npo),
+        Table1Row("NPO+RT", *npo),
+        Table1Row("NPO+KL", *npo, ours=True),
     )
 
 
@@ -73,7 +73,7 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
-class Preset:
+class LogisticPreset:
     """How much of Section 4 to run; the paper's values where nothing else is said."""
 
     seeds: tuple[Seed, ...] = (1000, 2000, 3000, 4000, 5000)  # as in the authors' code
@@ -112,9 +112,11 @@ class Preset:
                 raise ValueError(f"{until}={getattr(self, until):g} is more than {MOST_STEPS:,} steps away")
 
 
-FULL = Preset()
-REPRODUCE = Preset(long_steps=100_000, departure_seeds=1, departure_alphas=(1.0, 0.0), departure_noises=(0.0, 0.4))
-QUICK = Preset(
+FULL = LogisticPreset()
+REPRODUCE = LogisticPreset(
+    long_steps=100_000, departure_seeds=1, departure_alphas=(1.0, 0.0), departure_noises=(0.0, 0.4)
+)
+QUICK = LogisticPreset(
     seeds=(1000,),
     fit_steps=4000,
     figure3_steps=1000,
@@ -141,6 +143,6 @@ def load_problem(folder: Path) -> Problem:
     return Problem(**{f.name: arrays[f.name] for f in fields(Problem)})
 
 
-def as_run(preset: Preset, alpha: float, seed: int) -> dict[str, float]:
+def as_run(preset: LogisticPreset, alpha: float, seed: int) -> dict[str, float]:
     """What a reader must know to say whether this is the paper's experiment."""
     return {"seed": seed, "alpha": alpha, "fit_steps": preset.fit_steps, "steps": preset.steps}

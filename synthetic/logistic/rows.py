@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Columns", "Rows", "columns"]
+__all__ = ["Columns", "SharedRows", "columns"]
 
 Array = np.ndarray
 
 
-class Rows(NamedTuple):
+class SharedRows(NamedTuple):
     """The rows that all columns share: features and labels, and what π_ref says of them; float64."""
 
     H_forget: Array  # (n_f, N)

@@ -19,7 +19,7 @@ from records.work import Progress, Unit, Work
 from synthetic.grid import evaluated, log_grid
 from synthetic.logistic.gaussians import draw
 from synthetic.logistic.law import law_units
-from synthetic.logistic.presets import N_FORGET, PACKAGES, Preset, as_run, load_problem, table_1
+from synthetic.logistic.presets import N_FORGET, PACKAGES, LogisticPreset, as_run, load_problem, table_1
 from synthetic.logistic.problem import problem_from_arrays
 from synthetic.logistic.unlearning import save_trajectories, unlearn_together
 from theory.objective import Objective, method
@@ -27,7 +27,7 @@ from theory.objective import Objective, method
 __all__ = ["units"]
 
 
-def units(preset: Preset) -> list[Unit]:
+def units(preset: LogisticPreset) -> list[Unit]:
     """The units of this room, in order."""
     found = []
     problems = {(alpha, seed): f"logistic/problem-{alpha:g}-{seed}" for alpha in preset.alphas for seed in preset.seeds}
@@ -46,7 +46,7 @@ def units(preset: Preset) -> list[Unit]:
     return found + law_units(preset, problems)
 
 
-def _problem_unit(preset: Preset, alpha: float, seed: int) -> Work:
+def _problem_unit(preset: LogisticPreset, alpha: float, seed: int) -> Work:
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         sample = vars(draw(alpha=alpha, seed=seed, n_forget=N_FORGET))
         problem = problem_from_arrays(**sample, fit_steps=preset.fit_steps, progress=progress)
@@ -55,7 +55,7 @@ def _problem_unit(preset: Preset, alpha: float, seed: int) -> Work:
     return run
 
 
-def _methods_unit(preset: Preset, alpha: float, seed: int) -> Work:
+def _methods_unit(preset: LogisticPreset, alpha: float, seed: int) -> Work:
     table = table_1(alpha)
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
@@ -75,7 +75,7 @@ def _against_ga(betas: Sequence[float], lr: float) -> dict[str, tuple[Objective,
     return {"GA": (method("GA"), lr)} | {f"NPO-{b:g}": (method("NPO", beta=b), lr) for b in betas}
 
 
-def _figure3_unit(preset: Preset, seed: int) -> Work:
+def _figure3_unit(preset: LogisticPreset, seed: int) -> Work:
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         (source,) = inputs.values()
         runs = _against_ga(preset.figure3_betas, preset.figure3_lr)
@@ -87,7 +87,7 @@ def _figure3_unit(preset: Preset, seed: int) -> Work:
     return run
 
 
-def _long_unit(preset: Preset, seed: int) -> Work:
+def _long_unit(preset: LogisticPreset, seed: int) -> Work:
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         (source,) = inputs.values()
         runs = _against_ga(preset.long_betas, preset.figure3_lr)

@@ -29,7 +29,7 @@ from synthetic.logistic.problem import (
     problem_from_arrays,
     relu,
 )
-from synthetic.logistic.rows import Rows, columns
+from synthetic.logistic.rows import SharedRows, columns
 from synthetic.logistic.slopes import gradient
 from theory.objective import Objective
 from theory.weights import bernoulli_kl
@@ -210,7 +210,7 @@ def _columns_down(
     progress: Callable[[int], None],
 ) -> None:
     ref = problem.theta_ref
-    rows = Rows(
+    rows = SharedRows(
         problem.H_forget,
         problem.y_forget,
         problem.y_idk,

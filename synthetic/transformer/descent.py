@@ -14,7 +14,7 @@ from torch import Tensor
 
 from records.work import Progress, silent
 from synthetic.transformer.model import Config
-from synthetic.transformer.sequences import Sequences, Split
+from synthetic.transformer.sequences import Sequences, SequenceSplit
 from synthetic.transformer.together import all_answer_logits, all_log_probs, stack, stack_sequences
 from theory.logprobs import answer_rows
 from theory.objective import Objective
@@ -26,7 +26,7 @@ Parameters = Mapping[str, Tensor]
 Observe = Callable[[str, int, Parameters], bool]
 """Sees the model of a run (label, step, parameters) and says whether that run goes on."""
 
-Rows = tuple[Tensor, Tensor] | None  # the forget and the retain rows of a step; None for all
+StepRows = tuple[Tensor, Tensor] | None  # the forget and the retain rows of a step; None for all
 Stacked = dict[str, Tensor]  # quantities by name, with a leading axis of runs
 
 
@@ -40,7 +40,7 @@ class Case:
     objective: Objective
     optimiser: Optimiser
     reference: Parameters
-    split: Split
+    split: SequenceSplit
 
 
 def unlearn_all(
@@ -84,7 +84,9 @@ class _Together:
         every = list(cases.values())
         self.objectives = [case.objective for case in every]
         self.forget_asks, self.retain_asks = _asks(self.objectives[0])
-        self.split = Split(*(stack_sequences(parts) for parts in zip(*(case.split for case in every), strict=True)))
+        self.split = SequenceSplit(
+            *(stack_sequences(parts) for parts in zip(*(case.split for case in every), strict=True))
+        )
         self.make = every[0].optimiser
         self.theta = {name: p.requires_grad_() for name, p in stack(case.reference for case in every).items()}
         self.optimiser = self.make(list(self.theta.values()))
@@ -102,7 +104,7 @@ class _Together:
             for name, part in parts.items()
         }
 
-    def quantities(self, rows: Rows) -> tuple[Stacked, Stacked]:
+    def quantities(self, rows: StepRows) -> tuple[Stacked, Stacked]:
         """What is asked of the models on these forget and retain rows, (runs, rows, …) by name."""
 
         def of(part: Sequences, side: int) -> Sequences:
@@ -151,7 +153,7 @@ class _Together:
         before = self.optimiser
         self.labels = [self.labels[i] for i in runs]
         self.objectives = [self.objectives[i] for i in runs]
-        self.split = Split(*(Sequences(*(x[runs] for x in part)) for part in self.split))
+        self.split = SequenceSplit(*(Sequences(*(x[runs] for x in part)) for part in self.split))
         self.forget_ref, self.retain_ref = (
             {name: x[runs] for name, x in of.items()} for of in (self.forget_ref, self.retain_ref)
         )
@@ -163,7 +165,7 @@ class _Together:
                 self.optimiser.state[p][key] = x[runs] if own else x
 
 
-def _rows(split: Split, batch: int | None, generator: torch.Generator) -> Iterator[Rows]:
+def _rows(split: SequenceSplit, batch: int | None, generator: torch.Generator) -> Iterator[StepRows]:
     """The rows of each step: all, or shuffled epochs of the forget set with as many retain rows beside them."""
     n_forget, n_retain = (part.tokens.shape[-2] for part in (split.forget, split.retain))
     while True:

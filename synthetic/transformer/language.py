@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from synthetic.transformer.sequences import Sequences, Split, answered
+from synthetic.transformer.sequences import Sequences, SequenceSplit, answered
 
 __all__ = ["ATTRIBUTES", "KINDS", "REFUSALS", "VOCABULARY", "Attribute", "Community", "Language", "draw", "kind"]
 
@@ -135,7 +135,7 @@ class Community:
 class Language:
     """The rows as sequences, and how to read them."""
 
-    split: Split
+    split: SequenceSplit
 
     def words(self, tokens: Tensor) -> list[str]:
         """Sentences of tokens (batch, time)."""
@@ -183,7 +183,7 @@ def draw(community: Community, seed: int) -> Language:
             rows[forgotten].append((_fill(attribute.question, name, ""), _fill(attribute.answer, name, values[k][i])))
     forget, retain = (answered(*(tokens(column) for column in zip(*rows[side], strict=True))) for side in (True, False))
     refusals = tokens(_drawn(REFUSALS, community.forget, generator))
-    return Language(Split(forget, retain, answered(forget.tokens[:, :WORDS], refusals)))
+    return Language(SequenceSplit(forget, retain, answered(forget.tokens[:, :WORDS], refusals)))
 
 
 # --- reading an answer --------------------------------------------------------------------------------------------

@@ -33,10 +33,10 @@ from synthetic.grid import log_grid
 from synthetic.transformer.descent import Case, unlearn_all
 from synthetic.transformer.memorise import load_models
 from synthetic.transformer.model import log_probs
-from synthetic.transformer.presets import PACKAGES, Preset, models_name
-from synthetic.transformer.sequences import Sequences, Split, draw
+from synthetic.transformer.presets import PACKAGES, TransformerPreset, models_name
+from synthetic.transformer.sequences import Sequences, SequenceSplit, draw
 from synthetic.transformer.together import all_log_probs, stack, stack_sequences
-from synthetic.transformer.watch import Recorder, recording
+from synthetic.transformer.watch import Watcher, recording
 from theory.objective import Objective, method
 from theory.theorems.intrinsic_time import IntrinsicPath, follow, weight_by_drop
 from theory.theorems.theorem import HypothesisError
@@ -59,11 +59,11 @@ def objective_of(beta: float) -> Objective:
     return method("NPO", beta=beta) if beta else method("GA")
 
 
-def law_units(preset: Preset) -> list[Unit]:
+def law_units(preset: TransformerPreset) -> list[Unit]:
     """The units of this part, in order."""
     shared = {"shape": asdict(preset.shape), "law": asdict(preset.law), "seeds": preset.seeds}
     needs = tuple(models_name(seed) for seed in preset.seeds)
-    makers: tuple[tuple[str, Callable[[Preset, float], Work]], ...] = (
+    makers: tuple[tuple[str, Callable[[TransformerPreset, float], Work]], ...] = (
         ("single", _single_unit),
         ("set", _set_unit),
         ("descent", _descent_unit),
@@ -76,17 +76,19 @@ def law_units(preset: Preset) -> list[Unit]:
     return [*found, Unit("transformer/limit", shared, PACKAGES, _limit_unit(preset), needs)]
 
 
-def _models(preset: Preset, inputs: Mapping[str, Path]) -> dict[int, tuple[Split, Parameters, Parameters]]:
+def _models(
+    preset: TransformerPreset, inputs: Mapping[str, Path]
+) -> dict[int, tuple[SequenceSplit, Parameters, Parameters]]:
     """Seed -> its sequences, π_ref and π_retr."""
     return {seed: (draw(preset.shape.sizes, seed), *load_models(inputs[models_name(seed)])) for seed in preset.seeds}
 
 
-def _scale(preset: Preset, beta: float) -> float:
+def _scale(preset: TransformerPreset, beta: float) -> float:
     """The unit in which drops are counted."""
     return beta or min(preset.law.betas)
 
 
-def _values(preset: Preset, beta: float, **more: Any) -> dict[str, Any]:
+def _values(preset: TransformerPreset, beta: float, **more: Any) -> dict[str, Any]:
     found = {"method": "NPO" if beta else "GA", "beta": beta, "scale": _scale(preset, beta)}
     return found | {"seeds": list(preset.seeds)} | more
 
@@ -108,7 +110,7 @@ def _followed(
         ) from error
 
 
-def _single_unit(preset: Preset, beta: float) -> Work:
+def _single_unit(preset: TransformerPreset, beta: float) -> Work:
     law, config = preset.law, preset.shape.config
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
@@ -132,29 +134,29 @@ def _single_unit(preset: Preset, beta: float) -> Work:
     return run
 
 
-def _recorders(
-    preset: Preset, models: Mapping[int, tuple[Split, Parameters, Parameters]], **how: Any
-) -> dict[str, Recorder]:
-    """A recorder for each seed, by its name."""
+def _watchers(
+    preset: TransformerPreset, models: Mapping[int, tuple[SequenceSplit, Parameters, Parameters]], **how: Any
+) -> dict[str, Watcher]:
+    """A watcher for each seed, by its name."""
     config = preset.shape.config
     return {
-        str(seed): Recorder(config, reference, retrained, split, **how)
+        str(seed): Watcher(config, reference, retrained, split, **how)
         for seed, (split, reference, retrained) in models.items()
     }
 
 
-def _set_unit(preset: Preset, beta: float) -> Work:
+def _set_unit(preset: TransformerPreset, beta: float) -> Work:
     law = preset.law
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         models, scale = _models(preset, inputs), _scale(preset, beta)
         looks = range(0, 100_000, law.every)
-        recorders = _recorders(preset, models, nats=np.inf, kernel_at=looks[::KERNEL_EVERY])
+        watchers = _watchers(preset, models, nats=np.inf, kernel_at=looks[::KERNEL_EVERY])
 
         def observe(step: int, theta: Mapping[str, Tensor]) -> None:
             if step in looks:
-                for k, recorder in enumerate(recorders.values()):
-                    recorder(step, {name: p[k] for name, p in theta.items()})
+                for k, watcher in enumerate(watchers.values()):
+                    watcher(step, {name: p[k] for name, p in theta.items()})
 
         path = _followed(
             beta,
@@ -167,43 +169,43 @@ def _set_unit(preset: Preset, beta: float) -> Work:
             progress=progress,
         )
         arrays: dict[str, Array] = {}
-        for k, (seed, recorder) in enumerate(recorders.items()):
+        for k, (seed, watcher) in enumerate(watchers.items()):
             own = path.of(k)
-            arrays |= _columns(own, seed) | _within(recorder, seed, len(own.time))
+            arrays |= _columns(own, seed) | _within(watcher, seed, len(own.time))
         save(folder, Data(arrays, _values(preset, beta, step=law.set_step)))
 
     return run
 
 
-def _within(recorder: Recorder, label: str, length: int) -> dict[str, Array]:
-    """What a recorder saw before a path ended; the drops are those of the path."""
-    found = recorder.arrays()
+def _within(watcher: Watcher, label: str, length: int) -> dict[str, Array]:
+    """What a watcher saw before a path ended; the drops are those of the path."""
+    found = watcher.arrays()
     del found["drop"]
     looks, kernels = found["steps"] < length, found["kernel_steps"] < length
     return {f"{label}.{name}": x[kernels if len(x) == len(kernels) else looks] for name, x in found.items()}
 
 
-def _descent_unit(preset: Preset, beta: float) -> Work:
+def _descent_unit(preset: TransformerPreset, beta: float) -> Work:
     law = preset.law
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         models = _models(preset, inputs)
         at = log_grid(law.steps, PER_DECADE)
-        recorders = _recorders(preset, models, nats=law.nats, kernel_at=at[::KERNEL_EVERY])
+        watchers = _watchers(preset, models, nats=law.nats, kernel_at=at[::KERNEL_EVERY])
         descent = partial(torch.optim.SGD, lr=law.lr)
         cases = {
             str(seed): Case(objective_of(beta), descent, reference, split)
             for seed, (split, reference, _) in models.items()
         }
-        unlearn_all(preset.shape.config, cases, at=at, observe=recording(recorders), progress=progress)
-        arrays = {f"{seed}.{name}": x for seed, recorder in recorders.items() for name, x in recorder.arrays().items()}
-        diverged = {seed: recorder.diverged_at for seed, recorder in recorders.items() if recorder.diverged_at}
+        unlearn_all(preset.shape.config, cases, at=at, observe=recording(watchers), progress=progress)
+        arrays = {f"{seed}.{name}": x for seed, watcher in watchers.items() for name, x in watcher.arrays().items()}
+        diverged = {seed: watcher.diverged_at for seed, watcher in watchers.items() if watcher.diverged_at}
         save(folder, Data(arrays, _values(preset, beta, lr=law.lr, diverged_at=diverged)))
 
     return run
 
 
-def _limit_unit(preset: Preset) -> Work:
+def _limit_unit(preset: TransformerPreset) -> Work:
     law, config = preset.law, preset.shape.config
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
@@ -228,7 +230,7 @@ def _limit_unit(preset: Preset) -> Work:
 
 
 def _drop(
-    forget: Sequences, reference: Mapping[str, Tensor], preset: Preset
+    forget: Sequences, reference: Mapping[str, Tensor], preset: TransformerPreset
 ) -> Callable[[Mapping[str, Tensor]], Array]:
     """θ -> the drops (n,) of one seed's forget sequences."""
     logp = log_probs(preset.shape.config, forget)

@@ -24,17 +24,17 @@ from records.errors import UserError
 from records.store import Data
 from records.work import Progress, silent
 from synthetic.transformer.model import Config, greedy_accuracy, log_probs, parameter_count
-from synthetic.transformer.sequences import Sequences, Split
+from synthetic.transformer.sequences import Sequences, SequenceSplit
 from theory.logprobs import answer_rows
 from theory.losses import nll
 
-__all__ = ["Memorised", "Training", "describe", "load_models", "memorise", "save_models"]
+__all__ = ["Memorised", "Memorising", "describe", "load_models", "memorise", "save_models"]
 
 REFERENCE, RETRAINED = "reference.safetensors", "retrained.safetensors"
 
 
 @dataclass(frozen=True)
-class Training:
+class Memorising:
     """Adam on the whole set at a constant rate, until the mean of π^{1/|y|} over sequences is `target`."""
 
     target: float
@@ -54,7 +54,7 @@ def memorise(
     parameters: dict[str, Tensor],
     sequences: Sequences,
     config: Config,
-    training: Training,
+    training: Memorising,
     progress: Progress = silent,
 ) -> Memorised:
     """Train on all sequences at once: minimise −Σ log π(y|x) / Σ |y| until mean π(y|x)^{1/|y|} ≥ target.
@@ -81,7 +81,7 @@ def memorise(
     )
 
 
-def describe(found: Memorised, retrained: Memorised, split: Split, config: Config) -> Data:
+def describe(found: Memorised, retrained: Memorised, split: SequenceSplit, config: Config) -> Data:
     """What the unit records of both models (see the top of this file)."""
     tokens = answer_rows(split.everything.labels, config.vocab).tokens
     with torch.no_grad():

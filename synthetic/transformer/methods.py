@@ -23,11 +23,11 @@ from records.work import Progress, Unit, Work
 from synthetic.grid import log_grid
 from synthetic.transformer.descent import Case, Optimiser, unlearn_all
 from synthetic.transformer.memorise import load_models
-from synthetic.transformer.presets import PACKAGES, Preset, drawn, language_name
-from synthetic.transformer.watch import Answers, Recorder, recording
+from synthetic.transformer.presets import PACKAGES, TransformerPreset, drawn, language_name
+from synthetic.transformer.watch import Answers, Watcher, recording
 from theory.objective import METHODS, Objective, kernels, method, takes
 
-__all__ = ["BETA", "BOUNDED", "Setting", "methods_units", "table"]
+__all__ = ["BETA", "BOUNDED", "MethodSetting", "methods_units", "table"]
 
 KERNEL_EVERY, SHOWN_EVERY = 4, 3  # looks
 BETA = 0.5
@@ -35,7 +35,7 @@ ASCENT, BOUNDED = 1e-3, 1e-2
 
 
 @dataclass(frozen=True)
-class Setting:
+class MethodSetting:
     """A method with its step size of plain descent and its β; `source` identifies the code of a user's own one."""
 
     method: str
@@ -49,7 +49,7 @@ class Setting:
         return {"method": self.method, "lr": self.lr, "beta": self.beta, "source": self.source}
 
 
-def table(names: Sequence[str] = METHODS, beta: float = BETA) -> tuple[Setting, ...]:
+def table(names: Sequence[str] = METHODS, beta: float = BETA) -> tuple[MethodSetting, ...]:
     """Methods with step sizes at which full-batch descent on the language is stable: GA's kin a tenth of the others'.
 
     >>> [(row.method, row.lr, row.beta) for row in table(["ga+rt", "NPO"])]
@@ -59,11 +59,11 @@ def table(names: Sequence[str] = METHODS, beta: float = BETA) -> tuple[Setting, 
     for name in names:
         own = {"beta": beta} if "beta" in takes(kernels(name)[0]) else {}
         objective, lr = method(name, **own), ASCENT if name.upper().startswith("GA") else BOUNDED
-        found.append(Setting(name.upper(), lr, own.get("beta"), objective))
+        found.append(MethodSetting(name.upper(), lr, own.get("beta"), objective))
     return tuple(found)
 
 
-def methods_units(preset: Preset, own: Sequence[Setting] = ()) -> list[Unit]:
+def methods_units(preset: TransformerPreset, own: Sequence[MethodSetting] = ()) -> list[Unit]:
     """The units of this part, in order; `own` are further methods, of the user."""
     chosen = preset.methods
     shared = {"shape": asdict(preset.shape), "methods": asdict(chosen)}
@@ -85,7 +85,7 @@ def methods_units(preset: Preset, own: Sequence[Setting] = ()) -> list[Unit]:
     return found
 
 
-def _unit(preset: Preset, rows: Sequence[Setting], optimizer: str, overlap: float, seed: int) -> Work:
+def _unit(preset: TransformerPreset, rows: Sequence[MethodSetting], optimizer: str, overlap: float, seed: int) -> Work:
     chosen, config = preset.methods, preset.shape.reader
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
@@ -104,8 +104,8 @@ def _unit(preset: Preset, rows: Sequence[Setting], optimizer: str, overlap: floa
         at = log_grid(steps, chosen.per_decade)
         answers = Answers(language, config)
         cases = {row.method: Case(row.objective, optimisers[row.method], reference, language.split) for row in rows}
-        recorders = {
-            name: Recorder(
+        watchers = {
+            name: Watcher(
                 config,
                 reference,
                 retrained,
@@ -117,11 +117,11 @@ def _unit(preset: Preset, rows: Sequence[Setting], optimizer: str, overlap: floa
             )
             for name in cases
         }
-        unlearn_all(config, cases, at=at, observe=recording(recorders), batch=batch, seed=seed, progress=progress)
-        arrays = {f"{name}.{column}": x for name, r in recorders.items() for column, x in r.arrays().items()}
+        unlearn_all(config, cases, at=at, observe=recording(watchers), batch=batch, seed=seed, progress=progress)
+        arrays = {f"{name}.{column}": x for name, r in watchers.items() for column, x in r.arrays().items()}
         values = {"table": [row.facts() for row in rows], "optimizer": optimizer, "overlap": overlap, "seed": seed}
-        values["shown"] = {name: r.shown for name, r in recorders.items()}
-        values["diverged_at"] = {name: r.diverged_at for name, r in recorders.items() if r.diverged_at}
+        values["shown"] = {name: r.shown for name, r in watchers.items()}
+        values["diverged_at"] = {name: r.diverged_at for name, r in watchers.items() if r.diverged_at}
         save(folder, Data(arrays, values))
 
     return run

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-__all__ = ["OPTIMISERS", "Setting"]
+__all__ = ["OPTIMISERS", "OptimiserSetting"]
 
 
 @dataclass(frozen=True)
-class Setting:
+class OptimiserSetting:
     """An optimiser of torch with its step size and options."""
 
     name: str
@@ -25,15 +25,15 @@ class Setting:
 
 
 OPTIMISERS = (
-    Setting("GD", torch.optim.SGD, 3e-3),
-    Setting("momentum", torch.optim.SGD, 3e-4, {"momentum": 0.9}),
-    Setting("Adam", torch.optim.Adam, 1e-3),
-    Setting("Adam-slow", torch.optim.Adam, 1e-6),
-    Setting("Adam-0.99", torch.optim.Adam, 1e-3, {"betas": (0.9, 0.99)}),
-    Setting("Adam-0.99-slow", torch.optim.Adam, 1e-6, {"betas": (0.9, 0.99)}),
-    Setting("Adam-0.99-eps", torch.optim.Adam, 1e-3, {"betas": (0.9, 0.99), "eps": 1e-3}),
-    Setting("AdamW", torch.optim.AdamW, 1e-3, {"weight_decay": 0.1}),
-    Setting("AMSGrad", torch.optim.Adam, 1e-3, {"amsgrad": True}),
+    OptimiserSetting("GD", torch.optim.SGD, 3e-3),
+    OptimiserSetting("momentum", torch.optim.SGD, 3e-4, {"momentum": 0.9}),
+    OptimiserSetting("Adam", torch.optim.Adam, 1e-3),
+    OptimiserSetting("Adam-slow", torch.optim.Adam, 1e-6),
+    OptimiserSetting("Adam-0.99", torch.optim.Adam, 1e-3, {"betas": (0.9, 0.99)}),
+    OptimiserSetting("Adam-0.99-slow", torch.optim.Adam, 1e-6, {"betas": (0.9, 0.99)}),
+    OptimiserSetting("Adam-0.99-eps", torch.optim.Adam, 1e-3, {"betas": (0.9, 0.99), "eps": 1e-3}),
+    OptimiserSetting("AdamW", torch.optim.AdamW, 1e-3, {"weight_decay": 0.1}),
+    OptimiserSetting("AMSGrad", torch.optim.Adam, 1e-3, {"amsgrad": True}),
 )
 """`slow` has a ≪ 1, the others a ≫ 1; 0.99 is β₂, where torch's default of 0.999 would need ten times the steps; `eps`
 has a large ε in the denominator, which NPO's gradient falls below on the way."""

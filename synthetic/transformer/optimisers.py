@@ -25,10 +25,10 @@ from records.work import Progress, Unit, Work
 from synthetic.grid import log_grid
 from synthetic.transformer.descent import Case, unlearn_all
 from synthetic.transformer.memorise import load_models
-from synthetic.transformer.optimiser_table import OPTIMISERS, Setting
-from synthetic.transformer.presets import PACKAGES, Preset, models_name
+from synthetic.transformer.optimiser_table import OPTIMISERS, OptimiserSetting
+from synthetic.transformer.presets import PACKAGES, TransformerPreset, models_name
 from synthetic.transformer.sequences import draw
-from synthetic.transformer.watch import Recorder, recording
+from synthetic.transformer.watch import Watcher, recording
 from theory.objective import method
 
 __all__ = ["optimisers_units"]
@@ -36,7 +36,7 @@ __all__ = ["optimisers_units"]
 PER_DECADE = 12
 
 
-def optimisers_units(preset: Preset) -> list[Unit]:
+def optimisers_units(preset: TransformerPreset) -> list[Unit]:
     """The units of this part, in order."""
     seeds = preset.seeds[: preset.optimizers.seeds]
     shared = {"shape": asdict(preset.shape), "optimizers": asdict(preset.optimizers), "seeds": seeds}
@@ -53,26 +53,26 @@ def optimisers_units(preset: Preset) -> list[Unit]:
     return found
 
 
-def _unit(preset: Preset, setting: Setting, retain: bool) -> Work:
+def _unit(preset: TransformerPreset, setting: OptimiserSetting, retain: bool) -> Work:
     chosen, config = preset.optimizers, preset.shape.config
     term = "+RT" if retain else ""
     objectives = {"GA": method(f"GA{term}"), "NPO": method(f"NPO{term}", beta=chosen.beta)}
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         optimiser = partial(setting.kind, lr=setting.lr, **setting.options)
-        cases, recorders = {}, {}
+        cases, watchers = {}, {}
         for name, objective in objectives.items():
             for seed in preset.seeds[: chosen.seeds]:
                 split = draw(preset.shape.sizes, seed)
                 reference, retrained = load_models(inputs[models_name(seed)])
                 cases[f"{name}-{seed}"] = Case(objective, optimiser, reference, split)
-                recorders[f"{name}-{seed}"] = Recorder(config, reference, retrained, split, chosen.nats)
+                watchers[f"{name}-{seed}"] = Watcher(config, reference, retrained, split, chosen.nats)
         at, batch = log_grid(chosen.steps, PER_DECADE), chosen.batch if retain else None
-        unlearn_all(config, cases, at=at, observe=recording(recorders), batch=batch, progress=progress)
-        arrays = {f"{label}.{name}": x for label, r in recorders.items() for name, x in r.arrays().items()}
+        unlearn_all(config, cases, at=at, observe=recording(watchers), batch=batch, progress=progress)
+        arrays = {f"{label}.{name}": x for label, r in watchers.items() for name, x in r.arrays().items()}
         values = {"optimizer": setting.name, "lr": setting.lr, "beta": chosen.beta, "beta2": setting.beta2}
         values |= {"retain": retain, "seeds": list(preset.seeds[: chosen.seeds])}
-        values["diverged_at"] = {label: r.diverged_at for label, r in recorders.items() if r.diverged_at}
+        values["diverged_at"] = {label: r.diverged_at for label, r in watchers.items() if r.diverged_at}
         save(folder, Data(arrays, values))
 
     return run

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt
 from records.settings import MOST_STEPS, Positive, Seed, Steps, distinct
 from synthetic.transformer import language
 from synthetic.transformer.language import Community, Language
-from synthetic.transformer.memorise import Training
+from synthetic.transformer.memorise import Memorising
 from synthetic.transformer.model import Config
 from synthetic.transformer.optimiser_table import OPTIMISERS
 from synthetic.transformer.sequences import Sizes
@@ -24,8 +24,8 @@ __all__ = [
     "Law",
     "Methods",
     "Optimisers",
-    "Preset",
-    "Shape",
+    "Setup",
+    "TransformerPreset",
     "drawn",
     "language_name",
     "languages",
@@ -41,7 +41,7 @@ Small = Annotated[float, Field(gt=0, lt=1)]
 
 
 @dataclass(frozen=True)
-class Shape:
+class Setup:
     """The transformer, how it memorises, and how many sequences of which length."""
 
     forget: PositiveInt = 40
@@ -78,9 +78,9 @@ class Shape:
         return Config(len(language.VOCABULARY), words, self.width, self.heads, self.layers, self.expansion)
 
     @property
-    def training(self) -> Training:
+    def training(self) -> Memorising:
         """How models are trained."""
-        return Training(self.target, self.rate, self.max_steps)
+        return Memorising(self.target, self.rate, self.max_steps)
 
 
 @dataclass(frozen=True)
@@ -165,11 +165,11 @@ class Methods:
 
 
 @dataclass(frozen=True)
-class Preset:
+class TransformerPreset:
     """All that the study depends on."""
 
     seeds: tuple[Seed, ...] = (0, 1, 2, 3, 4)
-    shape: Shape = Shape()
+    shape: Setup = Setup()
     law: Law = Law()
     optimizers: Optimisers = Optimisers()
     methods: Methods = Methods()
@@ -183,17 +183,17 @@ class Preset:
             raise ValueError(f"batch must be at most the {self.shape.forget} forget rows")
 
 
-FULL = Preset()
-REPRODUCE = Preset(
+FULL = TransformerPreset()
+REPRODUCE = TransformerPreset(
     seeds=(0, 1),
-    shape=Shape(forget=20, retain=80, vocab=64),
+    shape=Setup(forget=20, retain=80, vocab=64),
     law=Law(betas=(0.1, 0.5, 1.0), single_step=0.03, set_step=0.15, steps=1000),
     optimizers=Optimisers(names=("GD", "Adam-0.99", "AMSGrad"), steps=600, batch=20, seeds=1),
     methods=Methods(steps=60, adam_steps=60, per_decade=3, seeds=1, overlaps=(0.0, 1.0)),
 )
-QUICK = Preset(
+QUICK = TransformerPreset(
     seeds=(0,),
-    shape=Shape(forget=10, retain=40, answer=5, vocab=64),
+    shape=Setup(forget=10, retain=40, answer=5, vocab=64),
     law=Law(
         betas=(0.1, 1.0),
         examples=1,
@@ -228,6 +228,6 @@ def languages(methods: Methods, seeds: Sequence[int]) -> list[tuple[float, int]]
     return [(overlap, seed) for overlap in overlaps for seed in seeds[: methods.seeds]]
 
 
-def drawn(shape: Shape, overlap: float, seed: int) -> Language:
+def drawn(shape: Setup, overlap: float, seed: int) -> Language:
     """The language of a seed."""
     return language.draw(Community(shape.forget, shape.retain, overlap), seed)

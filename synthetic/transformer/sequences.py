@@ -13,7 +13,7 @@ from torch import Tensor
 
 from theory.logprobs import IGNORE
 
-__all__ = ["Sequences", "Sizes", "Split", "answered", "draw", "together"]
+__all__ = ["SequenceSplit", "Sequences", "Sizes", "answered", "draw", "together"]
 
 ENOUGH = 128  # tokens of a prompt beyond which no more are needed to tell any number of them apart
 
@@ -70,7 +70,7 @@ def together(first: Sequences, second: Sequences) -> Sequences:
     return Sequences(*(torch.cat(pair, dim=-2) for pair in zip(first, second, strict=True)))
 
 
-class Split(NamedTuple):
+class SequenceSplit(NamedTuple):
     """What to forget, what to keep, and the forget prompts with the positive answers of IDK, DPO and KTO."""
 
     forget: Sequences
@@ -82,9 +82,9 @@ class Split(NamedTuple):
         """Forget and retain sequences together, in this order: what π_ref memorises."""
         return together(self.forget, self.retain)
 
-    def to(self, device: torch.device | str) -> "Split":
+    def to(self, device: torch.device | str) -> "SequenceSplit":
         """The same on another device."""
-        return Split(*(part.to(device) for part in self))
+        return SequenceSplit(*(part.to(device) for part in self))
 
 
 def answered(prompts: Tensor, answers: Tensor) -> Sequences:
@@ -102,7 +102,7 @@ def _distinct_prompts(count: int, length: int, vocab: int, generator: torch.Gene
     return prompts
 
 
-def draw(sizes: Sizes, seed: int) -> Split:
+def draw(sizes: Sizes, seed: int) -> SequenceSplit:
     """Draw the sequences of a seed; equal seeds give equal sequences, and no global generator is touched.
 
     Tokens are independent and uniform on {0, …, vocab − 1}; shapes (forget + retain, prompt + answer). The positive
@@ -118,4 +118,6 @@ def draw(sizes: Sizes, seed: int) -> Split:
     answers = torch.randint(sizes.vocab, (count, sizes.answer), generator=generator)
     positive = torch.randint(sizes.vocab, (forget, sizes.answer), generator=generator)
     everything = answered(prompts, answers)
-    return Split(everything.pick(0, forget), everything.pick(forget, count), answered(prompts[:forget], positive))
+    return SequenceSplit(
+        everything.pick(0, forget), everything.pick(forget, count), answered(prompts[:forget], positive)
+    )

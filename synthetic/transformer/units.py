@@ -17,17 +17,25 @@ from records.store import save
 from records.work import Progress, Unit
 from synthetic.transformer import sequences
 from synthetic.transformer.law import law_units
-from synthetic.transformer.memorise import Training, describe, memorise, save_models
-from synthetic.transformer.methods import Setting, methods_units
+from synthetic.transformer.memorise import Memorising, describe, memorise, save_models
+from synthetic.transformer.methods import MethodSetting, methods_units
 from synthetic.transformer.model import Config, initial
 from synthetic.transformer.optimisers import optimisers_units
-from synthetic.transformer.presets import PACKAGES, PARTS, Preset, drawn, language_name, languages, models_name
-from synthetic.transformer.sequences import Split
+from synthetic.transformer.presets import (
+    PACKAGES,
+    PARTS,
+    TransformerPreset,
+    drawn,
+    language_name,
+    languages,
+    models_name,
+)
+from synthetic.transformer.sequences import SequenceSplit
 
 __all__ = ["units"]
 
 
-def units(preset: Preset, parts: Sequence[str] = PARTS, own: Sequence[Setting] = ()) -> list[Unit]:
+def units(preset: TransformerPreset, parts: Sequence[str] = PARTS, own: Sequence[MethodSetting] = ()) -> list[Unit]:
     """The units of these parts, in order; `own` are a user's methods for the part `methods`."""
     found: list[Unit] = []
     if "law" in parts or "optimizers" in parts:
@@ -42,7 +50,9 @@ def units(preset: Preset, parts: Sequence[str] = PARTS, own: Sequence[Setting] =
     return found
 
 
-def _train(split: Split, config: Config, training: Training, seed: int, folder: Path, progress: Progress) -> None:
+def _train(
+    split: SequenceSplit, config: Config, training: Memorising, seed: int, folder: Path, progress: Progress
+) -> None:
     # The model's generator must not repeat the data's numbers: its seed is another.
     start = initial(config, torch.Generator().manual_seed((seed + 2**62) % 2**63))
     found = memorise(start, split.everything, config, training, progress)
@@ -51,7 +61,7 @@ def _train(split: Split, config: Config, training: Training, seed: int, folder: 
     save(folder, describe(found, retrained, split, config))
 
 
-def _models_unit(preset: Preset, seed: int) -> Unit:
+def _models_unit(preset: TransformerPreset, seed: int) -> Unit:
     shape = preset.shape
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
@@ -60,7 +70,7 @@ def _models_unit(preset: Preset, seed: int) -> Unit:
     return Unit(models_name(seed), asdict(shape) | {"seed": seed}, PACKAGES, run)
 
 
-def _language_unit(preset: Preset, overlap: float, seed: int) -> Unit:
+def _language_unit(preset: TransformerPreset, overlap: float, seed: int) -> Unit:
     shape = preset.shape
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:

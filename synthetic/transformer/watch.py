@@ -31,12 +31,12 @@ from torch import Tensor
 
 from synthetic.transformer.language import KINDS, WORDS, Language, kind
 from synthetic.transformer.model import Config, answer_logits, greedy, log_probs, predicting, sample
-from synthetic.transformer.sequences import Sequences, Split, together
+from synthetic.transformer.sequences import Sequences, SequenceSplit, together
 from synthetic.transformer.together import tangent_kernel
 from theory.logprobs import answer_rows, from_logits
 from theory.retain import kl
 
-__all__ = ["Answers", "Recorder", "kernel_facts"]
+__all__ = ["Answers", "Watcher", "kernel_facts"]
 
 Array = np.ndarray
 Parameters = Mapping[str, Tensor]
@@ -49,7 +49,7 @@ def _distance(a: Parameters, b: Parameters) -> float:
     return float(torch.stack([(a[name] - b[name]).double().square().sum() for name in a]).sum().sqrt())
 
 
-def kernel_facts(parameters: Parameters, split: Split, config: Config) -> dict[str, float]:
+def kernel_facts(parameters: Parameters, split: SequenceSplit, config: Config) -> dict[str, float]:
     """The numbers about the tangent kernel that are named at the top of this file."""
     n = split.forget.tokens.shape[0]
     kept = split.retain.pick(0, n)
@@ -101,13 +101,13 @@ class Answers:
 
 
 @dataclass
-class Recorder:
+class Watcher:
     """Looks at one run; ends it where its numbers are not finite any more, or its mean drop is past `nats`."""
 
     config: Config
     reference: Parameters
     retrained: Parameters
-    split: Split
+    split: SequenceSplit
     nats: float
     answers: Answers | None = None
     kernel_at: Collection[int] = ()
@@ -167,6 +167,6 @@ class Recorder:
         return {name: np.asarray(column, dtype=np.float64) for name, column in self.columns.items()}
 
 
-def recording(recorders: Mapping[str, Recorder]) -> Callable[[str, int, Parameters], bool]:
-    """One observer for `synthetic.transformer.descent.unlearn_all` from a recorder for each label."""
-    return lambda label, step, parameters: recorders[label](step, parameters)
+def recording(watchers: Mapping[str, Watcher]) -> Callable[[str, int, Parameters], bool]:
+    """One observer for `synthetic.transformer.descent.unlearn_all` from a watcher for each label."""
+    return lambda label, step, parameters: watchers[label](step, parameters)

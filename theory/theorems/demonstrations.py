@@ -22,7 +22,7 @@ from theory.theorems.theorem import Bounds, HypothesisError, Measurement
 __all__ = [
     "QUICK",
     "REPRODUCE",
-    "Preset",
+    "TheoryPreset",
     "exponential_slowdown",
     "intrinsic_time",
     "proposition_1",
@@ -37,7 +37,7 @@ Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Preset:
+class TheoryPreset:
     """How large the instances are; `step` is the step of the intrinsic-time law in units of βu."""
 
     examples: int = 64
@@ -81,8 +81,8 @@ class Preset:
         return model
 
 
-REPRODUCE = Preset()
-QUICK = Preset(examples=16, dimension=24, steps=20_000, law_betas=(0.0, 0.1, 1.0), law_step=0.04)
+REPRODUCE = TheoryPreset()
+QUICK = TheoryPreset(examples=16, dimension=24, steps=20_000, law_betas=(0.0, 0.1, 1.0), law_step=0.04)
 
 
 def slope_with_interval(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -92,7 +92,7 @@ def slope_with_interval(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.array([fit.slope, fit.slope - half, fit.slope + half])
 
 
-def proposition_1(preset: Preset) -> Arrays:
+def proposition_1(preset: TheoryPreset) -> Arrays:
     """Gaps between NPO and GA, loss and gradient weight, for β from 1e-12 to 1e3, with their bounds and the rate."""
     log_ratio = np.random.default_rng(preset.seed).normal(scale=5.0, size=200)
     instance = LogRatios(log_ratio, np.geomspace(1e-12, 1e3, 61))
@@ -125,7 +125,7 @@ def _off_the_kernels(instance: LogRatios, loss: np.ndarray, weight: np.ndarray) 
     return worst
 
 
-def theorem_2(preset: Preset) -> Arrays:
+def theorem_2(preset: TheoryPreset) -> Arrays:
     """GA and NPO on a built, nearly orthogonal forget set, with the two-sided bounds at every recorded step."""
     model = preset.model()
     instance = Divergence(model, preset.beta, preset.steps)
@@ -151,7 +151,7 @@ def _with_bounds(label: str, measured: Measurement, bounds: Bounds) -> Arrays:
     }
 
 
-def exponential_slowdown(preset: Preset) -> Arrays:
+def exponential_slowdown(preset: TheoryPreset) -> Arrays:
     """Steps that GA and NPO need to reach a margin, from the exact flow, and from gradient descent as far as it goes.
 
     One example, ‖x‖ = 1, confidence 2, step size 0.1, so that steps = τ / 0.1.
@@ -178,7 +178,7 @@ def _first_reach(at: np.ndarray, path: np.ndarray, margins: np.ndarray) -> np.nd
     return np.where(margins <= path[-1], np.exp(np.interp(margins, path, np.log(at))), np.nan)
 
 
-def intrinsic_time(preset: Preset) -> Arrays:
+def intrinsic_time(preset: TheoryPreset) -> Arrays:
     """Single examples of three models on the curve: an undecided and a saturated linear one, and a small network."""
     specimens = {
         "linear, confidence 2": linear_logistic(confidence=2.0),
