@@ -32,7 +32,7 @@ from scale.models.loading import load
 from scale.models.names import located
 from scale.models.reference_cache import Cache, Source
 from scale.models.scorer import Scorer
-from scale.training.batches import Rows
+from scale.training.batches import TrainingRows
 from scale.training.loop import Training
 from scale.training.reference_lookup import kept
 from scale.training.schedule import Schedule
@@ -105,7 +105,7 @@ def naive_step() -> Callable[[], object]:
 def our_step() -> Callable[[], object]:
     """The training loop of `scale`."""
     scorer, rows = _loaded()
-    objective, data = method("NPO+RT", beta=BETA), Rows(rows.forget, rows.retain)
+    objective, data = method("NPO+RT", beta=BETA), TrainingRows(rows.forget, rows.retain)
     source = Source(scorer, NAME, rows.pad, ALONE)
     with tempfile.TemporaryDirectory() as folder:
         reference = kept(Cache(Path(folder)), source, objective, data)

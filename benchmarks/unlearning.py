@@ -28,7 +28,7 @@ from scale.data.prompts import Batch, Encoded, collate
 from scale.models.reference_cache import Cache, Source
 from scale.models.scorer import Scorer
 from scale.runtime.processes import Processes
-from scale.training.batches import Rows
+from scale.training.batches import TrainingRows
 from scale.training.loop import Training
 from scale.training.optimizers import adamw
 from scale.training.pairing import order, partner
@@ -62,12 +62,12 @@ def llama(width: int, layers: int, heads: int, feed_forward: int, vocab: int, *,
 # --- a step -----------------------------------------------------------------------------------------------------
 
 
-def rows() -> Rows:
+def rows() -> TrainingRows:
     """As many as `STEPS` batches need."""
     generator = torch.Generator().manual_seed(SEED)
     ids = torch.randint(2, 8192, (2, BATCH * STEPS, TIME), generator=generator).tolist()
     forget, retain = ([Encoded(tuple(one), TIME - ANSWER) for one in part] for part in ids)
-    return Rows(forget, retain)
+    return TrainingRows(forget, retain)
 
 
 class Naive:

@@ -24,7 +24,7 @@ __all__ = ["draw"]
 
 Results = Mapping[str, Data]
 Looks = Mapping[float, dict[str, Any]]
-Run = dict[str, np.ndarray]
+RunArrays = dict[str, np.ndarray]
 
 
 def draw(results: Results) -> Figure:
@@ -43,7 +43,7 @@ def draw(results: Results) -> Figure:
     return figure
 
 
-def _seeds(data: Data) -> list[Run]:
+def _seeds(data: Data) -> list[RunArrays]:
     return [of_run(data.arrays, str(seed)) for seed in data.values["seeds"]]
 
 
@@ -91,7 +91,7 @@ def _factors(ax: Axes, sets: Mapping[float, Data]) -> None:
     ax.legend(fontsize=8)
 
 
-def _looked(run: Run) -> np.ndarray:
+def _looked(run: RunArrays) -> np.ndarray:
     """The times at which a set was looked at."""
     return run["time"][run["steps"].astype(int)]
 

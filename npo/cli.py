@@ -128,7 +128,7 @@ def doctor() -> None:
     raise typer.Exit(examine())
 
 
-Methods = Annotated[
+MethodNames = Annotated[
     list[str] | None,
     typer.Option(
         "--methods",
@@ -145,7 +145,7 @@ FIVE_SEEDS = "1000,2000,3000,4000,5000"
 
 @synthetic.command()
 def logistic(
-    methods: Methods = None,
+    methods: MethodNames = None,
     alpha: Alpha = 1.0,
     seeds: Seeds = FIVE_SEEDS,
     lr: Annotated[float | None, typer.Option(help="Step size.", show_default="the paper's Table 1")] = None,
@@ -187,11 +187,11 @@ def logistic(
     npo synthetic logistic --methods NPO+RT --methods my_loss.py:my_loss+rt --beta 1
     """
     from npo.verbs.logistic import run
-    from npo.verbs.logistic_choices import Choices, Data
+    from npo.verbs.logistic_choices import LogisticChoices, LogisticData
 
-    chosen = Choices(listed(methods), lr, beta, steps, every, optimiser, momentum, batch)
+    chosen = LogisticChoices(listed(methods), lr, beta, steps, every, optimiser, momentum, batch)
     sizes = (label_noise, d, features, n_forget, n_retain, classes, activation)
-    run(Data(problem, alpha, numbers("seeds", seeds, int), *sizes), chosen, quick=quick, out=out)
+    run(LogisticData(problem, alpha, numbers("seeds", seeds, int), *sizes), chosen, quick=quick, out=out)
 
 
 @synthetic.command()
@@ -200,7 +200,7 @@ def transformer(
         list[str] | None,
         typer.Option(help="law, optimizers or methods; may be repeated.", show_default="all three"),
     ] = None,
-    methods: Methods = None,
+    methods: MethodNames = None,
     optimizers: Annotated[
         list[str] | None,
         typer.Option(
@@ -223,15 +223,17 @@ def transformer(
 
     npo synthetic transformer --part methods --methods NPO+RT,GA --methods my_loss.py:my_loss+rt
     """
-    from npo.verbs.transformer import Choices, run
+    from npo.verbs.transformer import TransformerChoices, run
 
-    chosen = Choices(listed(part, "--part"), listed(methods), listed(optimizers, "--optimizers"), betas, seeds)
+    chosen = TransformerChoices(
+        listed(part, "--part"), listed(methods), listed(optimizers, "--optimizers"), betas, seeds
+    )
     run(chosen, quick=quick, out=out)
 
 
 @synthetic.command()
 def grid(
-    methods: Methods = None,
+    methods: MethodNames = None,
     lrs: Annotated[str, typer.Option(help="Step sizes to try.")] = "1e-4,5e-4,1e-3,5e-3,1e-2,5e-2",
     betas: Annotated[str, typer.Option(help="Values of β to try.")] = "0.1,0.5,1,2,5,10",
     alpha: Alpha = 1.0,

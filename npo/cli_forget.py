@@ -9,13 +9,13 @@ from npo.options import LAST_SEED, PATH, a_path
 
 __all__ = ["forget"]
 
-Rows = Annotated[
+RowsFile = Annotated[
     Path, typer.Argument(parser=a_path, help="Rows to forget, one JSON object a line: question/answer, text, …")
 ]
 Model = Annotated[str, typer.Option(help="A model: a folder, or owner/name of the hub.")]
 Out = Annotated[Path, typer.Option(**PATH, help="Folder for the unlearned model and what was measured.")]
 Retain = Annotated[Path | None, typer.Option(**PATH, help="Rows to keep, in the same form.")]
-Method = Annotated[
+MethodName = Annotated[
     str | None,
     typer.Option(
         help="A method, or file.py:name[+rt|+kl], which runs that file.",
@@ -25,10 +25,10 @@ Method = Annotated[
 Beta = Annotated[float | None, typer.Option(help="β, where the method has one.", show_default="0.1")]
 Lr = Annotated[float, typer.Option(help="Peak learning rate.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Passes over the rows to forget; the first warms up.")]
-Batch = Annotated[int, typer.Option(min=1, help="Rows of a step.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Rows of a step.")]
 Piece = Annotated[int, typer.Option(min=1, help="Rows of a forward pass.")]
 RetainWeight = Annotated[float, typer.Option(min=0, help="Weight of the retain term.")]
-Lora = Annotated[int | None, typer.Option(min=1, help="Train an adapter of this rank.", show_default="all weights")]
+LoraRank = Annotated[int | None, typer.Option(min=1, help="Train an adapter of this rank.", show_default="all weights")]
 Prompt = Annotated[
     str | None, typer.Option(help="A prompt format.", show_default="the model's chat template, else plain")
 ]
@@ -47,18 +47,18 @@ Optimizer = Annotated[str, typer.Option(help="adamw, or adamw8bit (needs the pac
 
 
 def forget(
-    rows: Rows,
+    rows: RowsFile,
     model: Model,
     out: Out,
     retain: Retain = None,
-    method: Method = None,
+    method: MethodName = None,
     beta: Beta = None,
     lr: Lr = 1e-5,
     epochs: Epochs = 10,
-    batch: Batch = 8,
+    batch: BatchSize = 8,
     piece: Piece = 4,
     retain_weight: RetainWeight = 1.0,
-    lora: Lora = None,
+    lora: LoraRank = None,
     prompt: Prompt = None,
     max_length: MaxLength = None,
     recompute: Recompute = False,
@@ -72,10 +72,10 @@ def forget(
 
     npo forget forget.jsonl --retain retain.jsonl --model DIR --out out/forgotten
     """
-    from npo.verbs.forget import Asked
+    from npo.verbs.forget import ForgetChoices
     from npo.verbs.forget import forget as start
 
     training = lr, epochs, batch, piece, retain_weight
     held = max_length, recompute, weights, optimizer
-    asked = Asked(method, beta, *training, lora, prompt, device, dtype, seed, *held)
+    asked = ForgetChoices(method, beta, *training, lora, prompt, device, dtype, seed, *held)
     start(rows, retain, model, out, asked)

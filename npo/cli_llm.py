@@ -11,18 +11,18 @@ from npo.options import PATH, a_path
 
 __all__ = ["add_verbs"]
 
-Recipe = Annotated[
+RecipeName = Annotated[
     str,
     typer.Argument(
         help="A shipped recipe (npo ls recipes) or a YAML file. A method file.py:name of it is code: the verbs run, "
         "unlearn and sweep run that file, the others look at its text alone."
     ),
 ]
-Settings = Annotated[
+KeyValues = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE ...]", help="Keys of the recipe, e.g. unlearn.lr=1e-5 data.forget=forget05."),
 ]
-Data = Annotated[
+DataFolder = Annotated[
     Path | None,
     typer.Option(**PATH, help="Folder of TOFU's files, instead of data.source; NPO_DATA names one instead of the hub."),
 ]
@@ -30,14 +30,14 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.", show_defa
 Precision = Annotated[str | None, typer.Option("--dtype", help="float32, or bf16 (autocast; weights stay float32).")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the run.", show_default="the recipe's")]
 Out = Annotated[Path | None, typer.Option(**PATH, help="Folder for results.", show_default="out/RECIPE")]
-Stage = Literal["pretrain", "finetune", "retrain", "unlearn", "evaluate"]
+StageName = Literal["pretrain", "finetune", "retrain", "unlearn", "evaluate"]
 
 
 def run(
-    recipe: Recipe,
-    settings: Settings = None,
+    recipe: RecipeName,
+    settings: KeyValues = None,
     out: Out = None,
-    data: Data = None,
+    data: DataFolder = None,
     device: Device = None,
     dtype: Precision = None,
     seed: Seed = None,
@@ -51,11 +51,11 @@ def run(
 
     accelerate launch --config_file scale/launch/fsdp2.yaml -m npo.cli run tofu-llama2-7b
     """
-    from npo.running.recipes import Choices
+    from npo.running.recipes import RecipeChoices
     from npo.running.recipes import run as start
 
     start(
-        Choices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed),
+        RecipeChoices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed),
         stage=None,
         unit=unit,
         out=out,
@@ -64,18 +64,18 @@ def run(
 
 def _stage_verb(stage: str, does: str) -> None:
     def verb(
-        recipe: Recipe,
-        settings: Settings = None,
+        recipe: RecipeName,
+        settings: KeyValues = None,
         out: Out = None,
-        data: Data = None,
+        data: DataFolder = None,
         device: Device = None,
         dtype: Precision = None,
         seed: Seed = None,
     ) -> None:
-        from npo.running.recipes import Choices
+        from npo.running.recipes import RecipeChoices
         from npo.running.recipes import run as start
 
-        chosen = Choices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed)
+        chosen = RecipeChoices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed)
         start(chosen, stage=stage, unit=None, out=out)
 
     verb.__doc__ = does
@@ -90,47 +90,47 @@ _stage_verb("unlearn", "Unlearn with every method and seed of a recipe, with the
 
 
 def evaluate(
-    recipe: Recipe,
-    settings: Settings = None,
+    recipe: RecipeName,
+    settings: KeyValues = None,
     model: Annotated[
         str | None, typer.Option(help="Examine this model (folder or hub) instead of the recipe's.")
     ] = None,
     out: Out = None,
-    data: Data = None,
+    data: DataFolder = None,
     device: Device = None,
     dtype: Precision = None,
     seed: Seed = None,
 ) -> None:
     """Examine finetuned and retrained model, or any other with --model; leaves log.json in TOFU's format."""
-    from npo.running.recipes import Choices, evaluate_one
+    from npo.running.recipes import RecipeChoices, evaluate_one
     from npo.running.recipes import run as start
 
-    chosen = Choices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed)
+    chosen = RecipeChoices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed)
     if model is None:
         start(chosen, stage="evaluate", unit=None, out=out)
     else:
         evaluate_one(chosen, model, out)
 
 
-def plan(recipe: Recipe, settings: Settings = None, data: Data = None) -> None:
+def plan(recipe: RecipeName, settings: KeyValues = None, data: DataFolder = None) -> None:
     """Print the resolved recipe, its steps, and an estimate of time and memory; runs nothing."""
-    from npo.running.recipes import Choices
+    from npo.running.recipes import RecipeChoices
     from npo.verbs.plan import plan as show
 
-    show(Choices(recipe, settings or [], data=data, device=None, dtype=None, seed=None))
+    show(RecipeChoices(recipe, settings or [], data=data, device=None, dtype=None, seed=None))
 
 
 def show_batch(
-    recipe: Recipe,
-    settings: Settings = None,
-    data: Data = None,
+    recipe: RecipeName,
+    settings: KeyValues = None,
+    data: DataFolder = None,
     count: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 4,
 ) -> None:
     """Print rows as the model reads them, with what is in the loss in colour."""
-    from npo.running.recipes import Choices
+    from npo.running.recipes import RecipeChoices
     from npo.verbs.plan import show_batch as show
 
-    show(Choices(recipe, settings or [], data=data, device=None, dtype=None, seed=None), count)
+    show(RecipeChoices(recipe, settings or [], data=data, device=None, dtype=None, seed=None), count)
 
 
 def ls(
@@ -190,14 +190,14 @@ def ask(
     put(runs, question, answer)
 
 
-def law(recipe: Recipe, settings: Settings = None, out: Out = None, data: Data = None) -> None:
+def law(recipe: RecipeName, settings: KeyValues = None, out: Out = None, data: DataFolder = None) -> None:
     """Watch the intrinsic-time law in a recipe's finetuned model, from the output head to all weights."""
-    from npo.running.recipes import Choices
+    from npo.running.recipes import RecipeChoices
     from npo.verbs.law import law as start
 
     words = settings or []
     device = None if any(word.startswith("device=") for word in words) else "cpu"
-    start(Choices(recipe, words, data=data, device=device, dtype=None, seed=None), out)
+    start(RecipeChoices(recipe, words, data=data, device=device, dtype=None, seed=None), out)
 
 
 def model_get(
@@ -216,21 +216,21 @@ def model_get(
 
 
 def sweep(
-    recipe: Recipe,
-    settings: Settings = None,
+    recipe: RecipeName,
+    settings: KeyValues = None,
     cluster: Annotated[str, typer.Option(help="slurm, or local: processes on this machine.")] = "slurm",
     partition: Annotated[str | None, typer.Option(help="SLURM partition.")] = None,
     gpus: Annotated[int, typer.Option(min=0, help="GPUs of a job.")] = 1,
     hours: Annotated[int, typer.Option(min=1, help="Time limit of a job.")] = 24,
     parallel: Annotated[int, typer.Option(min=1, help="Jobs at once.")] = 8,
     out: Out = None,
-    data: Data = None,
+    data: DataFolder = None,
 ) -> None:
     """Run every method and seed of a recipe as a job of its own, through submitit; the models before them first."""
-    from npo.running.recipes import Choices
+    from npo.running.recipes import RecipeChoices
     from npo.verbs.sweep import sweep as start
 
-    chosen = Choices(recipe, settings or [], data=data, device=None, dtype=None, seed=None)
+    chosen = RecipeChoices(recipe, settings or [], data=data, device=None, dtype=None, seed=None)
     start(chosen, out, cluster=cluster, partition=partition, gpus=gpus, hours=hours, parallel=parallel)
 
 

@@ -29,7 +29,7 @@ __all__ = [
     "scalar",
 ]
 
-Settings = TypeVar("Settings", bound="DataclassInstance")
+AnySettings = TypeVar("AnySettings", bound="DataclassInstance")
 
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -85,7 +85,7 @@ def scalar(text: str) -> int | float | bool | str | None:
     return _WORDS.get(text, text)
 
 
-def override(settings: Settings, changes: Mapping[str, str], *, label: str) -> Settings:
+def override(settings: AnySettings, changes: Mapping[str, str], *, label: str) -> AnySettings:
     """The same settings with some fields changed, types and constraints checked as the dataclass declares them.
 
     A field that is itself a dataclass is reached by a dot (`finetune.lr`), a sequence is written with commas.

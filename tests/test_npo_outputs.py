@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_recipe import SMALL
 
-from npo.running.recipes import Choices, evaluated_as
+from npo.running.recipes import RecipeChoices, evaluated_as
 from scale.models.language_model import LanguageModel, save
 from scale.models.names import KNOWN
 from scale.models.scratch import Shape, from_scratch, train_tokenizer
@@ -19,7 +19,7 @@ SMOL = next(iter(KNOWN))
 
 
 def _folder_of(name: str) -> Path:
-    return Choices(name, [], data=None, device=None, dtype=None, seed=None).out
+    return RecipeChoices(name, [], data=None, device=None, dtype=None, seed=None).out
 
 
 def test_no_two_recipes_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from npo.report import page as report
 from npo.report.page import write_runs
 from npo.runs.collect import collect
 from npo.runs.finished import check_outside, distinct_names
-from npo.runs.run import Run, as_markdown, saved, saved_law, table, write_law
+from npo.runs.run import UnlearningRun, as_markdown, saved, saved_law, table, write_law
 from npo.verbs.ask import models_of
 from records.errors import UserError
 from records.plain import cell, markdown, plain
@@ -282,9 +282,9 @@ NASTY = (
 )
 
 
-def made(tmp_path: Path, **changed: Any) -> list[Run]:
+def made(tmp_path: Path, **changed: Any) -> list[UnlearningRun]:
     folder = unlearned(tmp_path, "GA", **{"texts": [], **changed})
-    return [Run.read(folder)]
+    return [UnlearningRun.read(folder)]
 
 
 @pytest.fixture
@@ -433,7 +433,7 @@ def test_odd_runs_are_tabled_and_drawn(kind: str, tmp_path: Path) -> None:
     for i, values in enumerate(odd(kind)):
         changed = {key: value for key, value in values.items() if key != "seed"}
         folder = unlearned(tmp_path, f"method{i}", int(values["seed"]), **changed)
-        runs.append(Run.read(folder))
+        runs.append(UnlearningRun.read(folder))
     out = tmp_path / "report"
     out.mkdir()
     write_runs(out, runs, [], "npo report x")

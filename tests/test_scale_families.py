@@ -9,9 +9,9 @@ from scale.data.prompts import Encoded, collate
 from scale.models import language_model, loading, scratch
 from scale.models.language_model import LanguageModel
 from scale.models.scorable import check_head
-from scale.models.scorer import Part, Scorer
+from scale.models.scorer import BatchPart, Scorer
 from scale.runtime.processes import Processes
-from scale.training.batches import Rows
+from scale.training.batches import TrainingRows
 from scale.training.loop import Training
 from scale.training.schedule import Schedule
 from theory.logprobs import from_logits
@@ -147,7 +147,7 @@ def _checked(folder, name, changes):
 def _scores(model):
     model.eval()
     with torch.no_grad():
-        (found,) = Scorer(model)(collate(FORGET, PAD), [Part(len(FORGET))])
+        (found,) = Scorer(model)(collate(FORGET, PAD), [BatchPart(len(FORGET))])
     return found.logp
 
 
@@ -173,7 +173,7 @@ class _Fixed:
 def _step(model, reference):
     """One step of NPO+RT."""
     schedule = Schedule(lr=1e-3, epochs=1, batch=2, piece=2, warmup=0)
-    rows, objective = Rows(FORGET, RETAIN), method("NPO+RT", beta=0.1)
+    rows, objective = TrainingRows(FORGET, RETAIN), method("NPO+RT", beta=0.1)
     training = Training(Scorer(model), objective, rows, schedule, 0, PAD, Processes("cpu"), _Fixed(reference))
     (moment,) = training.run()
     assert moment.stopped is None

@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp
 
 from records.errors import UserError
 from scale.evaluation import Losses, metrics
-from scale.evaluation.exam import Part, arrays, from_arrays, scores
+from scale.evaluation.exam import SetResult, arrays, from_arrays, scores
 from scale.evaluation.protocols import PROTOCOLS
 from scale.evaluation.tofu_log import misfits, read_log, score
 
@@ -63,7 +63,7 @@ def test_the_logarithm_and_the_inverse_change_nothing():
 
 def _part(losses):
     one, none = np.ones(len(losses.answer)), Losses(np.array([]), np.array([]), np.array([]))
-    return Part(losses, none, one, one, 0 * one)
+    return SetResult(losses, none, one, one, 0 * one)
 
 
 def test_a_destroyed_model_is_measured_without_a_warning():

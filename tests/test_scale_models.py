@@ -21,7 +21,7 @@ from scale.models.language_model import LanguageModel
 from scale.models.packed import question_of, score_packed
 from scale.models.reference_cache import Cache, Source
 from scale.models.scorable import check_head
-from scale.models.scorer import Part, Scorer
+from scale.models.scorer import BatchPart, Scorer
 from scale.models.scoring import score_all
 from scale.models.scratch import Shape
 from scale.runtime.processes import WASTE, Processes, by_length
@@ -49,7 +49,7 @@ def _same(first, second):
 
 
 def _one(model, rows):
-    (found,) = Scorer(model)(collate(rows, PAD), [Part(len(rows))])
+    (found,) = Scorer(model)(collate(rows, PAD), [BatchPart(len(rows))])
     return found
 
 

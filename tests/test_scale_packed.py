@@ -16,12 +16,12 @@ from scale.data.tofu import Sets
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.protocols import PROTOCOLS
 from scale.models import alike
-from scale.models.packed import Question, packable, score_packed
-from scale.models.scorer import Part, Scorer
+from scale.models.packed import PackedQuestion, packable, score_packed
+from scale.models.scorer import BatchPart, Scorer
 from scale.models.scoring import score_all
 from scale.models.scratch import train_tokenizer
 from scale.runtime.processes import Processes
-from scale.training.batches import Rows
+from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood
 from scale.training.schedule import Schedule
 from theory.logprobs import from_logits
@@ -72,7 +72,10 @@ def test_an_examination_is_that_of_rows_by_themselves(name):
 
 def test_a_window_matters_only_to_rows_that_reach_past_it():
     scorer = Scorer(_model("mistral:window"))
-    short, long = Question((5, 6, 7), ((8, 9, 3), (4, 5, 6, 3))), Question(tuple(range(3, 30)), ((8, 9, 3), (4, 3)))
+    short, long = (
+        PackedQuestion((5, 6, 7), ((8, 9, 3), (4, 5, 6, 3))),
+        PackedQuestion(tuple(range(3, 30)), ((8, 9, 3), (4, 3))),
+    )
     assert packable(scorer, [short], 0, ALONE)
     with pytest.warns(UserWarning, match=r"mistral: packed questions are not read as rows by themselves"):
         assert not packable(scorer, [short, long], 0, ALONE)
@@ -81,7 +84,7 @@ def test_a_window_matters_only_to_rows_that_reach_past_it():
 
 def test_rows_on_both_sides_of_what_a_model_calls_long_are_read_apart():
     scorer = Scorer(_model("phi3:longrope"))
-    questions = [Question(tuple(range(3, 3 + n)), ((8, 9, 3), (4, 3))) for n in (4, 30)]
+    questions = [PackedQuestion(tuple(range(3, 3 + n)), ((8, 9, 3), (4, 3))) for n in (4, 30)]
     rows = [Encoded(question.prompt + answer, 4) for question in questions for answer in question.answers]
     with pytest.warns(UserWarning, match="phi3: packed questions are not read as rows by themselves"):
         assert not packable(scorer, questions, 0, ALONE)
@@ -94,7 +97,7 @@ def test_rows_on_both_sides_of_what_a_model_calls_long_are_read_apart():
 
 def test_neither_a_destroyed_nor_a_training_model_changes_the_way():
     model = _model.__wrapped__("llama").train()
-    question = Question((5, 6, 7), ((8, 9, 3), (4, 5, 6, 3)))
+    question = PackedQuestion((5, 6, 7), ((8, 9, 3), (4, 5, 6, 3)))
     with torch.no_grad():
         model.lm_head.weight.fill_(torch.nan)
         model.model.norm.weight.fill_(torch.nan)
@@ -106,7 +109,7 @@ def test_neither_a_destroyed_nor_a_training_model_changes_the_way():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("name", ["llama", "lfm2", "mistral:window", "qwen3_5_text", "falcon:alibi"])
 def test_rounding_is_told_from_a_leak_in_every_precision(name, dtype):
-    question = Question(tuple(range(3, 30)), ((8, 9, 3), (4, 5, 6, 7, 8, 9, 3)))
+    question = PackedQuestion(tuple(range(3, 30)), ((8, 9, 3), (4, 5, 6, 7, 8, 9, 3)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert packable(Scorer(_model.__wrapped__(name).to(dtype)), [question], 0, ALONE) == (name == "llama")
@@ -128,10 +131,10 @@ def test_a_row_s_log_probability_does_not_depend_on_its_neighbours(name):
     rows = [Encoded(tuple(range(3, 3 + n)), 2) for n in (4, 20, 40)]
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        Training(scorer, likelihood, Rows(rows), Schedule(lr=1e-3, epochs=1), 0, 1, ALONE)
+        Training(scorer, likelihood, TrainingRows(rows), Schedule(lr=1e-3, epochs=1), 0, 1, ALONE)
     assert scorer.one_by_one == (len(said) == 1) == (name in {"doge", "phi3:longrope"})
     scorer.eval()
-    (together,) = scorer(collate(rows, 1), [Part(3)])
-    apart = torch.cat([scorer(collate([row], 1), [Part(1)])[0].logp for row in rows])
+    (together,) = scorer(collate(rows, 1), [BatchPart(3)])
+    apart = torch.cat([scorer(collate([row], 1), [BatchPart(1)])[0].logp for row in rows])
     torch.testing.assert_close(together.logp, apart, rtol=1e-5, atol=2e-5)
     assert together.logp.requires_grad

@@ -23,7 +23,7 @@ from scale.recipes.file import read_recipe
 from scale.runtime.bits import bits
 from scale.runtime.processes import Processes
 from scale.stages.pipeline import units
-from scale.training.batches import Rows
+from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood
 from scale.training.schedule import Schedule, idle, rate, steps_of
 
@@ -37,7 +37,7 @@ MODEL = scratch.from_scratch(TOKENIZER, Shape(hidden=16, layers=1, heads=2, feed
 
 def _training(**changes):
     schedule = Schedule(**{"lr": 1e-3, "epochs": 2, "batch": 4, "piece": 4} | changes)
-    rows = Rows(ENCODED)
+    rows = TrainingRows(ENCODED)
     return Training(Scorer(copy.deepcopy(MODEL)), likelihood, rows, schedule, 0, WRITER.pad, Processes("cpu"))
 
 

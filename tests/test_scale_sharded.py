@@ -19,7 +19,7 @@ from scale.data.prompts import Encoded, Writer, collate
 from scale.models.generation import Generation, answers
 from scale.models.language_model import LanguageModel
 from scale.models.packed import packable, question_of, score_packed
-from scale.models.scorer import Part, Scorer
+from scale.models.scorer import BatchPart, Scorer
 from scale.models.scratch import Shape, from_scratch, train_tokenizer
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
@@ -49,10 +49,10 @@ def _sharded(scorer: Scorer) -> Scorer:
 def _steps(scorer: torch.nn.Module, batch, optimizer) -> list[float]:
     """Three steps of NPO on a batch; the losses."""
     with torch.no_grad():
-        reference = scorer(batch, [Part(len(batch.ids))])[0].logp
+        reference = scorer(batch, [BatchPart(len(batch.ids))])[0].logp
     losses = []
     for _ in range(3):
-        loss = npo(scorer(batch, [Part(len(batch.ids))])[0].logp, reference, beta=0.5).mean()
+        loss = npo(scorer(batch, [BatchPart(len(batch.ids))])[0].logp, reference, beta=0.5).mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

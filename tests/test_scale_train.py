@@ -24,7 +24,7 @@ from scale.models.scratch import Shape
 from scale.recipes.method import methods_of
 from scale.recipes.recipe import UnlearnSettings
 from scale.runtime.processes import Processes
-from scale.training.batches import Rows
+from scale.training.batches import TrainingRows
 from scale.training.idk_rows import unlearning_rows
 from scale.training.loop import Training, likelihood
 from scale.training.optimizers import adamw
@@ -72,7 +72,7 @@ def _sgd(parameters, schedule):
 
 def _run(objective, *, rows=None, schedule=None, seed=0, optimizer=adamw, reference=None, start=MODEL):
     model = copy.deepcopy(start)
-    rows = rows or Rows(FORGET, RETAIN)
+    rows = rows or TrainingRows(FORGET, RETAIN)
     schedule = schedule or Schedule(lr=1e-3, epochs=2, batch=8, piece=8)
     reference = Fixed() if reference is None and objective is not likelihood else reference
     training = Training(Scorer(model), objective, rows, schedule, seed, PAD, ALONE, reference, make_optimizer=optimizer)
@@ -139,18 +139,18 @@ def test_the_log_has_every_term_apart():
     _, log = _run(method("GA"))
     assert list(log[0].steps[0]) == ["lr", "loss", "forget", "drop", "weight"]
     assert {step["weight"] for epoch in log for step in epoch.steps} == {1.0}
-    _, log = _run(likelihood, rows=Rows(FORGET))
+    _, log = _run(likelihood, rows=TrainingRows(FORGET))
     assert list(log[0].steps[0]) == ["lr", "loss", "forget", "weight"]
 
 
 def test_the_rate_climbs_through_the_first_epoch_and_falls_to_zero():
-    _, log = _run(likelihood, rows=Rows(FORGET), schedule=Schedule(lr=1.0e-3, epochs=3, batch=4, piece=4))
+    _, log = _run(likelihood, rows=TrainingRows(FORGET), schedule=Schedule(lr=1.0e-3, epochs=3, batch=4, piece=4))
     rates = [step["lr"] for epoch in log for step in epoch.steps]
     assert rates == pytest.approx([0, 0.25e-3, 0.5e-3, 0.75e-3, *(1e-3 * k / 8 for k in range(8, 0, -1))])
 
 
 def test_likelihood_is_the_mean_nll_of_a_token():
-    _, log = _run(likelihood, rows=Rows(FORGET), schedule=Schedule(lr=1e-3, epochs=1, batch=16, piece=16))
+    _, log = _run(likelihood, rows=TrainingRows(FORGET), schedule=Schedule(lr=1e-3, epochs=1, batch=16, piece=16))
     targets = sum(row.targets for row in FORGET)
     assert log[0].steps[0]["loss"] == pytest.approx(-float(REFERENCE.sum()) / targets, rel=1e-5)
 

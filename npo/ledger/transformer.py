@@ -23,7 +23,7 @@ from synthetic.transformer.slowdown import COLLAPSED, SMALL, collapse, factors, 
 
 __all__ = ["CLAIMS"]
 
-Run = dict[str, np.ndarray]
+RunArrays = dict[str, np.ndarray]
 NEAR_ONE = 0.1  # how far from 1 a predicted 1 may be
 FAR = 7.0  # βu from which on e^{βu} rules the law
 GONE = 5.0  # nats of mean drop from which on GA has left its plateau
@@ -38,7 +38,7 @@ def _seeds(results: Results) -> tuple[int, ...]:
     return tuple(next(iter(results.values())).values["seeds"])
 
 
-def _runs(data: Data) -> list[Run]:
+def _runs(data: Data) -> list[RunArrays]:
     """What a unit left, seed by seed."""
     return [of_run(data.arrays, str(seed)) for seed in data.values["seeds"]]
 
@@ -149,7 +149,7 @@ def limit_is_ga(results: Results) -> Judgement:
 # --- collapse -----------------------------------------------------------------------------------------------------
 
 
-def _collapse(run: Run) -> float:
+def _collapse(run: RunArrays) -> float:
     return collapse(run["time"][run["steps"].astype(int)], run["retain_accuracy"])
 
 
@@ -216,7 +216,7 @@ def more_is_kept_at_equal_drop(results: Results) -> Judgement:
     )
 
 
-def _accuracy_at(run: Run, drop: np.ndarray) -> np.ndarray:
+def _accuracy_at(run: RunArrays, drop: np.ndarray) -> np.ndarray:
     """Retain accuracy where the mean drop was `drop`."""
     mean = run["drop"].mean(axis=1)[run["steps"].astype(int)]
     return np.asarray(np.interp(drop, mean, run["retain_accuracy"]))

@@ -20,7 +20,7 @@ from synthetic.transformer.slowdown import late, of_run, slope
 
 __all__ = ["CLAIMS"]
 
-Run = dict[str, np.ndarray]
+RunArrays = dict[str, np.ndarray]
 NEAR_ONE = 0.15  # how far from 1 a predicted 1 may be
 
 
@@ -29,7 +29,7 @@ def _unit(results: Results) -> Data:
     return data
 
 
-def _runs(data: Data, method: str) -> list[Run]:
+def _runs(data: Data, method: str) -> list[RunArrays]:
     return [of_run(data.arrays, f"{method}-{seed}") for seed in data.values["seeds"]]
 
 
@@ -37,7 +37,7 @@ def _seeds(data: Data) -> tuple[int, ...]:
     return tuple(data.values["seeds"])
 
 
-def _mean_drop(run: Run) -> np.ndarray:
+def _mean_drop(run: RunArrays) -> np.ndarray:
     return np.asarray(run["drop"].mean(axis=1))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from scipy.stats import ks_2samp
 
-from npo.runs.run import Run
+from npo.runs.run import UnlearningRun
 
 __all__ = ["Difference", "differences"]
 
@@ -24,7 +24,7 @@ class Difference(NamedTuple):
     size: str
 
 
-def differences(runs: Sequence[Run]) -> list[Difference]:
+def differences(runs: Sequence[UnlearningRun]) -> list[Difference]:
     """One entry for every choice whose effect these runs let us measure."""
     from scale.evaluation.exam import from_arrays
 
@@ -125,7 +125,7 @@ def _master_weights() -> Difference:
     )
 
 
-def _seeds(runs: Sequence[Run]) -> list[Difference]:
+def _seeds(runs: Sequence[UnlearningRun]) -> list[Difference]:
     by_label: dict[str, list[float]] = {}
     for run in runs:
         if (value := run.end.get("log10_forget_quality")) is not None:

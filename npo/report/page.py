@@ -11,7 +11,7 @@ from figures import llm_evolution, llm_kl, llm_metrics, llm_quality_utility, llm
 from figures.canvas import save as save_figure
 from npo.ledger import Entry, Results
 from npo.report.gallery import Plate
-from npo.runs.run import COLUMNS, Run, as_csv, as_json, as_markdown, rows_of, warnings_of
+from npo.runs.run import COLUMNS, UnlearningRun, as_csv, as_json, as_markdown, rows_of, warnings_of
 from records.plain import markdown, plain
 from records.store import environment, writable, write_json, write_text
 
@@ -139,7 +139,7 @@ WRITTEN = ("report.html", "runs.csv", "runs.json", "table.md", "answers.md", *_P
 """What `write_runs` writes."""
 
 
-def write_runs(folder: Path, runs: Sequence[Run], notes: Sequence[str], command: str) -> None:
+def write_runs(folder: Path, runs: Sequence[UnlearningRun], notes: Sequence[str], command: str) -> None:
     """Write report.html about unlearning runs into `folder`, beside its tables and figures as files.
 
     `notes` are what must be said beside the table: what was left out, and how the runs differ.

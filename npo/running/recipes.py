@@ -21,7 +21,7 @@ from theory.objective import Objective
 if TYPE_CHECKING:
     from scale.recipes.recipe import Recipe
 
-__all__ = ["Choices", "evaluate_one", "read", "report", "resolve", "run", "with_needs", "without_own"]
+__all__ = ["RecipeChoices", "evaluate_one", "read", "report", "resolve", "run", "with_needs", "without_own"]
 
 
 def scale_or_error() -> None:
@@ -48,7 +48,7 @@ def resolve(name: str, beta: float) -> Objective:
         return objectives_of([name], beta=None)[name]
 
 
-class Choices:
+class RecipeChoices:
     """What the command line says beside the recipe's own keys; each becomes one of them."""
 
     def __init__(
@@ -87,7 +87,7 @@ class Choices:
         return Path("out") / below
 
 
-def read(choices: Choices) -> "Recipe":
+def read(choices: RecipeChoices) -> "Recipe":
     """The recipe with all that was said; TOFU comes from the folder that NPO_DATA names rather than from the hub."""
     scale_or_error()
     from scale.recipes.file import read_recipe
@@ -126,7 +126,7 @@ def with_needs(units: Sequence[Unit], chosen: set[str]) -> list[Unit]:
     return [unit for unit in units if unit.name in wanted]
 
 
-def run(choices: Choices, *, stage: str | None, unit: str | None, out: Path | None) -> None:
+def run(choices: RecipeChoices, *, stage: str | None, unit: str | None, out: Path | None) -> None:
     """Run a recipe's units that are missing: all, or those of one stage with what they need, or one by its name.
 
     What can be known before is told before: methods, data, model, device, trackers, folder. A user's own methods are
@@ -160,11 +160,11 @@ def run(choices: Choices, *, stage: str | None, unit: str | None, out: Path | No
 
 def summarise(folder: Path, units: Sequence[Unit]) -> None:
     """Print what came out: the ends of the unlearning runs, and where to look further."""
-    from npo.runs.run import Run, warnings_of
+    from npo.runs.run import UnlearningRun, warnings_of
     from npo.runs.run import table as table_of
 
     console = Console()
-    runs = [Run.read(folder / unit.name) for unit in units if unit.name.startswith("unlearn/")]
+    runs = [UnlearningRun.read(folder / unit.name) for unit in units if unit.name.startswith("unlearn/")]
     for warning in warnings_of(runs):
         console.print(plain(warning), markup=False, highlight=False, soft_wrap=True)
     if runs:
@@ -175,7 +175,7 @@ def summarise(folder: Path, units: Sequence[Unit]) -> None:
     console.print(f"{plain(str(folder))}: finished", highlight=False, markup=False, soft_wrap=True)
 
 
-def evaluate_one(choices: Choices, model: str, out: Path | None) -> None:
+def evaluate_one(choices: RecipeChoices, model: str, out: Path | None) -> None:
     """Examine any model with a recipe's data, format and protocol."""
     recipe = read(choices)
     from scale.runtime.processes import Processes

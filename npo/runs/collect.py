@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from npo.runs.comparable import differing, in_one_table, judged_otherwise
 from npo.runs.finished import distinct_names, pieces_in
-from npo.runs.run import Run
+from npo.runs.run import UnlearningRun
 from records.errors import UserError
 from records.ownership import MANIFEST
 
@@ -17,7 +17,7 @@ __all__ = ["Collected", "collect"]
 class Collected(NamedTuple):
     """Runs for one table, and what must be said beside it: what was left out, and how runs differ."""
 
-    runs: list[Run]
+    runs: list[UnlearningRun]
     notes: list[str]
 
 
@@ -31,7 +31,7 @@ def collect(folders: Sequence[Path]) -> Collected:
         notes += told
     runs = []
     for path in {path.resolve(): path for path in found}.values():
-        run = Run.read(path)
+        run = UnlearningRun.read(path)
         if reason := judged_otherwise(run):
             notes.append(f"{path} is left out: {reason}. Run it again, or report it from a folder of its own.")
         else:
@@ -62,7 +62,7 @@ def _inside(folder: Path) -> tuple[list[Path], list[str]]:
     return pieces.finished, pieces.told + pieces_in(folder / "evaluate").told
 
 
-def _named(runs: Sequence[Run]) -> list[Run]:
+def _named(runs: Sequence[UnlearningRun]) -> list[UnlearningRun]:
     """With names that tell apart runs of folders that are called alike."""
     places = [run.folder.resolve().parent.parent for run in runs]
     names = distinct_names(places)

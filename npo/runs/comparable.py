@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from npo.runs.finished import settings_of
-from npo.runs.run import Run
+from npo.runs.run import UnlearningRun
 from records.errors import UserError
 from records.store import load
 
@@ -42,7 +42,7 @@ def _apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     return told + ([f"and {len(keys) - _SHOWN} more differ"] if len(keys) > _SHOWN else [])
 
 
-def judged_otherwise(run: Run) -> str:
+def judged_otherwise(run: UnlearningRun) -> str:
     """Why a run is not judged by the models that were examined beside it, in words; empty where it is."""
     for name, known in (("finetune", "finetuned"), ("retrain", "retrained")):
         judge = run.beside(f"evaluate/{name}")
@@ -55,7 +55,7 @@ def judged_otherwise(run: Run) -> str:
     return ""
 
 
-def in_one_table(runs: Sequence[Run]) -> list[Run]:
+def in_one_table(runs: Sequence[UnlearningRun]) -> list[UnlearningRun]:
     """The same runs, with labels that tell apart what was run with different settings.
 
     UserError where they are of different rows, models, questions or judges, or where one is there twice.
@@ -79,7 +79,7 @@ def in_one_table(runs: Sequence[Run]) -> list[Run]:
     return labelled
 
 
-def _labelled(run: Run, runs: Sequence[Run]) -> Run:
+def _labelled(run: UnlearningRun, runs: Sequence[UnlearningRun]) -> UnlearningRun:
     """With the settings in which runs of its label differ added to its label."""
     alike = [_part(other.settings, OWN) for other in runs if other.label == run.label]
     mine = _part(run.settings, OWN)
@@ -95,7 +95,7 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).replace(" ", "")
 
 
-def differing(runs: Sequence[Run]) -> list[str]:
+def differing(runs: Sequence[UnlearningRun]) -> list[str]:
     """A sentence for each setting of a schedule that methods of one table have otherwise, without their labels' word.
 
     >>> differing([])

@@ -21,7 +21,7 @@ from records.store import Data, environment, load, write_json
 
 __all__ = [
     "COLUMNS",
-    "Run",
+    "UnlearningRun",
     "as_csv",
     "as_json",
     "as_markdown",
@@ -61,7 +61,7 @@ SHORT = ("forget_probability", "forget_degenerate", "log10_forget_quality", "ret
 
 
 @dataclass(frozen=True)
-class Run:
+class UnlearningRun:
     """One unlearning run: its folder, what it saved, the settings that made it, and its name among others."""
 
     folder: Path
@@ -70,7 +70,7 @@ class Run:
     name: str
 
     @classmethod
-    def read(cls, folder: Path) -> "Run":
+    def read(cls, folder: Path) -> "UnlearningRun":
         """From the folder of an `unlearn/…` unit; UserError where it is none or unfinished."""
         none = f"{folder} holds no finished unlearning run"
         if reason := why_unfinished(folder):
@@ -109,7 +109,7 @@ class Run:
         return quality_interval(ratio(losses[0]), ratio(losses[1]))
 
 
-def as_json(runs: Sequence[Run]) -> dict[str, Any]:
+def as_json(runs: Sequence[UnlearningRun]) -> dict[str, Any]:
     """What was measured in every run, by its name, without the arrays of single questions."""
     return {"environment": environment(), "runs": {run.name: dict(run.data.values) for run in runs}}
 
@@ -170,7 +170,7 @@ def _law_unit(unit: Any, none: str) -> Data:
     return Data(arrays, unit["values"])
 
 
-def warnings_of(runs: Sequence[Run]) -> list[str]:
+def warnings_of(runs: Sequence[UnlearningRun]) -> list[str]:
     """Why methods can't be ranked, and which runs ended early; none if all is well."""
     reasons = dict.fromkeys(reason for run in runs for reason in run.data.values["not_rankable"])
     ranked = [f"Methods can't be ranked by this run. {' '.join(reasons)}"] if reasons else []
@@ -178,14 +178,14 @@ def warnings_of(runs: Sequence[Run]) -> list[str]:
     return [*ranked, *stopped]
 
 
-def rows_of(runs: Sequence[Run]) -> list[tuple[str, dict[str, float | None]]]:
+def rows_of(runs: Sequence[UnlearningRun]) -> list[tuple[str, dict[str, float | None]]]:
     """Finetuned, retrained, and the end of each method: its mean over seeds where there are several."""
     first = runs[0].data.values
     rows: list[tuple[str, dict[str, float | None]]] = [
         ("finetuned", first["moments"][0]),
         ("retrained", first["retrained"]),
     ]
-    by_label: dict[str, list[Run]] = {}
+    by_label: dict[str, list[UnlearningRun]] = {}
     for run in runs:
         by_label.setdefault(run.label, []).append(run)
     for label, several in by_label.items():
@@ -199,7 +199,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if len(known) == len(values) else None
 
 
-def table(runs: Sequence[Run]) -> Table:
+def table(runs: Sequence[UnlearningRun]) -> Table:
     """The measures that say most, for a terminal."""
     shown = Table("model", *(COLUMNS[key] for key in SHORT))
     for label, values in rows_of(runs):
@@ -211,7 +211,7 @@ def _number(value: float | None) -> str:
     return "—" if value is None else f"{value:.3g}"
 
 
-def as_csv(runs: Sequence[Run]) -> str:
+def as_csv(runs: Sequence[UnlearningRun]) -> str:
     """Every moment of every run, all measures."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -223,7 +223,7 @@ def as_csv(runs: Sequence[Run]) -> str:
     return out.getvalue()
 
 
-def as_markdown(runs: Sequence[Run], notes: Sequence[str] = ()) -> str:
+def as_markdown(runs: Sequence[UnlearningRun], notes: Sequence[str] = ()) -> str:
     """The ends of all runs, all measures, with what must be said above them."""
     lines = [f"> **{markdown(warning)}**\n>" for warning in (*warnings_of(runs), *notes)]
     lines += [""] if lines else []

@@ -48,7 +48,7 @@ def _models_in(run: Path) -> tuple[dict[str, Path], list[str]]:
 def ask(runs: Sequence[Path], question: str, answer: str | None) -> None:
     """Print the models' answers side by side, with the probability that each gives to the true answer."""
     scale_or_error()
-    from scale.stages.asking import Asked, known_answer
+    from scale.stages.asking import Reply, known_answer
 
     if not question.strip():
         raise UserError("The question is empty. Ask something.")
@@ -58,7 +58,7 @@ def ask(runs: Sequence[Path], question: str, answer: str | None) -> None:
     truth = answer or next(filter(None, (known_answer(judge, question) for judge in _examinations(runs))), None)
     table = Table("model", "answer", *(["probability of the true answer, a token"] if truth else []))
     for name, path in found.items():
-        asked = Asked.of(path / "model", settings_of(path), question, truth)
+        asked = Reply.of(path / "model", settings_of(path), question, truth)
         cells = [name, asked.answer or "(nothing)", *([f"{asked.probability:.3g}"] if truth else [])]
         table.add_row(*(Text(plain(cell)) for cell in cells))
     console = Console()

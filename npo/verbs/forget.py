@@ -16,14 +16,14 @@ from records.plain import plain
 from records.shown import shown
 from records.store import load
 
-__all__ = ["BETA", "Asked", "forget", "method_of"]
+__all__ = ["BETA", "ForgetChoices", "forget", "method_of"]
 
 BETA = 0.1
 """Where a method takes a β and none is given."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class ForgetChoices:
     """What the command line asks for."""
 
     method: str | None
@@ -44,7 +44,7 @@ class Asked:
     optimizer: str = "adamw"
 
 
-def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Asked) -> None:
+def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: ForgetChoices) -> None:
     """Unlearn `rows`; print what was measured before and after, answers, and what can't be known."""
     scale_or_error()
     from scale.data.formats import FORMATS
@@ -77,7 +77,7 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Asked)
             raise UserError(f"It stopped early. {values['stopped']}")
 
 
-def _known(asked: Asked, formats: Collection[str]) -> None:
+def _known(asked: ForgetChoices, formats: Collection[str]) -> None:
     """UserError naming every choice that there is not."""
     choices = {
         "prompt": formats,
@@ -97,7 +97,7 @@ def _known(asked: Asked, formats: Collection[str]) -> None:
         raise UserError("\n".join(wrong))
 
 
-def method_of(asked: Asked, has_retain: bool) -> Any:
+def method_of(asked: ForgetChoices, has_retain: bool) -> Any:
     """The method that was asked for; UserError with every value of it that can't be."""
     from pydantic import ValidationError
 

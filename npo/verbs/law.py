@@ -11,7 +11,7 @@ from rich.text import Text
 
 from figures import llm_ladder
 from figures.canvas import save as save_figure
-from npo.running.recipes import Choices, read, with_needs
+from npo.running.recipes import RecipeChoices, read, with_needs
 from npo.running.units import run_units
 from npo.runs.run import write_law
 from records.errors import together
@@ -25,7 +25,7 @@ __all__ = ["distances", "law"]
 PICTURE = "figures/llm_ladder"
 
 
-def law(choices: Choices, out: Path | None) -> None:
+def law(choices: RecipeChoices, out: Path | None) -> None:
     """Run what is missing of the ladder; print how far each rung is from the law; draw it."""
     recipe = read(choices)
     from scale.law.units import law_units

@@ -14,7 +14,7 @@ from rich.text import Text
 from figures import logistic_runs
 from figures.canvas import save as save_figure
 from npo.running.display import progress_bars
-from npo.verbs.logistic_choices import Choices, Data, Runs, check, problems, runs_of
+from npo.verbs.logistic_choices import LogisticChoices, LogisticData, NamedObjectives, check, problems, runs_of
 from npo.verbs.logistic_rooms import binary, many_classes
 from records.outputs import check_outputs, publish
 from records.paths import may_write
@@ -29,7 +29,7 @@ __all__ = ["run"]
 QUICK_FIT = 2000
 
 
-def run(data: Data, choices: Choices, *, quick: bool, out: Path) -> None:
+def run(data: LogisticData, choices: LogisticChoices, *, quick: bool, out: Path) -> None:
     """Fit π_ref and π_retr for each seed, unlearn by each method, save, draw, print the table."""
     check(data, choices)
     if quick:
@@ -65,7 +65,9 @@ def run(data: Data, choices: Choices, *, quick: bool, out: Path) -> None:
     Console().print(said, highlight=False, markup=False, soft_wrap=True)
 
 
-def _provenance(data: Data, choices: Choices, runs: Runs, label: str, fit_steps: int) -> dict[str, Any]:
+def _provenance(
+    data: LogisticData, choices: LogisticChoices, runs: NamedObjectives, label: str, fit_steps: int
+) -> dict[str, Any]:
     """What made a trajectory, for the JSON beside it."""
     found: dict[str, Any] = {"label": label, "fit_steps": fit_steps, "choices": asdict(choices)}
     found |= {"lr": {name: lr for name, (_, lr) in runs.items()}, "environment": environment()}

@@ -19,15 +19,15 @@ from synthetic.logistic.problem import relu
 from synthetic.logistic.softmax import draw_classes
 from theory.objective import METHODS, Objective
 
-__all__ = ["Choices", "Data", "Runs", "activation_of", "check", "problems", "runs_of"]
+__all__ = ["LogisticChoices", "LogisticData", "NamedObjectives", "activation_of", "check", "problems", "runs_of"]
 
 ARRAYS = tuple(Sample.__annotations__)
-Runs = Mapping[str, tuple[Objective, float]]
+NamedObjectives = Mapping[str, tuple[Objective, float]]
 """Objective and step size by method."""
 
 
 @dataclass(frozen=True)
-class Data:
+class LogisticData:
     """The data of a run: a file of arrays, or draws of the paper's Gaussians."""
 
     file: Path | None
@@ -43,7 +43,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Choices:
+class LogisticChoices:
     """How to unlearn; None stands for the values of the paper's Table 1, and for plain full-batch descent."""
 
     methods: tuple[str, ...]
@@ -61,7 +61,7 @@ class Choices:
         return {} if self.momentum is None else {"momentum": self.momentum}
 
 
-def check(data: Data, choices: Choices) -> None:
+def check(data: LogisticData, choices: LogisticChoices) -> None:
     """UserError for what no run can start from, all at once."""
     wrong = _numbers_of(data, choices)
     named = getattr(torch.optim, choices.optimiser or "SGD", None)
@@ -86,7 +86,7 @@ def check(data: Data, choices: Choices) -> None:
     together(*looks)
 
 
-def _tried(optimiser: Callable[..., torch.optim.Optimizer], choices: Choices) -> list[str]:
+def _tried(optimiser: Callable[..., torch.optim.Optimizer], choices: LogisticChoices) -> list[str]:
     """What an optimiser says where it can't take a step along a gradient as it is: some want more than that."""
     theta = torch.zeros(2, dtype=torch.float64)
     theta.grad = torch.ones_like(theta)
@@ -97,7 +97,7 @@ def _tried(optimiser: Callable[..., torch.optim.Optimizer], choices: Choices) ->
     return []
 
 
-def _numbers_of(data: Data, choices: Choices) -> list[str]:
+def _numbers_of(data: LogisticData, choices: LogisticChoices) -> list[str]:
     """What is wrong with each number for itself."""
     wrong = []
     if choices.lr is not None and not 0 < choices.lr < math.inf:
@@ -115,7 +115,7 @@ def _numbers_of(data: Data, choices: Choices) -> list[str]:
     return wrong
 
 
-def runs_of(choices: Choices, alpha: float) -> dict[str, tuple[Objective, float]]:
+def runs_of(choices: LogisticChoices, alpha: float) -> dict[str, tuple[Objective, float]]:
     """Objective and step size of each method: what was typed, else the values of Table 1 at this α."""
     rows = {row.method: row for row in table_1(alpha)}
     usual = {name: row.beta for name, row in rows.items() if row.beta is not None}
@@ -127,7 +127,7 @@ def runs_of(choices: Choices, alpha: float) -> dict[str, tuple[Objective, float]
     }
 
 
-def problems(data: Data) -> Iterator[tuple[str, dict[str, Any]]]:
+def problems(data: LogisticData) -> Iterator[tuple[str, dict[str, Any]]]:
     """Label and arrays of each problem."""
     if data.file is not None:
         yield data.file.stem, _arrays_of(data.file)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from npo.running.methods import named
-from npo.verbs.logistic_choices import Choices, Data, Runs, activation_of
+from npo.verbs.logistic_choices import LogisticChoices, LogisticData, NamedObjectives, activation_of
 from records.errors import UserError
 from records.work import Progress
 from synthetic.logistic import Trajectory, evaluated, unlearn_together
@@ -20,7 +20,7 @@ from theory.objective import METHODS
 
 __all__ = ["Room", "binary", "many_classes"]
 
-UnlearnAll = Callable[[Any, Runs, Progress], dict[str, Trajectory]]
+UnlearnAll = Callable[[Any, NamedObjectives, Progress], dict[str, Trajectory]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Room:
     unlearn: UnlearnAll
 
 
-def binary(data: Data, choices: Choices) -> Room:
+def binary(data: LogisticData, choices: LogisticChoices) -> Room:
     """The paper's problem, by plain descent or another optimiser."""
 
     def fit(arrays: Mapping[str, Any], steps: int, progress: Progress) -> Problem:
@@ -42,7 +42,7 @@ def binary(data: Data, choices: Choices) -> Room:
     return Room(fit, _plain(choices) if choices.optimiser is None and choices.batch is None else _other(choices))
 
 
-def many_classes(data: Data, choices: Choices) -> Room:
+def many_classes(data: LogisticData, choices: LogisticChoices) -> Room:
     """K classes, at half the step size, which makes K = 2 the paper's problem."""
 
     def fit(arrays: Mapping[str, Any], steps: int, progress: Progress) -> SoftmaxProblem:
@@ -51,7 +51,7 @@ def many_classes(data: Data, choices: Choices) -> Room:
             classes=data.classes, **arrays, activation=act, fit_steps=steps, progress=progress
         )
 
-    def unlearn(problem: SoftmaxProblem, runs: Runs, progress: Progress) -> dict[str, Trajectory]:
+    def unlearn(problem: SoftmaxProblem, runs: NamedObjectives, progress: Progress) -> dict[str, Trajectory]:
         found = {}
         for name, (objective, lr) in runs.items():
             with _named(name):
@@ -63,10 +63,10 @@ def many_classes(data: Data, choices: Choices) -> Room:
     return Room(fit, unlearn)
 
 
-def _plain(choices: Choices) -> UnlearnAll:
+def _plain(choices: LogisticChoices) -> UnlearnAll:
     """Full-batch gradient descent, the methods of the paper together; an own loss that fails is named."""
 
-    def unlearn_all(problem: Problem, runs: Runs, progress: Progress) -> dict[str, Trajectory]:
+    def unlearn_all(problem: Problem, runs: NamedObjectives, progress: Progress) -> dict[str, Trajectory]:
         at = evaluated(choices.steps, choices.every)
         own = {name: run for name, run in runs.items() if name.upper() not in METHODS}
         together = {name: run for name, run in runs.items() if name not in own}
@@ -79,11 +79,11 @@ def _plain(choices: Choices) -> UnlearnAll:
     return unlearn_all
 
 
-def _other(choices: Choices) -> UnlearnAll:
+def _other(choices: LogisticChoices) -> UnlearnAll:
     """Any optimiser of torch, and minibatches."""
     optimiser = getattr(torch.optim, choices.optimiser or "SGD")
 
-    def unlearn_all(problem: Problem, runs: Runs, progress: Progress) -> dict[str, Trajectory]:
+    def unlearn_all(problem: Problem, runs: NamedObjectives, progress: Progress) -> dict[str, Trajectory]:
         found = {}
         for name, (objective, lr) in runs.items():
             with _named(name):

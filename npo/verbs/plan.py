@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from npo.running.recipes import Choices, read, resolve, without_own
+from npo.running.recipes import RecipeChoices, read, resolve, without_own
 from records.errors import together
 from records.plain import plain
 
@@ -17,7 +17,7 @@ __all__ = ["plan", "show_batch"]
 GIB = 2**30
 
 
-def plan(choices: Choices) -> None:
+def plan(choices: RecipeChoices) -> None:
     """Print the resolved recipe, its steps, and an estimate of time and memory; runs nothing but a short matmul.
 
     A user's own methods are looked for in the text of their files, which are not run.
@@ -77,7 +77,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def show_batch(choices: Choices, count: int) -> None:
+def show_batch(choices: RecipeChoices, count: int) -> None:
     """Print rows as the model reads them: what is predicted in green, the end token marked, padding dim."""
     recipe = read(choices)
     from scale.stages.shown import rows_as_tokens

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from npo.running.recipes import Choices, read, resolve
+from npo.running.recipes import RecipeChoices, read, resolve
 from records.errors import UserError
 from records.plain import plain
 from records.store import writable
@@ -16,7 +16,14 @@ __all__ = ["sweep"]
 
 
 def sweep(
-    choices: Choices, out: Path | None, *, cluster: str, partition: str | None, gpus: int, hours: int, parallel: int
+    choices: RecipeChoices,
+    out: Path | None,
+    *,
+    cluster: str,
+    partition: str | None,
+    gpus: int,
+    hours: int,
+    parallel: int,
 ) -> None:
     """Submit one job for the models, then one for each unlearning run; wait for all, and tell how each ended."""
     recipe = read(choices)
@@ -54,7 +61,7 @@ def _executor(folder: Path, cluster: str) -> Any:
     return submitit.AutoExecutor(folder=str(writable(folder) / "jobs"), cluster=cluster)
 
 
-def _submit(executor: Any, choices: Choices, out: Path | None, verb: str, *more: str) -> Any:
+def _submit(executor: Any, choices: RecipeChoices, out: Path | None, verb: str, *more: str) -> Any:
     import submitit
 
     words = [sys.executable, "-m", "npo.cli", verb, choices.name, *choices.words, *more]

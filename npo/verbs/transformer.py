@@ -26,7 +26,7 @@ from synthetic.transformer.methods import BETA, BOUNDED, MethodSetting
 from synthetic.transformer.presets import FULL, PARTS, QUICK, TransformerPreset
 from synthetic.transformer.units import units
 
-__all__ = ["Choices", "run"]
+__all__ = ["TransformerChoices", "run"]
 
 OPTIONS = {
     ".law.betas": "--betas",
@@ -41,7 +41,7 @@ OPTIONS = {
 
 
 @dataclass(frozen=True)
-class Choices:
+class TransformerChoices:
     """What was asked for; empty stands for all."""
 
     parts: tuple[str, ...]
@@ -67,7 +67,7 @@ class Choices:
         return {key: text for key, text in words.items() if text}
 
 
-def run(choices: Choices, *, quick: bool, out: Path) -> None:
+def run(choices: TransformerChoices, *, quick: bool, out: Path) -> None:
     """Run the parts, save, draw, print tables and the claims that they bear on."""
     started = time.time()
     parts = _parts(choices)
@@ -103,7 +103,7 @@ def run(choices: Choices, *, quick: bool, out: Path) -> None:
     console.print(f"{folder / 'figures'}: {drawn}; {took}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _parts(choices: Choices) -> tuple[str, ...]:
+def _parts(choices: TransformerChoices) -> tuple[str, ...]:
     """The parts in order; UserError for one that is none, or for an option of a part that is left out."""
     parts = tuple(part for part in PARTS if part in choices.parts) if choices.parts else PARTS
     wrong = [f"--part {part}: there are {', '.join(PARTS)}." for part in choices.parts if part not in PARTS]
@@ -119,7 +119,7 @@ def _parts(choices: Choices) -> tuple[str, ...]:
     return parts
 
 
-def _preset(choices: Choices, quick: bool) -> TransformerPreset:
+def _preset(choices: TransformerChoices, quick: bool) -> TransformerPreset:
     """The preset with what was chosen; messages speak of the options that a user typed."""
     try:
         return override(QUICK if quick else FULL, choices.changes(), label="transformer")

@@ -8,7 +8,7 @@ import torch
 from scale.data.prompts import Encoded, collate
 from scale.models.alike import pads
 from scale.models.reference_cache import RetainReference
-from scale.models.scorer import Part
+from scale.models.scorer import BatchPart
 from scale.models.scoring import TOKENS_PER_BATCH
 from scale.runtime.processes import Processes, by_length
 
@@ -39,7 +39,7 @@ def drift(
     room = TOKENS_PER_BATCH if pads(scorer, rows, pad, processes) else 1
     for batch, spare in processes.share(by_length([len(row.ids) for row in rows], room)):
         chosen = [rows[i] for i in batch]
-        part = Part(len(batch), None, reference.of(batch, chosen, device))
+        part = BatchPart(len(batch), None, reference.of(batch, chosen, device))
         with processes.accelerator.autocast():
             (found,) = scorer(collate(chosen, pad).to(device), [part])
         if not spare:

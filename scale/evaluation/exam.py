@@ -14,17 +14,17 @@ from scale.evaluation.metrics import Losses
 from scale.evaluation.protocols import Protocol
 from scale.evaluation.rouge import rouge_recall, said_of
 from scale.models.generation import Answer, answers
-from scale.models.packed import Question, packable, question_of, score_packed
+from scale.models.packed import PackedQuestion, packable, question_of, score_packed
 from scale.models.scoring import score_all
 from scale.runtime.processes import Processes
 
-__all__ = ["Exam", "Part", "about_rouge", "arrays", "examine", "finite", "from_arrays", "scores", "texts"]
+__all__ = ["Exam", "SetResult", "about_rouge", "arrays", "examine", "finite", "from_arrays", "scores", "texts"]
 
 TOKENS = 2048
 """Packed tokens of one forward pass on a CPU."""
 
 
-class Part(NamedTuple):
+class SetResult(NamedTuple):
     """One set of questions: losses (n, …); ROUGE-1 and ROUGE-L recall and degeneracy of the model's answers, (n,).
 
     The last four are empty where no answers were generated.
@@ -63,7 +63,9 @@ class Exam(NamedTuple):
         return cls(rows, encoded, protocol, writer)
 
 
-def examine(scorer: torch.nn.Module, exam: Exam, processes: Processes, *, generate: bool = True) -> dict[str, Part]:
+def examine(
+    scorer: torch.nn.Module, exam: Exam, processes: Processes, *, generate: bool = True
+) -> dict[str, SetResult]:
     """Everything that is asked, of every set."""
     questions, pad = _questions(exam), exam.writer.pad
     if packable(scorer, questions, pad, processes):
@@ -82,7 +84,7 @@ def examine(scorer: torch.nn.Module, exam: Exam, processes: Processes, *, genera
     return found
 
 
-def _questions(exam: Exam) -> list[Question]:
+def _questions(exam: Exam) -> list[PackedQuestion]:
     """Every row of every set, packed; where a row's prompts differ in tokens it takes several, in order."""
     questions = []
     for name, encoded in exam.encoded.items():
@@ -106,9 +108,9 @@ def _answers(scorer: torch.nn.Module, exam: Exam, processes: Processes) -> dict[
     return found
 
 
-def _part(losses: Losses, tokens: Losses, rows: Sequence[Row], said: Sequence[Answer]) -> Part:
+def _part(losses: Losses, tokens: Losses, rows: Sequence[Row], said: Sequence[Answer]) -> SetResult:
     recall = [rouge_recall(row.answer, answer.text) for row, answer in zip(rows, said, strict=False)]
-    return Part(
+    return SetResult(
         losses,
         tokens,
         np.array([one.rouge1 for one in recall]),
@@ -133,7 +135,9 @@ def finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def scores(found: Mapping[str, Part], protocol: Protocol, retrained: Losses | None = None) -> dict[str, float | None]:
+def scores(
+    found: Mapping[str, SetResult], protocol: Protocol, retrained: Losses | None = None
+) -> dict[str, float | None]:
     """Means over the questions of every set, model utility, and forget quality against a retrained model.
 
     Model utility is the harmonic mean of the parts of all sets but the forget set; None where an answer was not
@@ -158,7 +162,7 @@ def scores(found: Mapping[str, Part], protocol: Protocol, retrained: Losses | No
     return {key: finite(value) for key, value in {**whole, **values}.items()}
 
 
-def _of_set(name: str, part: Part, protocol: Protocol) -> dict[str, float]:
+def _of_set(name: str, part: SetResult, protocol: Protocol) -> dict[str, float]:
     among = name in ("real_authors", "world_facts")
     probability = metrics.probability_among(part.losses) if among else metrics.probability(part.losses)
     values = {f"{name}_probability": float(probability.mean())}
@@ -173,7 +177,7 @@ def _of_set(name: str, part: Part, protocol: Protocol) -> dict[str, float]:
     return values
 
 
-def texts(found: Mapping[str, Part], exam: Exam, count: int) -> list[dict[str, str]]:
+def texts(found: Mapping[str, SetResult], exam: Exam, count: int) -> list[dict[str, str]]:
     """`count` questions of each set, spread over it, with the true answer and the model's."""
     listed = []
     for name, part in found.items():
@@ -187,7 +191,7 @@ def texts(found: Mapping[str, Part], exam: Exam, count: int) -> list[dict[str, s
 _COLUMNS = ("rouge1", "rougeL", "degenerate")
 
 
-def arrays(found: Mapping[str, Part]) -> dict[str, np.ndarray]:
+def arrays(found: Mapping[str, SetResult]) -> dict[str, np.ndarray]:
     """Every number by question: `<set>.<loss>_nll` (nats per token), `<set>.<loss>_tokens`, ROUGE and degeneracy."""
     flat: dict[str, np.ndarray] = {}
     for name, part in found.items():
@@ -198,10 +202,10 @@ def arrays(found: Mapping[str, Part]) -> dict[str, np.ndarray]:
     return flat
 
 
-def from_arrays(flat: Mapping[str, np.ndarray]) -> dict[str, Part]:
+def from_arrays(flat: Mapping[str, np.ndarray]) -> dict[str, SetResult]:
     """What `arrays` took apart; the answers' words are not in it."""
     return {
-        name: Part(
+        name: SetResult(
             Losses(*(flat[f"{name}.{column}_nll"] for column in Losses._fields)),
             Losses(*(flat[f"{name}.{column}_tokens"] for column in Losses._fields)),
             flat[f"{name}.rouge1"],

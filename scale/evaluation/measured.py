@@ -15,10 +15,10 @@ from scale.runtime.processes import Processes
 
 __all__ = ["Measured", "ended", "losses", "summary"]
 
-Sets = Mapping[str, Sequence[Encoded]]
+EncodedSets = Mapping[str, Sequence[Encoded]]
 
 
-def losses(scorer: torch.nn.Module, sets: Sets, pad: int, processes: Processes) -> dict[str, np.ndarray]:
+def losses(scorer: torch.nn.Module, sets: EncodedSets, pad: int, processes: Processes) -> dict[str, np.ndarray]:
     """NLL a token of every row of every set, in nats."""
     found = {}
     for name, rows in sets.items():
@@ -27,7 +27,7 @@ def losses(scorer: torch.nn.Module, sets: Sets, pad: int, processes: Processes) 
     return found
 
 
-def summary(nlls: Mapping[str, np.ndarray], sets: Sets) -> dict[str, float | None]:
+def summary(nlls: Mapping[str, np.ndarray], sets: EncodedSets) -> dict[str, float | None]:
     """Probability, NLL and perplexity of each set."""
     values: dict[str, float | None] = {}
     for name, nll in nlls.items():
@@ -39,7 +39,9 @@ def summary(nlls: Mapping[str, np.ndarray], sets: Sets) -> dict[str, float | Non
     return values
 
 
-def ended(before: Mapping[str, np.ndarray], later: Mapping[str, np.ndarray], sets: Sets) -> dict[str, float | None]:
+def ended(
+    before: Mapping[str, np.ndarray], later: Mapping[str, np.ndarray], sets: EncodedSets
+) -> dict[str, float | None]:
     """The summary at the end, and the mean drop of the rows to forget (log π_ref − log π_θ, nats an answer)."""
     drop = [
         float((now - old) * row.targets)
@@ -52,11 +54,11 @@ def ended(before: Mapping[str, np.ndarray], later: Mapping[str, np.ndarray], set
 class Measured:
     """The rows that the KL to the reference is measured on, the first of each set, with its states there (on disk)."""
 
-    sets: Sets
+    sets: EncodedSets
     states: Mapping[str, RetainReference]
 
     @classmethod
-    def of(cls, cache: Cache, source: Source, sets: Sets) -> "Measured":
+    def of(cls, cache: Cache, source: Source, sets: EncodedSets) -> "Measured":
         """As many rows of each set as there is room for on disk (`scale.evaluation.drift.MOST`)."""
         width = source.scorer.head().weight.shape[1]
         first = {name: rows[: within(rows, width)] for name, rows in sets.items()}

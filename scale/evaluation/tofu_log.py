@@ -14,7 +14,7 @@ import numpy as np
 
 from records.errors import UserError
 from records.json_lines import read_json
-from scale.evaluation.exam import Exam, Part, finite, scores
+from scale.evaluation.exam import Exam, SetResult, finite, scores
 from scale.evaluation.log_columns import METRICS, columns_of
 from scale.evaluation.metrics import Losses, forget_quality, quality_interval
 from scale.evaluation.protocols import Protocol
@@ -30,7 +30,7 @@ TASKS = {
 _USUAL = {"retain": (300, 400), "real_authors": (100, 100), "world_facts": (117, 117), "forget": (300, 400)}
 
 
-def read_log(path: Path) -> dict[str, Part]:
+def read_log(path: Path) -> dict[str, SetResult]:
     """Read a log; UserError where the file is absent or something else, or a number in it can't be one of its kind."""
     content = _content(path)
     return {name: _part(columns_of(path, task, content[task])) for name, task in TASKS.items()}
@@ -64,10 +64,10 @@ def _other_kind(content: Any) -> str:
     return ""
 
 
-def _part(columns: tuple[np.ndarray, ...]) -> Part:
+def _part(columns: tuple[np.ndarray, ...]) -> SetResult:
     answer, paraphrase, perturbed, rouge = columns
     none = Losses(np.array([]), np.array([]), np.array([]))
-    return Part(Losses(answer, paraphrase, perturbed), none, rouge, rouge, np.array([]))
+    return SetResult(Losses(answer, paraphrase, perturbed), none, rouge, rouge, np.array([]))
 
 
 def mismatches(unlearned: Path, retrained: Path) -> list[str]:
@@ -104,7 +104,7 @@ def _truth(text: Any) -> str:
     return str(text[2]).strip() if isinstance(text, list) and len(text) > 2 else ""
 
 
-def as_log(found: Mapping[str, Part], exam: Exam) -> dict[str, Any]:
+def as_log(found: Mapping[str, SetResult], exam: Exam) -> dict[str, Any]:
     """An examination in TOFU's format; JSON has no NaN, so a loss that is not finite is None."""
     log = {}
     for name, part in found.items():
@@ -134,7 +134,7 @@ def _list(values: np.ndarray) -> list[float | None]:
     return [float(x) if math.isfinite(x) else None for x in values]
 
 
-def score(log: Mapping[str, Part], retrained: Mapping[str, Part], protocol: Protocol) -> dict[str, Any]:
+def score(log: Mapping[str, SetResult], retrained: Mapping[str, SetResult], protocol: Protocol) -> dict[str, Any]:
     """Model utility, its nine parts, and forget quality against the log of a retrained model, with its interval.
 
     None stands where a number is not finite.
@@ -156,7 +156,7 @@ def score(log: Mapping[str, Part], retrained: Mapping[str, Part], protocol: Prot
     }
 
 
-def misfits(log: Mapping[str, Part], protocol: Protocol, path: Path) -> list[str]:
+def misfits(log: Mapping[str, SetResult], protocol: Protocol, path: Path) -> list[str]:
     """Warnings where a log has another number of rows than its protocol asks."""
     warned = []
     for name, (at_most, all_rows) in _USUAL.items():

@@ -25,7 +25,7 @@ from torch.func import functional_call
 from scale.data.prompts import Batch, Encoded, collate
 from scale.models.adapters import Lora, adapted
 from scale.models.language_model import LanguageModel
-from scale.models.scorer import Part, Scorer
+from scale.models.scorer import BatchPart, Scorer
 from theory.logprobs import Head, answer_rows, summed
 from theory.theorems.intrinsic_time import LogProbs, Parameters, Rates, RatesOf, rates
 
@@ -48,7 +48,7 @@ def _batch(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -> 
 # --- the head ---------------------------------------------------------------------------------------------------
 
 
-class Answers(NamedTuple):
+class AnswerPositions(NamedTuple):
     """Answer positions: the hidden states that predict them (positions, width), targets, whose they are."""
 
     hidden: Tensor
@@ -58,12 +58,12 @@ class Answers(NamedTuple):
 
 
 @torch.no_grad()
-def _answers(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -> Answers:
+def _answers(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -> AnswerPositions:
     scorer = Scorer(language_model.model.eval())
     batch = _batch(language_model, rows, pad)
     hidden = scorer.hidden(batch.ids, batch.mask).flatten(0, 1)
     found = answer_rows(batch.labels, scorer.head().weight.shape[0])
-    return Answers(hidden[found.rows].double(), found.targets, found.example, scorer.head())
+    return AnswerPositions(hidden[found.rows].double(), found.targets, found.example, scorer.head())
 
 
 def head(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -> Rung:
@@ -170,7 +170,7 @@ def adapter(language_model: LanguageModel, rows: Sequence[Encoded], pad: int, lo
 
 def _whole(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -> Rung:
     scorer, batch = Scorer(language_model.model.eval()), _batch(language_model, rows, pad)
-    parts = [Part(len(rows))]
+    parts = [BatchPart(len(rows))]
 
     def log_probs(parameters: Parameters) -> Tensor:
         (found,) = functional_call(scorer, dict(parameters), (batch, parts))

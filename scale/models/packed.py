@@ -18,10 +18,10 @@ from scale.models.scorer import Scorer
 from scale.runtime.processes import Processes, by_length
 from theory.logprobs import IGNORE, Summed
 
-__all__ = ["Question", "packable", "question_of", "score_packed"]
+__all__ = ["PackedQuestion", "packable", "question_of", "score_packed"]
 
 
-class Question(NamedTuple):
+class PackedQuestion(NamedTuple):
     """A prompt's ids, and those of each answer to it (the end token included)."""
 
     prompt: tuple[int, ...]
@@ -33,22 +33,22 @@ class Question(NamedTuple):
         return len(self.prompt) + sum(len(answer) - 1 for answer in self.answers)
 
 
-def question_of(encoded: Sequence[Encoded]) -> list[Question]:
+def question_of(encoded: Sequence[Encoded]) -> list[PackedQuestion]:
     """The rows of one question as packed questions, in their order: one, unless their prompts differ in tokens.
 
     They may differ where the prompt's last token depends on how the answer begins.
     """
-    found: list[Question] = []
+    found: list[PackedQuestion] = []
     for row in encoded:
         prompt, answer = row.ids[: row.first], row.ids[row.first :]
         if found and found[-1].prompt == prompt:
-            found[-1] = Question(prompt, (*found[-1].answers, answer))
+            found[-1] = PackedQuestion(prompt, (*found[-1].answers, answer))
         else:
-            found.append(Question(prompt, (answer,)))
+            found.append(PackedQuestion(prompt, (answer,)))
     return found
 
 
-def pack(questions: Sequence[Question], pad: int) -> Packed:
+def pack(questions: Sequence[PackedQuestion], pad: int) -> Packed:
     """Padded on the right; a padding position sees itself alone, since a row of no one would be NaN."""
     time = max(question.tokens for question in questions)
     longest = 1 + max(len(answer) for question in questions for answer in question.answers)
@@ -78,7 +78,7 @@ def pack(questions: Sequence[Question], pad: int) -> Packed:
     return Packed(ids, mask[:, None], positions, predicts, labels)
 
 
-def packable(scorer: torch.nn.Module, questions: Sequence[Question], pad: int, processes: Processes) -> bool:
+def packable(scorer: torch.nn.Module, questions: Sequence[PackedQuestion], pad: int, processes: Processes) -> bool:
     """Does this model read these questions packed as it reads every row by itself? Tried on two of them, once."""
     module: Scorer = processes.accelerator.unwrap_model(scorer)
     # no other attention takes a mask of four dimensions as it is
@@ -91,11 +91,11 @@ def packable(scorer: torch.nn.Module, questions: Sequence[Question], pad: int, p
     return decided(scorer, processes, key, lambda module: _as_rows(module, list(dict.fromkeys(tried)), pad), said)
 
 
-def _longest_row(question: Question) -> int:
+def _longest_row(question: PackedQuestion) -> int:
     return len(question.prompt) + max(map(len, question.answers)) - 1
 
 
-def _as_rows(scorer: Scorer, questions: Sequence[Question], pad: int) -> bool:
+def _as_rows(scorer: Scorer, questions: Sequence[PackedQuestion], pad: int) -> bool:
     """Final states of the first, the longest and the last answer of each question, packed and by themselves."""
     made = Packed(*(part.to(scorer.plain.device) for part in pack(questions, pad)))
     packed = scorer.states(made.ids, made.mask, made.positions).flatten(0, 1)
@@ -112,7 +112,7 @@ def _as_rows(scorer: Scorer, questions: Sequence[Question], pad: int) -> bool:
 
 @torch.no_grad()
 def score_packed(
-    scorer: torch.nn.Module, questions: Sequence[Question], pad: int, processes: Processes, *, tokens: int
+    scorer: torch.nn.Module, questions: Sequence[PackedQuestion], pad: int, processes: Processes, *, tokens: int
 ) -> Summed:
     """Summed log-probability and tokens of every answer of every question, in their order, on the CPU."""
     scorer.eval()

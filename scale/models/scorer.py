@@ -19,7 +19,7 @@ from theory.chunks import BUDGET
 from theory.logprobs import Head, Summed, answer_positions, summed
 from theory.retain import KLSums, kl_from_hidden
 
-__all__ = ["Key", "Part", "ReferenceStates", "Scorer"]
+__all__ = ["BatchPart", "Key", "ReferenceStates", "Scorer"]
 
 
 LOOKING = 32 * 2**20
@@ -46,7 +46,7 @@ class ReferenceStates(NamedTuple):
     head: Head
 
 
-class Part(NamedTuple):
+class BatchPart(NamedTuple):
     """So many rows of a batch, in their order, and what is wanted of them: answers' log-probabilities or a KL.
 
     `weight` is that of `theory.logprobs.summed`: d loss / d log-probability from the rows' own sums.
@@ -93,11 +93,11 @@ class Scorer(nn.Module):
         found = body(input_ids=ids, attention_mask=mask, use_cache=False, **placed).last_hidden_state
         return found if self.scale == 1.0 else found * self.scale
 
-    def forward(self, batch: Batch | Packed, parts: Sequence[Part] = ()) -> list[Summed | KLSums] | Summed:
+    def forward(self, batch: Batch | Packed, parts: Sequence[BatchPart] = ()) -> list[Summed | KLSums] | Summed:
         """Log-probabilities of answers: of each part of a batch, or of every answer of packed questions."""
         return self._packed(batch) if isinstance(batch, Packed) else self._parts(batch, parts)
 
-    def _parts(self, batch: Batch, parts: Sequence[Part]) -> list[Summed | KLSums]:
+    def _parts(self, batch: Batch, parts: Sequence[BatchPart]) -> list[Summed | KLSums]:
         """For each part its rows' summed log-probabilities (nats), or KL to the reference, and their answer tokens.
 
         log π(y|x) = Σ_t log π(y_t | x, y_<t), the end token included.

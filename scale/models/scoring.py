@@ -8,7 +8,7 @@ from torch import Tensor
 
 from scale.data.prompts import Encoded, collate
 from scale.models.alike import pads
-from scale.models.scorer import Part, Scorer
+from scale.models.scorer import BatchPart, Scorer
 from scale.runtime.processes import Processes, by_length
 from theory.logprobs import Summed, answer_rows
 
@@ -39,7 +39,7 @@ def score_all(
     for batch, spare in processes.share(by_length([len(row.ids) for row in rows], room)):
         made = collate([rows[i] for i in batch], pad).to(processes.accelerator.device)
         with processes.accelerator.autocast():
-            (found,) = scorer(made, [Part(len(batch))])
+            (found,) = scorer(made, [BatchPart(len(batch))])
         if not spare:
             logp[batch] = found.logp.float().cpu()
     return Summed(processes.together(logp), torch.tensor([row.targets for row in rows]))

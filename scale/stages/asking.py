@@ -18,17 +18,17 @@ from scale.models.scorer import Scorer
 from scale.models.scoring import score_all
 from scale.runtime.processes import Processes
 
-__all__ = ["Asked", "known_answer"]
+__all__ = ["Reply", "known_answer"]
 
 
-class Asked(NamedTuple):
+class Reply(NamedTuple):
     """A model's greedy answer, and the probability a token that it gives to the true one (NaN where none is known)."""
 
     answer: str
     probability: float
 
     @classmethod
-    def of(cls, model: Path, settings: Mapping[str, Any], question: str, truth: str | None) -> "Asked":
+    def of(cls, model: Path, settings: Mapping[str, Any], question: str, truth: str | None) -> "Reply":
         """Ask the model in this folder, in the prompt format that its run had."""
         language_model = load_model(model)
         try:

@@ -25,7 +25,7 @@ from scale.recipes.method import Method
 from scale.runtime import checkpoint
 from scale.stages.context import MODEL, Bench, about_model, columns, lines, save_model_of
 from scale.stages.unlearn import Unlearning
-from scale.training.batches import Rows
+from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood
 from scale.training.schedule import Schedule
 
@@ -55,7 +55,7 @@ def fit(
     writer = bench.writer(language_model)
     encoded = [writer.encode(row.question, row.answer) for row in rows]
     training = Training(
-        Scorer(language_model.model), likelihood, Rows(encoded), schedule, seed, writer.pad, bench.processes
+        Scorer(language_model.model), likelihood, TrainingRows(encoded), schedule, seed, writer.pad, bench.processes
     )
     history = _trained(training, stage, folder / CHECKPOINT, progress)
     values = {

@@ -12,7 +12,7 @@ from records.store import CHECKPOINT, Data, load, save, write_json
 from records.work import Progress
 from scale.data.prompts import Encoded, Writer
 from scale.evaluation.drift import drift
-from scale.evaluation.exam import Exam, Part, about_rouge, arrays, examine, finite, from_arrays, scores, texts
+from scale.evaluation.exam import Exam, SetResult, about_rouge, arrays, examine, finite, from_arrays, scores, texts
 from scale.evaluation.metrics import forget_quality, probability, rankable
 from scale.evaluation.tofu_log import as_log
 from scale.models.adapters import adapted
@@ -146,12 +146,12 @@ class Unlearning:
         self.found.append(dict(known.arrays))
 
     @cached_property
-    def _retrained(self) -> Part:
+    def _retrained(self) -> SetResult:
         return from_arrays(load(self.retrained_scores).arrays)["forget"]
 
     # --- on the way ---------------------------------------------------------------------------------------------
 
-    def _examine(self, scorer: Any, moment: Moment, *, generate: bool) -> Mapping[str, Part]:
+    def _examine(self, scorer: Any, moment: Moment, *, generate: bool) -> Mapping[str, SetResult]:
         found = examine(scorer, self.exam, self.bench.processes, generate=generate)
         judged = scores(found, self.bench.exams, self._retrained.losses)
         pad = self.writer.pad
@@ -182,7 +182,7 @@ class Unlearning:
 
     # --- at the end ---------------------------------------------------------------------------------------------
 
-    def _values(self, stopped: str | None, last: Mapping[str, Part] | None) -> dict[str, Any]:
+    def _values(self, stopped: str | None, last: Mapping[str, SetResult] | None) -> dict[str, Any]:
         """What is saved beside the arrays."""
         known = {name: load(path).values for name, path in self._known().items()}
         ratio = self.bench.exams.log_truth_ratio
@@ -213,7 +213,7 @@ class Unlearning:
             **about_rouge(self.exam),
         }
 
-    def _finish(self, training: Training, stopped: str | None, last: Mapping[str, Part] | None) -> None:
+    def _finish(self, training: Training, stopped: str | None, last: Mapping[str, SetResult] | None) -> None:
         if self.bench.processes.first:
             save(self.folder, Data(_stacked(self.found), self._values(stopped, last)))
             if last:

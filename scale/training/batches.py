@@ -8,11 +8,11 @@ from scale.data.prompts import Encoded
 from scale.training.pairing import idk_answer, order, partner
 from theory.objective import Objective
 
-__all__ = ["Rows", "Share", "batches", "declines"]
+__all__ = ["BatchRows", "TrainingRows", "batches", "declines"]
 
 
 @dataclass(frozen=True)
-class Rows:
+class TrainingRows:
     """What is trained on: `forget` rows (in finetuning: all rows), `retain` rows to pair with, "I don't know" answers.
 
     `idk` holds the rows that some epoch uses, `idk_place` where the one of (forget row, answer) is; `idk_answers` is
@@ -32,7 +32,7 @@ class Rows:
         return self.idk_place[index, idk_answer(seed, epoch, index, forget=n, answers=self.idk_answers)]
 
 
-class Share(NamedTuple):
+class BatchRows(NamedTuple):
     """Rows of a batch: indices of forget, idk and retain rows, and the rows."""
 
     forget: list[int]
@@ -45,13 +45,13 @@ def declines(objective: Objective) -> bool:
     return bool(objective.forget_needs & {"logp_win", "ref_logp_win"})
 
 
-def batches(rows: Rows, objective: Objective, *, size: int, seed: int, epoch: int) -> Iterator[Share]:
+def batches(rows: TrainingRows, objective: Objective, *, size: int, seed: int, epoch: int) -> Iterator[BatchRows]:
     """An epoch's batches of `size` forget rows, in its order, each with what the objective pairs them with."""
     n = len(rows.forget)
     indices = order(seed, epoch, n)
     for start in range(0, n, size):
         chosen = list(indices[start : start + size])
-        yield Share(
+        yield BatchRows(
             chosen,
             [rows.declined(seed, epoch, i) for i in chosen] if declines(objective) else [],
             [partner(seed, epoch, i, forget=n, retain=len(rows.retain)) for i in chosen]

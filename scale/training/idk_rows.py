@@ -7,22 +7,22 @@ from scale.data.idk import IDK_ANSWERS
 from scale.data.prompts import Encoded, Writer
 from scale.data.tofu import Corpus
 from scale.data.user_rows import OwnRow
-from scale.training.batches import Rows, declines
+from scale.training.batches import TrainingRows, declines
 from scale.training.pairing import idk_answer
 from theory.objective import Objective
 
 __all__ = ["own_rows", "unlearning_rows"]
 
 
-def unlearning_rows(writer: Writer, corpus: Corpus, objective: Objective, *, epochs: int, seed: int) -> Rows:
+def unlearning_rows(writer: Writer, corpus: Corpus, objective: Objective, *, epochs: int, seed: int) -> TrainingRows:
     """What an objective is run on."""
     forget = [writer.encode(row.question, row.answer) for row in corpus.forget]
     retain = [writer.encode(row.question, row.answer) for row in corpus.retain] if objective.retain_needs else []
     if not declines(objective):
-        return Rows(forget, retain)
+        return TrainingRows(forget, retain)
     place = _places(len(forget), len(corpus.idk), epochs=epochs, seed=seed)
     idk = [writer.encode(corpus.forget[index].question, corpus.idk[answer]) for index, answer in place]
-    return Rows(forget, retain, idk, place, len(corpus.idk))
+    return TrainingRows(forget, retain, idk, place, len(corpus.idk))
 
 
 def own_rows(
@@ -34,10 +34,10 @@ def own_rows(
     retain: Sequence[Encoded],
     epochs: int,
     seed: int,
-) -> Rows:
+) -> TrainingRows:
     """The same of one's own rows, whose pieces are `forget`; UserError where they ask nothing that IDK could answer."""
     if not declines(objective):
-        return Rows(forget, retain)
+        return TrainingRows(forget, retain)
     place = _places(len(rows), len(IDK_ANSWERS), epochs=epochs, seed=seed)
     try:
         idk = [rows[index].declined(writer, IDK_ANSWERS[answer]) for index, answer in place]
@@ -46,7 +46,7 @@ def own_rows(
     found = [row for row in idk if row is not None]
     if len(found) < len(idk):
         raise UserError("This method answers “I don’t know”, and a document asks nothing. Choose NPO, NPO+RT or GA.")
-    return Rows(forget, retain, found, place, len(IDK_ANSWERS))
+    return TrainingRows(forget, retain, found, place, len(IDK_ANSWERS))
 
 
 def _places(n: int, answers: int, *, epochs: int, seed: int) -> dict[tuple[int, int], int]:

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from scale.data.prompts import Encoded, collate
 from scale.models.alike import read_for_training
-from scale.models.scorer import Part, ReferenceStates
+from scale.models.scorer import BatchPart, ReferenceStates
 from scale.models.scoring import score_all
 from scale.runtime.bits import bits
 from scale.runtime.processes import Processes
-from scale.training.batches import Rows, Share, batches
+from scale.training.batches import BatchRows, TrainingRows, batches
 from scale.training.optimizers import MakeOptimizer, adamw
 from scale.training.schedule import Schedule, rate, steps_of
 from theory import losses
@@ -82,7 +82,7 @@ class Training:
 
     scorer: torch.nn.Module
     objective: Objective
-    rows: Rows
+    rows: TrainingRows
     schedule: Schedule
     seed: int
     pad: int
@@ -140,7 +140,7 @@ class Training:
                     yield Moment(step + 1, epoch + 1, last, done, None)
                     done = []
 
-    def _batches(self, epoch: int) -> Iterator[Share]:
+    def _batches(self, epoch: int) -> Iterator[BatchRows]:
         return batches(self.rows, self.objective, size=self.schedule.batch, seed=self.seed, epoch=epoch)
 
     def _finite(self) -> bool:
@@ -150,7 +150,7 @@ class Training:
 
     # --- a step -------------------------------------------------------------------------------------------------
 
-    def _step(self, batch: Share, lr: float, step: int) -> Record:
+    def _step(self, batch: BatchRows, lr: float, step: int) -> Record:
         """One step of the optimizer on one batch; where the loss is not finite the weights stay as they are."""
         self.scorer.train()
         accelerator = self.processes.accelerator
@@ -165,10 +165,10 @@ class Training:
         self.optimizer.zero_grad()
         return record
 
-    def _gradient(self, batch: Share) -> Record:
+    def _gradient(self, batch: BatchRows) -> Record:
         """Put the gradient of the batch's loss into the parameters, piece by piece; what was found on the way."""
         accelerator, world = self.processes.accelerator, self.processes.count
-        own = Share(*(part[self.processes.number :: world] for part in batch))
+        own = BatchRows(*(part[self.processes.number :: world] for part in batch))
         largest = -(-len(batch.forget) // world)  # rows of a process
         pieces = -(-largest // self.schedule.piece)
         common = self._common(batch)
@@ -176,10 +176,10 @@ class Training:
         accelerator.step, accelerator.gradient_accumulation_steps = 0, pieces
         for i in range(pieces):
             cut = slice(i * self.schedule.piece, (i + 1) * self.schedule.piece)
-            piece = Share(*(part[cut] for part in own))
+            piece = BatchRows(*(part[cut] for part in own))
             spare = not piece.forget  # fewer rows than processes: a row of no weight keeps step with the others
             with accelerator.accumulate(self.scorer), accelerator.autocast():
-                terms, given = self._terms(Share(*(part[:1] for part in batch)) if spare else piece, common)
+                terms, given = self._terms(BatchRows(*(part[:1] for part in batch)) if spare else piece, common)
                 accelerator.backward(terms.total * (0 if spare else pieces * world))
             if not spare:
                 for name, value in self._record(terms, given, len(batch.forget)).items():
@@ -198,7 +198,7 @@ class Training:
         names += ["drop"] if "logp" in needs and self.reference is not None else []
         return [*names, "weight"]
 
-    def _common(self, batch: Share) -> dict[str, Tensor]:
+    def _common(self, batch: BatchRows) -> dict[str, Tensor]:
         """What all pieces of a batch share: denominators, and KTO's z_ref over the whole batch."""
         device, rows = self.processes.accelerator.device, self.rows
         counted = rows.forget if "logp" in self.objective.forget_needs else rows.idk
@@ -215,7 +215,7 @@ class Training:
         return common
 
     @torch.no_grad()
-    def _z_ref(self, batch: Share) -> Tensor:
+    def _z_ref(self, batch: BatchRows) -> Tensor:
         """KTO's estimate over the whole batch, without gradient, before the clamp."""
         assert self.objective.z_ref is not None
         assert self.reference is not None
@@ -225,13 +225,13 @@ class Training:
         for places, spare in self.processes.share(cuts):
             made = collate([self.rows.idk[batch.idk[i]] for i in places], self.pad).to(device)
             with self.processes.accelerator.autocast():
-                (found,) = self.scorer(made, [Part(len(places))])
+                (found,) = self.scorer(made, [BatchPart(len(places))])
             if not spare:
                 logp[places] = found.logp.float()
         fixed = self.reference.idk(batch.idk, [self.rows.idk[i] for i in batch.idk]).to(device)
         return self.objective.z_ref(self.processes.together(logp), fixed)
 
-    def _terms(self, piece: Share, common: Mapping[str, Tensor]) -> tuple[Terms, dict[str, Tensor]]:
+    def _terms(self, piece: BatchRows, common: Mapping[str, Tensor]) -> tuple[Terms, dict[str, Tensor]]:
         """The piece's share of the loss, from one forward pass of all its rows."""
         needs, device = self.objective.forget_needs, self.processes.accelerator.device
         forget, idk = [self.rows.forget[i] for i in piece.forget], [self.rows.idk[i] for i in piece.idk]
@@ -242,16 +242,16 @@ class Training:
         if "ref_logp_win" in needs and self.reference is not None:
             given["ref_logp_win"] = self.reference.idk(piece.idk, idk).to(device)
         rows: list[Encoded] = []
-        parts: dict[str, Part] = {}
+        parts: dict[str, BatchPart] = {}
         if "logp" in needs:
-            parts["logp"] = Part(len(forget), self._weight(given))
+            parts["logp"] = BatchPart(len(forget), self._weight(given))
             rows += forget
         if "logp_win" in needs:
-            parts["logp_win"] = Part(len(idk), None if "logp" in needs else torch.ones_like)
+            parts["logp_win"] = BatchPart(len(idk), None if "logp" in needs else torch.ones_like)
             rows += idk
         if retain:
             states = self._retain_states(piece, retain)
-            parts["retain"] = Part(len(retain), None if states else torch.ones_like, states)
+            parts["retain"] = BatchPart(len(retain), None if states else torch.ones_like, states)
             rows += retain
         found = dict(zip(parts, self.scorer(collate(rows, self.pad).to(device), list(parts.values())), strict=True))
         given |= _named(found, "logp", "count") | _named(found, "logp_win", "count_win")
@@ -267,7 +267,7 @@ class Training:
         fixed = {name: given[name] for name in self.objective.forget_needs & {"ref_logp"}}
         return lambda logp: gradient_weights(self.objective.forget, {"logp": logp, **fixed})["logp"]
 
-    def _retain_states(self, piece: Share, rows: Sequence[Encoded]) -> ReferenceStates | None:
+    def _retain_states(self, piece: BatchRows, rows: Sequence[Encoded]) -> ReferenceStates | None:
         if "kl" not in self.objective.retain_needs:
             return None
         assert self.reference is not None

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from scale.data.prompts import Encoded, collate
 from scale.models.reference_cache import Cache, RetainReference, Source
-from scale.models.scorer import Part, ReferenceStates, Scorer
+from scale.models.scorer import BatchPart, ReferenceStates, Scorer
 from scale.runtime.processes import Processes
-from scale.training.batches import Rows
+from scale.training.batches import TrainingRows
 from theory.objective import Objective
 
 __all__ = ["Kept", "Live", "kept"]
@@ -41,7 +41,7 @@ class Kept:
         return self.retain_states.of(indices, rows, self.device)
 
 
-def kept(cache: Cache, source: Source, objective: Objective, rows: Rows) -> Kept:
+def kept(cache: Cache, source: Source, objective: Objective, rows: TrainingRows) -> Kept:
     """What an objective needs of the reference, computed or read now.
 
     The forget answers' log-probabilities are had for every method: the drop u = log π_ref − log π_θ is logged for all.
@@ -66,7 +66,7 @@ class Live:
     def _logp(self, rows: Sequence[Encoded]) -> Tensor:
         with torch.no_grad(), self.processes.accelerator.autocast():
             batch = collate(rows, self.pad).to(self.processes.accelerator.device)
-            (found,) = self.scorer(batch, [Part(len(rows))])
+            (found,) = self.scorer(batch, [BatchPart(len(rows))])
         return found.logp.float()
 
     def forget(self, indices: Sequence[int], rows: Sequence[Encoded]) -> Tensor:
