@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from npo.ledger import CLAIMS, Results, enter
-from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, mean_with_interval
+from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE
+from npo.ledger.statistics import mean_with_interval
 from records.store import Data
 from synthetic.logistic.fronts import hypervolume
 from theory.theorems.intrinsic_time import curve, time_on_curve

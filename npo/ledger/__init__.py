@@ -3,7 +3,18 @@
 A claim may fail; the ledger is worth something only because its verdicts can say so.
 """
 
-from npo.ledger import llm, logistic, logistic_law, smollm2, theory, transformer, transformer_practice
+from npo.ledger import (
+    llm,
+    logistic,
+    logistic_divergence,
+    logistic_law,
+    smollm2,
+    theory,
+    transformer,
+    transformer_collapse,
+    transformer_language,
+    transformer_optimisers,
+)
 from npo.ledger.claim import Claim, Entry, Judgement, Results, enter
 
 __all__ = ["CLAIMS", "Claim", "Entry", "Judgement", "Results", "enter"]
@@ -11,9 +22,12 @@ __all__ = ["CLAIMS", "Claim", "Entry", "Judgement", "Results", "enter"]
 CLAIMS: tuple[Claim, ...] = (
     theory.CLAIMS
     + logistic.CLAIMS
+    + logistic_divergence.CLAIMS
     + logistic_law.CLAIMS
     + transformer.CLAIMS
-    + transformer_practice.CLAIMS
+    + transformer_collapse.CLAIMS
+    + transformer_optimisers.CLAIMS
+    + transformer_language.CLAIMS
     + llm.CLAIMS
     + smollm2.CLAIMS
 )

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, Claim, Judgement, Results, holds_if
+from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, Claim, Judgement, Results
+from npo.ledger.statistics import holds_if
 
 __all__ = ["CLAIMS"]
 

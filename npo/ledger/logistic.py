@@ -1,24 +1,17 @@
-"""Claims of Section 4 and Appendix B.1 of arXiv:2404.05868, on the logistic problem at α = 1 and α = 0."""
+"""Claims of Section 4 and Appendix B.1 of arXiv:2404.05868, on the logistic problem at α = 1 and α = 0.
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+What they say of divergence over decades of steps is in `logistic_divergence`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from npo.ledger.claim import (
-    FAILS,
-    HOLDS,
-    NOT_TESTABLE,
-    Claim,
-    Judgement,
-    Results,
-    akaike,
-    decided,
-    holds_if,
-    mean_with_interval,
-)
+from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, Claim, Judgement, Results
+from npo.ledger.statistics import decided, holds_if, mean_with_interval
 from synthetic.logistic.fronts import RETAIN_LIMIT, areas
 
-__all__ = ["CLAIMS", "as_in_the_paper"]
+__all__ = ["CLAIMS", "Arrays", "as_in_the_paper", "runs_by_seed"]
 
 Arrays = Mapping[str, np.ndarray]
 PAPER = ("GA", "GA+RT", "IDK+RT", "DPO+RT", "NPO", "NPO+RT")  # the methods of Figure 4
@@ -29,7 +22,7 @@ DIVERGES, LEVEL = 2.0, 1.5  # growth over the second half of the steps
 AS_ONE = 0.1  # in the logarithm: distances that differ by less are called equal
 
 
-def _runs(results: Results) -> dict[int, Arrays]:
+def runs_by_seed(results: Results) -> dict[int, Arrays]:
     """The arrays by seed."""
     return {int(data.values["seed"]): data.arrays for _, data in sorted(results.items())}
 
@@ -58,7 +51,7 @@ def limit_is_ga(results: Results) -> Judgement:
     betas = np.array(sorted(values["betas"]))
     if len(betas) < 3:
         return Judgement(NOT_TESTABLE, None, reason="an exponent needs three β")
-    exponents, monotone, runs = [], True, _runs(results)
+    exponents, monotone, runs = [], True, runs_by_seed(results)
     for a in runs.values():
         early = a["GA.steps"] <= 1000
         path = {b: a[f"NPO-{b:g}.reference_distance"] - a["GA.reference_distance"] for b in betas}
@@ -76,7 +69,7 @@ def limit_is_ga(results: Results) -> Judgement:
 
 def forget_distance_is_reached(results: Results) -> Judgement:
     """All methods but IDK+RT come below NEAR within WITHIN steps, in the mean over seeds."""
-    runs = _runs(results)
+    runs = runs_by_seed(results)
     least = {
         m: [float(a[f"{m}.forget_distance"][a[f"{m}.steps"] <= WITHIN].min()) for a in runs.values()] for m in PAPER
     }
@@ -95,7 +88,7 @@ def retain_distances_part(results: Results) -> Judgement:
 
     Between the two nothing is said.
     """
-    runs = _runs(results)
+    runs = runs_by_seed(results)
 
     def growth(arrays: Arrays, m: str) -> float:
         path = arrays[f"{m}.retain_distance"]
@@ -113,7 +106,7 @@ def retain_distances_part(results: Results) -> Judgement:
 
 def _lead(results: Results, champion: str, rivals: Sequence[str]) -> Judgement:
     """Does the champion's Pareto front dominate a larger share of the box than the best rival's? Paired over seeds."""
-    runs = _runs(results)
+    runs = runs_by_seed(results)
     area = {m: areas(list(runs.values()), m) for m in (champion, *rivals)}
     best = np.max([area[m] for m in rivals], axis=0)
     nearest = sorted({max(rivals, key=lambda m: area[m][i]) for i in range(len(runs))})
@@ -140,7 +133,7 @@ def best_of_all_without_retain_data(results: Results) -> Judgement:
 
 def distances_are_equal(results: Results) -> Judgement:
     """At α = 0 log(retain distance / forget distance) at each method's best is 0, within AS_ONE."""
-    runs = _runs(results)
+    runs = runs_by_seed(results)
 
     def ratios(m: str) -> list[float]:
         best = [int(a[f"{m}.forget_distance"].argmin()) for a in runs.values()]
@@ -156,7 +149,7 @@ def distances_are_equal(results: Results) -> Judgement:
 
 def smallest_distance(results: Results) -> Judgement:
     """At α = 0 NPO+RT comes nearest to π_retr: log₁₀ of the best rival's least distance over its own."""
-    runs = _runs(results)
+    runs = runs_by_seed(results)
     least = {m: np.array([a[f"{m}.forget_distance"].min() for a in runs.values()]) for m in PAPER}
     rivals = [m for m in PAPER if m != "NPO+RT"]
     best = np.min([least[m] for m in rivals], axis=0)
@@ -171,7 +164,7 @@ def smallest_distance(results: Results) -> Judgement:
 
 def forget_kl_is_moderate(results: Results) -> Judgement:
     """GA and GA+RT end above, IDK+RT ends below the forget KL where NPO+RT is best; the smallest log₂ ratio."""
-    runs = _runs(results)
+    runs = runs_by_seed(results)
     found = []
     for a in runs.values():
         best = int((a["NPO+RT.forget_distance"] + a["NPO+RT.retain_distance"]).argmin())
@@ -181,68 +174,7 @@ def forget_kl_is_moderate(results: Results) -> Judgement:
     return decided(found, list(runs), "best: least sum of both distances")
 
 
-# --- divergence -------------------------------------------------------------------------------------------------
-
-
-def _late(arrays: Arrays, label: str, column: str, decades: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and values of the last decades; on a logarithmic grid every decade counts alike."""
-    steps, path = arrays[f"{label}.steps"], arrays[f"{label}.{column}"]
-    late = steps >= steps[-1] / 10**decades
-    return steps[late], path[late]
-
-
-def _labels(results: Results) -> Iterator[str]:
-    yield "GA"
-    yield from (f"NPO-{b:g}" for b in next(iter(results.values())).values["betas"])
-
-
-def _linear_against_logarithmic(column: str) -> Callable[[Results], Judgement]:
-    """ΔAIC per point of the wrong form of growth less that of the right one, for the run where it is least."""
-
-    def judge(results: Results) -> Judgement:
-        runs, leads, tightest = _runs(results), [], set()
-        for a in runs.values():
-            found = {}
-            for label in _labels(results):
-                t, y = _late(a, label, column)
-                linear, logarithmic = akaike(t, y), akaike(np.log(t), y)
-                found[label] = (logarithmic - linear if label == "GA" else linear - logarithmic) / len(t)
-            leads.append(min(found.values()))
-            tightest.add(min(found, key=lambda label: found[label]))
-        slopes = "; ".join(_slope(runs.values(), label, column) for label in _labels(results))
-        return decided(leads, list(runs), f"least for {', '.join(sorted(tightest))}; {slopes}")
-
-    return judge
-
-
-def _slope(runs: Iterable[Arrays], label: str, column: str) -> str:
-    """The late slope of a column, a step for GA and a factor e of steps for NPO, with its 95 % interval over seeds."""
-    found = []
-    for a in runs:
-        t, y = _late(a, label, column)
-        found.append(float(np.polyfit(t if label == "GA" else np.log(t), y, 1)[0]))
-    mean, interval = mean_with_interval(found)
-    spread = f" ± {(interval[1] - interval[0]) / 2:.2g}" if interval else ""
-    return f"{label.replace('-', ' β = ')}: {mean:.3g}{spread} a {'step' if label == 'GA' else 'factor e'}"
-
-
-def late_growth(results: Results) -> Judgement:
-    """d log‖θ − θ_ref‖ / d log t over the last decade: 1 is linear; GA's, with the largest of NPO's beside it."""
-    runs = _runs(results)
-
-    def exponents(label: str) -> list[float]:
-        paths = (_late(a, label, "reference_distance", 1) for a in runs.values())
-        return [float(np.polyfit(np.log(t), np.log(y), 1)[0]) for t, y in paths]
-
-    mean, interval = mean_with_interval(exponents("GA"))
-    npo = {label: float(np.mean(exponents(label))) for label in _labels(results) if label != "GA"}
-    reason = "; ".join(f"{label.replace('-', ' β = ')}: {x:.3f}" for label, x in npo.items())
-    holds = abs(mean - 1) < 0.1 and max(npo.values()) < 0.5
-    return Judgement(holds_if(holds), mean, interval, tuple(runs), reason)
-
-
 _AT_1, _AT_0 = ("logistic/methods-1-*",), ("logistic/methods-0-*",)
-_LONG = ("logistic/long-*",)
 _PAPER = "arXiv:2404.05868, Sec. 4.2"
 _SHARE = f"lead in hypervolume as a share of the box (π_ref's forget distance × {RETAIN_LIMIT:g} nat; predicted > 0)"
 
@@ -327,32 +259,5 @@ CLAIMS = (
         units=_AT_1,
         figure="logistic_forget_kl",
         judge=as_in_the_paper(1.0)(forget_kl_is_moderate),
-    ),
-    Claim(
-        id="logistic-divergence",
-        statement="‖θ − θ_ref‖ grows linearly in t under GA, logarithmically under NPO.",
-        source="arXiv:2404.05868, Thm. 2, for random features",
-        measure="least ΔAIC a point, wrong form of growth less right, last two decades of steps (predicted > 0)",
-        units=_LONG,
-        figure="logistic_long_run",
-        judge=as_in_the_paper(1.0)(_linear_against_logarithmic("reference_distance")),
-    ),
-    Claim(
-        id="logistic-divergence-kl",
-        statement="The forget KL to the reference grows linearly in t under GA, logarithmically under NPO.",
-        source="arXiv:2404.05868, Thm. 2, for random features",
-        measure="least ΔAIC a point, wrong form of growth less right, last two decades of steps (predicted > 0)",
-        units=_LONG,
-        figure="logistic_long_run",
-        judge=as_in_the_paper(1.0)(_linear_against_logarithmic("forget_kl")),
-    ),
-    Claim(
-        id="logistic-exponent",
-        statement="As a power of t, ‖θ − θ_ref‖ grows with exponent 1 under GA, with a small one under NPO.",
-        source="arXiv:2404.05868, Thm. 2, for random features",
-        measure="d log‖θ − θ_ref‖ / d log t of GA over the last decade of steps (predicted 1; NPO below 0.5)",
-        units=_LONG,
-        figure="logistic_long_run",
-        judge=as_in_the_paper(1.0)(late_growth),
     ),
 )

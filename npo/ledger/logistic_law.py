@@ -4,19 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from npo.ledger.claim import (
-    NOT_TESTABLE,
-    Claim,
-    Judgement,
-    OffCurve,
-    OnCurve,
-    Results,
-    holds_if,
-    judge_sets,
-    judge_singles,
-    mean_with_interval,
-    seed_of,
-)
+from npo.ledger.claim import NOT_TESTABLE, Claim, Judgement, Results
+from npo.ledger.statistics import OffCurve, OnCurve, holds_if, judge_sets, judge_singles, mean_with_interval, seed_of
 from records.store import Data
 from synthetic.logistic.law import has_settled
 

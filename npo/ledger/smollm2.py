@@ -9,22 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from npo.ledger.claim import (
-    FAILS,
-    HOLDS,
-    NOT_TESTABLE,
-    Claim,
-    Judgement,
-    OffCurve,
-    OnCurve,
-    Results,
-    decided,
-    holds_if,
-    judge_sets,
-    judge_singles,
-    mean_with_interval,
-)
+from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.llm import GOOD, KEPT, LOST
+from npo.ledger.statistics import OffCurve, OnCurve, decided, holds_if, judge_sets, judge_singles, mean_with_interval
 from npo.runs.run import saved, saved_law
 from records.store import Data
 

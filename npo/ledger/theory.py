@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from npo.ledger.claim import Claim, Judgement, OnCurve, Results, holds_if, judge_singles
+from npo.ledger.claim import Claim, Judgement, Results
+from npo.ledger.statistics import OnCurve, holds_if, judge_singles
 
 __all__ = ["CLAIMS"]
 

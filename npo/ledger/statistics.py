@@ -1,0 +1,110 @@
+"""The few statistics that verdicts share: means with intervals, a fit's criterion, distances from the law."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import t
+
+from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, Judgement
+from theory.theorems.intrinsic_time import bounds_on_curve, curve, time_on_curve
+
+__all__ = [
+    "OffCurve",
+    "OnCurve",
+    "akaike",
+    "decided",
+    "holds_if",
+    "judge_sets",
+    "judge_singles",
+    "mean_with_interval",
+    "seed_of",
+]
+
+
+def holds_if(condition: bool) -> str:
+    """The verdict word."""
+    return HOLDS if condition else FAILS
+
+
+def mean_with_interval(values: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
+    """Mean over seeds and its 95 % t-interval; no interval from one seed."""
+    x = np.asarray(values, dtype=np.float64)
+    if len(x) < 2:
+        return float(x.mean()), None
+    half = float(t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
+    return float(x.mean()), (float(x.mean()) - half, float(x.mean()) + half)
+
+
+def decided(values: Sequence[float], seeds: Sequence[int], reason: str) -> Judgement:
+    """Is the mean over seeds above 0, as far as its interval tells?"""
+    mean, interval = mean_with_interval(values)
+    if interval is None:
+        return Judgement(NOT_TESTABLE, mean, None, tuple(seeds), f"{reason}; one seed decides nothing")
+    verdict = HOLDS if interval[0] > 0 else FAILS if interval[1] < 0 else NOT_TESTABLE
+    if verdict == NOT_TESTABLE:
+        reason += f"; {len(values)} seeds can't tell"
+    return Judgement(verdict, mean, interval, tuple(seeds), reason)
+
+
+def akaike(x: np.ndarray, y: np.ndarray) -> float:
+    """Akaike's information criterion of a least-squares line, up to a constant: n log(residual variance)."""
+    variance = float(np.var(y - np.polyval(np.polyfit(x, y, 1), x)))
+    return len(y) * float(np.log(variance + 1e-300))  # a perfect fit has a logarithm too
+
+
+class OnCurve(NamedTuple):
+    """One example unlearned alone: βT and βu (T and u for GA) along its path, and the step of the descent."""
+
+    time: np.ndarray
+    drop: np.ndarray
+    gradient_ascent: bool
+    step: float
+
+
+def judge_singles(runs: Iterable[OnCurve], seeds: tuple[int, ...]) -> Judgement:
+    """Is every example within the law's discretisation bounds? The effect is the largest distance from the curve.
+
+    The law is an identity of gradient flow: what can fail is the code, and descent in steps that are too large.
+    """
+    far, inside, count = 0.0, True, 0
+    for run in runs:
+        law = run.time if run.gradient_ascent else curve(run.time)
+        bounds = bounds_on_curve(run.time, gradient_ascent=run.gradient_ascent, step=run.step)
+        inside &= bool(np.all((run.drop >= bounds.lower - 1e-9) & (run.drop <= bounds.upper + 1e-9)))
+        far, count = max(far, float(np.abs(run.drop - law).max())), count + 1
+    if not count:
+        return Judgement(NOT_TESTABLE, None, seeds=seeds, reason="no example was followed")
+    return Judgement(holds_if(inside), far, seeds=seeds, reason=f"{count} runs")
+
+
+class OffCurve(NamedTuple):
+    """The examples of a set at the end of a path: βT_i, βu_i, β·remainder_i, and the step of the descent."""
+
+    time: np.ndarray
+    drop: np.ndarray
+    remainder: np.ndarray
+    step: float
+
+
+def judge_sets(runs: Iterable[OffCurve], seeds: tuple[int, ...]) -> Judgement:
+    """Do curve and remainder account for every example of every set, where the curve alone does not?
+
+    The effect is the largest |βF(u) − βT − β·remainder| / (1 + |βF(u)|) over examples; steps of s leave at most 2s.
+    """
+    left = off = allowed = 0.0
+    for run in runs:
+        reached = time_on_curve(run.drop)
+        size = 1 + np.abs(reached)
+        left = max(left, float((np.abs(reached - run.time - run.remainder) / size).max()))
+        off = max(off, float((np.abs(reached - run.time) / size).max()))
+        allowed = max(allowed, 2 * run.step)
+    if not allowed:
+        return Judgement(NOT_TESTABLE, None, seeds=seeds, reason="no set was followed")
+    reason = f"without the remainder {off:.2f}"
+    return Judgement(holds_if(left < allowed and off > 3 * left), left, seeds=seeds, reason=reason)
+
+
+def seed_of(unit: str) -> int:
+    """The seed at the end of a unit's name."""
+    return int(unit.rsplit("-", 1)[1])
