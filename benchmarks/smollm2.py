@@ -30,11 +30,11 @@ from scale.data.tofu import read_rows
 from scale.models.language_model import longest
 from scale.models.loading import load
 from scale.models.names import located
-from scale.models.reference_cache import Cache, Source
+from scale.models.reference_cache import ReferenceCache, ReferenceModel
 from scale.models.scorer import Scorer
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training
-from scale.training.reference_lookup import kept
+from scale.training.reference_lookup import cached_reference
 from scale.training.schedule import Schedule
 from theory.losses import npo
 from theory.objective import method
@@ -106,9 +106,9 @@ def our_step() -> Callable[[], object]:
     """The training loop of `scale`."""
     scorer, rows = _loaded()
     objective, data = method("NPO+RT", beta=BETA), TrainingRows(rows.forget, rows.retain)
-    source = Source(scorer, NAME, rows.pad, ALONE)
+    reference_model = ReferenceModel(scorer, NAME, rows.pad, ALONE)
     with tempfile.TemporaryDirectory() as folder:
-        reference = kept(Cache(Path(folder)), source, objective, data)
+        reference = cached_reference(ReferenceCache(Path(folder)), reference_model, objective, data)
     schedule = Schedule(lr=1e-6, epochs=1, batch=BATCH, piece=BATCH, warmup=0)
     training = Training(scorer, objective, data, schedule, 0, rows.pad, ALONE, reference)
     return lambda: list(training.run())

@@ -25,14 +25,14 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks._measure import above_imports, factor, in_turn, peak, peak_rss, verdict
 from scale.data.prompts import Batch, Encoded, collate
-from scale.models.reference_cache import Cache, Source
+from scale.models.reference_cache import ReferenceCache, ReferenceModel
 from scale.models.scorer import Scorer
 from scale.runtime.processes import Processes
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training
 from scale.training.optimizers import adamw
 from scale.training.pairing import order, partner
-from scale.training.reference_lookup import kept
+from scale.training.reference_lookup import cached_reference
 from scale.training.schedule import Schedule
 from theory.losses import npo
 from theory.objective import method
@@ -132,9 +132,9 @@ class Ours:
     def __init__(self, name: str, *, recorder: bool = False) -> None:
         objective = method(name, **({} if name.startswith("GA") else {"beta": BETA}))
         self.scorer, given = Scorer(_small()), rows()
-        source = Source(self.scorer, "random", PAD, ALONE)
+        reference_model = ReferenceModel(self.scorer, "random", PAD, ALONE)
         with tempfile.TemporaryDirectory() as folder:
-            reference = kept(Cache(Path(folder)), source, objective, given)
+            reference = cached_reference(ReferenceCache(Path(folder)), reference_model, objective, given)
         make = (lambda parameters, _: Recorder(parameters, lr=0.0)) if recorder else adamw
         self.training = Training(
             self.scorer, objective, given, SCHEDULE, SEED, PAD, ALONE, reference, make_optimizer=make

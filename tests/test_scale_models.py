@@ -19,7 +19,7 @@ from scale.evaluation.protocols import PROTOCOLS
 from scale.models import language_model, loading, scratch
 from scale.models.language_model import LanguageModel
 from scale.models.packed import question_of, score_packed
-from scale.models.reference_cache import Cache, Source
+from scale.models.reference_cache import ReferenceCache, ReferenceModel
 from scale.models.scorable import check_head
 from scale.models.scorer import BatchPart, Scorer
 from scale.models.scoring import score_all
@@ -196,7 +196,7 @@ def test_an_examination_without_the_packed_way_gives_the_same_numbers():
 def test_states_turn_into_the_reference_s_logits(tmp_path):
     model = _model("phi")
     scorer = Scorer(model)
-    states = Cache(tmp_path).retain(Source(scorer, "weights", PAD, ALONE), ENCODED).states
+    states = ReferenceCache(tmp_path).states(ReferenceModel(scorer, "weights", PAD, ALONE), ENCODED).states
     batch = collate(ENCODED, PAD)
     logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits
     where = torch.cat([logits[i, row.first - 1 : len(row.ids) - 1] for i, row in enumerate(ENCODED)])

@@ -17,7 +17,7 @@ from scale.data.user_sets import encoded, refuse_common, refuse_equal, repeated
 from scale.evaluation import drift
 from scale.models import language_model, scratch
 from scale.models.language_model import LanguageModel
-from scale.models.reference_cache import Cache, Source
+from scale.models.reference_cache import ReferenceCache, ReferenceModel
 from scale.models.scorer import Scorer
 from scale.models.scratch import Shape
 from scale.recipes.method import methods_of
@@ -263,8 +263,8 @@ def test_rows_that_repeat_are_told():
 def test_states_on_disk_are_those_in_memory_and_a_changed_byte_is_noticed(tmp_path):
     scorer = Scorer(scratch.from_scratch(TOKENIZER, SHAPE, seed=0))
     rows = [PLAIN.encode(f"Who is no. {i}{' then' * (i % 5)}?", "She.") for i in range(40)]
-    source = Source(scorer, "w", PLAIN.pad, Processes("cpu"))
-    kept = Cache(tmp_path).retain(source, rows)
+    reference_model = ReferenceModel(scorer, "w", PLAIN.pad, Processes("cpu"))
+    kept = ReferenceCache(tmp_path).states(reference_model, rows)
     part = kept.of([3, 0], [rows[3], rows[0]], torch.device("cpu"))
     batch = collate([rows[3], rows[0]], PLAIN.pad)
     hidden = scorer.hidden(batch.ids, batch.mask)
@@ -277,4 +277,4 @@ def test_states_on_disk_are_those_in_memory_and_a_changed_byte_is_noticed(tmp_pa
     content[-1000] ^= 1
     path.write_bytes(content)
     with pytest.raises(UserError, match="is damaged"):
-        Cache(tmp_path).retain(source, rows)
+        ReferenceCache(tmp_path).states(reference_model, rows)

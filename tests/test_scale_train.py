@@ -17,7 +17,7 @@ from scale.data.prompts import Writer, collate
 from scale.models import language_model, scratch
 from scale.models.adapters import Lora, adapted
 from scale.models.language_model import LanguageModel
-from scale.models.reference_cache import Cache, Source
+from scale.models.reference_cache import ReferenceCache, ReferenceModel
 from scale.models.scorer import Scorer
 from scale.models.scoring import score_all
 from scale.models.scratch import Shape
@@ -29,7 +29,7 @@ from scale.training.idk_rows import unlearning_rows
 from scale.training.loop import Training, likelihood
 from scale.training.optimizers import adamw
 from scale.training.pairing import idk_answer, order, partner
-from scale.training.reference_lookup import Live, kept
+from scale.training.reference_lookup import LiveReference, cached_reference
 from scale.training.schedule import Schedule
 from theory import losses
 from theory.logprobs import from_logits
@@ -190,7 +190,9 @@ def _method(name, **changes):
 
 
 def _reference(tmp_path, objective, rows, start=MODEL, weights="w"):
-    return kept(Cache(tmp_path), Source(Scorer(start), weights, PAD, ALONE), objective, rows)
+    return cached_reference(
+        ReferenceCache(tmp_path), ReferenceModel(Scorer(start), weights, PAD, ALONE), objective, rows
+    )
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -199,7 +201,7 @@ def test_every_method_trains_the_same_with_a_kept_and_a_live_reference_and_howev
     objective = _method(name).objective
     rows = _rows_of(objective)
     fixed = _reference(tmp_path, objective, rows)
-    live = Live(Scorer(copy.deepcopy(MODEL).requires_grad_(False).eval()), PAD, ALONE)
+    live = LiveReference(Scorer(copy.deepcopy(MODEL).requires_grad_(False).eval()), PAD, ALONE)
     lr = 1e-3 if "KL" in name or "IDK" in name else 1e-4
     whole = Schedule(lr=lr, epochs=2, batch=8, piece=8)
     cut = Schedule(lr=lr, epochs=2, batch=8, piece=3)

@@ -7,7 +7,7 @@ import torch
 
 from scale.data.prompts import Encoded, collate
 from scale.models.alike import pads
-from scale.models.reference_cache import RetainReference
+from scale.models.reference_cache import ReferenceStates
 from scale.models.scorer import BatchPart
 from scale.models.scoring import TOKENS_PER_BATCH
 from scale.runtime.processes import Processes, by_length
@@ -30,7 +30,7 @@ def within(rows: Sequence[Encoded], width: int, most: int | None = None) -> int:
 
 @torch.no_grad()
 def drift(
-    scorer: torch.nn.Module, rows: Sequence[Encoded], reference: RetainReference, pad: int, processes: Processes
+    scorer: torch.nn.Module, rows: Sequence[Encoded], reference: ReferenceStates, pad: int, processes: Processes
 ) -> float:
     """Mean KL(π_ref ‖ π_θ) over the answer tokens of `rows`, in nats; exact, over the whole vocabulary."""
     scorer.eval()

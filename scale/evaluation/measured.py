@@ -9,7 +9,7 @@ import torch
 from scale.data.prompts import Encoded
 from scale.evaluation.drift import drift, within
 from scale.evaluation.exam import finite
-from scale.models.reference_cache import Cache, RetainReference, Source
+from scale.models.reference_cache import ReferenceCache, ReferenceModel, ReferenceStates
 from scale.models.scoring import score_all
 from scale.runtime.processes import Processes
 
@@ -55,14 +55,14 @@ class Measured:
     """The rows that the KL to the reference is measured on, the first of each set, with its states there (on disk)."""
 
     sets: EncodedSets
-    states: Mapping[str, RetainReference]
+    states: Mapping[str, ReferenceStates]
 
     @classmethod
-    def of(cls, cache: Cache, source: Source, sets: EncodedSets) -> "Measured":
+    def of(cls, cache: ReferenceCache, reference_model: ReferenceModel, sets: EncodedSets) -> "Measured":
         """As many rows of each set as there is room for on disk (`scale.evaluation.drift.MOST`)."""
-        width = source.scorer.head().weight.shape[1]
+        width = reference_model.scorer.head().weight.shape[1]
         first = {name: rows[: within(rows, width)] for name, rows in sets.items()}
-        return cls(first, {name: cache.retain(source, rows) for name, rows in first.items()})
+        return cls(first, {name: cache.states(reference_model, rows) for name, rows in first.items()})
 
     @property
     def counts(self) -> dict[str, int]:

@@ -23,14 +23,14 @@ from records.store import content_hash
 from scale.data.prompts import Encoded
 from scale.models.adapter_files import base_of, is_adapter
 from scale.models.loading import Weights
-from scale.models.scorer import ReferenceStates, Scorer
+from scale.models.scorer import ReferenceBatch, Scorer
 from scale.models.scoring import States, score_all, states_of
 from scale.models.state_file import write_states
 from scale.runtime import tensor_files
 from scale.runtime.processes import Processes
 from theory.logprobs import Head
 
-__all__ = ["Cache", "RetainReference", "Source", "held_as", "weights_hash"]
+__all__ = ["ReferenceCache", "ReferenceModel", "ReferenceStates", "held_as", "weights_hash"]
 
 
 def weights_hash(folder: Path) -> str:
@@ -52,8 +52,8 @@ def held_as(weights: str, form: Weights) -> str:
 
 
 @dataclass(frozen=True)
-class Source:
-    """The reference model as it stands before the first step, and a hash of its weights."""
+class ReferenceModel:
+    """π_ref itself: the model as it stands before the first step, and a hash of its weights."""
 
     scorer: Scorer
     weights: str
@@ -72,14 +72,14 @@ class Source:
         return Head(weight, bias, head.softcap)
 
 
-class RetainReference(NamedTuple):
-    """The reference's states on the answers of all retain rows, and its head."""
+class ReferenceStates(NamedTuple):
+    """π_ref on all rows of a set: its states on their answers, and its head."""
 
     states: States
     head: Head
 
-    def of(self, indices: Sequence[int], rows: Sequence[Encoded], device: torch.device) -> ReferenceStates:
-        """Those of some rows, in the places of their batch; positions that predict nothing hold zeros."""
+    def of(self, indices: Sequence[int], rows: Sequence[Encoded], device: torch.device) -> ReferenceBatch:
+        """The states of some rows, in the places of their batch; positions that predict nothing hold zeros."""
         starts = torch.cumsum(self.states.tokens, 0) - self.states.tokens
         time = max(len(row.ids) for row in rows)
         hidden = torch.zeros(len(rows), time, self.states.hidden.shape[1])
@@ -87,48 +87,48 @@ class RetainReference(NamedTuple):
             first = int(starts[index])
             hidden[place, row.first - 1 : len(row.ids) - 1] = self.states.hidden[first : first + row.targets]
         bias = None if self.head.bias is None else self.head.bias.to(device)
-        return ReferenceStates(hidden.to(device), Head(self.head.weight.to(device), bias, self.head.softcap))
+        return ReferenceBatch(hidden.to(device), Head(self.head.weight.to(device), bias, self.head.softcap))
 
 
-class Cache(NamedTuple):
-    """A folder of what is known of reference models."""
+class ReferenceCache(NamedTuple):
+    """A folder of what was computed of π_ref: log-probabilities of answers, and states."""
 
     folder: Path
 
-    def logp(self, source: Source, rows: Sequence[Encoded]) -> Tensor:
+    def logp(self, reference: ReferenceModel, rows: Sequence[Encoded]) -> Tensor:
         """Summed log-probabilities (nats) of the answers, (rows,)."""
 
         def write(path: Path) -> None:
-            found = score_all(source.scorer, rows, source.pad, source.processes).logp
-            if source.processes.first:
+            found = score_all(reference.scorer, rows, reference.pad, reference.processes).logp
+            if reference.processes.first:
                 tensor_files.write(path, {"logp": found})
 
-        return self._kept("logp", source, rows, write)["logp"]
+        return self._kept("logp", reference, rows, write)["logp"]
 
-    def retain(self, source: Source, rows: Sequence[Encoded]) -> RetainReference:
+    def states(self, reference: ReferenceModel, rows: Sequence[Encoded]) -> ReferenceStates:
         """Hidden states on the answers of `rows`, which stay on disk, and a copy of the head."""
         tokens = [row.targets for row in rows]
 
         def write(path: Path) -> None:
-            parts = states_of(source.scorer, rows, source.pad, source.processes)
-            if source.processes.first:
-                write_states(path, tokens, source.head.weight.shape[1], parts)
+            parts = states_of(reference.scorer, rows, reference.pad, reference.processes)
+            if reference.processes.first:
+                write_states(path, tokens, reference.head.weight.shape[1], parts)
             else:
                 deque(parts, maxlen=0)  # the work is shared
 
-        hidden = self._kept("states", source, rows, write)["hidden"]
-        return RetainReference(States(hidden, torch.tensor(tokens)), source.head)
+        hidden = self._kept("states", reference, rows, write)["hidden"]
+        return ReferenceStates(States(hidden, torch.tensor(tokens)), reference.head)
 
     def _kept(
-        self, kind: str, source: Source, rows: Sequence[Encoded], write: Callable[[Path], None]
+        self, kind: str, reference: ReferenceModel, rows: Sequence[Encoded], write: Callable[[Path], None]
     ) -> dict[str, Tensor]:
         spans = content_hash([(row.ids, row.first) for row in rows])
-        key = content_hash([kind, source.weights, spans, source.processes.precision])
+        key = content_hash([kind, reference.weights, spans, reference.processes.precision])
         path = self.folder / f"{kind}-{key}.safetensors"
-        if not source.processes.agreed(path.is_file):
+        if not reference.processes.agreed(path.is_file):
             self.folder.mkdir(parents=True, exist_ok=True)
             write(path)
-            source.processes.wait()
+            reference.processes.wait()
         try:
             return tensor_files.read(path)
         except (OSError, ValueError, SafetensorError) as error:

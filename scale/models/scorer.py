@@ -19,7 +19,7 @@ from theory.chunks import BUDGET
 from theory.logprobs import Head, Summed, answer_positions, summed
 from theory.retain import KLSums, kl_from_hidden
 
-__all__ = ["BatchPart", "Key", "ReferenceStates", "Scorer"]
+__all__ = ["BatchPart", "Key", "ReferenceBatch", "Scorer"]
 
 
 LOOKING = 32 * 2**20
@@ -39,8 +39,8 @@ MULTIPLIES, DIVIDES = ("logit_scale", "lm_head_multiplier"), "logits_scaling"
 """Names in configurations of what is done to logits after the head: Gemma 2 and others, Cohere, Falcon-H1, Granite."""
 
 
-class ReferenceStates(NamedTuple):
-    """The reference's final hidden states where answers of a part are predicted (batch, time, width), and its head."""
+class ReferenceBatch(NamedTuple):
+    """π_ref on rows of a batch: final hidden states where answers are predicted (batch, time, width), and the head."""
 
     hidden: Tensor
     head: Head
@@ -54,7 +54,7 @@ class BatchPart(NamedTuple):
 
     rows: int
     weight: Callable[[Tensor], Tensor] | None = None
-    reference: ReferenceStates | None = None
+    reference: ReferenceBatch | None = None
 
 
 class Scorer(nn.Module):

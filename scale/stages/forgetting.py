@@ -45,7 +45,7 @@ from scale.models.adapters import Lora, adapted
 from scale.models.generation import Generation, answers_after
 from scale.models.language_model import LanguageModel, longest, recompute_activations
 from scale.models.loading import Weights, load
-from scale.models.reference_cache import Cache, Source, held_as
+from scale.models.reference_cache import ReferenceCache, ReferenceModel, held_as
 from scale.models.scorable import check_head
 from scale.models.scorer import Scorer
 from scale.models.source import folders_of, model_hash
@@ -57,7 +57,7 @@ from scale.stages.context import about_model, columns, lines, save_model_of
 from scale.stages.findings import UNKNOWN, findings, remarks
 from scale.training.idk_rows import own_rows
 from scale.training.loop import Training
-from scale.training.reference_lookup import kept
+from scale.training.reference_lookup import cached_reference
 from scale.training.schedule import idle
 
 __all__ = ["ForgetSettings", "unit_of"]
@@ -172,9 +172,9 @@ class Forgetting:
             seed=seed,
         )
         weights = held_as(model_hash(self.settings.model), self.settings.weights)
-        source = Source(scorer, weights, self.writer.pad, self.processes)
-        reference = kept(Cache(cache), source, objective, rows)
-        self.measured = Measured.of(Cache(cache), source, self.encoded)
+        reference_model = ReferenceModel(scorer, weights, self.writer.pad, self.processes)
+        reference = cached_reference(ReferenceCache(cache), reference_model, objective, rows)
+        self.measured = Measured.of(ReferenceCache(cache), reference_model, self.encoded)
         return Training(
             scorer,
             objective,

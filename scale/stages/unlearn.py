@@ -18,14 +18,14 @@ from scale.evaluation.tofu_log import as_log
 from scale.models.adapters import adapted
 from scale.models.language_model import LanguageModel, recompute_activations
 from scale.models.loading import load as load_model
-from scale.models.reference_cache import Cache, RetainReference, Source, held_as, weights_hash
+from scale.models.reference_cache import ReferenceCache, ReferenceModel, ReferenceStates, held_as, weights_hash
 from scale.models.scorer import Scorer
 from scale.recipes.method import Method
 from scale.runtime import checkpoint
 from scale.stages.context import MODEL, Bench, about_model, columns, lines, save_model_of
 from scale.training.idk_rows import unlearning_rows
 from scale.training.loop import Moment, Training
-from scale.training.reference_lookup import Kept, Live, kept
+from scale.training.reference_lookup import CachedReference, LiveReference, cached_reference
 
 __all__ = ["Unlearning"]
 
@@ -98,25 +98,27 @@ class Unlearning:
         if schedule.recompute:
             recompute_activations(model)
         scorer, pad = Scorer(model), self.writer.pad
-        source = Source(scorer, held_as(weights_hash(self.finetuned / MODEL), bench.model.kept), pad, bench.processes)
+        reference_model = ReferenceModel(
+            scorer, held_as(weights_hash(self.finetuned / MODEL), bench.model.kept), pad, bench.processes
+        )
         objective = self.method.objective
         rows = unlearning_rows(self.writer, bench.corpus, objective, epochs=schedule.epochs, seed=self.seed)
-        cache = Cache(self.finetuned.parent / "reference")
-        self._drifts: dict[str, tuple[list[Encoded], RetainReference]] = {
-            name: (answers, cache.retain(source, answers))
+        cache = ReferenceCache(self.finetuned.parent / "reference")
+        self._reference_states: dict[str, tuple[list[Encoded], ReferenceStates]] = {
+            name: (answers, cache.states(reference_model, answers))
             for name in ("forget", "retain")
             if (answers := self._own_answers(name))
         }
-        reference: Kept | Live
+        reference: CachedReference | LiveReference
         if self.live:
             second = (
                 bench.ready(load_model(self.finetuned / MODEL, weights=bench.model.kept))
                 .model.requires_grad_(False)
                 .eval()
             )
-            reference = Live(Scorer(second), pad, bench.processes)
+            reference = LiveReference(Scorer(second), pad, bench.processes)
         else:
-            reference = kept(cache, source, objective, rows)
+            reference = cached_reference(cache, reference_model, objective, rows)
         every_step = bench.asked.every == "step"
         return Training(
             scorer,
@@ -157,7 +159,7 @@ class Unlearning:
         pad = self.writer.pad
         moved = {
             f"{name}_kl": finite(drift(scorer, rows, reference, pad, self.bench.processes))
-            for name, (rows, reference) in self._drifts.items()
+            for name, (rows, reference) in self._reference_states.items()
         }
         self.moments.append({"step": moment.step, "epoch": moment.epoch, **judged, **moved})
         self.found.append(arrays(found))

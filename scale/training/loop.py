@@ -16,7 +16,7 @@ from torch import Tensor
 
 from scale.data.prompts import Encoded, collate
 from scale.models.alike import read_for_training
-from scale.models.scorer import BatchPart, ReferenceStates
+from scale.models.scorer import BatchPart, ReferenceBatch
 from scale.models.scoring import score_all
 from scale.runtime.bits import bits
 from scale.runtime.processes import Processes
@@ -41,9 +41,9 @@ class Reference(Protocol):
         """Summed log-probabilities of forget answers."""
 
     def idk(self, places: Sequence[int], rows: Sequence[Encoded]) -> Tensor:
-        """Those of "I don't know" answers."""
+        """Summed log-probabilities of "I don't know" answers."""
 
-    def retain(self, indices: Sequence[int], rows: Sequence[Encoded]) -> ReferenceStates:
+    def retain(self, indices: Sequence[int], rows: Sequence[Encoded]) -> ReferenceBatch:
         """Final hidden states on retain answers."""
 
 
@@ -228,8 +228,8 @@ class Training:
                 (found,) = self.scorer(made, [BatchPart(len(places))])
             if not spare:
                 logp[places] = found.logp.float()
-        fixed = self.reference.idk(batch.idk, [self.rows.idk[i] for i in batch.idk]).to(device)
-        return self.objective.z_ref(self.processes.together(logp), fixed)
+        ref_logp = self.reference.idk(batch.idk, [self.rows.idk[i] for i in batch.idk]).to(device)
+        return self.objective.z_ref(self.processes.together(logp), ref_logp)
 
     def _terms(self, piece: BatchRows, common: Mapping[str, Tensor]) -> tuple[Terms, dict[str, Tensor]]:
         """The piece's share of the loss, from one forward pass of all its rows."""
@@ -264,10 +264,10 @@ class Training:
         """d loss / d logp from logp, for kernels of one answer; DPO couples two and has none."""
         if not self.objective.forget_needs <= {"logp", "ref_logp"}:
             return None
-        fixed = {name: given[name] for name in self.objective.forget_needs & {"ref_logp"}}
-        return lambda logp: gradient_weights(self.objective.forget, {"logp": logp, **fixed})["logp"]
+        reference = {name: given[name] for name in self.objective.forget_needs & {"ref_logp"}}
+        return lambda logp: gradient_weights(self.objective.forget, {"logp": logp, **reference})["logp"]
 
-    def _retain_states(self, piece: BatchRows, rows: Sequence[Encoded]) -> ReferenceStates | None:
+    def _retain_states(self, piece: BatchRows, rows: Sequence[Encoded]) -> ReferenceBatch | None:
         if "kl" not in self.objective.retain_needs:
             return None
         assert self.reference is not None
@@ -275,13 +275,13 @@ class Training:
 
     def _record(self, terms: Terms, given: Mapping[str, Tensor], n: int) -> dict[str, Tensor]:
         """This piece's share in the record of its batch of `n` rows: the terms apart, mean drop (nats), mean weight."""
-        fixed = {name: quantity.detach() for name, quantity in given.items()}
+        detached = {name: quantity.detach() for name, quantity in given.items()}
         record = {"loss": terms.total, "forget": terms.forget}
         if terms.retain is not None:
             record["retain"] = terms.retain
         if "drop" in self._columns():
-            record["drop"] = (fixed["ref_logp"] - fixed["logp"]).sum() / n
-        weights = gradient_weights(self.objective.forget, fixed)
+            record["drop"] = (detached["ref_logp"] - detached["logp"]).sum() / n
+        weights = gradient_weights(self.objective.forget, detached)
         record["weight"] = (weights["logp"] if "logp" in weights else weights["logp_win"]).sum() / n
         return {name: value.detach().double().cpu() for name, value in record.items()}
 
