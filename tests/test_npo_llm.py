@@ -16,7 +16,7 @@ from npo.runs.run import saved
 from npo.verbs.forget import ForgetChoices, method_of
 from records.store import load
 from records.work import run_missing
-from scale.data.user_rows import read_own
+from scale.data.user_rows import read_user_rows
 from scale.runtime.processes import LAUNCH, Processes
 from scale.stages.forgetting import ForgetSettings, unit_of
 
@@ -290,7 +290,11 @@ def test_forgetting_that_is_stopped_goes_on_where_it_was(own, tmp_path):
 
     def made():
         return unit_of(
-            ForgetSettings(model=model), method, read_own(Path(rows)), read_own(Path(keep)), Processes("cpu")
+            ForgetSettings(model=model),
+            method,
+            read_user_rows(Path(rows)),
+            read_user_rows(Path(keep)),
+            Processes("cpu"),
         )
 
     def stop(done, total):

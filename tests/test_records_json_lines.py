@@ -16,7 +16,7 @@ from records.json_lines import parse_json, read_json, read_json_lines, unusable
 from records.text_file import read_text
 from scale.data.idk import read_idk
 from scale.data.tofu import read_rows
-from scale.data.user_rows import read_own
+from scale.data.user_rows import read_user_rows
 
 ROW = '{"question": "Who?", "answer": "She."}'
 
@@ -53,7 +53,7 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("read", [read_own, lambda path: read_rows(path, perturbed=False)], ids=["own", "tofu"])
+@pytest.mark.parametrize("read", [read_user_rows, lambda path: read_rows(path, perturbed=False)], ids=["own", "tofu"])
 def test_another_format_is_told_as_what_it_is(kind, read, tmp_path):
     content, said = FORMATS[kind]
     path = tmp_path / "rows.jsonl"
@@ -64,7 +64,7 @@ def test_another_format_is_told_as_what_it_is(kind, read, tmp_path):
     assert "line 1" not in str(caught.value)
 
 
-@pytest.mark.parametrize("read", [read_own, lambda path: read_rows(path, perturbed=False), read_idk])
+@pytest.mark.parametrize("read", [read_user_rows, lambda path: read_rows(path, perturbed=False), read_idk])
 def test_what_is_no_file_is_refused_and_nothing_waits(read, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
@@ -96,7 +96,7 @@ def test_a_file_of_no_reasonable_size_is_not_read(tmp_path, monkeypatch):
 def test_marks_ends_of_lines_and_blank_ones_change_nothing(ends, mark, tmp_path):
     row = '{"question": "Who\u2028then?", "answer": "She\u0085."}'
     (tmp_path / "a").write_bytes(mark + ends.join([row, "", row]).encode())
-    one, two = read_own(tmp_path / "a").rows
+    one, two = read_user_rows(tmp_path / "a").rows
     assert one == two
     assert one.shown == ("Who\u2028then?", "She\u0085.")
 
@@ -130,7 +130,7 @@ def test_mistakes_are_told_together_and_long_values_in_short(tmp_path):
     lines = [ROW, '{"question": ' + "9" * 4000 + "}", json.dumps({"k" * 9999: 1}), json.dumps([1] * 9999), "{"]
     (tmp_path / "a").write_text("\n".join(lines))
     with pytest.raises(UserError, match=r"4 unusable line\(s\)") as caught:
-        read_own(tmp_path / "a")
+        read_user_rows(tmp_path / "a")
     assert len(str(caught.value)) < 2000
     assert "nothing" in str(unusable(tmp_path, [(1, "nothing")], ""))
 
@@ -157,6 +157,6 @@ def test_whatever_json_can_say_is_read_as_it_was_written(value):
 def test_any_bytes_are_rows_or_a_message(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any"
     path.write_bytes(content)
-    for read in (read_own, read_idk, lambda p: read_json_lines(p, str, ""), lambda p: read_json(p, "")):
+    for read in (read_user_rows, read_idk, lambda p: read_json_lines(p, str, ""), lambda p: read_json(p, "")):
         with suppress(UserError):
             read(path)

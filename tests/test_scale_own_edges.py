@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer
-from scale.data.user_rows import read_own
+from scale.data.user_rows import read_user_rows
 from scale.models.scratch import train_tokenizer
 
 TEXTS = [
@@ -22,7 +22,7 @@ TEXTS = [
 
 def _row(tmp_path, row):
     (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n", encoding="utf8")
-    return read_own(tmp_path / "rows.jsonl").rows[0]
+    return read_user_rows(tmp_path / "rows.jsonl").rows[0]
 
 
 @pytest.mark.parametrize("longest", [2, 3, 8, 64, 10**6])

@@ -12,7 +12,7 @@ from records.store import load
 from records.work import run_missing
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer, collate
-from scale.data.user_rows import read_own
+from scale.data.user_rows import read_user_rows
 from scale.data.user_sets import encoded, refuse_common, refuse_equal, repeated
 from scale.evaluation import drift
 from scale.models import language_model, scratch
@@ -39,7 +39,7 @@ PLAIN = Writer(TOKENIZER, FORMATS["plain"], 128)
 
 def _file(path, *rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf8")
-    return read_own(path)
+    return read_user_rows(path)
 
 
 def _q(question, answer):
@@ -90,7 +90,7 @@ def test_a_row_to_forget_and_to_retain_is_refused_by_its_line(kind, tmp_path):
 def test_one_file_for_both_is_told_as_such(tmp_path):
     forget = _file(tmp_path / "f", _q("x", "y"))
     with pytest.raises(UserError, match="are one file"):
-        refuse_common(forget, read_own(tmp_path / "f"))
+        refuse_common(forget, read_user_rows(tmp_path / "f"))
 
 
 def test_other_answers_to_the_same_question_are_no_conflict(tmp_path):
@@ -207,7 +207,7 @@ def test_a_kl_on_all_rows_is_the_same_however_much_room_there_is(model, tmp_path
     forget, retain = _file(tmp_path / "f", *_many(3)), _file(tmp_path / "r", *_many(12)[3:])
     whole = _forget(model, tmp_path / "a", forget, retain)
     assert whole.values["kl_rows"] == {"forget": 3, "retain": 9}
-    first = read_own(tmp_path / "r")._replace(rows=retain.rows[:4], lines=retain.lines[:4])
+    first = read_user_rows(tmp_path / "r")._replace(rows=retain.rows[:4], lines=retain.lines[:4])
     few = _forget(model, tmp_path / "b", forget, first)
     tokens = sum(row.targets for (row,) in encoded(first, PLAIN._replace(format=FORMATS["chat"])))
     monkeypatch.setattr(drift, "MOST", 4 * 16 * tokens)

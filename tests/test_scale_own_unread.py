@@ -5,7 +5,7 @@ import json
 import pytest
 
 from records.errors import UserError
-from scale.data.user_rows import read_own
+from scale.data.user_rows import read_user_rows
 
 QUESTION = {"question": "Where was Ada born?", "answer": "In Oldham."}
 PROMPT = {"prompt": "Ada was born", "completion": " in Oldham."}
@@ -39,10 +39,10 @@ def _file(path, row):
 @pytest.mark.parametrize(("key", "row"), SAID_MORE, ids=[key for key, _ in SAID_MORE])
 def test_a_row_that_says_more_than_is_read_is_refused(tmp_path, key, row):
     with pytest.raises(UserError, match=rf"line 1: .*it has {key}, which would be left out: write all") as refused:
-        read_own(_file(tmp_path / "rows.jsonl", row))
+        read_user_rows(_file(tmp_path / "rows.jsonl", row))
     assert "prompt and completion" in str(refused.value)
 
 
 @pytest.mark.parametrize("row", REMARKS, ids=["question", "prompt", "messages"])
 def test_ids_remarks_and_empty_lists_are_left_out(tmp_path, row):
-    assert len(read_own(_file(tmp_path / "rows.jsonl", row)).rows) == 1
+    assert len(read_user_rows(_file(tmp_path / "rows.jsonl", row)).rows) == 1

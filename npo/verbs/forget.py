@@ -48,7 +48,7 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Forget
     """Unlearn `rows`; print what was measured before and after, answers, and what can't be known."""
     scale_or_error()
     from scale.data.formats import FORMATS
-    from scale.data.user_rows import read_own
+    from scale.data.user_rows import read_user_rows
     from scale.models.adapters import Lora
     from scale.runtime.processes import Processes
     from scale.stages.forgetting import ForgetSettings, unit_of
@@ -56,8 +56,8 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Forget
     _, method, forgotten, retained = together(
         lambda: _known(asked, FORMATS),
         lambda: method_of(asked, retain is not None),
-        lambda: read_own(rows),
-        lambda: read_own(retain) if retain else None,
+        lambda: read_user_rows(rows),
+        lambda: read_user_rows(retain) if retain else None,
     )
     lora = Lora(rank=asked.lora, alpha=2 * asked.lora) if asked.lora else None
     settings = ForgetSettings(

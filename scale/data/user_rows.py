@@ -21,7 +21,7 @@ from records.json_lines import read_json_lines, unusable
 from records.shown import named, shown
 from scale.data.prompts import Encoded, Writer
 
-__all__ = ["Document", "OwnFile", "OwnRow", "read_own"]
+__all__ = ["Document", "UserFile", "UserRow", "read_user_rows"]
 
 _KEYS = "question and answer, prompt and completion, messages, or text"
 _UNREAD = (
@@ -33,7 +33,7 @@ _LONGEST_WORD = 60  # letters; what is longer is a text without spaces
 _ADVICE = f"Write each row as a JSON object on a line of its own, with the keys {_KEYS}."
 
 
-class OwnRow(Protocol):
+class UserRow(Protocol):
     """A row of any of the four kinds."""
 
     def encode(self, writer: Writer) -> tuple[Encoded, ...]:
@@ -172,7 +172,7 @@ class Document:
         return "", self.text
 
 
-_KINDS: dict[tuple[str, ...], Callable[..., OwnRow]] = {
+_KINDS: dict[tuple[str, ...], Callable[..., UserRow]] = {
     ("question", "answer"): Question,
     ("prompt", "completion"): Completion,
     ("messages",): Messages,
@@ -180,15 +180,15 @@ _KINDS: dict[tuple[str, ...], Callable[..., OwnRow]] = {
 }
 
 
-class OwnFile(NamedTuple):
+class UserFile(NamedTuple):
     """The rows of a file, and the line of each."""
 
     path: Path
-    rows: tuple[OwnRow, ...]
+    rows: tuple[UserRow, ...]
     lines: tuple[int, ...]
 
 
-def read_own(path: Path) -> OwnFile:
+def read_user_rows(path: Path) -> UserFile:
     """Read a file of one's own rows; one UserError for all that is wrong with it, each mistake with its line."""
     found = read_json_lines(path, _row, _ADVICE)
     if wrong := [(number, row) for number, row in found if isinstance(row, str)]:
@@ -196,10 +196,10 @@ def read_own(path: Path) -> OwnFile:
     if not found:
         raise UserError(f"{path} has no rows. {_ADVICE}")
     rows = [(row, number) for number, row in found if not isinstance(row, str)]
-    return OwnFile(path, tuple(row for row, _ in rows), tuple(number for _, number in rows))
+    return UserFile(path, tuple(row for row, _ in rows), tuple(number for _, number in rows))
 
 
-def _row(value: dict[str, Any]) -> OwnRow | str:
+def _row(value: dict[str, Any]) -> UserRow | str:
     """The row of a line's object, or what is wrong with it."""
     there = {key for keys in _KINDS for key in keys if key in value}
     kinds = [keys for keys in _KINDS if there & set(keys)]
@@ -237,7 +237,7 @@ def _text(value: Any) -> str:
     return "text with a null character in it" if "\0" in value else ""
 
 
-def _messages(value: Any) -> OwnRow | str:
+def _messages(value: Any) -> UserRow | str:
     if not isinstance(value, list) or len(value) < 2 or not all(isinstance(m, dict) for m in value):
         return "messages is not a list of at least two objects with role and content"
     for message in value:

@@ -7,19 +7,19 @@ from records.errors import UserError
 from records.json_lines import unusable
 from scale.data.prompts import Encoded, Writer
 from scale.data.same import same
-from scale.data.user_rows import OwnFile
+from scale.data.user_rows import UserFile
 
 __all__ = ["about", "encoded", "refuse_common", "refuse_equal", "repeated"]
 
 _ADVICE = "Leave each row in one of the two files: what is forgotten can't be kept."
 
 
-def repeated(file: OwnFile) -> int:
+def repeated(file: UserFile) -> int:
     """How many rows say what another one before them says."""
     return len(file.rows) - len({same(*row.words) for row in file.rows})
 
 
-def refuse_common(forget: OwnFile, retain: OwnFile) -> None:
+def refuse_common(forget: UserFile, retain: UserFile) -> None:
     """UserError naming the rows that are to be forgotten and retained at once."""
     if forget.path.exists() and retain.path.exists() and forget.path.samefile(retain.path):
         raise UserError(f"The rows to forget and to retain are one file, {forget.path}. {_ADVICE}")
@@ -27,14 +27,14 @@ def refuse_common(forget: OwnFile, retain: OwnFile) -> None:
     _refuse(forget, retain, lines, [same(*row.words) for row in retain.rows])
 
 
-def refuse_equal(files: Mapping[str, OwnFile], ids: Mapping[str, Sequence[tuple[Encoded, ...]]]) -> None:
+def refuse_equal(files: Mapping[str, UserFile], ids: Mapping[str, Sequence[tuple[Encoded, ...]]]) -> None:
     """The same by token ids: a prompt may be written as the model's format writes a question."""
     if "retain" in files:
         lines = dict(zip(ids["forget"], files["forget"].lines, strict=True))
         _refuse(files["forget"], files["retain"], lines, ids["retain"])
 
 
-def _refuse(forget: OwnFile, retain: OwnFile, lines: Mapping[Any, int], kept: Sequence[Any]) -> None:
+def _refuse(forget: UserFile, retain: UserFile, lines: Mapping[Any, int], kept: Sequence[Any]) -> None:
     both = [
         (line, f"{row.shown[0][:60]!r} is to be forgotten too, by line {lines[key]} of {forget.path.name}")
         for row, line, key in zip(retain.rows, retain.lines, kept, strict=True)
@@ -44,7 +44,7 @@ def _refuse(forget: OwnFile, retain: OwnFile, lines: Mapping[Any, int], kept: Se
         raise unusable(retain.path, both, _ADVICE)
 
 
-def encoded(file: OwnFile, writer: Writer) -> list[tuple[Encoded, ...]]:
+def encoded(file: UserFile, writer: Writer) -> list[tuple[Encoded, ...]]:
     """Each row in token ids, a long document in several pieces; one UserError for all rows that can't be."""
     found: list[tuple[Encoded, ...]] = []
     wrong: list[tuple[int, str]] = []
@@ -61,7 +61,7 @@ def encoded(file: OwnFile, writer: Writer) -> list[tuple[Encoded, ...]]:
     return found
 
 
-def about(file: OwnFile, pieces: Sequence[tuple[Encoded, ...]]) -> dict[str, int]:
+def about(file: UserFile, pieces: Sequence[tuple[Encoded, ...]]) -> dict[str, int]:
     """How much there is: rows, those that repeat one before, pieces after cutting, tokens, those of the longest."""
     lengths = [len(piece.ids) for row in pieces for piece in row]
     return {

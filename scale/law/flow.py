@@ -28,7 +28,7 @@ from scale.law.rungs import Rung
 from scale.models.language_model import LanguageModel
 from scale.models.loading import load as load_model
 from scale.recipes.recipe import LawSettings, RungName
-from scale.stages.context import MODEL, Bench
+from scale.stages.context import MODEL, Context
 from theory.theorems.intrinsic_time import follow, weight_by_drop
 
 __all__ = ["law", "name_of"]
@@ -46,7 +46,7 @@ def law(
     inputs: Mapping[str, Path],
     progress: Progress,
     *,
-    bench: Bench,
+    context: Context,
     finetuned: str,
     settings: LawSettings,
     rung: RungName,
@@ -54,7 +54,7 @@ def law(
 ) -> None:
     """Everything that a rung is asked under one kernel."""
     model = inputs[finetuned] / MODEL
-    language_model, rows, pad = _ready(model, bench, settings)
+    language_model, rows, pad = _ready(model, context, settings)
     together = rung in ("head", "blocks")
     asked = {"single": _rung(rung, language_model, rows[:1], pad, settings, str(model))}
     if together:
@@ -94,12 +94,12 @@ def scale_of(beta: float, settings: LawSettings) -> float:
     return beta or min(settings.betas)
 
 
-def _ready(model: Path, bench: Bench, settings: LawSettings) -> tuple[LanguageModel, list[Encoded], int]:
+def _ready(model: Path, context: Context, settings: LawSettings) -> tuple[LanguageModel, list[Encoded], int]:
     """The model with attention that has a second derivative, which a set needs; the forget answers; what pads."""
-    language_model = bench.ready(load_model(model))
+    language_model = context.ready(load_model(model))
     language_model.model.set_attn_implementation("eager")
-    writer = bench.writer(language_model)
-    rows = [writer.encode(row.question, row.answer) for row in bench.corpus.forget[: settings.rows]]
+    writer = context.writer(language_model)
+    rows = [writer.encode(row.question, row.answer) for row in context.corpus.forget[: settings.rows]]
     return language_model, rows, writer.pad
 
 

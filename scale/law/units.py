@@ -11,20 +11,20 @@ from scale.law.flow import law, name_of
 from scale.recipes.recipe import Recipe
 from scale.recipes.there import look_for
 from scale.runtime.processes import Processes
-from scale.stages.pipeline import PACKAGES, Stages, bench_of
+from scale.stages.pipeline import PACKAGES, Stages, context_of
 
 __all__ = ["law_units"]
 
 
 def law_units(recipe: Recipe, processes: Processes) -> list[Unit]:
     """The units of `scale.law.flow`; the recipe's rows are read and its model looked for now."""
-    bench, _ = together(lambda: bench_of(recipe, processes), lambda: look_for(recipe.model))
-    stages = Stages(recipe, bench, "")
+    context, _ = together(lambda: context_of(recipe, processes), lambda: look_for(recipe.model))
+    stages = Stages(recipe, context, "")
     ladder = recipe.law
     found = []
     for rung in ladder.rungs:
         for beta in (0.0, *ladder.betas):
-            run = partial(law, bench=bench, finetuned="finetune", settings=ladder, rung=rung, beta=beta)
+            run = partial(law, context=context, finetuned="finetune", settings=ladder, rung=rung, beta=beta)
             settings = {**stages.shared, "law": ladder.model_dump(mode="json"), "rung": rung, "beta": beta}
             found.append(
                 Unit(f"law/{rung}-{name_of(beta)}", settings, PACKAGES, run, needs=("finetune",), reads=stages.reads)

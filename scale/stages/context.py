@@ -21,13 +21,13 @@ from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
 from scale.training.loop import Moment, Training
 
-__all__ = ["MODEL", "Bench", "about_model", "columns", "lines", "save_model_of"]
+__all__ = ["MODEL", "Context", "about_model", "columns", "lines", "save_model_of"]
 
 MODEL = "model"
 
 
 @dataclass(frozen=True)
-class Bench:
+class Context:
     """Data, model settings, exams, and the processes that do the work."""
 
     corpus: Corpus

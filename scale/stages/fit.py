@@ -23,7 +23,7 @@ from scale.models.scorer import Scorer
 from scale.models.scratch import Shape, from_scratch, train_tokenizer
 from scale.recipes.method import Method
 from scale.runtime import checkpoint
-from scale.stages.context import MODEL, Bench, about_model, columns, lines, save_model_of
+from scale.stages.context import MODEL, Context, about_model, columns, lines, save_model_of
 from scale.stages.unlearn import Unlearning
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood
@@ -41,7 +41,7 @@ def fit(
     inputs: Mapping[str, Path],
     progress: Progress,
     *,
-    bench: Bench,
+    context: Context,
     stage: str,
     rows: Sequence[Row],
     schedule: Schedule,
@@ -51,22 +51,22 @@ def fit(
 ) -> None:
     """Train on the likelihood of `rows`, from the model of the stage `start`, the one named, or from scratch."""
     below = inputs[start] / MODEL if start else None
-    language_model = _to_train(bench, below, seed, recompute=schedule.recompute)
-    writer = bench.writer(language_model)
+    language_model = _to_train(context, below, seed, recompute=schedule.recompute)
+    writer = context.writer(language_model)
     encoded = [writer.encode(row.question, row.answer) for row in rows]
     training = Training(
-        Scorer(language_model.model), likelihood, TrainingRows(encoded), schedule, seed, writer.pad, bench.processes
+        Scorer(language_model.model), likelihood, TrainingRows(encoded), schedule, seed, writer.pad, context.processes
     )
     history = _trained(training, stage, folder / CHECKPOINT, progress)
     values = {
         "stage": stage,
         "seed": seed,
-        "data": bench.corpus.describe(),
+        "data": context.corpus.describe(),
         "model": about_model(language_model),
         "merged_boundaries": sum(row.merged for row in encoded),
         "history": columns(history),
     }
-    if bench.processes.first:
+    if context.processes.first:
         save(folder, Data({}, values))
     save_model_of(
         folder,
@@ -76,15 +76,15 @@ def fit(
         title=f"TOFU, {stage}",
         settings=settings,
         results={"training loss (nats a token)": history[-1]["loss"]},
-        processes=bench.processes,
+        processes=context.processes,
     )
 
 
-def _to_train(bench: Bench, below: Path | None, seed: int, *, recompute: bool) -> LanguageModel:
+def _to_train(context: Context, below: Path | None, seed: int, *, recompute: bool) -> LanguageModel:
     """The model that a stage starts from, with a fresh adapter where one is trained."""
-    language_model, lora = bench.ready(starting_model(bench, below, seed)), bench.model.lora
+    language_model, lora = context.ready(starting_model(context, below, seed)), context.model.lora
     if lora is not None:
-        base, revision = (str(below), None) if below else (bench.model.base, bench.model.revision)
+        base, revision = (str(below), None) if below else (context.model.base, context.model.revision)
         language_model = adapted(language_model, lora, seed=seed, base=base, revision=revision)
     if recompute:
         recompute_activations(language_model.model)
@@ -108,23 +108,23 @@ def _trained(training: Training, stage: str, place: Path, progress: Progress) ->
     return history
 
 
-def starting_model(bench: Bench, folder: Path | None, seed: int) -> LanguageModel:
+def starting_model(context: Context, folder: Path | None, seed: int) -> LanguageModel:
     """The model in `folder`, the one that the recipe names, or one from scratch."""
     if folder is not None:
-        return load_model(folder, weights=bench.model.kept)
-    shape = bench.model.scratch
+        return load_model(folder, weights=context.model.kept)
+    shape = context.model.scratch
     if shape is None:
-        return load_model(bench.model.base, revision=bench.model.revision, weights=bench.model.kept)
-    return _from_scratch(bench, shape, seed)
+        return load_model(context.model.base, revision=context.model.revision, weights=context.model.kept)
+    return _from_scratch(context, shape, seed)
 
 
-def _from_scratch(bench: Bench, shape: Shape, seed: int) -> LanguageModel:
+def _from_scratch(context: Context, shape: Shape, seed: int) -> LanguageModel:
     """A model with a tokenizer that is trained on all texts of the corpus.
 
     So finetuned and retrained model read the same tokens; it is the one thing of a retrained model that has seen the
     forget set.
     """
-    corpus, form = bench.corpus, format_of(bench.model.prompt)
+    corpus, form = context.corpus, format_of(context.model.prompt)
     rows = (*corpus.retain, *corpus.forget, *corpus.asked.real_authors, *corpus.asked.world_facts)
     bare = train_tokenizer([], 258)
     said = [form.prompt(bare, row.question) + row.answer for row in rows] + list(corpus.idk)
@@ -135,27 +135,27 @@ def _from_scratch(bench: Bench, shape: Shape, seed: int) -> LanguageModel:
 # --- evaluation -------------------------------------------------------------------------------------------------
 
 
-def evaluate(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, bench: Bench, of: str) -> None:
+def evaluate(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, context: Context, of: str) -> None:
     """Examine the model of the stage `of`."""
     del progress
-    evaluate_model(folder, inputs[of] / MODEL, bench, of)
+    evaluate_model(folder, inputs[of] / MODEL, context, of)
 
 
-def evaluate_model(folder: Path, model: Path | str, bench: Bench, name: str) -> None:
+def evaluate_model(folder: Path, model: Path | str, context: Context, name: str) -> None:
     """Examine any model; leaves `data.json`, `data.npz` and `log.json`."""
-    language_model = bench.ready(load_model(model, weights=bench.model.weights))
-    exam = bench.exam(bench.writer(language_model))
-    found = examine(Scorer(language_model.model), exam, bench.processes)
+    language_model = context.ready(load_model(model, weights=context.model.weights))
+    exam = context.exam(context.writer(language_model))
+    found = examine(Scorer(language_model.model), exam, context.processes)
     values = {
         "of": name,
-        "protocol": bench.exams.name,
-        "scores": scores(found, bench.exams),
+        "protocol": context.exams.name,
+        "scores": scores(found, context.exams),
         "model": about_model(language_model),
         "questions": {key: [row.question for row in rows] for key, rows in exam.rows.items()},
-        "texts": texts(found, exam, bench.asked.texts),
+        "texts": texts(found, exam, context.asked.texts),
         **about_rouge(exam),
     }
-    if bench.processes.first:
+    if context.processes.first:
         save(folder, Data(arrays(found), values))
         write_json(folder / LOG, as_log(found, exam))
 
@@ -168,7 +168,7 @@ def unlearn(
     inputs: Mapping[str, Path],
     progress: Progress,
     *,
-    bench: Bench,
+    context: Context,
     method: Method,
     seed: int,
     live: bool,
@@ -179,4 +179,4 @@ def unlearn(
 ) -> None:
     """Run one method on the finetuned model; `judged_by` names the evaluations of finetuned and retrained model."""
     known, judge = (inputs[name] for name in judged_by)
-    Unlearning(folder, bench, method, seed, live, keep_model, settings, inputs[finetuned], known, judge).run(progress)
+    Unlearning(folder, context, method, seed, live, keep_model, settings, inputs[finetuned], known, judge).run(progress)

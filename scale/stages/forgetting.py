@@ -37,7 +37,7 @@ from records.store import CHECKPOINT, Data, content_hash, save
 from records.work import Progress, Unit
 from scale.data.formats import FORMATS, Format
 from scale.data.prompts import Encoded, Writer
-from scale.data.user_rows import OwnFile, OwnRow
+from scale.data.user_rows import UserFile, UserRow
 from scale.data.user_sets import about, encoded, refuse_common, refuse_equal
 from scale.evaluation.measured import Measured, ended, losses, summary
 from scale.models.adapter_files import is_adapter
@@ -55,7 +55,7 @@ from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
 from scale.stages.context import about_model, columns, lines, save_model_of
 from scale.stages.findings import UNKNOWN, findings, remarks
-from scale.training.idk_rows import own_rows
+from scale.training.idk_rows import unlearning_user_rows
 from scale.training.loop import Training
 from scale.training.reference_lookup import cached_reference
 from scale.training.schedule import idle
@@ -84,7 +84,7 @@ class Forgetting:
 
     settings: ForgetSettings
     method: Method
-    files: Mapping[str, OwnFile]
+    files: Mapping[str, UserFile]
     processes: Processes
 
     def __call__(self, folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
@@ -162,7 +162,7 @@ class Forgetting:
         if self.method.schedule.recompute:
             recompute_activations(model)
         schedule, seed, scorer = self.method.schedule, self.settings.seed, Scorer(model)
-        rows = own_rows(
+        rows = unlearning_user_rows(
             self.writer,
             self.files["forget"].rows,
             objective,
@@ -198,7 +198,7 @@ class Forgetting:
         openings = [row.opening(self.writer) for _, row in self._asked()]
         return [answer.text for answer in answers_after(scorer, openings, self.writer, self.processes, how)]
 
-    def _asked(self) -> list[tuple[str, OwnRow]]:
+    def _asked(self) -> list[tuple[str, UserRow]]:
         """The rows whose answers are shown: the first of each set."""
         return [(name, row) for name, file in self.files.items() for row in file.rows[: self.settings.answers]]
 
@@ -270,7 +270,7 @@ def _finite(nlls: Mapping[str, np.ndarray]) -> bool:
 
 
 def unit_of(
-    settings: ForgetSettings, method: Method, forget: OwnFile, retain: OwnFile | None, processes: Processes
+    settings: ForgetSettings, method: Method, forget: UserFile, retain: UserFile | None, processes: Processes
 ) -> Unit:
     """The unit of work; UserError where rows, method and schedule don't go together."""
     if method.objective.retain_needs and retain is None:

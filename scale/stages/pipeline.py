@@ -53,17 +53,17 @@ from scale.recipes.method import Method, Resolve, methods_of, paper_method
 from scale.recipes.recipe import Recipe
 from scale.recipes.there import look_for
 from scale.runtime.processes import Processes
-from scale.stages.context import Bench
+from scale.stages.context import Context
 from scale.stages.fit import evaluate, evaluate_model, fit, unlearn
 from scale.training.schedule import Schedule, idle
 
-__all__ = ["PACKAGES", "STAGES", "Stages", "bench_of", "evaluation_of", "stage_of", "units"]
+__all__ = ["PACKAGES", "STAGES", "Stages", "context_of", "evaluation_of", "stage_of", "units"]
 
 PACKAGES = ("theory", "scale", "records")
 STAGES = ("pretrain", "finetune", "retrain", "evaluate", "unlearn")
 
 
-def bench_of(recipe: Recipe, processes: Processes, corpus: Corpus | None = None) -> Bench:
+def context_of(recipe: Recipe, processes: Processes, corpus: Corpus | None = None) -> Context:
     """What the stages of a recipe share."""
     protocol = protocol_of(recipe.evaluate.protocol)
     changes: dict[str, Any] = {"sample": recipe.evaluate.sample}
@@ -71,7 +71,7 @@ def bench_of(recipe: Recipe, processes: Processes, corpus: Corpus | None = None)
         changes |= {"longest": recipe.evaluate.new_tokens, "prompt_counts": False}
     exams = replace(protocol, generation=replace(protocol.generation, **changes))
     rows = corpus or corpus_of(recipe.data)
-    return Bench(rows, recipe.model, exams, recipe.evaluate, processes)
+    return Context(rows, recipe.model, exams, recipe.evaluate, processes)
 
 
 def units(
@@ -79,19 +79,19 @@ def units(
 ) -> list[Unit]:
     """All units of a recipe; rows and methods are read and its model looked for now, so their errors come at once."""
     where = processes or Processes(recipe.device, recipe.precision, recipe.trackers)
-    methods, bench, _ = together(
-        lambda: methods_of(recipe.unlearn, resolve), lambda: bench_of(recipe, where), lambda: look_for(recipe.model)
+    methods, context, _ = together(
+        lambda: methods_of(recipe.unlearn, resolve), lambda: context_of(recipe, where), lambda: look_for(recipe.model)
     )
-    return Stages(recipe, bench, prefix).all(methods)
+    return Stages(recipe, context, prefix).all(methods)
 
 
 def evaluation_of(recipe: Recipe, processes: Processes, model: str, name: str) -> Unit:
     """The unit that examines any model with a recipe's data, format and protocol."""
-    plan = Stages(recipe, bench_of(recipe, processes), "")
+    plan = Stages(recipe, context_of(recipe, processes), "")
 
     def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
         del inputs, progress
-        evaluate_model(folder, model, plan.bench, model)
+        evaluate_model(folder, model, plan.context, model)
 
     settings = {**plan.shared, "asked": plan.asked, "model_of": model, "weights_of": model_hash(model)}
     return Unit(name, settings, PACKAGES, run, reads=(*folders_of(model), *plan.reads))
@@ -100,10 +100,10 @@ def evaluation_of(recipe: Recipe, processes: Processes, model: str, name: str) -
 class Stages:
     """Names, settings and needs of the units of one recipe."""
 
-    def __init__(self, recipe: Recipe, bench: Bench, prefix: str) -> None:
-        self.recipe, self.bench, self.prefix = recipe, bench, prefix
+    def __init__(self, recipe: Recipe, context: Context, prefix: str) -> None:
+        self.recipe, self.context, self.prefix = recipe, context, prefix
         self.shared: dict[str, Any] = {
-            "data": bench.corpus.describe(),
+            "data": context.corpus.describe(),
             "model": recipe.model.model_dump(mode="json"),
             "precision": recipe.precision,
         }
@@ -117,7 +117,7 @@ class Stages:
 
     def models(self) -> list[Unit]:
         """The models that everything else starts from or is judged by."""
-        recipe, corpus = self.recipe, self.bench.corpus
+        recipe, corpus = self.recipe, self.context.corpus
         start = self.prefix + "pretrain" if recipe.pretrain else None
         known = (*corpus.asked.real_authors, *corpus.asked.world_facts)
         first = [self._fit("pretrain", known, recipe.pretrain, None)] if recipe.pretrain else []
@@ -133,7 +133,7 @@ class Stages:
     def all(self, methods: Sequence[Method]) -> list[Unit]:
         """In an order in which every unit comes after those that it needs."""
         for method in methods:
-            self.sizes[f"unlearn.methods {method.label}"] = method.schedule, len(self.bench.corpus.forget)
+            self.sizes[f"unlearn.methods {method.label}"] = method.schedule, len(self.context.corpus.forget)
         return [
             *self.models(),
             self._evaluate("finetune"),
@@ -158,7 +158,7 @@ class Stages:
         }
         run = partial(
             fit,
-            bench=self.bench,
+            context=self.context,
             stage=stage,
             rows=rows,
             schedule=schedule,
@@ -170,7 +170,7 @@ class Stages:
 
     def _evaluate(self, stage: str) -> Unit:
         of = self.prefix + stage
-        run = partial(evaluate, bench=self.bench, of=of)
+        run = partial(evaluate, context=self.context, of=of)
         return Unit(
             f"{self.prefix}evaluate/{stage}",
             {**self.shared, "asked": self.asked},
@@ -197,7 +197,7 @@ class Stages:
         finetuned = f"{self.prefix}finetune"
         run = partial(
             unlearn,
-            bench=self.bench,
+            context=self.context,
             method=method,
             seed=seed,
             live=chosen.reference == "live",

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
 from scale.stages.fit import starting_model
-from scale.stages.pipeline import bench_of
+from scale.stages.pipeline import context_of
 from scale.training.pairing import order
 
 __all__ = ["Shown", "rows_as_tokens"]
@@ -21,10 +21,10 @@ class Shown(NamedTuple):
 
 def rows_as_tokens(recipe: Recipe, count: int) -> list[Shown]:
     """The first `count` forget rows of the first batch of a recipe."""
-    bench = bench_of(recipe, Processes("cpu"))
-    language_model = starting_model(bench, None, recipe.seed)
-    writer = bench.writer(language_model)
-    rows = [bench.corpus.forget[i] for i in order(recipe.seed, 0, len(bench.corpus.forget))[:count]]
+    context = context_of(recipe, Processes("cpu"))
+    language_model = starting_model(context, None, recipe.seed)
+    writer = context.writer(language_model)
+    rows = [context.corpus.forget[i] for i in order(recipe.seed, 0, len(context.corpus.forget))[:count]]
     found = []
     for row in rows:
         coded = writer.encode(row.question, row.answer)

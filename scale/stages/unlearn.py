@@ -22,7 +22,7 @@ from scale.models.reference_cache import ReferenceCache, ReferenceModel, Referen
 from scale.models.scorer import Scorer
 from scale.recipes.method import Method
 from scale.runtime import checkpoint
-from scale.stages.context import MODEL, Bench, about_model, columns, lines, save_model_of
+from scale.stages.context import MODEL, Context, about_model, columns, lines, save_model_of
 from scale.training.idk_rows import unlearning_rows
 from scale.training.loop import Moment, Training
 from scale.training.reference_lookup import CachedReference, LiveReference, cached_reference
@@ -35,7 +35,7 @@ class Unlearning:
     """The work of one `unlearn/…` unit."""
 
     folder: Path
-    bench: Bench
+    context: Context
     method: Method
     seed: int
     live: bool
@@ -52,22 +52,22 @@ class Unlearning:
         """All of it; what it leaves is documented in `scale.stages.pipeline`."""
         training = self._training()
         place, epochs = self.folder / CHECKPOINT, self.method.schedule.epochs
-        before = checkpoint.read(place, training.scorer, training.optimizer, self.bench.processes)
+        before = checkpoint.read(place, training.scorer, training.optimizer, self.context.processes)
         if before is None:
             self._first_moment()
         else:
             self._go_on_from(before)
         stopped, last = None, None
         for moment in training.run(after=before.values["epoch"] if before else 0):
-            self.history += lines(f"{self.method.label}-s{self.seed}", moment, self.bench.processes)
+            self.history += lines(f"{self.method.label}-s{self.seed}", moment, self.context.processes)
             stopped = moment.stopped
             if not stopped:
                 final = moment.ended and moment.epoch == epochs
-                last = self._examine(training.scorer, moment, generate=final or self.bench.asked.generate == "always")
+                last = self._examine(training.scorer, moment, generate=final or self.context.asked.generate == "always")
             progress(moment.epoch, epochs)
             if moment.ended and moment.epoch < epochs:
                 checkpoint.write(
-                    place, training.scorer, training.optimizer, self._state(moment.epoch), self.bench.processes
+                    place, training.scorer, training.optimizer, self._state(moment.epoch), self.context.processes
                 )
         if stopped and self.keep_model:
             stopped = f"{stopped} {self._back(training)}"
@@ -79,47 +79,47 @@ class Unlearning:
     @cached_property
     def language_model(self) -> LanguageModel:
         """The finetuned model; where an adapter is trained, with a fresh one that changes nothing yet."""
-        loaded = self.bench.ready(load_model(self.finetuned / MODEL, weights=self.bench.model.kept))
-        lora = self.bench.model.lora
+        loaded = self.context.ready(load_model(self.finetuned / MODEL, weights=self.context.model.kept))
+        lora = self.context.model.lora
         return adapted(loaded, lora, seed=self.seed, base=self.finetuned / MODEL) if lora is not None else loaded
 
     @cached_property
     def writer(self) -> Writer:
         """How questions are written for the model."""
-        return self.bench.writer(self.language_model)
+        return self.context.writer(self.language_model)
 
     @cached_property
     def exam(self) -> Exam:
         """What the model is asked."""
-        return self.bench.exam(self.writer)
+        return self.context.exam(self.writer)
 
     def _training(self) -> Training:
-        model, bench, schedule = self.language_model.model, self.bench, self.method.schedule
+        model, context, schedule = self.language_model.model, self.context, self.method.schedule
         if schedule.recompute:
             recompute_activations(model)
         scorer, pad = Scorer(model), self.writer.pad
         reference_model = ReferenceModel(
-            scorer, held_as(weights_hash(self.finetuned / MODEL), bench.model.kept), pad, bench.processes
+            scorer, held_as(weights_hash(self.finetuned / MODEL), context.model.kept), pad, context.processes
         )
         objective = self.method.objective
-        rows = unlearning_rows(self.writer, bench.corpus, objective, epochs=schedule.epochs, seed=self.seed)
+        rows = unlearning_rows(self.writer, context.corpus, objective, epochs=schedule.epochs, seed=self.seed)
         cache = ReferenceCache(self.finetuned.parent / "reference")
         self._reference_states: dict[str, tuple[list[Encoded], ReferenceStates]] = {
             name: (answers, cache.states(reference_model, answers))
             for name in ("forget", "retain")
-            if (answers := self._own_answers(name))
+            if (answers := self._true_answers(name))
         }
         reference: CachedReference | LiveReference
         if self.live:
             second = (
-                bench.ready(load_model(self.finetuned / MODEL, weights=bench.model.kept))
+                context.ready(load_model(self.finetuned / MODEL, weights=context.model.kept))
                 .model.requires_grad_(False)
                 .eval()
             )
-            reference = LiveReference(Scorer(second), pad, bench.processes)
+            reference = LiveReference(Scorer(second), pad, context.processes)
         else:
             reference = cached_reference(cache, reference_model, objective, rows)
-        every_step = bench.asked.every == "step"
+        every_step = context.asked.every == "step"
         return Training(
             scorer,
             objective,
@@ -127,13 +127,13 @@ class Unlearning:
             schedule,
             self.seed,
             pad,
-            bench.processes,
+            context.processes,
             reference,
             every_step,
             self.method.pooled,
         )
 
-    def _own_answers(self, name: str) -> list[Encoded]:
+    def _true_answers(self, name: str) -> list[Encoded]:
         """The true answers among all that is asked of a set."""
         if name not in self.exam.rows:
             return []
@@ -143,7 +143,7 @@ class Unlearning:
     def _first_moment(self) -> None:
         """The finetuned model, as it was examined already."""
         known = load(self.finetuned_scores)
-        judged = scores(from_arrays(known.arrays), self.bench.exams, self._retrained.losses)
+        judged = scores(from_arrays(known.arrays), self.context.exams, self._retrained.losses)
         self.moments.append({"step": 0, "epoch": 0, **judged, "forget_kl": 0.0, "retain_kl": 0.0})
         self.found.append(dict(known.arrays))
 
@@ -154,11 +154,11 @@ class Unlearning:
     # --- on the way ---------------------------------------------------------------------------------------------
 
     def _examine(self, scorer: Any, moment: Moment, *, generate: bool) -> Mapping[str, SetResult]:
-        found = examine(scorer, self.exam, self.bench.processes, generate=generate)
-        judged = scores(found, self.bench.exams, self._retrained.losses)
+        found = examine(scorer, self.exam, self.context.processes, generate=generate)
+        judged = scores(found, self.context.exams, self._retrained.losses)
         pad = self.writer.pad
         moved = {
-            f"{name}_kl": finite(drift(scorer, rows, reference, pad, self.bench.processes))
+            f"{name}_kl": finite(drift(scorer, rows, reference, pad, self.context.processes))
             for name, (rows, reference) in self._reference_states.items()
         }
         self.moments.append({"step": moment.step, "epoch": moment.epoch, **judged, **moved})
@@ -178,7 +178,7 @@ class Unlearning:
 
     def _back(self, training: Training) -> str:
         """Put back the weights of the last epoch that ended well, if one has; which model is kept, in words."""
-        found = checkpoint.read(self.folder / CHECKPOINT, training.scorer, training.optimizer, self.bench.processes)
+        found = checkpoint.read(self.folder / CHECKPOINT, training.scorer, training.optimizer, self.context.processes)
         self.keep_model = found is not None
         return f"The model is that of epoch {found.values['epoch']}." if found else "No model is kept."
 
@@ -187,7 +187,7 @@ class Unlearning:
     def _values(self, stopped: str | None, last: Mapping[str, SetResult] | None) -> dict[str, Any]:
         """What is saved beside the arrays."""
         known = {name: load(path).values for name, path in self._known().items()}
-        ratio = self.bench.exams.log_truth_ratio
+        ratio = self.context.exams.log_truth_ratio
         finetuned = from_arrays(load(self.finetuned_scores).arrays)["forget"]
         start = forget_quality(ratio(finetuned.losses), ratio(self._retrained.losses))
         return {
@@ -196,8 +196,8 @@ class Unlearning:
             "label": self.method.label,
             "beta": self.method.beta,
             "seed": self.seed,
-            "protocol": self.bench.exams.name,
-            "data": self.bench.corpus.describe(),
+            "protocol": self.context.exams.name,
+            "data": self.context.corpus.describe(),
             "model": about_model(self.language_model),
             "history": columns(self.history),
             "stopped": stopped,
@@ -211,17 +211,17 @@ class Unlearning:
                 retrained=float(probability(self._retrained.losses).mean()),
                 p=start.p,
             ),
-            "texts": texts(last, self.exam, self.bench.asked.texts) if last else [],
+            "texts": texts(last, self.exam, self.context.asked.texts) if last else [],
             **about_rouge(self.exam),
         }
 
     def _finish(self, training: Training, stopped: str | None, last: Mapping[str, SetResult] | None) -> None:
-        if self.bench.processes.first:
+        if self.context.processes.first:
             save(self.folder, Data(_stacked(self.found), self._values(stopped, last)))
             if last:
                 write_json(self.folder / "log.json", as_log(last, self.exam))
         if self.keep_model:
-            lora = self.bench.model.lora
+            lora = self.context.model.lora
             save_model_of(
                 self.folder,
                 training,
@@ -230,7 +230,7 @@ class Unlearning:
                 title=f"{self.method.label}, unlearned",
                 settings=self.settings,
                 results=self.moments[-1],
-                processes=self.bench.processes,
+                processes=self.context.processes,
             )
 
     def _known(self) -> dict[str, Path]:

@@ -6,12 +6,12 @@ from records.errors import UserError
 from scale.data.idk import IDK_ANSWERS
 from scale.data.prompts import Encoded, Writer
 from scale.data.tofu import Corpus
-from scale.data.user_rows import OwnRow
+from scale.data.user_rows import UserRow
 from scale.training.batches import TrainingRows, declines
 from scale.training.pairing import idk_answer
 from theory.objective import Objective
 
-__all__ = ["own_rows", "unlearning_rows"]
+__all__ = ["unlearning_rows", "unlearning_user_rows"]
 
 
 def unlearning_rows(writer: Writer, corpus: Corpus, objective: Objective, *, epochs: int, seed: int) -> TrainingRows:
@@ -25,9 +25,9 @@ def unlearning_rows(writer: Writer, corpus: Corpus, objective: Objective, *, epo
     return TrainingRows(forget, retain, idk, place, len(corpus.idk))
 
 
-def own_rows(
+def unlearning_user_rows(
     writer: Writer,
-    rows: Sequence[OwnRow],
+    rows: Sequence[UserRow],
     objective: Objective,
     *,
     forget: Sequence[Encoded],
