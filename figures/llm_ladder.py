@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from figures.canvas import LOOK, beta_look, styled
 from records.store import Data
 from theory.theorems.intrinsic_time import curve
+from theory.theorems.paths import from_arrays, labels_of
 
 __all__ = ["draw"]
 
@@ -53,13 +54,13 @@ def _flows(axes: Axes, units: list[Data], looks: Looks) -> None:
     axes.plot(x, curve(x), color="black", linewidth=1, zorder=1)
     for data in units:
         unit, colour = data.values["beta"] or 1.0, _colour(data, looks)
-        clock, drop = (unit * data.arrays[f"single.{name}"][:, 0] for name in ("clock", "drop"))
+        single = from_arrays(data.arrays, "single").times(unit)
+        clock, drop = single.clock[:, 0], single.drop[:, 0]
         at = _spread(clock)
         axes.plot(clock[at], drop[at], "o", color=colour, markersize=6, markeredgecolor="white", mew=0.6)
-        if "set.drop" in data.arrays and data.values["beta"]:
-            clock, drop, rest = (
-                unit * data.arrays[f"set.{name}"].mean(axis=1) for name in ("clock", "drop", "remainder")
-            )
+        if "set" in labels_of(data.arrays) and data.values["beta"]:
+            together = from_arrays(data.arrays, "set").times(unit)
+            clock, drop, rest = (x.mean(axis=1) for x in (together.clock, together.drop, together.remainder))
             at = _spread(clock)
             axes.plot(clock[at], drop[at], "s", color=colour, markersize=4, markerfacecolor="white", mew=0.8)
             axes.plot((clock + rest)[at], drop[at], "s", color=colour, markersize=2.5)

@@ -5,7 +5,7 @@ forget sets, each at its collective clock (open), and with the exact remainder o
 Nothing is fitted.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from figures.canvas import LOOK, beta_look, styled
 from records.store import Data
 from theory.theorems.intrinsic_time import curve
+from theory.theorems.paths import IntrinsicPath, from_arrays, labels_of
 
 __all__ = ["draw"]
 
@@ -30,65 +31,64 @@ NAMES = {
 }
 
 
-class SingleCurve(NamedTuple):
-    """One example unlearned alone; `time` = βT and `drop` = βu (T and u for GA, where β = 0)."""
+class Followed(NamedTuple):
+    """A path of a model, in units of β (nats for GA, where β = 0)."""
 
     model: str
     beta: float
-    time: np.ndarray
-    drop: np.ndarray
+    path: IntrinsicPath
 
 
-def _singles(results: Mapping[str, Data]) -> Iterator[SingleCurve]:
-    theory = results["theory/intrinsic-time"].arrays
-    for run in [key.removesuffix(".time") for key in theory if key.endswith(".time")]:
-        model = "linear" if run.startswith("linear") else "network"
-        yield SingleCurve(model, float(run.rsplit(", ", 1)[1]), theory[f"{run}.time"], theory[f"{run}.drop"])
-    for name, data in results.items():
-        if name == "logistic/law":
-            for beta in data.values["betas"]:
-                for i in data.values["examples"]:
-                    clock, drop = (data.arrays[f"single-{beta:g}-{i}.{part}"] for part in ("clock", "drop"))
-                    yield SingleCurve("random features", beta, (beta or 1.0) * clock, (beta or 1.0) * drop)
-        elif name.startswith("transformer/single-"):
-            beta = float(data.values["beta"])
-            first = f"{data.values['seeds'][0]}-"
-            for run in [k.removesuffix(".clock") for k in data.arrays if k.startswith(first) and k.endswith(".clock")]:
-                clock, drop = (np.ravel(data.arrays[f"{run}.{part}"]) for part in ("clock", "drop"))
-                yield SingleCurve("transformer", beta, (beta or 1.0) * clock, (beta or 1.0) * drop)
-        elif name.startswith("smollm2/law/"):
-            beta = float(data.values["beta"])
-            clock, drop = (data.arrays[f"single.{part}"][:, 0] for part in ("clock", "drop"))
-            yield SingleCurve("SmolLM2", beta, (beta or 1.0) * clock, (beta or 1.0) * drop)
+def _alone(name: str, data: Data) -> list[tuple[str, float, str]]:
+    """(model, β, label) of the paths of single examples that a unit left, of its first seed."""
+    labels = labels_of(data.arrays)
+    if name == "theory/intrinsic-time":
+        model = {label: "linear" if label.startswith("linear") else "network" for label in labels}
+        return [(model[label], float(label.rsplit(", ", 1)[1]), label) for label in labels]
+    if name == "logistic/law":
+        every = [(beta, i) for beta in data.values["betas"] for i in data.values["examples"]]
+        return [("random features", beta, f"single-{beta:g}-{i}") for beta, i in every]
+    if name.startswith("transformer/single-"):
+        first = f"{data.values['seeds'][0]}-"
+        return [("transformer", data.values["beta"], label) for label in labels if label.startswith(first)]
+    return [("SmolLM2", data.values["beta"], "single")] if name.startswith("smollm2/law/") else []
+
+
+def _together(name: str, data: Data) -> list[tuple[str, float, str]]:
+    """(model, β, label) of the paths of whole forget sets under NPO that a unit left, of its first seed."""
+    if name == "logistic/law":
+        return [("random features", beta, f"set-{beta:g}") for beta in data.values["set_betas"]]
+    if name.startswith("transformer/set-NPO"):
+        return [("transformer", data.values["beta"], str(data.values["seeds"][0]))]
+    there = name.startswith("smollm2/law/") and "set" in labels_of(data.arrays) and data.values["beta"]
+    return [("SmolLM2", data.values["beta"], "set")] if there else []
+
+
+def _followed(
+    results: Mapping[str, Data], chosen: Callable[[str, Data], list[tuple[str, float, str]]]
+) -> list[Followed]:
+    return [
+        Followed(model, float(beta), from_arrays(data.arrays, label).times(beta or 1.0))
+        for name, data in results.items()
+        for model, beta, label in chosen(name, data)
+    ]
 
 
 SetEnd = tuple[str, float, np.ndarray, np.ndarray, np.ndarray]
 """(model, β, βT, βu, β·remainder) at the end of a path, over examples."""
 
 
-def _sets(results: Mapping[str, Data]) -> Iterator[SetEnd]:
-    """The ends of the paths of whole forget sets under NPO; the transformer's where βu passes FAR."""
-    for name, data in results.items():
-        if name == "logistic/law":
-            for beta in data.values["set_betas"]:
-                parts = (data.arrays[f"set-{beta:g}.{part}"][-1] for part in ("clock", "drop", "remainder"))
-                yield ("random features", beta, *(beta * part for part in parts))
-        elif name.startswith("transformer/set-NPO"):
-            beta = float(data.values["beta"])
-            seed = data.values["seeds"][0]
-            far = np.flatnonzero(beta * data.arrays[f"{seed}.drop"].max(axis=1) >= FAR)
-            at = int(far[0]) if far.size else -1
-            parts = (data.arrays[f"{seed}.{part}"][at] for part in ("clock", "drop", "remainder"))
-            yield ("transformer", beta, *(beta * part for part in parts))
-        elif name.startswith("smollm2/law/") and "set.drop" in data.arrays and data.values["beta"]:
-            beta = float(data.values["beta"])
-            parts = (data.arrays[f"set.{part}"][-1] for part in ("clock", "drop", "remainder"))
-            yield ("SmolLM2", beta, *(beta * part for part in parts))
+def _end(followed: Followed) -> SetEnd:
+    """The end of a set's path; the transformer's where βu passes FAR."""
+    model, beta, path = followed
+    far = np.flatnonzero(path.drop.max(axis=1) >= FAR)
+    at = int(far[0]) if far.size else -1
+    return model, beta, path.clock[at], path.drop[at], path.remainder[at]
 
 
 def draw(results: Mapping[str, Data]) -> Figure:
     """Two panels from the units theory/intrinsic-time, logistic/law and transformer/*."""
-    singles, sets = list(_singles(results)), list(_sets(results))
+    singles, sets = _followed(results, _alone), [_end(one) for one in _followed(results, _together)]
     betas = sorted({s.beta for s in singles if s.beta} | {beta for _, beta, *_ in sets})
     looks = beta_look(betas)
     with styled():
@@ -96,10 +96,11 @@ def draw(results: Mapping[str, Data]) -> Figure:
         (left, right) = figure.subplots(1, 2, width_ratios=(1.25, 1))
         _law(left, 1e4)
         for i, s in enumerate(singles):
-            at = _spread(s.time, phase=(i * 0.618) % 1)  # so that no run hides another
+            time, drop = s.path.clock[:, 0], s.path.drop[:, 0]
+            at = _spread(time, phase=(i * 0.618) % 1)  # so that no run hides another
             colour = looks[s.beta]["color"] if s.beta else LOOK["GA"]["color"]
             style = {"color": colour, "markersize": 5.5, "markeredgecolor": "white", "mew": 0.5}
-            left.plot(s.time[at], s.drop[at], MODELS[s.model], **style)
+            left.plot(time[at], drop[at], MODELS[s.model], **style)
         left.set(
             xscale="log",
             yscale="log",
@@ -152,7 +153,7 @@ def _set_panel(ax: Axes, sets: list[SetEnd], looks: Mapping[float, Mapping[str, 
     ax.annotate(note, (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=8, color="0.35")
 
 
-def _key(looks: dict[float, dict[str, str]], betas: list[float], singles: list[SingleCurve]) -> list[Line2D]:
+def _key(looks: dict[float, dict[str, str]], betas: list[float], singles: list[Followed]) -> list[Line2D]:
     lines = [
         Line2D([], [], color=LOOK["GA"]["color"], label="GA: u = T"),
         Line2D([], [], color="black", label="NPO: βT = ½(βu + e$^{βu}$ − 1)"),

@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, beta_look, styled
-from theory.theorems.intrinsic_time import IntrinsicPath, curve, follow, weight_by_drop
+from theory.theorems.intrinsic_time import curve, follow, weight_by_drop
+from theory.theorems.paths import IntrinsicPath
 from theory.theorems.specimens import linear_logistic, small_network
 
 __all__ = ["compute", "draw"]

@@ -5,7 +5,7 @@ off the curve at their collective clocks, against the spread of their weights an
 kernel; circles are measured, lines are what the exact remainder says.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from records.store import Data
 from synthetic.transformer.results import by_beta, label_of
 from synthetic.transformer.slowdown import departure, of_run
 from theory.theorems.intrinsic_time import curve
+from theory.theorems.paths import from_arrays, labels_of
 
 __all__ = ["draw", "looks_of"]
 
@@ -47,17 +48,14 @@ def draw(results: Results) -> Figure:
     return figure
 
 
-def _runs(data: Data) -> list[str]:
-    return [key.removesuffix(".time") for key in data.arrays if key.endswith(".time")]
-
-
 def _alone(ax: Axes, singles: Mapping[float, Data], looks: Mapping[float, dict[str, Any]]) -> None:
     """Markers of each path sit at places of their own along the curve, so that none hides another."""
     furthest, off = 1.0, 0.0
     for j, (beta, data) in enumerate(singles.items()):
-        scale, runs = data.values["scale"], _runs(data)
+        scale, runs = data.values["scale"], labels_of(data.arrays)
         for k, run in enumerate(runs):
-            clock, drop = (scale * data.arrays[f"{run}.{name}"].ravel() for name in ("clock", "drop"))
+            path = from_arrays(data.arrays, run).times(scale)
+            clock, drop = path.clock[:, 0], path.drop[:, 0]
             wanted = drop[-1] * (np.arange(POINTS) + (k + 1 - j / len(singles)) / len(runs)) / POINTS
             at = np.searchsorted(np.maximum.accumulate(drop), wanted).clip(0, len(drop) - 1)
             label = None if k else (label_of(beta) if beta else f"GA, u and T × {scale:g}")
@@ -73,18 +71,15 @@ def _alone(ax: Axes, singles: Mapping[float, Data], looks: Mapping[float, dict[s
     ax.legend(loc="upper left", fontsize=8)
 
 
-def _seeds(data: Data) -> Iterator[dict[str, np.ndarray]]:
-    return (of_run(data.arrays, str(seed)) for seed in data.values["seeds"])
-
-
 def _departures(
     ax: Axes, sets: Mapping[float, Data], looks: Mapping[float, dict[str, Any]], *, against_kernel: bool
 ) -> None:
     for beta, data in sets.items():
         if not beta:
             continue
-        for k, run in enumerate(_seeds(data)):
-            found, looks_at = departure(run, beta), run["kernel_steps"].astype(int)
+        for k, seed in enumerate(map(str, data.values["seeds"])):
+            found, run = departure(from_arrays(data.arrays, seed), beta), of_run(data.arrays, seed)
+            looks_at = run["kernel_steps"].astype(int)
             x = run["kernel_share"] if against_kernel else found.spread[looks_at]
             colour, marker = looks[beta]["color"], looks[beta]["marker"]
             ax.plot(x, found.predicted[looks_at], color=colour, linewidth=0.8, alpha=0.7)

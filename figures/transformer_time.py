@@ -19,6 +19,7 @@ from records.store import Data
 from synthetic.transformer.results import by_beta, label_of
 from synthetic.transformer.slowdown import COLLAPSED, collapse, factors, limit_gap, limit_powers, of_run
 from theory.theorems.intrinsic_time import time_on_curve
+from theory.theorems.paths import IntrinsicPath, from_arrays
 
 __all__ = ["draw"]
 
@@ -45,6 +46,10 @@ def draw(results: Results) -> Figure:
 
 def _seeds(data: Data) -> list[RunArrays]:
     return [of_run(data.arrays, str(seed)) for seed in data.values["seeds"]]
+
+
+def _paths(data: Data) -> list[IntrinsicPath]:
+    return [from_arrays(data.arrays, str(seed)) for seed in data.values["seeds"]]
 
 
 def _drops(ax: Axes, descents: Mapping[float, Data], looks: Looks) -> None:
@@ -74,7 +79,7 @@ def _bars(ax: Axes, x: Sequence[float], values: Sequence[Sequence[float]], **loo
 
 def _factors(ax: Axes, sets: Mapping[float, Data]) -> None:
     betas = [beta for beta in sets if beta]
-    found = {beta: [factors(run, beta) for run in _seeds(sets[beta])] for beta in betas}
+    found = {beta: [factors(path, beta) for path in _paths(sets[beta])] for beta in betas}
     parts = (
         ("slope", "β · slope of the mean drop", "k", "o"),
         ("kernel", "clock: d log T / d log t", "#D55E00", "s"),

@@ -13,6 +13,7 @@ from npo.ledger.statistics import mean_with_interval
 from records.store import Data
 from synthetic.logistic.fronts import hypervolume
 from theory.theorems.intrinsic_time import curve, time_on_curve
+from theory.theorems.paths import IntrinsicPath, to_arrays
 
 STEPS = np.arange(0.0, 2001.0, 25.0)
 LONG_STEPS = np.append(0.0, np.geomspace(1, 1e6, 121))
@@ -101,17 +102,16 @@ def _on_curve(beta: float, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     return x / scale, (y + noise) / scale
 
 
+def _path(clock: np.ndarray, drop: np.ndarray, share: float | np.ndarray = 1.0) -> IntrinsicPath:
+    """Of one example, at a share of the clock that its drop asks for; the remainder is the rest."""
+    return IntrinsicPath(clock, *(x[:, None] for x in (share * clock, drop, (1 - share) * clock)))
+
+
 def _law() -> Data:
     arrays = {}
     for beta in (0.0, 0.5):
-        clock, drop = _on_curve(beta)
-        arrays |= {f"single-{beta:g}-0.clock": clock, f"single-{beta:g}-0.drop": drop}
-    clock, drop = _on_curve(0.5)
-    arrays |= {
-        "set-0.5.clock": 0.3 * clock[:, None],
-        "set-0.5.drop": drop[:, None],
-        "set-0.5.remainder": 0.7 * clock[:, None],
-    }
+        arrays |= to_arrays(_path(*_on_curve(beta)), f"single-{beta:g}-0")
+    arrays |= to_arrays(_path(*_on_curve(0.5), share=0.3), "set-0.5")
     values = {"betas": [0.0, 0.5], "examples": [0], "set_betas": [0.5], "step": 0.02, "set_step": 0.04, "seed": 1}
     return Data(arrays, values)
 
@@ -141,8 +141,8 @@ def _transformer() -> dict[str, Data]:
     seeds = {"seeds": list(SEEDS)}
     for beta in (0.0, 0.5, 1.0):
         name = f"NPO-{beta:g}" if beta else "GA"
-        clock, drop = _on_curve(beta)
-        single = {f"{seed}-0.{column}": x for seed in SEEDS for column, x in (("clock", clock), ("drop", drop))}
+        path = _path(*_on_curve(beta))
+        single = {key: x for seed in SEEDS for key, x in to_arrays(path, f"{seed}-0").items()}
         values = seeds | {"beta": beta, "scale": beta or 1.0, "step": 0.1}
         found[f"transformer/single-{name}"] = Data(single, values)
         found[f"transformer/set-{name}"] = _sets(beta)
@@ -238,11 +238,10 @@ def _smollm2() -> dict[str, Data]:
 def _rung(beta: float) -> Data:
     """One answer on the curve, and a set off it by its remainder."""
     unit = beta or 1.0
-    clock = np.geomspace(0.1, 50, 30)[:, None] / unit
+    clock = np.geomspace(0.1, 50, 30) / unit
     drop = curve(unit * clock) / unit if beta else clock
-    rest = np.linspace(0, 0.9, 30)[:, None] * clock
-    arrays = {"single.clock": clock, "single.drop": drop, "set.clock": clock - rest, "set.drop": drop}
-    return Data(arrays | {"set.remainder": rest}, {"rung": "head", "beta": beta, "step": 0.01})
+    single, together = _path(clock, drop), _path(clock, drop, np.linspace(1, 0.1, 30))
+    return Data(to_arrays(single, "single") | to_arrays(together, "set"), {"rung": "head", "beta": beta, "step": 0.01})
 
 
 @pytest.fixture(scope="module")

@@ -178,8 +178,12 @@ def test_kept_files_that_are_none_are_told(kind: str, tmp_path: Path) -> None:
 
 
 def law_unit(**changed: Any) -> dict[str, Any]:
-    arrays = {f"single.{name}": [[0.0], [1.0]] for name in ("clock", "drop")}
+    arrays = {f"single.{name}": [[0.0], [1.0]] for name in ("clock", "drop", "remainder")}
+    arrays["single.time"] = [0.0, 1.0]
     return {"values": {"rung": "head", "beta": 0.1, "scale": 0.1, "step": 0.1}, "arrays": arrays} | changed
+
+
+LAW_ARRAYS = law_unit()["arrays"]
 
 
 @pytest.mark.parametrize(
@@ -188,11 +192,12 @@ def law_unit(**changed: Any) -> dict[str, Any]:
         {},
         law_unit(values={}),
         law_unit(arrays={}),
-        law_unit(arrays={"single.clock": [[0.0]], "single.drop": [[0.0], [1.0]]}),
-        law_unit(arrays={"single.clock": [[0.0], [1.0, 2.0]], "single.drop": [[0.0], [1.0]]}),
-        law_unit(arrays={"single.clock": [], "single.drop": []}),
-        law_unit(arrays={"single.clock": [["x"]], "single.drop": [[0.0]]}),
-        law_unit(arrays={**law_unit()["arrays"], "set.drop": [[0.0], [1.0]]}),
+        law_unit(arrays=LAW_ARRAYS | {"single.clock": [[0.0]]}),
+        law_unit(arrays=LAW_ARRAYS | {"single.clock": [[0.0], [1.0, 2.0]]}),
+        law_unit(arrays={name: [] for name in LAW_ARRAYS}),
+        law_unit(arrays=LAW_ARRAYS | {"single.clock": [["x"], [1.0]]}),
+        law_unit(arrays=LAW_ARRAYS | {"set.drop": [[0.0], [1.0]]}),
+        *(law_unit(arrays={k: x for k, x in LAW_ARRAYS.items() if k != name}) for name in LAW_ARRAYS),
     ],
 )
 def test_a_ladder_that_is_none_is_told(unit: dict[str, Any], tmp_path: Path) -> None:
@@ -203,7 +208,7 @@ def test_a_ladder_that_is_none_is_told(unit: dict[str, Any], tmp_path: Path) -> 
 
 def test_a_path_that_blew_up_is_kept_as_far_as_json_can(tmp_path: Path) -> None:
     drop = np.array([[0.0], [1.23456789], [np.inf], [np.nan]])
-    data = Data({"single.clock": drop, "single.drop": drop}, law_unit()["values"])
+    data = Data({**dict.fromkeys(LAW_ARRAYS, drop), "single.time": np.arange(4)}, law_unit()["values"])
     write_law(tmp_path / "law.json", {"law/head-GA": data})
     found = saved_law(tmp_path / "law.json")["law/head-GA"].arrays["single.drop"][:, 0]
     assert found[:2].tolist() == [0, 1.23457]

@@ -7,6 +7,12 @@ from hypothesis import strategies as st
 
 from synthetic.transformer.slowdown import collapse, departure, factors, late, of_run, slope, weight_spread
 from theory.theorems.intrinsic_time import curve, time_on_curve
+from theory.theorems.paths import IntrinsicPath
+
+
+def _path(clock, drop, time=None, remainder=None):
+    time = np.arange(float(len(clock))) if time is None else time
+    return IntrinsicPath(time, clock, drop, 0 * clock if remainder is None else remainder)
 
 
 def test_columns_of_a_run_are_found_by_its_label():
@@ -20,7 +26,7 @@ def test_factors_of_a_set_on_the_curve_whose_clock_is_a_power_of_time(power, bet
     time = np.append(0.0, np.geomspace(1e-3, 1e9, 400))
     clock = np.stack([c * time**power / beta for c in (1.0, 1.3)], axis=1)
     drop = curve(beta * clock) / beta
-    found = factors({"time": time, "clock": clock, "drop": drop}, beta)
+    found = factors(_path(clock, drop, time), beta)
     assert found.kernel == pytest.approx(power, rel=1e-6)
     assert found.weights == pytest.approx(1, rel=1e-6)
     assert found.asymptote == pytest.approx(1, abs=0.01)
@@ -31,7 +37,7 @@ def test_examples_whose_clock_ran_backward_are_left_out_of_the_factors():
     time = np.append(0.0, np.geomspace(1e-3, 1e6, 200))
     clock = np.stack([time, -time], axis=1)
     drop = curve(np.stack([time, time], axis=1))
-    assert factors({"time": time, "clock": clock, "drop": drop}, 1.0).kernel == pytest.approx(1)
+    assert factors(_path(clock, drop, time), 1.0).kernel == pytest.approx(1)
 
 
 def test_collapse_is_between_the_looks_and_infinite_where_there_is_none():
@@ -45,9 +51,9 @@ def test_collapse_is_between_the_looks_and_infinite_where_there_is_none():
 def test_a_set_on_the_curve_has_no_departure_and_one_that_leaves_it_that_of_its_remainder():
     beta, drop = 0.5, np.linspace(0, 20, 50)[:, None] * np.array([1.0, 1.2])
     clock = time_on_curve(beta * drop) / beta
-    on = departure({"drop": drop, "clock": clock, "remainder": 0 * clock}, beta)
+    on = departure(_path(clock, drop), beta)
     assert on.measured == pytest.approx(0, abs=1e-9)
-    off = departure({"drop": drop, "clock": 0.3 * clock, "remainder": 0.7 * clock}, beta)
+    off = departure(_path(0.3 * clock, drop, remainder=0.7 * clock), beta)
     assert off.measured == pytest.approx(off.predicted, abs=1e-9)
     assert off.measured[-1] > 0.5
 

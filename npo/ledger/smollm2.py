@@ -11,9 +11,10 @@ import numpy as np
 
 from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.llm import GOOD, KEPT, LOST
-from npo.ledger.statistics import OffCurve, OnCurve, decided, holds_if, judge_sets, judge_singles, mean_with_interval
+from npo.ledger.statistics import Followed, decided, holds_if, judge_sets, judge_singles, mean_with_interval
 from npo.runs.run import saved, saved_law
 from records.store import Data
+from theory.theorems.paths import from_arrays, labels_of
 
 __all__ = ["CLAIMS", "recorded"]
 
@@ -117,10 +118,9 @@ def npo_rt_unlearns(results: Results) -> Judgement:
 def one_answer(results: Results) -> Judgement:
     """Does the first answer, unlearned alone, keep to the law on every rung that was climbed?"""
 
-    def run(data: Data) -> OnCurve:
-        beta, unit = data.values["beta"], data.values["beta"] or 1.0
-        time, drop = (unit * data.arrays[f"single.{name}"][1:, 0] for name in ("clock", "drop"))
-        return OnCurve(time, drop, beta == 0, data.values["step"])
+    def run(data: Data) -> Followed:
+        beta = data.values["beta"]
+        return Followed(from_arrays(data.arrays, "single").times(beta or 1.0), beta == 0, data.values["step"])
 
     judged = judge_singles([run(data) for data in results.values()], ())
     rungs = dict.fromkeys(data.values["rung"] for data in results.values())
@@ -130,12 +130,11 @@ def one_answer(results: Results) -> Judgement:
 def sets_of_answers(results: Results) -> Judgement:
     """Does the exact remainder put the answers of a set back on the curve?"""
 
-    def run(data: Data) -> OffCurve:
-        beta = data.values["beta"]
-        time, drop, rest = (beta * data.arrays[f"set.{name}"][-1] for name in ("clock", "drop", "remainder"))
-        return OffCurve(time, drop, rest, data.values["step"])
+    def run(data: Data) -> Followed:
+        return Followed(from_arrays(data.arrays, "set").times(data.values["beta"]), False, data.values["step"])
 
-    return judge_sets([run(d) for d in results.values() if d.values["beta"] and "set.drop" in d.arrays], ())
+    sets = [data for data in results.values() if data.values["beta"] and "set" in labels_of(data.arrays)]
+    return judge_sets(map(run, sets), ())
 
 
 def _claim(

@@ -8,10 +8,10 @@ from scipy.stats import t
 
 from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, Judgement
 from theory.theorems.intrinsic_time import bounds_on_curve, curve, time_on_curve
+from theory.theorems.paths import IntrinsicPath
 
 __all__ = [
-    "OffCurve",
-    "OnCurve",
+    "Followed",
     "akaike",
     "decided",
     "holds_if",
@@ -53,51 +53,43 @@ def akaike(x: np.ndarray, y: np.ndarray) -> float:
     return len(y) * float(np.log(variance + 1e-300))  # a perfect fit has a logarithm too
 
 
-class OnCurve(NamedTuple):
-    """One example unlearned alone: βT and βu (T and u for GA) along its path, and the step of the descent."""
+class Followed(NamedTuple):
+    """A path in units of β (nats for GA), and the step of the descent."""
 
-    time: np.ndarray
-    drop: np.ndarray
+    path: IntrinsicPath
     gradient_ascent: bool
     step: float
 
 
-def judge_singles(runs: Iterable[OnCurve], seeds: tuple[int, ...]) -> Judgement:
+def judge_singles(runs: Iterable[Followed], seeds: tuple[int, ...]) -> Judgement:
     """Is every example within the law's discretisation bounds? The effect is the largest distance from the curve.
 
     The law is an identity of gradient flow: what can fail is the code, and descent in steps that are too large.
     """
     far, inside, count = 0.0, True, 0
     for run in runs:
-        law = run.time if run.gradient_ascent else curve(run.time)
-        bounds = bounds_on_curve(run.time, gradient_ascent=run.gradient_ascent, step=run.step)
-        inside &= bool(np.all((run.drop >= bounds.lower - 1e-9) & (run.drop <= bounds.upper + 1e-9)))
-        far, count = max(far, float(np.abs(run.drop - law).max())), count + 1
+        time, drop = run.path.clock[:, 0], run.path.drop[:, 0]
+        law = time if run.gradient_ascent else curve(time)
+        bounds = bounds_on_curve(time, gradient_ascent=run.gradient_ascent, step=run.step)
+        inside &= bool(np.all((drop >= bounds.lower - 1e-9) & (drop <= bounds.upper + 1e-9)))
+        far, count = max(far, float(np.abs(drop - law).max())), count + 1
     if not count:
         return Judgement(NOT_TESTABLE, None, seeds=seeds, reason="no example was followed")
     return Judgement(holds_if(inside), far, seeds=seeds, reason=f"{count} runs")
 
 
-class OffCurve(NamedTuple):
-    """The examples of a set at the end of a path: βT_i, βu_i, β·remainder_i, and the step of the descent."""
-
-    time: np.ndarray
-    drop: np.ndarray
-    remainder: np.ndarray
-    step: float
-
-
-def judge_sets(runs: Iterable[OffCurve], seeds: tuple[int, ...]) -> Judgement:
-    """Do curve and remainder account for every example of every set, where the curve alone does not?
+def judge_sets(runs: Iterable[Followed], seeds: tuple[int, ...]) -> Judgement:
+    """Do curve and remainder account for every example of every set at its end, where the curve alone does not?
 
     The effect is the largest |βF(u) − βT − β·remainder| / (1 + |βF(u)|) over examples; steps of s leave at most 2s.
     """
     left = off = allowed = 0.0
     for run in runs:
-        reached = time_on_curve(run.drop)
+        time, drop, remainder = (column[-1] for column in (run.path.clock, run.path.drop, run.path.remainder))
+        reached = time_on_curve(drop)
         size = 1 + np.abs(reached)
-        left = max(left, float((np.abs(reached - run.time - run.remainder) / size).max()))
-        off = max(off, float((np.abs(reached - run.time) / size).max()))
+        left = max(left, float((np.abs(reached - time - remainder) / size).max()))
+        off = max(off, float((np.abs(reached - time) / size).max()))
         allowed = max(allowed, 2 * run.step)
     if not allowed:
         return Judgement(NOT_TESTABLE, None, seeds=seeds, reason="no set was followed")

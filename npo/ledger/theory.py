@@ -3,7 +3,8 @@
 import numpy as np
 
 from npo.ledger.claim import Claim, Judgement, Results
-from npo.ledger.statistics import OnCurve, holds_if, judge_singles
+from npo.ledger.statistics import Followed, holds_if, judge_singles
+from theory.theorems.paths import from_arrays, labels_of
 
 __all__ = ["CLAIMS"]
 
@@ -65,11 +66,12 @@ def exponentially_slower(results: Results) -> Judgement:
 def one_curve(results: Results) -> Judgement:
     """Every model and β inside the law's discretisation bounds."""
     a = results["theory/intrinsic-time"].arrays
-    runs = [key.removesuffix(".time") for key in a if key.endswith(".time")]
-    return judge_singles(
-        (OnCurve(a[f"{run}.time"], a[f"{run}.drop"], run.endswith(", 0"), float(a["step"])) for run in runs),
-        _seeds(results),
-    )
+
+    def run(label: str) -> Followed:
+        beta = float(label.rsplit(", ", 1)[1])
+        return Followed(from_arrays(a, label).times(beta or 1.0), beta == 0, float(a["step"]))
+
+    return judge_singles(map(run, labels_of(a)), _seeds(results))
 
 
 CLAIMS = (

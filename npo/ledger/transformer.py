@@ -4,14 +4,16 @@ What becomes of the sequences that should stay is in `transformer_collapse`.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
 from npo.ledger.claim import NOT_TESTABLE, Claim, Judgement, Results
-from npo.ledger.statistics import OffCurve, OnCurve, akaike, holds_if, judge_sets, judge_singles, mean_with_interval
+from npo.ledger.statistics import Followed, akaike, holds_if, judge_sets, judge_singles, mean_with_interval
 from records.store import Data
 from synthetic.transformer.results import by_beta
 from synthetic.transformer.slowdown import SMALL, factors, late, limit_powers, of_run, slope
+from theory.theorems.paths import IntrinsicPath, from_arrays, labels_of
 
 __all__ = ["CLAIMS", "RunArrays", "npo_by_beta", "runs_of", "seeds_of"]
 
@@ -35,6 +37,11 @@ def runs_of(data: Data) -> list[RunArrays]:
     return [of_run(data.arrays, str(seed)) for seed in data.values["seeds"]]
 
 
+def _paths(data: Data) -> list[IntrinsicPath]:
+    """The paths of sets that a unit left, seed by seed."""
+    return [from_arrays(data.arrays, str(seed)) for seed in data.values["seeds"]]
+
+
 def _furthest(by: dict[float, list[float]], from_: float = 1.0) -> tuple[float, float, tuple[float, float] | None]:
     """The β whose mean over seeds is furthest from a number, that mean and its interval."""
     beta = max(by, key=lambda b: abs(float(np.mean(by[b])) - from_))
@@ -53,11 +60,9 @@ def _each(by: dict[float, list[float]]) -> str:
 def one_curve(results: Results) -> Judgement:
     """Every sequence alone stays within the law's discretisation bounds, for GA and all β."""
 
-    def runs(data: Data) -> Iterator[OnCurve]:
-        scale = data.values["scale"]
-        for run in [key.removesuffix(".clock") for key in data.arrays if key.endswith(".clock")]:
-            time, drop = (scale * data.arrays[f"{run}.{name}"].ravel() for name in ("clock", "drop"))
-            yield OnCurve(time, drop, data.values["beta"] == 0, data.values["step"])
+    def runs(data: Data) -> Iterator[Followed]:
+        for path in map(partial(from_arrays, data.arrays), labels_of(data.arrays)):
+            yield Followed(path.times(data.values["scale"]), data.values["beta"] == 0, data.values["step"])
 
     return judge_singles((run for data in results.values() for run in runs(data)), seeds_of(results))
 
@@ -65,13 +70,12 @@ def one_curve(results: Results) -> Judgement:
 def remainder_accounts(results: Results) -> Judgement:
     """The sets leave the curve, and the exact remainder says by how much."""
 
-    def ends() -> Iterator[OffCurve]:
+    def runs() -> Iterator[Followed]:
         for beta, data in npo_by_beta(results, "set").items():
-            for run in runs_of(data):
-                clock, drop, rest = (beta * run[name][-1] for name in ("clock", "drop", "remainder"))
-                yield OffCurve(clock, drop, rest, data.values["step"])
+            for path in _paths(data):
+                yield Followed(path.times(beta), False, data.values["step"])
 
-    return judge_sets(ends(), seeds_of(results))
+    return judge_sets(runs(), seeds_of(results))
 
 
 def drop_is_logarithmic(results: Results) -> Judgement:
@@ -95,9 +99,9 @@ def drop_is_logarithmic(results: Results) -> Judgement:
 def clock_sets_the_slope(results: Results) -> Judgement:
     """β × slope of the mean drop over d log T / d log t, along the flow, for the β where it is furthest from 1."""
     found = {
-        beta: [factors(run, beta) for run in runs_of(data)]
+        beta: [factors(path, beta) for path in _paths(data)]
         for beta, data in npo_by_beta(results, "set").items()
-        if all(beta * run["drop"][-1].mean() > FAR for run in runs_of(data))
+        if all(beta * path.drop[-1].mean() > FAR for path in _paths(data))
     }
     if not found:
         return Judgement(NOT_TESTABLE, None, seeds=seeds_of(results), reason=f"no β u went beyond {FAR:g}")

@@ -18,6 +18,7 @@ from records.json_lines import read_json
 from records.plain import cell, markdown, plain
 from records.shown import named
 from records.store import Data, environment, load, write_json
+from theory.theorems.paths import COLUMNS as COLUMNS_OF_A_PATH
 
 __all__ = [
     "COLUMNS",
@@ -160,9 +161,8 @@ def _law_unit(unit: Any, none: str) -> Data:
         arrays = {key: np.array(column, dtype=np.float64) for key, column in unit["arrays"].items()}
     except ValueError:
         raise UserError(f"{none} (the rows of an array are of unequal length).") from None
-    wanted = {f"single.{name}" for name in ("clock", "drop")}
-    if any(key.startswith("set.") for key in arrays):
-        wanted |= {f"set.{name}" for name in ("clock", "drop", "remainder")}
+    paths = ("single", "set") if any(key.startswith("set.") for key in arrays) else ("single",)
+    wanted = {f"{path}.{name}" for path in paths for name in COLUMNS_OF_A_PATH}
     lengths = {kind: {len(x) for key, x in arrays.items() if key.startswith(f"{kind}.")} for kind in ("single", "set")}
     odd = any(len(x) > 1 for x in lengths.values()) or any(x.size == 0 for x in arrays.values())
     if odd or not wanted <= set(arrays):

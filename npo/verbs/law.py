@@ -19,6 +19,7 @@ from records.outputs import check_outputs, publish
 from records.paths import may_write
 from records.store import Data, load, manifest, writable
 from theory.theorems.intrinsic_time import curve, time_on_curve
+from theory.theorems.paths import from_arrays, labels_of
 
 __all__ = ["distances", "law"]
 
@@ -59,14 +60,14 @@ def distances(data: Data) -> dict[str, float]:
     A set's is in units of βF(u) over 1 + βF, as in the claims on sets.
     """
     unit = data.values["beta"] or data.values["scale"]
-    clock, drop = (unit * data.arrays[f"single.{name}"][:, 0] for name in ("clock", "drop"))
-    predicted = curve(clock) if data.values["beta"] else clock
-    found = {"single": float(np.abs(drop - predicted).max())}
-    if "set.drop" in data.arrays and data.values["beta"]:
-        clock, drop, rest = (unit * data.arrays[f"set.{name}"] for name in ("clock", "drop", "remainder"))
-        reached = time_on_curve(drop)
-        found["set"] = float((np.abs(reached - clock) / (1 + np.abs(reached))).max())
-        found["remainder"] = float((np.abs(reached - clock - rest) / (1 + np.abs(reached))).max())
+    single = from_arrays(data.arrays, "single").times(unit)
+    predicted = curve(single.clock) if data.values["beta"] else single.clock
+    found = {"single": float(np.abs(single.drop - predicted).max())}
+    if "set" in labels_of(data.arrays) and data.values["beta"]:
+        together = from_arrays(data.arrays, "set").times(unit)
+        reached = time_on_curve(together.drop)
+        for name, time in (("set", together.clock), ("remainder", together.clock + together.remainder)):
+            found[name] = float((np.abs(reached - time) / (1 + np.abs(reached))).max())
     return found
 
 

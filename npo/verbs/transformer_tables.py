@@ -12,6 +12,7 @@ from records.store import Data
 from synthetic.transformer.language import KINDS
 from synthetic.transformer.results import by_beta, by_optimiser, label_of, of_all_methods
 from synthetic.transformer.slowdown import collapse, factors, late, of_run, slope
+from theory.theorems.paths import from_arrays
 
 __all__ = ["endings", "tables"]
 
@@ -58,7 +59,7 @@ def _law(results: Results) -> Table:
     for beta, data in by_beta(results, "set").items():
         descended = _runs(descents[beta])
         slopes = [beta * _late_slope(run) for run in descended]
-        along = [factors(run, beta) for run in _runs(data)] if beta else []
+        along = [factors(from_arrays(data.arrays, str(seed)), beta) for seed in data.values["seeds"]] if beta else []
         times = [collapse(run["time"][run["steps"].astype(int)], run["retain_accuracy"]) for run in _runs(data)]
         table.add_row(
             label_of(beta),

@@ -7,10 +7,10 @@ The forget answers of a recipe are unlearned by GA and by NPO at several β, fro
     descent   all answers (above the blocks the first alone) by plain gradient descent at a constant step size
     adamw     the same by AdamW (head and full)
 
-Units `law/<rung>-<run>`, <run> being GA or NPO-<β>. Arrays: of single and set `.time` (Σ η), `.clock`, `.drop` and
-`.remainder` as in `theory.theorems.intrinsic_time.IntrinsicPath`; of descent `.steps`, `.clock`, `.drop`, `.remainder`;
-of adamw `.steps`, `.drop`; recorded steps along the first axis, answers along the second, nats. Values: rung, beta (0
-for GA), scale (β; for GA the least β), n, tokens (of each answer), step, lr, adamw_lr.
+Units `law/<rung>-<run>`, <run> being GA or NPO-<β>. Arrays: single and set as `theory.theorems.paths` saves a path; of
+descent `.steps`, `.clock`, `.drop`, `.remainder`; of adamw `.steps`, `.drop`; recorded steps along the first axis,
+answers along the second, nats. Values: rung, beta (0 for GA), scale (β; for GA the least β), n, tokens (of each
+answer), step, lr, adamw_lr.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +30,7 @@ from scale.models.loading import load as load_model
 from scale.recipes.recipe import LawSettings, RungName
 from scale.stages.context import MODEL, Context
 from theory.theorems.intrinsic_time import follow, weight_by_drop
+from theory.theorems.paths import IntrinsicPath, to_arrays
 
 __all__ = ["law", "name_of"]
 
@@ -68,7 +69,7 @@ def law(
     weight = weight_by_drop(beta)
     arrays: dict[str, Array] = {}
     for part, one in asked.items():
-        arrays |= _columns(part, flow(one, beta, settings, told(part)))
+        arrays |= to_arrays(flow(one, beta, settings, told(part)), part)
     last = asked["set" if together else "single"]
     found, lr = descend(last, weight, settings, told("descent"))
     arrays |= _columns("descent", found)
@@ -122,10 +123,10 @@ def _columns(part: str, columns: Mapping[str, Array]) -> dict[str, Array]:
 # --- along the flow, and in steps ----------------------------------------------------------------------------------
 
 
-def flow(rung: Rung, beta: float, settings: LawSettings, progress: Progress) -> dict[str, Array]:
+def flow(rung: Rung, beta: float, settings: LawSettings, progress: Progress) -> IntrinsicPath:
     """A path in intrinsic time, in steps that are small for the law."""
     scale = scale_of(beta, settings)
-    path = follow(
+    return follow(
         rung.log_probs,
         rung.parameters,
         weight_by_drop(beta),
@@ -136,7 +137,6 @@ def flow(rung: Rung, beta: float, settings: LawSettings, progress: Progress) -> 
         rates_of=rung.rates_of,
         progress=progress,
     )
-    return {"time": path.time, "clock": path.clock, "drop": path.drop, "remainder": path.remainder}
 
 
 def descend(

@@ -2,8 +2,8 @@
 
 Units, and what each leaves:
 
-    logistic/law               first seed and α. single-<β>-<example>.{clock, drop} for examples unlearned alone (β = 0:
-                               GA), and set-<β>.{clock, drop, remainder} (recorded steps, n_f) for the whole forget set
+    logistic/law               first seed and α. Paths as `theory.theorems.paths` saves them: single-<β>-<example> for
+                               examples unlearned alone (β = 0: GA), set-<β> for the whole forget set, in float32
     logistic/order-<seed>      step (k,), and <β>-<example> (k,): how far plain gradient descent ends from the curve, in
                                βu (u for GA), where βη‖h‖² = `step`
     logistic/departure-<seed>  <α>-<noise>-<β>.<name> over recorded times, means over the forget set in nats: `drop`,
@@ -29,7 +29,8 @@ from synthetic.logistic.gaussians import draw
 from synthetic.logistic.presets import N_FORGET, PACKAGES, LogisticPreset, as_run, load_problem
 from synthetic.logistic.problem import Problem, problem_from_arrays
 from theory.logprobs import from_margins
-from theory.theorems.intrinsic_time import IntrinsicPath, curve, follow, weight_by_drop
+from theory.theorems.intrinsic_time import curve, follow, weight_by_drop
+from theory.theorems.paths import IntrinsicPath, to_arrays
 from theory.weights import log_sigmoid, npo
 
 __all__ = ["has_settled", "law_units"]
@@ -75,17 +76,13 @@ def _law_unit(preset: LogisticPreset) -> Work:
         for k, (beta, i) in enumerate(singles):
             progress(k, total)
             path = _in_intrinsic_time(problem, slice(i, i + 1), beta, preset.law_step, preset.law_until)
-            arrays |= {
-                f"single-{beta:g}-{i}.clock": path.clock[:, 0],
-                f"single-{beta:g}-{i}.drop": path.drop[:, 0],
-            }
+            arrays |= to_arrays(path, f"single-{beta:g}-{i}")
         for k, beta in enumerate(preset.set_betas):
             progress(len(singles) + k, total)
             path = _in_intrinsic_time(
                 problem, slice(None), beta, preset.set_step, preset.law_until, max_steps=preset.set_steps
             )
-            columns = {"clock": path.clock, "drop": path.drop, "remainder": path.remainder}
-            arrays |= {f"set-{beta:g}.{name}": x.astype(np.float32) for name, x in columns.items()}
+            arrays |= {name: x.astype(np.float32) for name, x in to_arrays(path, f"set-{beta:g}").items()}
         values = as_run(preset, preset.alphas[0], preset.seeds[0]) | {
             "betas": preset.law_betas,
             "examples": preset.law_examples,

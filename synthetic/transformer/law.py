@@ -7,9 +7,8 @@ Units, <run> being GA or NPO-<β>; each holds all seeds, which go together (`syn
     transformer/descent-<run>   the same by plain gradient descent at a constant step size, on a log grid of steps
     transformer/limit           GA and NPO at small β, the first steps of plain descent
 
-Arrays. Paths have `<label>.time` (Σ η), `.clock`, `.drop`, `.remainder` as in
-`theory.theorems.intrinsic_time.IntrinsicPath`, label <seed>-<i> for sequence i alone, <seed> for a set. Sets and
-descents have what `synthetic.transformer.watch` documents, at the recorded steps, under `<seed>.`; for sets
+Arrays. Paths are saved as in `theory.theorems.paths`, label <seed>-<i> for sequence i alone, <seed> for a set. Sets
+and descents have what `synthetic.transformer.watch` documents, at the recorded steps, under `<seed>.`; for sets
 `<seed>.steps` are places in the path. Limits have `<run>-<seed>.steps` and `<run>-<seed>.drop`. Values: `method`,
 `beta` (0 for GA), `seeds`, `scale`, the unit of u and T (β; for GA the least β), and `step` or `lr`.
 
@@ -38,7 +37,8 @@ from synthetic.transformer.sequences import Sequences, SequenceSplit, draw
 from synthetic.transformer.together import all_log_probs, stack, stack_sequences
 from synthetic.transformer.watch import Watcher, recording
 from theory.objective import Objective, method
-from theory.theorems.intrinsic_time import IntrinsicPath, follow, weight_by_drop
+from theory.theorems.intrinsic_time import follow, weight_by_drop
+from theory.theorems.paths import IntrinsicPath, to_arrays
 from theory.theorems.theorem import HypothesisError
 
 __all__ = ["law_units", "name_of"]
@@ -93,11 +93,6 @@ def _values(preset: TransformerPreset, beta: float, **more: Any) -> dict[str, An
     return found | {"seeds": list(preset.seeds)} | more
 
 
-def _columns(path: IntrinsicPath, label: str) -> dict[str, Array]:
-    parts = {"time": path.time, "clock": path.clock, "drop": path.drop, "remainder": path.remainder}
-    return {f"{label}.{name}": column for name, column in parts.items()}
-
-
 def _followed(
     beta: float, log_probs_of: Callable[[Mapping[str, Tensor]], Tensor], models: Parameters, **how: Any
 ) -> IntrinsicPath:
@@ -128,7 +123,7 @@ def _single_unit(preset: TransformerPreset, beta: float) -> Work:
         )
         arrays: dict[str, Array] = {}
         for k, (seed, i) in enumerate(which):
-            arrays |= _columns(path.of(k), f"{seed}-{i}")
+            arrays |= to_arrays(path.of(k), f"{seed}-{i}")
         save(folder, Data(arrays, _values(preset, beta, step=law.single_step)))
 
     return run
@@ -171,7 +166,7 @@ def _set_unit(preset: TransformerPreset, beta: float) -> Work:
         arrays: dict[str, Array] = {}
         for k, (seed, watcher) in enumerate(watchers.items()):
             own = path.of(k)
-            arrays |= _columns(own, seed) | _within(watcher, seed, len(own.time))
+            arrays |= to_arrays(own, seed) | _within(watcher, seed, len(own.time))
         save(folder, Data(arrays, _values(preset, beta, step=law.set_step)))
 
     return run

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from theory.theorems.intrinsic_time import curve, time_on_curve
+from theory.theorems.paths import IntrinsicPath
 
 __all__ = [
     "COLLAPSED",
@@ -104,11 +105,11 @@ class Factors:
     asymptote: float
 
 
-def factors(path: Arrays, beta: float) -> Factors:
+def factors(path: IntrinsicPath, beta: float) -> Factors:
     """The slope of NPO's mean drop along a path of the flow, and its factors; examples whose clock ran backward are
     left out of all of them."""
-    last = late(path["time"])
-    t, clock, u = np.log(path["time"][last]), path["clock"][last], beta * path["drop"][last]
+    last = late(path.time)
+    t, clock, u = np.log(path.time[last]), path.clock[last], beta * path.drop[last]
     kept = (clock > 0).all(axis=0) & (u > 0).all(axis=0)
     clock, u = clock[:, kept], u[:, kept]
     whole = slope(t, u.mean(axis=1))
@@ -135,10 +136,9 @@ def weight_spread(beta_drop: Array) -> Array:
     return np.asarray(W.std(axis=-1) / W.mean(axis=-1))
 
 
-def departure(path: Arrays, beta: float) -> Departure:
+def departure(path: IntrinsicPath, beta: float) -> Departure:
     """Departures of a set along its path, at every recorded step of it."""
-    u, clock, rest = (beta * path[name] for name in ("drop", "clock", "remainder"))
-    on_curve = curve(clock)
-    return Departure(
-        np.abs(u - on_curve).mean(axis=1), np.abs(curve(clock + rest) - on_curve).mean(axis=1), weight_spread(u)
-    )
+    scaled = path.times(beta)
+    on_curve, after = curve(scaled.clock), curve(scaled.clock + scaled.remainder)
+    measured, exact = (np.abs(x - on_curve).mean(axis=1) for x in (scaled.drop, after))
+    return Departure(measured, exact, weight_spread(scaled.drop))

@@ -14,8 +14,9 @@ from theory.losses import npo, npo_weight
 from theory.theorems.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build, constants, coupling
 from theory.theorems.flows import ga_time, npo_time
 from theory.theorems.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios
-from theory.theorems.intrinsic_time import INTRINSIC_TIME, Single
+from theory.theorems.intrinsic_time import INTRINSIC_TIME, Single, alone, measured_on
 from theory.theorems.margins import LinearLogistic, log_grid, simulate
+from theory.theorems.paths import to_arrays
 from theory.theorems.specimens import Specimen, linear_logistic, small_network
 from theory.theorems.theorem import Bounds, HypothesisError, Measurement
 
@@ -194,6 +195,7 @@ def intrinsic_time(preset: TheoryPreset) -> Arrays:
 
 def _on_the_curve(label: str, specimen: Specimen, beta: float, step: float) -> Arrays:
     instance = Single(specimen.log_probs, specimen.parameters, beta, step=step)
-    measured = INTRINSIC_TIME.measure(instance)
+    path = alone(instance)
+    measured = measured_on(path, beta)
     verdict = INTRINSIC_TIME.judge(INTRINSIC_TIME.predict(instance, measured.at), measured)
-    return {f"{label}.time": measured.at, f"{label}.drop": measured.value, f"{label}.slack": np.array(verdict.slack)}
+    return to_arrays(path, label) | {f"{label}.slack": np.array(verdict.slack)}

@@ -26,19 +26,21 @@ from scipy.special import wrightomega
 from torch import Tensor
 
 from theory.losses import npo_weight
+from theory.theorems.paths import IntrinsicPath
 from theory.theorems.theorem import Bounds, HypothesisError, Measurement, Theorem
 
 __all__ = [
     "INTRINSIC_TIME",
-    "IntrinsicPath",
     "LogProbs",
     "Parameters",
     "Rates",
     "RatesOf",
     "Single",
+    "alone",
     "bounds_on_curve",
     "curve",
     "follow",
+    "measured_on",
     "rates",
     "time_on_curve",
     "weight_by_drop",
@@ -120,26 +122,6 @@ RatesOf = Callable[[LogProbs, Parameters, Tensor], Rates]
 def _times(factor: Tensor, x: Tensor) -> Tensor:
     """factor · x, one factor for each run, the leading axes of x."""
     return factor.reshape(factor.shape + (1,) * (x.dim() - factor.dim())) * x
-
-
-@dataclass(frozen=True)
-class IntrinsicPath:
-    """An unlearning trajectory in intrinsic time; arrays over recorded steps, runs (where there are several), examples;
-    nats. A run that has ended stands still while others go on.
-    """
-
-    time: Float[Array, "steps ..."]  # Σ η, the flow's own time
-    clock: Float[Array, "steps ... n"]  # T_i
-    drop: Float[Array, "steps ... n"]  # u_i
-    remainder: Float[Array, "steps ... n"]  # (1/n) Σ η Σ_j K_ij (W_j/W_i − 1), what takes a set off the curve
-    parameters: dict[str, Tensor]
-
-    def of(self, run: int) -> "IntrinsicPath":
-        """The path of one run of several, to its own end."""
-        moves = np.diff(self.time[:, run]) > 0
-        end = int(np.flatnonzero(moves)[-1]) + 2 if moves.any() else 1
-        time, clock, drop, remainder = (x[:end, run] for x in (self.time, self.clock, self.drop, self.remainder))
-        return IntrinsicPath(time, clock, drop, remainder, {name: p[run] for name, p in self.parameters.items()})
 
 
 def follow(
@@ -257,17 +239,22 @@ def _one_example(instance: Single) -> None:
         )
 
 
-def _follow(instance: Single) -> Measurement:
-    scale = instance.beta or 1.0
-    path = follow(
+def alone(instance: Single) -> IntrinsicPath:
+    """The path of the instance's example."""
+    return follow(
         instance.log_probs,
         instance.parameters,
         weight_by_drop(instance.beta),
         step=instance.step,
         until=instance.until,
-        scale=scale,
+        scale=instance.beta or 1.0,
     )
-    return Measurement(scale * path.clock[1:, 0], scale * path.drop[1:, 0])
+
+
+def measured_on(path: IntrinsicPath, beta: float) -> Measurement:
+    """βu at βT (u at T for GA) along the path of one example, from its first step on."""
+    scaled = path.times(beta or 1.0)
+    return Measurement(scaled.clock[1:, 0], scaled.drop[1:, 0])
 
 
 def bounds_on_curve(time: Float[Array, " k"], *, gradient_ascent: bool, step: float) -> Bounds:
@@ -292,5 +279,5 @@ INTRINSIC_TIME: Theorem[Single] = Theorem(
     source="derived in theory/theorems/intrinsic_time.py from ∇L_NPO = E[W ∇log π] (arXiv:2404.05868, Sec. 3)",
     hypotheses=_one_example,
     predict=_law,
-    measure=_follow,
+    measure=lambda instance: measured_on(alone(instance), instance.beta),
 )
