@@ -22,10 +22,12 @@ __all__ = [
     "NotNegative",
     "Positive",
     "Seed",
+    "SettingsError",
     "Steps",
     "distinct",
     "override",
     "parse_words",
+    "said",
     "scalar",
 ]
 
@@ -43,6 +45,14 @@ LONGEST_NUMBER = 40  # digits of a whole number; a longer one is text
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "~": None, "": None}
+
+
+class SettingsError(UserError):
+    """Settings that do not fit: `mistakes` has the place of each (`law.betas.1`, "" for all together) and its words."""
+
+    def __init__(self, label: str, mistakes: Sequence[tuple[str, str]]) -> None:
+        super().__init__("\n".join(f"{'.'.join(filter(None, [label, place]))}: {words}" for place, words in mistakes))
+        self.mistakes = mistakes
 
 
 def distinct(name: str, values: Sequence[float]) -> None:
@@ -89,10 +99,11 @@ def override(settings: AnySettings, changes: Mapping[str, str], *, label: str) -
     """The same settings with some fields changed, types and constraints checked as the dataclass declares them.
 
     A field that is itself a dataclass is reached by a dot (`finetune.lr`), a sequence is written with commas.
-    Raises UserError with all errors: unknown keys (with the nearest known one) and values that do not fit.
+    Raises SettingsError with all errors: unknown keys (with the nearest known one) and values that do not fit.
     `label` names the settings in messages.
     """
-    given, wrong = dataclasses.asdict(settings), []
+    given: dict[str, Any] = dataclasses.asdict(settings)
+    wrong: list[tuple[str, str]] = []
     for key, text in changes.items():
         *outer, last = key.split(".")
         group: Any = given
@@ -107,24 +118,28 @@ def override(settings: AnySettings, changes: Mapping[str, str], *, label: str) -
     try:  # as JSON: strict there, a list still fills a tuple
         changed = TypeAdapter(type(settings)).validate_json(json.dumps(given), strict=True)
     except ValidationError as error:
-        wrong += [_message(label, e) for e in error.errors()]
+        wrong += [(".".join(map(str, e["loc"])), _sentence(e)) for e in error.errors()]
     if wrong:
-        raise UserError("\n".join(wrong))
+        raise SettingsError(label, wrong)
     return changed
 
 
-def _message(label: str, error: "ErrorDetails") -> str:
-    """One of pydantic's errors in a sentence; where it is about several fields together, no value is shown."""
-    place = ".".join([label, *map(str, error["loc"])])
-    said = error["msg"].removeprefix("Value error, ").rstrip(".")
+def said(error: "ErrorDetails") -> str:
+    """What one of pydantic's errors says; a check of our own in its own words alone."""
+    own = error.get("ctx", {}).get("error")
+    return (str(own) if isinstance(own, ValueError) else error["msg"]).rstrip(".")
+
+
+def _sentence(error: "ErrorDetails") -> str:
+    """One of pydantic's errors; where it is about several fields together, no value is shown."""
     together = isinstance(error["input"], dict)
-    return f"{place}: {said}." if together else f"{place}: {said}, got {shown(error['input'])}."
+    return f"{said(error)}." if together else f"{said(error)}, got {shown(error['input'])}."
 
 
-def _unknown(key: str, given: Mapping[str, Any], label: str) -> str:
+def _unknown(key: str, given: Mapping[str, Any], label: str) -> tuple[str, str]:
     names = []
     for name, value in given.items():
         names += [f"{name}.{inner}" for inner in value] if isinstance(value, dict) else [name]
     near = difflib.get_close_matches(key, names, n=1)
     hint = f"Did you mean {label}.{near[0]}?" if near else f"Known keys: {', '.join(names)}."
-    return f"Unknown key {label}.{key}. {hint}"
+    return key, f"there is no such key. {hint}"

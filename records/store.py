@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from safetensors import SafetensorError
 
 from records.arrays import read_arrays
 from records.errors import UserError
@@ -236,12 +235,9 @@ def finish(
             if crew.first and (work / MARK).is_file():
                 _empty(work, checkpoint_too=False)
             raise
-    except (OSError, SafetensorError) as error:
-        if isinstance(error, SafetensorError) and "os error" not in str(error):
-            raise  # a spoilt file, not a full disk
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
         raise UserError(
-            f"Can't write {folder}: {reason}. Make room or choose another folder with --out; "
+            f"Can't write {folder}: {error.strerror or error}. Make room or choose another folder with --out; "
             "finished pieces are kept, the same command goes on from there."
         ) from error
 
@@ -265,7 +261,7 @@ def _clear_left(folder: Path, work: Path) -> None:
 def _empty(work: Path, *, checkpoint_too: bool) -> None:
     """Empty a folder of unfinished work, and take it away where no checkpoint stays in it; its mark goes last."""
     for path in work.iterdir():
-        if path.name != MARK and (checkpoint_too or not path.name.startswith(CHECKPOINT)):
+        if path.name != MARK and (checkpoint_too or path.name not in (CHECKPOINT, f"{CHECKPOINT}.old")):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     if {path.name for path in work.iterdir()} <= {MARK}:
         (work / MARK).unlink(missing_ok=True)

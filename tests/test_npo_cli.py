@@ -108,7 +108,7 @@ MISTAKES = {
     "unknown step": (["reproduce", "--only", "theroy"], "--only theroy: no such step; the steps are theory"),
     "unknown key": (
         ["reproduce", "--quick", "--only", "logistic", "logistic.alhpas=0"],
-        "Unknown key logistic.alhpas. Did you mean logistic.alphas?",
+        "logistic.alhpas: there is no such key. Did you mean logistic.alphas?",
     ),
     "two mistakes at once": (
         ["reproduce", "--quick", "--only", "theory", "--only", "logistic", "theory.beta=0", "logistic.steps=x"],

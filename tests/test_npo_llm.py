@@ -13,7 +13,7 @@ import yaml
 from small_recipe import SMALL
 
 from npo.runs.run import saved
-from npo.verbs.forget import ForgetChoices, method_of
+from npo.verbs.forget import ForgetChoices, method_asked
 from records.store import load
 from records.work import run_missing
 from scale.data.user_rows import read_user_rows
@@ -284,7 +284,7 @@ class Killed(BaseException):
 
 def test_forgetting_that_is_stopped_goes_on_where_it_was(own, tmp_path):
     model, rows, keep = own
-    method = method_of(
+    method = method_asked(
         ForgetChoices("NPO+RT", 0.1, 3e-3, 4, 4, 4, 1.0, None, None, "cpu", "float32", 0), has_retain=True
     )
 

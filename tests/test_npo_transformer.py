@@ -25,9 +25,10 @@ MISTAKES = {
     "an option of another part": (["--part", "law", "--methods", "NPO"], "--methods is for the part methods"),
     "no β": (["--betas", "1,x"], "--betas.1: Input should be a valid number"),
     "a β of 0": (["--betas", "0"], "--betas.0: Input should be greater than 0"),
-    "a seed twice": (["--seeds", "1,1"], "--seeds holds 1 more than once"),
-    "no optimizer": (["--optimizers", "Foo"], "unknown optimizer Foo; there are GD, momentum"),
-    "no method": (["--methods", "NPP"], "Unknown method 'NPP'. Did you mean NPO?"),
+    "a seed twice": (["--seeds", "1,1"], "--seeds: seeds holds 1 more than once."),
+    "no optimizer": (["--optimizers", "Foo"], "--optimizers: unknown optimizer Foo; there are GD, momentum"),
+    "a β twice": (["--betas", "1,1", "--seeds", "3"], "--betas: betas holds 1 more than once."),
+    "no method": (["--methods", "NPP"], "--methods: Unknown method 'NPP'. Did you mean NPO?"),
     "no file": (["--methods", "nowhere.py:f"], "there is no file nowhere.py"),
 }
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from records.errors import UserError
-from records.store import Data
+from records.store import Data, finish
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
 
@@ -63,3 +64,33 @@ def test_a_lost_manifest_is_no_proof(tmp_path: Path) -> None:
     (tmp_path / "checkpoint/manifest.json").unlink()
     with pytest.raises(UserError, match="not what was written"):
         checkpoint.read(tmp_path / "checkpoint", model, optimizer, Processes("cpu"))
+
+
+def test_a_full_disk_leaves_the_old_one_and_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "checkpoint"
+    model, optimizer = written(place)
+
+    def full(_: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise SafetensorError("Error while serializing: I/O error: No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        written(place)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+    assert checkpoint.read(place, model, optimizer, Processes("cpu")) == STATE
+
+
+def test_a_half_written_one_of_a_killed_process_goes_with_the_rest(tmp_path: Path) -> None:
+    def killed(folder: Path) -> None:
+        for name in ("checkpoint", "checkpoint.draft", "checkpoint.old", "data"):
+            (folder / name).mkdir()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finish(tmp_path / "unit", "key", {}, killed)
+    assert sorted(path.name for path in (tmp_path / ".unit.key").iterdir()) == [
+        ".npo-unfinished", "checkpoint", "checkpoint.old",
+    ]  # fmt: skip

@@ -19,7 +19,7 @@ from theory import losses, retain
 from theory.kernel import plain_name
 from theory.objective import Kernel, Objective, compose, gradient_weights, kernels, needs, takes
 
-__all__ = ["look_at", "named", "objectives_of"]
+__all__ = ["OwnError", "look_at", "objective_of", "objectives_of", "words"]
 
 _RETAIN = {"": None, "rt": losses.nll, "kl": retain.kl}
 _MOVING = ("logp", "logp_win", "logp_lose")
@@ -33,6 +33,19 @@ _SAMPLE = {  # log-probabilities as they may come, in nats; z_ref is one number
 }
 
 
+class OwnError(UserError):
+    """A mistake in a user's own function, told where it runs: `function` is its name, `said` what is wrong."""
+
+    def __init__(self, function: str, said: str) -> None:
+        super().__init__(f"{function}: {said}")
+        self.said = said
+
+
+def words(error: Exception) -> str:
+    """What an error says where the method that it is about has been named already."""
+    return error.said if isinstance(error, OwnError) else str(error)
+
+
 def objectives_of(
     names: list[str], *, beta: float | None, usual: Mapping[str, float] | None = None
 ) -> dict[str, Objective]:
@@ -40,25 +53,35 @@ def objectives_of(
 
     UserError with everything that is wrong.
     """
-    found, wrong, used = {}, [], beta is None
+    found, wrong = {}, []
     for name in names:
+        chosen = beta if beta is not None else (usual or {}).get(name if ":" in name else name.upper())
         try:
-            forget, retain_kernel, own = _kernels_of(name)
-            known = takes(forget)
-            used |= "beta" in known
-            chosen = beta if beta is not None else (usual or {}).get(name if own else name.upper())
-            if chosen is None and known.get("beta"):
-                raise UserError("it needs a β: give it with --beta, e.g. --beta 1.")
-            given = {"beta": chosen} if chosen is not None and "beta" in known else {}
-            found[name] = compose(forget, retain_kernel, **given)
-            if own:
-                _try(found[name])
-        except (ValueError, UserError) as error:
-            wrong.append(f"--methods {named(name, error)}")
-    if not wrong and not used:
+            found[name] = objective_of(name, chosen)
+        except UserError as error:
+            wrong.append(f"--methods {name}: {error}")
+    if not wrong and beta is not None and not any("beta" in takes(one.forget) for one in found.values()):
         wrong.append(f"--beta {beta}: none of {', '.join(names)} takes β.")
     if wrong:
         raise UserError("\n".join(wrong))
+    return found
+
+
+def objective_of(name: str, beta: float | None) -> Objective:
+    """The objective of a method of the paper or of a user's own function, with β where it takes one.
+
+    UserError with what is wrong with it, without its name.
+    """
+    try:
+        forget, retain_kernel, own = _kernels_of(name)
+        known = takes(forget)
+        if beta is None and known.get("beta"):
+            raise UserError("it needs a β: give it with --beta, e.g. --beta 1.")
+        found = compose(forget, retain_kernel, **({"beta": beta} if beta is not None and "beta" in known else {}))
+        if own:
+            _try(found, name)
+    except (ValueError, OwnError) as error:
+        raise UserError(words(error)) from error
     return found
 
 
@@ -73,11 +96,6 @@ def look_at(name: str) -> None:
         kernels(name)
     except ValueError as error:
         raise UserError(str(error)) from None
-
-
-def named(name: str, error: Exception) -> str:
-    """The words of an error at a method, which where it is a user's own function begin with its name already."""
-    return f"{name}: {str(error).removeprefix(f'{_parts(name)[0]}: ')}"
 
 
 def _parts(name: str) -> tuple[str, str]:
@@ -142,10 +160,10 @@ def _guarded(kernel: Kernel, label: str) -> Kernel:
 
     @wraps(kernel)
     def guarded(**given: Any) -> Tensor:
-        with _told(f"{label}: it"):
+        with _told(label, "it"):
             loss = kernel(**_copies(given))
         if mistake := _mistake(loss, [value for name, value in given.items() if name in _MOVING]):
-            raise UserError(f"{label}: {mistake}")
+            raise OwnError(label, mistake)
         found: Tensor = loss
         return found
 
@@ -160,10 +178,10 @@ def _guard_the_weight(kernel: Kernel, label: str) -> None:
         return
 
     def guarded(**given: Any) -> Any:
-        with _told(f"{label}: its gradient weight"):
+        with _told(label, "its gradient weight"):
             found = closed(**_copies(given))
         if not all(isinstance(part, Tensor) for part in (found if isinstance(found, tuple) else (found,))):
-            raise UserError(f"{label}: its gradient weight returns {type(found).__name__}, not a torch tensor.")
+            raise OwnError(label, f"its gradient weight returns {type(found).__name__}, not a torch tensor.")
         return found
 
     setattr(module, name, guarded)
@@ -174,14 +192,14 @@ def _copies(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _told(who: str) -> Iterator[None]:
-    """Whatever a user's function raises, an end of the program too, as a UserError; Ctrl-C goes through."""
+def _told(label: str, what: str) -> Iterator[None]:
+    """Whatever a user's function raises, an end of the program too, as a mistake in it; Ctrl-C goes through."""
     try:
         yield
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise UserError(f"{who} raised {type(error).__name__}: {error}") from error
+        raise OwnError(label, f"{what} raised {type(error).__name__}: {error}") from error
 
 
 def _mistake(loss: Any, moving: list[Tensor]) -> str:
@@ -200,14 +218,14 @@ def _mistake(loss: Any, moving: list[Tensor]) -> str:
     return ""
 
 
-def _try(objective: Objective) -> None:
+def _try(objective: Objective, name: str) -> None:
     """UserError where three examples do not give three finite losses with the gradient that they should have."""
     kernel = objective.forget
     sample = {name: torch.tensor(value, dtype=torch.float64) for name, value in _SAMPLE.items()}
     inputs = {name: sample[plain_name(name)].clone() for name in needs(kernel)}
     free = [x.requires_grad_() for name, x in inputs.items() if name in _MOVING]
     loss = kernel(**inputs)
-    with _told("its gradient"):
+    with _told(name, "its gradient"):
         slopes = torch.autograd.grad(loss.sum(), free, allow_unused=True)
     moving = [name for name in inputs if name in _MOVING]
     if unused := [name for name, slope in zip(moving, slopes, strict=True) if slope is None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from npo.running.methods import look_at, objectives_of
+from npo.running.methods import look_at, objective_of
 from npo.running.units import run_units
 from records.errors import UserError, together
 from records.outputs import check_outputs, publish
@@ -16,12 +16,11 @@ from records.paths import may_write, user_path
 from records.plain import plain
 from records.store import content_hash, load
 from records.work import Unit
-from theory.objective import Objective
 
 if TYPE_CHECKING:
     from scale.recipes.recipe import Recipe
 
-__all__ = ["RecipeChoices", "evaluate_one", "read", "report", "resolve", "run", "with_needs", "without_own"]
+__all__ = ["RecipeChoices", "evaluate_one", "read", "report", "run", "with_needs", "without_own"]
 
 
 def scale_or_error() -> None:
@@ -32,20 +31,6 @@ def scale_or_error() -> None:
         raise UserError(
             f"Language models need the extra `scale` ({error.name} is missing): pip install -e '.[scale]'."
         ) from error
-
-
-def resolve(name: str, beta: float) -> Objective:
-    """The objective of a method of the paper, or of a function in the user's own file."""
-    from scale.recipes.method import paper_method
-
-    if ":" not in name:
-        return paper_method(name, beta)
-    try:
-        return objectives_of([name], beta=beta)[name]
-    except UserError as error:
-        if "takes β" not in str(error):
-            raise UserError(str(error).removeprefix(f"--methods {name}: ")) from None
-        return objectives_of([name], beta=None)[name]
 
 
 class RecipeChoices:
@@ -141,7 +126,7 @@ def run(choices: RecipeChoices, *, stage: str | None, unit: str | None, out: Pat
     processes = Processes(recipe.device, recipe.precision, recipe.trackers, folder / "logs")
     kept = (folder / "finetune").is_dir()
     everything, *_ = together(
-        lambda: units(recipe, processes, resolve=resolve),
+        lambda: units(recipe, processes, resolve=objective_of),
         lambda: processes.accelerator,
         lambda: may_write(folder),
         lambda: None if kept else ask_hub(recipe.model),

@@ -9,14 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from npo.running.recipes import resolve, scale_or_error
+from npo.running.methods import objective_of
+from npo.running.recipes import scale_or_error
 from npo.running.units import run_units
 from records.errors import UserError, together
 from records.plain import plain
+from records.settings import said
 from records.shown import shown
 from records.store import load
 
-__all__ = ["BETA", "ForgetChoices", "forget", "method_of"]
+__all__ = ["BETA", "ForgetChoices", "forget", "method_asked"]
 
 BETA = 0.1
 """Where a method takes a β and none is given."""
@@ -55,7 +57,7 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Forget
 
     _, method, forgotten, retained = together(
         lambda: _known(asked, FORMATS),
-        lambda: method_of(asked, retain is not None),
+        lambda: method_asked(asked, retain is not None),
         lambda: read_user_rows(rows),
         lambda: read_user_rows(retain) if retain else None,
     )
@@ -97,11 +99,11 @@ def _known(asked: ForgetChoices, formats: Collection[str]) -> None:
         raise UserError("\n".join(wrong))
 
 
-def method_of(asked: ForgetChoices, has_retain: bool) -> Any:
+def method_asked(asked: ForgetChoices, has_retain: bool) -> Any:
     """The method that was asked for; UserError with every value of it that can't be."""
     from pydantic import ValidationError
 
-    from scale.recipes.method import methods_of
+    from scale.recipes.method import method_of
     from scale.recipes.recipe import UnlearnSettings
 
     name = asked.method or ("NPO+RT" if has_retain else "NPO")
@@ -113,14 +115,12 @@ def method_of(asked: ForgetChoices, has_retain: bool) -> Any:
             {"methods": [{"name": name, "retain_weight": asked.retain_weight}], **fields}
         )
     except ValidationError as error:
-        told = [
-            f"--{str(e['loc'][-1]).replace('_', '-')}: {e['msg']}, got {shown(e['input'])}." for e in error.errors()
-        ]
+        told = [f"--{str(e['loc'][-1]).replace('_', '-')}: {said(e)}, got {shown(e['input'])}." for e in error.errors()]
         raise UserError("\n".join(told)) from None
     try:
-        (method,) = methods_of(chosen, resolve)
+        method = method_of(chosen.methods[0], chosen, objective_of)
     except UserError as error:
-        raise UserError(str(error).replace("unlearn.methods", "--method")) from None
+        raise UserError(f"--method {name}: {error}") from None
     if asked.beta is not None and method.beta is None:
         raise UserError(f"--beta: {name} takes no β. Leave it out, or choose another --method.")
     return method

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from npo.running.methods import named
+from npo.running.methods import words
 from npo.verbs.logistic_choices import LogisticChoices, LogisticData, NamedObjectives, activation_of
 from records.errors import UserError
 from records.work import Progress
@@ -106,6 +106,6 @@ def _named(name: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise UserError(f"--methods {named(name, error)}") from error
+        raise UserError(f"--methods {name}: {words(error)}") from error
     except (TypeError, ValueError, RuntimeError) as error:  # of torch.optim: an option or a gradient that it can't take
         raise UserError(f"--optimiser, at --methods {name}: {error}") from error

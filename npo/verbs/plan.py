@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from npo.running.recipes import RecipeChoices, read, resolve, without_own
+from npo.running.methods import objective_of
+from npo.running.recipes import RecipeChoices, read, without_own
 from records.errors import together
 from records.plain import plain
 
@@ -26,7 +27,7 @@ def plan(choices: RecipeChoices) -> None:
     from scale.recipes.method import methods_of
     from scale.recipes.plan import estimate
 
-    found, _ = together(lambda: estimate(recipe), lambda: methods_of(without_own(recipe).unlearn, resolve))
+    found, _ = together(lambda: estimate(recipe), lambda: methods_of(without_own(recipe).unlearn, objective_of))
     console = Console()
     console.print(
         yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True),

@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from npo.running.recipes import RecipeChoices, read, resolve
+from npo.running.methods import objective_of
+from npo.running.recipes import RecipeChoices, read
 from records.errors import UserError
 from records.plain import plain
 from records.store import writable
@@ -29,7 +30,7 @@ def sweep(
     recipe = read(choices)
     from scale.stages.pipeline import units
 
-    names = [unit.name for unit in units(recipe, resolve=resolve)]
+    names = [unit.name for unit in units(recipe, resolve=objective_of)]
     executor = _executor(out or choices.out, cluster)
     options: dict[str, Any] = {"timeout_min": hours * 60}
     if cluster == "slurm":

@@ -20,7 +20,7 @@ from records.errors import UserError
 from records.loader import source_of
 from records.outputs import check_outputs, publish
 from records.plain import plain
-from records.settings import override
+from records.settings import SettingsError, override
 from records.store import content_hash, load, manifest, writable, write_json, write_text
 from synthetic.transformer.methods import BETA, BOUNDED, MethodSetting
 from synthetic.transformer.presets import FULL, PARTS, QUICK, TransformerPreset
@@ -29,15 +29,12 @@ from synthetic.transformer.units import units
 __all__ = ["TransformerChoices", "run"]
 
 OPTIONS = {
-    ".law.betas": "--betas",
-    ".law: betas": "--betas",
-    ".optimizers.names": "--optimizers",
-    ".optimizers:": "--optimizers:",
-    ".methods.names": "--methods",
-    ".methods:": "--methods:",
-    ".seeds": "--seeds",
-    ": seeds": "--seeds",
+    "law.betas": "--betas",
+    "optimizers.names": "--optimizers",
+    "methods.names": "--methods",
+    "seeds": "--seeds",
 }
+"""The option that each setting is given by."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +55,8 @@ class TransformerChoices:
     def changes(self) -> dict[str, str]:
         """As settings of a preset."""
         names = [name for name in self.methods if ":" not in name]
-        words = {
-            "law.betas": self.betas,
-            "optimizers.names": ",".join(self.optimizers),
-            "methods.names": ",".join(names),
-            "seeds": self.seeds,
-        }
-        return {key: text for key, text in words.items() if text}
+        words = (self.betas, ",".join(self.optimizers), ",".join(names), self.seeds)
+        return {key: text for key, text in zip(OPTIONS, words, strict=True) if text}
 
 
 def run(choices: TransformerChoices, *, quick: bool, out: Path) -> None:
@@ -121,13 +113,23 @@ def _parts(choices: TransformerChoices) -> tuple[str, ...]:
 
 def _preset(choices: TransformerChoices, quick: bool) -> TransformerPreset:
     """The preset with what was chosen; messages speak of the options that a user typed."""
+    changes = choices.changes()
     try:
-        return override(QUICK if quick else FULL, choices.changes(), label="transformer")
-    except UserError as error:
-        words = str(error)
-        for key, option in OPTIONS.items():
-            words = words.replace(f"transformer{key}", option)
-        raise UserError(words) from None
+        return override(QUICK if quick else FULL, changes, label="transformer")
+    except SettingsError as error:
+        wrong = [f"{_option(place, changes)}: {said}" for place, said in error.mistakes]
+        raise UserError("\n".join(wrong)) from None
+
+
+def _option(place: str, changes: Mapping[str, str]) -> str:
+    """The option of a place, with what follows in it; of a group, those of its options that were given."""
+    for key, option in OPTIONS.items():
+        if place == key or place.startswith(f"{key}."):
+            return option + place.removeprefix(key)
+    inside = [
+        option for key, option in OPTIONS.items() if key in changes and (not place or key.startswith(f"{place}."))
+    ]
+    return ", ".join(inside)
 
 
 def _own(names: Sequence[str]) -> list[MethodSetting]:

@@ -28,13 +28,31 @@ def told(source: str) -> Iterator[None]:
             ) from None
         if any(isinstance(x, RepositoryNotFoundError) for x in chain):
             raise UserError(f"The hub has no model {source}, or it is private: check the name, or log in.") from None
-        if "trust_remote_code" in str(error):
+        if _asks_for_code(source):
             raise UserError(own_code(source)) from None
         if Path(source.removesuffix(TOKENIZER)).is_dir():
             mend = "Its config.json or another of its files is damaged, or transformers is too old for it."
         else:
             mend = "Without a network name a folder that holds it (config.json, *.safetensors, tokenizer.json)."
         raise UserError(f"The model {source} can't be loaded: {_first(error)} {mend}") from None
+
+
+def _asks_for_code(source: str) -> bool:
+    """Does a model's configuration name code for a kind of model, or of tokenizer, that transformers may lack?
+
+    Asked only where the model has not been loaded.
+    """
+    from transformers import CONFIG_MAPPING, PreTrainedConfig
+    from transformers.models.auto.tokenization_auto import get_tokenizer_config
+
+    named = source.removesuffix(TOKENIZER)
+    try:
+        if named != source:
+            return "auto_map" in get_tokenizer_config(named)
+        config, _ = PreTrainedConfig.get_config_dict(named)
+    except (OSError, ValueError):
+        return False
+    return "auto_map" in config and config.get("model_type") not in CONFIG_MAPPING
 
 
 def _first(error: Exception) -> str:

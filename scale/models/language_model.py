@@ -14,6 +14,8 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from records.tensor_writes import tensors_written
+
 __all__ = ["LanguageModel", "longest", "quiet", "recompute_activations", "save"]
 
 
@@ -60,7 +62,7 @@ def save(folder: Path, language_model: LanguageModel, weights: Mapping[str, Tens
     The weights get the rights that the user's umask gives to the files beside them; the library gives them to the owner
     alone.
     """
-    with quiet():
+    with quiet(), tensors_written(folder):
         language_model.model.save_pretrained(folder, state_dict=None if weights is None else dict(weights))
         language_model.tokenizer.save_pretrained(folder)
     for file in folder.glob("*.safetensors"):

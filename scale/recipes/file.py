@@ -10,20 +10,28 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from records.errors import UserError
 from records.paths import user_path
-from records.settings import parse_words, scalar
+from records.settings import parse_words, said, scalar
 from records.shown import shown
 from records.text_file import read_text
 from scale.recipes.recipe import Recipe
 from scale.recipes.yaml_text import read_yaml
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 __all__ = ["read_recipe", "shipped"]
+
+_LIST, _GROUP = "a list: [a, b]", "a group of keys: {key: value}"
+_SHOULD_BE = {"list_type": _LIST, "tuple_type": _LIST}
+_SHOULD_BE |= dict.fromkeys(("dict_type", "model_type", "dataclass_type", "model_attributes_type"), _GROUP)
+"""What a value should be, by pydantic's kinds of errors, as YAML writes it."""
 
 
 def shipped() -> dict[str, Path]:
@@ -105,7 +113,7 @@ def _put(content: dict[str, Any], keys: Sequence[str], value: Any, name: str) ->
     content[last] = value
 
 
-def _told(error: Mapping[str, Any]) -> str:
+def _told(error: "ErrorDetails") -> str:
     """One of pydantic's errors in a sentence."""
     loc = [part for part in error["loc"] if not str(part).startswith(("function-", "dataclass-"))]
     place = ".".join(map(str, loc))
@@ -116,10 +124,9 @@ def _told(error: Mapping[str, Any]) -> str:
         return f"  {place}: there is no such key. {hint}"
     if error["type"] == "missing":
         return f"  {place}: is missing."
-    said = error["msg"].removeprefix("Value error, ").rstrip(".")
-    said = said.replace("a valid array", "a list: [a, b]").replace("an object", "a group of keys: {key: value}")
+    words = f"Input should be {_SHOULD_BE[error['type']]}" if error["type"] in _SHOULD_BE else said(error)
     given = "" if isinstance(error["input"], dict | BaseModel) else f", got {shown(error['input'])}"
-    return f"  {place or 'the recipe'}: {said}{given}."
+    return f"  {place or 'the recipe'}: {words}{given}."
 
 
 def _model(place: Sequence[str | int]) -> type[BaseModel]:

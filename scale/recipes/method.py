@@ -10,7 +10,7 @@ from scale.training.schedule import Schedule
 from theory import losses
 from theory.objective import Objective, kernels, method, takes, tokens
 
-__all__ = ["Method", "Resolve", "methods_of", "paper_method"]
+__all__ = ["Method", "Resolve", "method_of", "methods_of", "paper_method"]
 
 Resolve = Callable[[str, float], Objective]
 """From a method's name and β (for those that take one) to its objective; UserError where there is none."""
@@ -48,7 +48,7 @@ def methods_of(unlearn: UnlearnSettings, resolve: Resolve = paper_method) -> lis
     found, wrong = [], []
     for chosen in unlearn.methods:
         try:
-            found.append(_method(chosen, unlearn, resolve))
+            found.append(method_of(chosen, unlearn, resolve))
         except UserError as error:
             wrong.append(f"unlearn.methods {chosen.name}: {error}")
     if wrong:
@@ -56,7 +56,8 @@ def methods_of(unlearn: UnlearnSettings, resolve: Resolve = paper_method) -> lis
     return found
 
 
-def _method(chosen: MethodSettings, unlearn: UnlearnSettings, resolve: Resolve) -> Method:
+def method_of(chosen: MethodSettings, unlearn: UnlearnSettings, resolve: Resolve = paper_method) -> Method:
+    """One method of a recipe; UserError with what is wrong with it, without its name."""
     objective = resolve(chosen.name, chosen.beta or unlearn.beta)
     beta = getattr(objective.forget, "keywords", {}).get("beta")
     if chosen.beta is not None and beta is None:

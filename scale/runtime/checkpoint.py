@@ -25,6 +25,7 @@ from records.errors import UserError
 from records.files import write_json
 from records.ownership import MANIFEST, foreign, listed
 from records.store import Data, load, save
+from records.tensor_writes import tensors_written
 from scale.runtime.processes import Processes
 
 __all__ = ["read", "trained_weights", "write"]
@@ -53,18 +54,11 @@ def write(
     if processes.first:
         draft = place.with_name(f"{place.name}.draft")
         shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        save_file(_separate(weights), draft / MODEL)
-        save_file(
-            {
-                f"{name}|{moment}": value.clone() if isinstance(value, Tensor) else torch.tensor(value)
-                for name, kept in moments["state"].items()
-                for moment, value in _flat(kept)
-            },
-            draft / MOMENTS,
-        )
-        save(draft, state)
-        write_json(draft / MANIFEST, {"files": listed(draft)})
+        try:
+            _write(draft, weights, moments, state)
+        except BaseException:  # a full disk most often: what is half written takes none of it
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
         old = place.with_name(f"{place.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         if place.exists():
@@ -72,6 +66,21 @@ def write(
         draft.rename(place)
         shutil.rmtree(old, ignore_errors=True)
     processes.wait()
+
+
+def _write(folder: Path, weights: dict[str, Tensor], moments: Mapping[str, Any], state: Data) -> None:
+    """The files of a checkpoint."""
+    folder.mkdir(parents=True)
+    kept = {
+        f"{name}|{moment}": value.clone() if isinstance(value, Tensor) else torch.tensor(value)
+        for name, kept in moments["state"].items()
+        for moment, value in _flat(kept)
+    }
+    with tensors_written(folder):
+        save_file(_separate(weights), folder / MODEL)
+        save_file(kept, folder / MOMENTS)
+    save(folder, state)
+    write_json(folder / MANIFEST, {"files": listed(folder)})
 
 
 def _flat(kept: Mapping[str, Any]) -> Iterator[tuple[str, Tensor | int]]:

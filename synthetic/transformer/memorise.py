@@ -22,6 +22,7 @@ from torch import Tensor
 
 from records.errors import UserError
 from records.store import Data
+from records.tensor_writes import tensors_written
 from records.work import Progress, silent
 from synthetic.transformer.model import Config, greedy_accuracy, log_probs, parameter_count
 from synthetic.transformer.sequences import Sequences, SequenceSplit
@@ -102,8 +103,9 @@ def describe(found: Memorised, retrained: Memorised, split: SequenceSplit, confi
 
 def save_models(folder: Path, reference: dict[str, Tensor], retrained: dict[str, Tensor]) -> None:
     """Save π_ref and π_retr as safetensors."""
-    save_file(reference, folder / REFERENCE)
-    save_file(retrained, folder / RETRAINED)
+    with tensors_written(folder):
+        save_file(reference, folder / REFERENCE)
+        save_file(retrained, folder / RETRAINED)
 
 
 def load_models(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
