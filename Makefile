@@ -4,7 +4,7 @@ BIN    := .venv/bin
 READY  := .venv/.ready
 PACKAGES := records theory synthetic scale figures npo benchmarks tests
 
-.PHONY: reproduce test test-integration test-slow test-llm lint types notebooks bench mutants format clean
+.PHONY: reproduce test test-integration test-slow test-llm lint types pages notebooks bench mutants format clean
 
 reproduce: $(READY)        ## the main job: every room, the ledger, out/reproduce/report.html
 	$(BIN)/npo reproduce
@@ -33,6 +33,9 @@ types: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+pages: $(READY)           ## fill in what the pages can be told by the tree: lists of files, the ledger, numbers
+	$(BIN)/python docs/generate.py
 
 notebooks: .venv/.notebooks  ## execute every notebook in place
 	$(BIN)/jupyter execute --inplace --timeout=300 notebooks/*.ipynb

@@ -1,21 +1,232 @@
-"""What the README says is true of this tree."""
+"""What the README and the pages beside it say is true of this tree; what they can be told by it is up to date."""
 
+import json
 import re
+import runpy
+import shlex
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 
 from theory.losses import nll, npo
 
+RunNpo = Callable[..., tuple[int, str, str]]
 
-def _blocks(root: Path, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (root / "README.md").read_text(encoding="utf8"), re.DOTALL)
+
+@pytest.fixture(scope="module")
+def generate() -> dict[str, Any]:
+    """The names of docs/generate.py."""
+    return runpy.run_path(str(Path(__file__).parents[1] / "docs" / "generate.py"))
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf8"), re.DOTALL)
+
+
+# --- the front page -----------------------------------------------------------------------------------------------
+
+
+def test_the_readme_is_short(root: Path) -> None:
+    assert len((root / "README.md").read_text(encoding="utf8").splitlines()) <= 150
+
+
+def test_there_are_two_commands_three_doors_and_six_results(root: Path) -> None:
+    text = (root / "README.md").read_text(encoding="utf8")
+    assert re.findall(r"^    make (\w+)", text, re.MULTILINE) == ["reproduce", "test"]
+    assert len(re.findall(r"^\*\*You (?:are|have) ", text, re.MULTILINE)) == 3
+    verdicts = re.findall(r"\| \*\*(holds|fails|not testable here)\*\* \|", text)
+    assert len(verdicts) == 6
+    assert "fails" in verdicts
+
+
+def _model(folder: Path) -> None:
+    """A model of one's own, tiny and untaught."""
+    from scale.models import language_model, scratch
+
+    tokenizer = scratch.train_tokenizer(["Question: Where was Ada born?\nAnswer: In Oldham."], 300)
+    shape = scratch.Shape(hidden=16, layers=1, heads=2, feed_forward=16, positions=128)
+    model = scratch.from_scratch(tokenizer, shape, seed=0)
+    language_model.save(folder, language_model.LanguageModel(model, tokenizer))
+
+
+def test_every_door_opens(
+    root: Path, run_npo: RunNpo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_fit: None
+) -> None:
+    """Each command is run as it stands, in a folder with what the text before it says is there."""
+    monkeypatch.chdir(tmp_path)
+    _model(tmp_path / "my-model")
+    (loss,) = _blocks(root / "README.md", "python")
+    (tmp_path / "my_loss.py").write_text(loss, encoding="utf8")
+    doors = _blocks(root / "README.md", "sh")
+    assert len(doors) == 3
+    said = {}
+    for line in "".join(doors).splitlines():
+        words = shlex.split(line, comments=True)
+        if words[0] == "echo":
+            text, to, name = words[1:]
+            assert to == ">"
+            Path(name).write_text(text + "\n", encoding="utf8")
+        else:
+            assert words[0] == "npo"
+            code, out, err = run_npo(*words[1:])
+            assert code == 0, f"{line}: {err}"
+            said[" ".join(words[1:3])] = out
+    assert set(said) == {"theory", "theory proposition-1", "synthetic logistic", "forget rows.jsonl"}
+    assert "holds at 61 points" in said["theory proposition-1"]
+    assert "my_loss" in said["synthetic logistic"]
+    assert Path("out/mine").is_dir()
+
+
+# --- what the pages name ------------------------------------------------------------------------------------------
+
+
+def _pages(root: Path) -> list[Path]:
+    """Every page of the project's own."""
+    return [*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("*/README.md")]
+
+
+def _linked(page: Path) -> list[tuple[Path, str]]:
+    """The files that a page links to, each with the heading that is meant."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf8"), flags=re.DOTALL)
+    found = re.findall(r"\]\(((?!https?:)[^)\s]*)\)", text)
+    return [
+        (page.parent / link.split("#")[0] if link.split("#")[0] else page, link.partition("#")[2]) for link in found
+    ]
+
+
+def _anchors(page: Path) -> set[str]:
+    """The names under which the headings of a page can be linked to."""
+    heads = re.findall(r"^#+ (.*)", page.read_text(encoding="utf8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head).strip().lower().replace(" ", "-") for head in heads}
+
+
+def test_every_link_leads_somewhere(root: Path) -> None:
+    count = 0
+    for page in _pages(root):
+        for path, anchor in _linked(page):
+            assert path.is_file(), f"{page.relative_to(root)}: {path}"
+            assert not anchor or anchor in _anchors(path), f"{page.relative_to(root)}: #{anchor}"
+            count += 1
+    assert count > 200
+
+
+def test_every_page_of_docs_is_reached_from_the_readme(root: Path) -> None:
+    reached, todo = set(), [root / "README.md"]
+    while todo:
+        page = todo.pop().resolve()
+        if page not in reached and page.suffix == ".md":
+            reached.add(page)
+            todo += [path for path, _ in _linked(page)]
+    assert {path.resolve() for path in _pages(root)} - reached <= {root / "CHANGELOG.md"}
+
+
+def test_every_named_thing_exists(root: Path) -> None:
+    """Make targets and, in backticks, paths: those with a folder from the root or from the page's room."""
+    targets = re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(encoding="utf8"), re.MULTILINE)
+    for page in _pages(root):
+        text = page.read_text(encoding="utf8")
+        for target in re.findall(r"`make ([a-z-]+)`|^    make ([a-z-]+)", text, re.MULTILINE):
+            assert "".join(target) in targets, f"{page.relative_to(root)}: make {''.join(target)}"
+        if page.name == "CHANGELOG.md":  # which tells of what was, too
+            continue
+        for path in re.findall(r"`([\w./-]+/|(?:[\w-]+/)*[\w-]+\.(?:py|ipynb|yaml|json|txt|toml))`", text):
+            places = (root, page.parent, root / "docs")
+            made_by_npo = path.startswith("out/") or path in MADE
+            assert made_by_npo or any((at / path).exists() for at in places), f"{page.relative_to(root)}: {path}"
+
+
+MADE = {"my_loss.py", "my_file.py", "runs.json", "claims.json", "law.json", "data.json"}
+
+
+def test_every_npo_command_names_a_verb(root: Path, generate: dict[str, Any]) -> None:
+    verbs = set(re.findall(r"`npo ([a-z- ]+)`", generate["verbs"]()))
+    first = {verb.split()[0] for verb in verbs}
+    for page in _pages(root):
+        for word, second in re.findall(
+            r"^(?:    )?npo ([a-z-]+)(?: ([a-z]+))?", page.read_text(encoding="utf8"), re.MULTILINE
+        ):
+            assert word in first, f"{page.relative_to(root)}: npo {word}"
+            assert word not in ("synthetic", "model") or f"{word} {second}" in verbs, f"npo {word} {second}"
+
+
+# --- what is generated --------------------------------------------------------------------------------------------
+
+
+def test_what_is_generated_is_up_to_date(root: Path, generate: dict[str, Any]) -> None:
+    for page in generate["pages"]():
+        text = page.read_text(encoding="utf8")
+        assert generate["filled"](text) == text, f"{page.relative_to(root)} is out of date: run `make pages`"
+
+
+def test_every_file_has_its_line_and_says_what_it_is(root: Path) -> None:
+    for room in ("records", "theory", "synthetic", "scale", "figures", "npo", "notebooks", "benchmarks", "tests"):
+        text = (root / room / "README.md").read_text(encoding="utf8")
+        for path in (*(root / room).rglob("*.py"), *(root / room).glob("*.ipynb")):
+            name = path.relative_to(root / room).as_posix()
+            if path.name != "__init__.py":
+                assert re.search(rf"^- \[`{re.escape(path.name)}`\]\({re.escape(name)}\): \S", text, re.MULTILINE), path
+
+
+def test_the_ledger_has_every_claim_and_a_verdict(root: Path) -> None:
+    from npo.ledger import CLAIMS
+
+    text = (root / "docs" / "ledger.md").read_text(encoding="utf8")
+    for claim in CLAIMS:
+        (line,) = [
+            line for line in text.splitlines() if line.startswith(f"| {claim.statement.replace('|', chr(92) + '|')} |")
+        ]
+        assert re.search(r"\*\*(holds|fails|not testable here)\*\*", line), claim.id
+
+
+def test_a_finished_run_is_taken_into_the_ledger(generate: dict[str, Any], tmp_path: Path) -> None:
+    """What it did not reach stays as it was."""
+    kept = json.loads((generate["DATA"] / "ledger.json").read_text(encoding="utf8"))
+    new = {"id": "theorem-2-ga", "verdict": "fails", "effect": 2.0, "interval": None, "reason": "", "figure": "x"}
+    unreached = {**new, "id": "proposition-1", "reason": "not run: theory/proposition-1"}
+    (tmp_path / "claims.json").write_text(json.dumps([new, unreached]), encoding="utf8")
+    (tmp_path / "ledger.json").write_text(json.dumps(kept), encoding="utf8")
+    take = generate["take"]
+    take.__globals__["DATA"], before = tmp_path, take.__globals__["DATA"]
+    try:
+        take(tmp_path / "claims.json")
+    finally:
+        take.__globals__["DATA"] = before
+    taken = json.loads((tmp_path / "ledger.json").read_text(encoding="utf8"))
+    assert taken.pop("theorem-2-ga") == {"verdict": "fails", "effect": 2.0, "interval": None, "reason": ""}
+    del kept["theorem-2-ga"]
+    assert taken == kept
+
+
+def test_every_benchmark_has_a_row_and_every_row_a_benchmark(root: Path, generate: dict[str, Any]) -> None:
+    measured = {row["script"] for row in generate["_read"]("speed")}
+    assert measured == {path.stem for path in (root / "benchmarks").glob("[a-z]*.py")}
+
+
+def test_the_theory_s_numbers_are_those_of_its_commands(root: Path) -> None:
+    from theory.theorems.catalogue import CATALOGUE
+
+    text = (root / "docs" / "theory.md").read_text(encoding="utf8")
+    for name, exhibit in CATALOGUE.items():
+        found = re.search(rf"^\| `npo theory {name}` \| holds at (\d+) points \| (\S+) \|", text, re.MULTILINE)
+        assert found, name
+        if name.startswith(("theorem-2", "instance")):
+            continue  # a million steps each
+        verdict = exhibit.theorem.check(exhibit.instance(0))
+        assert verdict.points == int(found[1])
+        printed = float(found[2])
+        assert abs(printed - verdict.slack) <= 0.01 * abs(printed) + 1e-12, name
+
+
+# --- examples -----------------------------------------------------------------------------------------------------
 
 
 def test_the_lines_for_ones_own_training_loop_run(root: Path) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    (code,) = _blocks(root, "python")
+    (code,) = _blocks(root / "docs" / "extending.md", "python")
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
     names: dict[str, object] = {}
     exec(code, names)
@@ -53,51 +264,3 @@ def test_the_lines_for_ones_own_training_loop_run(root: Path) -> None:
     assert answer_logp(model, forget).mean() < ref.mean() - 1
     expected = npo(answer_logp(model, forget), ref, beta=0.1).mean() + nll(answer_logp(model, retain)).mean()
     torch.testing.assert_close(unlearning_loss(model, forget, retain, ref), expected)
-
-
-def test_every_file_has_its_line_in_the_tree(root: Path) -> None:
-    tree = (root / "README.md").read_text(encoding="utf8").split("## The tree")[1].split("## ")[0]
-    for package in ("records", "theory", "synthetic", "scale", "figures", "npo", "notebooks", "benchmarks"):
-        part = re.search(rf"^    {package}/ .*\n((?:      .*\n)*)", tree, re.MULTILINE)
-        assert part, package
-        for path in (*(root / package).glob("*.py"), *(root / package).glob("*.ipynb")):
-            if path.name != "__init__.py":
-                assert re.search(rf"^ +{re.escape(path.name)}  +\S", part[1], re.MULTILINE), f"{package}/{path.name}"
-
-
-def test_every_named_thing_exists(root: Path) -> None:
-    text = (root / "README.md").read_text(encoding="utf8")
-    targets = re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(encoding="utf8"), re.MULTILINE)
-    for target in re.findall(r"`?make ([a-z-]+)`?", text):
-        assert target in targets
-    for path in re.findall(r"\]\(((?!http)[^)]+)\)", text):
-        assert (root / path).exists(), path
-    tree = text.split("## The tree")[1].split("## ")[0]
-    for name in re.findall(r"\b([a-z0-9_]+\.(?:py|ipynb))\b", tree):
-        assert list(root.glob(f"*/{name}")) or list(root.glob(f"*/*/{name}")), name
-
-
-def test_the_claims_table_has_every_claim_and_a_verdict(root: Path) -> None:
-    from npo.ledger import CLAIMS
-
-    text = (root / "README.md").read_text(encoding="utf8").split("<!-- claims -->")[1].split("<!-- /claims -->")[0]
-    for claim in CLAIMS:
-        (line,) = [
-            line for line in text.splitlines() if line.startswith(f"| {claim.statement.replace('|', chr(92) + '|')} |")
-        ]
-        assert re.search(r"\*\*(holds|fails|not testable here)\*\*", line), claim.id
-
-
-def test_the_theory_s_numbers_are_those_of_its_commands(root: Path) -> None:
-    from theory.theorems.catalogue import CATALOGUE
-
-    text = (root / "README.md").read_text(encoding="utf8")
-    for name, exhibit in CATALOGUE.items():
-        found = re.search(rf"^\| `npo theory {name}` \| holds at (\d+) points \| (\S+) \|", text, re.MULTILINE)
-        assert found, name
-        if name.startswith(("theorem-2", "instance")):
-            continue  # a million steps each
-        verdict = exhibit.theorem.check(exhibit.instance(0))
-        assert verdict.points == int(found[1])
-        printed = float(found[2])
-        assert abs(printed - verdict.slack) <= 0.01 * abs(printed) + 1e-12, name

@@ -1,6 +1,6 @@
 """Claims of Section 5 of arXiv:2404.05868 on a real language model: SmolLM2-135M-Instruct on real rows of TOFU.
 
-They are judged on the runs that are kept in `figures/data/`, whose command, machine and time the README states.
+They are judged on the runs that are kept in `figures/data/`, whose command, machine and time docs/smollm2.md states.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ __all__ = ["CLAIMS", "recorded"]
 
 KEPT_DATA = Path(__file__).parents[2] / "figures" / "data"
 COMMAND = "npo run tofu-smollm2-mini unlearn.seeds=[0,1,2] evaluate.questions=400 --data DIR --device cuda"
-LAW_COMMAND = "npo law tofu-smollm2-mini --data DIR, with the settings that the README names for each rung"
+LAW_COMMAND = "npo law tofu-smollm2-mini --data DIR, with the settings that docs/smollm2.md names for each rung"
 MOVED = 0.5  # share of its forget probability below which a model counts as having forgotten
 
 

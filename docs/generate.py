@@ -1,0 +1,191 @@
+"""Fill in what the pages can be told by the tree itself: lists of files, verbs and recipes, the ledger, numbers.
+
+python docs/generate.py                       fill every block between <!-- generated: NAME --> and <!-- /generated -->
+python docs/generate.py out/NAME/claims.json  first take what a finished main job found into docs/data/ledger.json
+"""
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from typer.main import get_command
+
+from npo.cli import app
+from npo.ledger import CLAIMS, Claim, Entry, enter
+from npo.ledger.smollm2 import recorded
+from npo.ledger.told import ledger_markdown
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "docs" / "data"
+ROOMS = ("records", "theory", "synthetic", "scale", "figures", "npo", "notebooks", "benchmarks", "tests")
+BLOCK = re.compile(r"(<!-- generated: (\S+)(?: (\S+))? -->\n)(.*?)(<!-- /generated -->)", re.DOTALL)
+HEADLINES = (  # what someone new should know first: what holds, and what does not
+    "intrinsic-time-theory",
+    "theorem-2-npo",
+    "smollm2-npo-rt-forgets",
+    "transformer-equal-drop",
+    "adam-linear",
+    "llm-npo-rt-unlearns",
+)
+
+
+def pages() -> list[Path]:
+    """Every page that is written by hand: the README, docs/, and one README a room."""
+    return [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *(ROOT / room / "README.md" for room in ROOMS)]
+
+
+def filled(text: str) -> str:
+    """A page with each of its blocks as it should be."""
+    return BLOCK.sub(lambda m: f"{m[1]}{BLOCKS[m[2]](*filter(None, [m[3]])).strip()}\n{m[5]}", text)
+
+
+# --- lists of what is there ---------------------------------------------------------------------------------------
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a docstring or a page, on one line."""
+    paragraph = " ".join(text.strip().split("\n\n")[0].split())
+    return re.split(r"(?<=[.?!])\s+(?=[A-Z`“])", paragraph)[0]
+
+
+def _about(path: Path) -> str:
+    """What a file says of itself: the first sentence of a docstring, the title of a notebook."""
+    text = path.read_text(encoding="utf8")
+    if path.suffix == ".ipynb":
+        return str("".join(json.loads(text)["cells"][0]["source"]).split("\n")[0].lstrip("# "))
+    return first_sentence(ast.get_docstring(ast.parse(text)) or "")
+
+
+def _lines(folder: Path, room: Path) -> Iterator[str]:
+    """A line for each file of a folder."""
+    for path in sorted((*folder.glob("*.py"), *folder.glob("*.ipynb"))):
+        if path.name != "__init__.py":
+            yield f"- [`{path.name}`]({path.relative_to(room).as_posix()}): {_about(path)}"
+
+
+def files(room: str) -> str:
+    """The files of a room, those of each sub-room under what it says of itself."""
+    place = ROOT / room
+    parts = ["\n".join(_lines(place, place))]
+    for init in sorted(place.glob("*/__init__.py")):
+        parts += [f"### `{init.parent.name}/`", _about(init), "\n".join(_lines(init.parent, place))]
+    return "\n\n".join(filter(None, parts))
+
+
+def contents() -> str:
+    """The pages of docs/, by title and first sentence."""
+    found = []
+    for path in sorted(ROOT.glob("docs/*.md")):
+        if path.name != "README.md":
+            title, text = path.read_text(encoding="utf8").split("\n", 1)
+            found.append(f"- [{title.lstrip('# ')}]({path.name}): {first_sentence(text)}")
+    return "\n".join(found)
+
+
+def verbs() -> str:
+    """Every verb of the command line with what it says of itself."""
+
+    def walk(command: Any, words: str) -> Iterator[str]:
+        for name, verb in command.commands.items():
+            if hasattr(verb, "commands"):
+                yield from walk(verb, f"{words} {name}")
+            else:
+                yield f"| `{words} {name}` | {first_sentence(verb.help)} |"
+
+    return "\n".join(["| verb | what it does |", "|---|---|", *walk(get_command(app), "npo")])
+
+
+def recipes() -> str:
+    """Every shipped recipe with what it is about."""
+    place = ROOT / "scale" / "recipes"
+    names = sorted(path.relative_to(place).with_suffix("").as_posix() for path in place.rglob("*.yaml"))
+    about = {name: yaml.safe_load((place / f"{name}.yaml").read_text(encoding="utf8")).get("about") for name in names}
+    return "\n".join(["| recipe | about |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in about.items())])
+
+
+# --- the ledger ---------------------------------------------------------------------------------------------------
+
+
+def kept(claim: Claim) -> Entry:
+    """A claim's entry: judged anew where its results are in the tree, else as the last full run found it."""
+    if claim.step == "smollm2":
+        return enter(claim, recorded(), {}, {})
+    not_run = {"verdict": "not testable here", "effect": None, "interval": None, "reason": "not run yet"}
+    found = _read("ledger").get(claim.id, not_run)
+    return {"statement": claim.statement, "measure": claim.measure, **found}
+
+
+def ledger(room: str) -> str:
+    """The claims that rest on one step of the main job, or on the kept runs of SmolLM2."""
+    return ledger_markdown([kept(claim) for claim in CLAIMS if claim.step == room])
+
+
+def counts() -> str:
+    """How many claims hold and do not, room by room."""
+    verdicts = ("holds", "fails", "not testable here")
+    rows: dict[str, list[str]] = {}
+    for claim in CLAIMS:
+        rows.setdefault(claim.step, []).append(str(kept(claim)["verdict"]))
+    rows["all"] = [verdict for found in rows.values() for verdict in found]
+    lines = [f"| {room} | {' | '.join(str(found.count(v)) for v in verdicts)} |" for room, found in rows.items()]
+    return "\n".join([f"| room | {' | '.join(verdicts)} |", "|---|---|---|---|", *lines])
+
+
+def headlines() -> str:
+    """The few claims that the README shows."""
+    return ledger_markdown([kept(claim) for name in HEADLINES for claim in CLAIMS if claim.id == name])
+
+
+def take(path: Path) -> None:
+    """Keep the verdicts of a finished run of the main job, less those it did not reach and those kept elsewhere."""
+    found = _read("ledger")
+    for entry in json.loads(path.read_text(encoding="utf8")):
+        if not str(entry["reason"]).startswith("not run") and not entry["id"].startswith("smollm2"):
+            found[entry["id"]] = {key: entry[key] for key in ("verdict", "effect", "interval", "reason")}
+    rows = [f"  {json.dumps(name)}: {json.dumps(row, ensure_ascii=False)}" for name, row in found.items()]
+    (DATA / "ledger.json").write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf8")
+
+
+# --- numbers ------------------------------------------------------------------------------------------------------
+
+
+def theory() -> str:
+    """What `npo theory NAME` prints, for every theorem."""
+    lines = [
+        "| command | verdict | smallest slack | room | band, against the uniform constants |",
+        "|---|---|---|---|---|",
+    ]
+    for name, row in _read("theory").items():
+        cells = (f"holds at {row['points']} points", f"{row['slack']:.2e}", row["room"], row["band"])
+        lines.append(f"| `npo theory {name}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def speed() -> str:
+    """What the scripts in benchmarks/ measured."""
+    lines = ["| what | against | faster | memory | script |", "|---|---|---|---|---|"]
+    for row in _read("speed"):
+        script = f"[{row['script']}](../benchmarks/{row['script']}.py)"
+        lines.append(f"| {row['what']} | {row['against']} | {row['faster']} | {row['memory']} | {script} |")
+    return "\n".join(lines)
+
+
+def _read(name: str) -> Any:
+    return json.loads((DATA / f"{name}.json").read_text(encoding="utf8"))
+
+
+BLOCKS: dict[str, Callable[..., str]] = {
+    f.__name__: f for f in (files, contents, verbs, recipes, ledger, counts, headlines, theory, speed)
+}
+
+
+if __name__ == "__main__":
+    for run in sys.argv[1:]:
+        take(Path(run))
+    for page in pages():
+        page.write_text(filled(page.read_text(encoding="utf8")), encoding="utf8")
