@@ -17,6 +17,8 @@ from typer.main import get_command
 
 from npo.cli import app
 from npo.ledger import CLAIMS, Claim, Entry, enter
+from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE
+from npo.ledger.claim import ROOMS as CLAIM_ROOMS
 from npo.ledger.smollm2 import recorded
 from npo.ledger.told import ledger_markdown
 
@@ -113,24 +115,29 @@ def recipes() -> str:
 
 def kept(claim: Claim) -> Entry:
     """A claim's entry: judged anew where its results are in the tree, else as the last full run found it."""
-    if claim.step == "smollm2":
+    if claim.room == "smollm2":
         return enter(claim, recorded(), {}, {})
-    not_run = {"verdict": "not testable here", "effect": None, "interval": None, "reason": "not run yet"}
+    not_run = {"verdict": NOT_TESTABLE, "effect": None, "interval": None, "reason": "not run yet"}
     found = _read("ledger").get(claim.id, not_run)
     return {"statement": claim.statement, "measure": claim.measure, **found}
 
 
-def ledger(room: str) -> str:
-    """The claims that rest on one step of the main job, or on the kept runs of SmolLM2."""
-    return ledger_markdown([kept(claim) for claim in CLAIMS if claim.step == room])
+def ledger() -> str:
+    """Every claim with its verdict, room by room."""
+    parts = []
+    for room, name in CLAIM_ROOMS.items():
+        entries = [kept(claim) for claim in CLAIMS if claim.room == room]
+        parts += [f"## {name[0].upper()}{name[1:]}", ledger_markdown(entries).strip()]
+    return "\n\n".join(parts)
 
 
 def counts() -> str:
     """How many claims hold and do not, room by room."""
-    verdicts = ("holds", "fails", "not testable here")
-    rows: dict[str, list[str]] = {}
-    for claim in CLAIMS:
-        rows.setdefault(claim.step, []).append(str(kept(claim)["verdict"]))
+    verdicts = (HOLDS, FAILS, NOT_TESTABLE)
+    rows = {
+        name: [str(kept(claim)["verdict"]) for claim in CLAIMS if claim.room == room]
+        for room, name in CLAIM_ROOMS.items()
+    }
     rows["all"] = [verdict for found in rows.values() for verdict in found]
     lines = [f"| {room} | {' | '.join(str(found.count(v)) for v in verdicts)} |" for room, found in rows.items()]
     return "\n".join([f"| room | {' | '.join(verdicts)} |", "|---|---|---|---|", *lines])

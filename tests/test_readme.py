@@ -124,7 +124,9 @@ def test_every_page_of_docs_is_reached_from_the_readme(root: Path) -> None:
 
 
 def test_every_named_thing_exists(root: Path) -> None:
-    """Make targets and, in backticks, paths: those with a folder from the root or from the page's room."""
+    """Make targets and, in backticks, paths from the root or the page's room, and files by their name."""
+    rooms = {path.name for path in root.iterdir() if path.is_dir() and path.name[0] != "." and path.name != "out"}
+    files = {path.name for room in rooms for path in (root / room).rglob("*")}
     targets = re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(encoding="utf8"), re.MULTILINE)
     for page in _pages(root):
         text = page.read_text(encoding="utf8")
@@ -132,13 +134,11 @@ def test_every_named_thing_exists(root: Path) -> None:
             assert "".join(target) in targets, f"{page.relative_to(root)}: make {''.join(target)}"
         if page.name == "CHANGELOG.md":  # which tells of what was, too
             continue
-        for path in re.findall(r"`([\w./-]+/|(?:[\w-]+/)*[\w-]+\.(?:py|ipynb|yaml|json|txt|toml))`", text):
-            places = (root, page.parent, root / "docs")
-            made_by_npo = path.startswith("out/") or path in MADE
-            assert made_by_npo or any((at / path).exists() for at in places), f"{page.relative_to(root)}: {path}"
-
-
-MADE = {"my_loss.py", "my_file.py", "runs.json", "claims.json", "law.json", "data.json"}
+        for path in re.findall(r"`([\w./-]+)`", text):
+            of_ours = path.split("/")[0] in rooms if "/" in path else path.endswith((".py", ".ipynb"))
+            if of_ours and not path.startswith("my_"):
+                there = path in files or (root / path).exists() or (page.parent / path).exists()
+                assert there, f"{page.relative_to(root)}: {path}"
 
 
 def test_every_npo_command_names_a_verb(root: Path, generate: dict[str, Any]) -> None:
