@@ -27,7 +27,7 @@ from records.errors import UserError
 from scale.data.formats import format_of
 from scale.data.prompts import Batch, Encoded, Writer, collate
 from scale.data.tofu import read_rows
-from scale.models.language_model import longest
+from scale.models.language_model import max_length
 from scale.models.loading import load
 from scale.models.names import located
 from scale.models.reference_cache import ReferenceCache, ReferenceModel
@@ -68,7 +68,7 @@ def given(writer: Writer) -> Given:
 
 def _loaded() -> tuple[Scorer, Given]:
     language_model = load(NAME)
-    writer = Writer(language_model.tokenizer, format_of("chat"), longest(language_model.model))
+    writer = Writer(language_model.tokenizer, format_of("chat"), max_length(language_model.model))
     scorer = Scorer(language_model.model)
     return scorer, given(writer)
 

@@ -25,13 +25,13 @@ def _row(tmp_path, row):
     return read_user_rows(tmp_path / "rows.jsonl").rows[0]
 
 
-@pytest.mark.parametrize("longest", [2, 3, 8, 64, 10**6])
+@pytest.mark.parametrize("max_length", [2, 3, 8, 64, 10**6])
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_document_is_begun_within_what_is_read(tmp_path, text, longest):
-    writer = Writer(train_tokenizer(TEXTS[:1], 300), FORMATS["plain"], longest)
+def test_a_document_is_begun_within_what_is_read(tmp_path, text, max_length):
+    writer = Writer(train_tokenizer(TEXTS[:1], 300), FORMATS["plain"], max_length)
     row = _row(tmp_path, {"text": text})
     begun, first = row.opening(writer), row.encode(writer)[0].ids
-    assert 1 <= len(begun) <= max(1, longest // 2)
+    assert 1 <= len(begun) <= max(1, max_length // 2)
     assert begun[:1] == first[:1]
 
 

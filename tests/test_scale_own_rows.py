@@ -256,7 +256,7 @@ def test_the_numbers_are_said_in_words(numbers, more, said):
 
 def test_rows_that_repeat_are_told():
     facts = {"rows": 3, "repeated": 1, "cut": 0, "pieces": 3, "tokens": 9, "longest": 3}
-    (said,) = remarks({"forget": facts, "retain": facts}, longest=9)
+    (said,) = remarks({"forget": facts, "retain": facts}, max_length=9)
     assert said.startswith("1 row(s) to forget repeat one before them")
 
 

@@ -94,7 +94,7 @@ def _same_evaluation(alone, shards, writer: Writer, encoded: list[Encoded], proc
     ours = score_packed(alone, questions, writer.pad, Processes("cpu"), tokens=64).logp
     theirs = score_packed(shards, questions, writer.pad, processes, tokens=64).logp
     torch.testing.assert_close(theirs, ours, rtol=1e-5, atol=1e-5)
-    how = Generation(longest=24)
+    how = Generation(max_length=24)
     said = [[a.text for a in answers(model, QUESTIONS, writer, processes, how)] for model in (alone, shards)]
     assert said[0] == said[1]
     assert shards.ways == {**alone.ways, **shards.ways}

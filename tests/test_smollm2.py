@@ -11,7 +11,7 @@ from scale.data.formats import format_of
 from scale.data.prompts import Writer
 from scale.data.tofu import read_rows
 from scale.models.generation import Generation, answers
-from scale.models.language_model import longest
+from scale.models.language_model import max_length
 from scale.models.loading import load
 from scale.models.names import KNOWN, PROVENANCE, located
 from scale.models.packed import question_of, score_packed
@@ -40,7 +40,7 @@ def language_model(folder):
 
 @pytest.fixture(scope="module")
 def writer(language_model):
-    return Writer(language_model.tokenizer, format_of("chat"), longest(language_model.model))
+    return Writer(language_model.tokenizer, format_of("chat"), max_length(language_model.model))
 
 
 def test_it_says_where_it_came_from_and_loads_with_the_library_alone(folder):
@@ -55,7 +55,7 @@ def test_it_says_where_it_came_from_and_loads_with_the_library_alone(folder):
 
 
 def test_it_knows_the_capital_of_france(language_model, writer):
-    how = Generation(longest=24, prompt_counts=False)
+    how = Generation(max_length=24, prompt_counts=False)
     (said,) = answers(Scorer(language_model.model), ["What is the capital of France?"], writer, ALONE, how)
     assert "Paris" in said.text
     assert not said.degenerate

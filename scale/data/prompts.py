@@ -69,7 +69,7 @@ class Writer(NamedTuple):
 
     tokenizer: PreTrainedTokenizerBase
     format: Format
-    longest: int
+    max_length: int
     tag_counts: bool = False
 
     @property
@@ -143,10 +143,10 @@ class Writer(NamedTuple):
                 f"The answer {shown(answer)} contains the end token {end!r}. Take it out of the data: "
                 "it is added once, after the answer."
             )
-        if len(ids) > self.longest:
+        if len(ids) > self.max_length:
             raise UserError(
-                f"Question and answer have {len(ids)} tokens, and at most {self.longest} are read: {shown(question)}. "
-                "Shorten the row, take it out, or choose a model with a longer context."
+                f"Question and answer have {len(ids)} tokens, and at most {self.max_length} are read: "
+                f"{shown(question)}. Shorten the row, take it out, or choose a model with a longer context."
             )
 
     def opening(self, question: str) -> tuple[int, ...]:
@@ -164,16 +164,17 @@ class Writer(NamedTuple):
     def opening_of(self, given: str, *, special_tokens: bool) -> tuple[int, ...]:
         """The same for any text that is given, less its last space, which belongs to the answer."""
         ids, _ = read(self.tokenizer, given.removesuffix(" "), special_tokens=special_tokens)
-        if len(ids) > self.longest:
+        if len(ids) > self.max_length:
             raise UserError(
-                f"What is asked has {len(ids)} tokens, and the model reads {self.longest}: {shown(given)}. Shorten it."
+                f"What is asked has {len(ids)} tokens, and the model reads {self.max_length}: {shown(given)}. "
+                "Shorten it."
             )
         return tuple(ids)
 
     def beginning(self, text: str) -> tuple[int, ...]:
         """The ids of a document's first words, at most half of what is read: the rest is for what comes next."""
         ids, _ = read(self.tokenizer, text, special_tokens=True)
-        return tuple(ids[: max(1, self.longest // 2)])
+        return tuple(ids[: max(1, self.max_length // 2)])
 
     def document(self, text: str) -> tuple[Encoded, ...]:
         """A plain text, cut into pieces that the model reads; every token but a piece's first is predicted."""
@@ -182,7 +183,7 @@ class Writer(NamedTuple):
         ids, _ = read(self.tokenizer, text, special_tokens=True)
         if ids[-1] != self.tokenizer.eos_token_id and self.tokenizer.eos_token_id is not None:
             ids.append(self.tokenizer.eos_token_id)
-        pieces = [tuple(ids[i : i + self.longest]) for i in range(0, len(ids), self.longest)]
+        pieces = [tuple(ids[i : i + self.max_length]) for i in range(0, len(ids), self.max_length)]
         return tuple(Encoded(piece, 1) for piece in pieces if len(piece) > 1)
 
 

@@ -29,7 +29,7 @@ class Generation:
     ends at the format's end token or the tokenizer's; a model's own list of end tokens does not count either.
     """
 
-    longest: int = 200
+    max_length: int = 200
     prompt_counts: bool = True
     sample: bool = False
     seed: int = 0
@@ -73,13 +73,13 @@ def answers_after(
     module: Scorer = processes.accelerator.unwrap_model(scorer)
     module.eval()
     way = way_of(scorer, openings, writer, processes)
-    found = torch.zeros((len(openings), how.longest + 1), dtype=torch.long)
+    found = torch.zeros((len(openings), how.max_length + 1), dtype=torch.long)
     for batch, spare in processes.share(_batches([len(opening) for opening in openings], way, processes, how)):
         new = _generated([openings[i] for i in batch], module, writer, processes, how, way)
         if not spare:
             for i, row in zip(batch, new, strict=True):
                 found[i, : len(row)] = torch.tensor(row, dtype=torch.long)
-                found[i, how.longest] = len(row)
+                found[i, how.max_length] = len(row)
     kept = [row[: int(row[-1])].tolist() for row in processes.together(found)]
     texts = [
         str(writer.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)) for ids in kept
@@ -91,11 +91,11 @@ def _batches(lengths: Sequence[int], way: Way, processes: Processes, how: Genera
     """Prompts of a batch: of similar length, or, where a model can't skip padding, of the same."""
     room = processes.room(_TOKENS)
     if way.padded:
-        return by_length([length + how.longest for length in lengths], room)
+        return by_length([length + how.max_length for length in lengths], room)
     found = []
     for length in sorted(set(lengths)):
         same = [i for i, other in enumerate(lengths) if other == length]
-        most = max(1, room // (length + how.longest))
+        most = max(1, room // (length + how.max_length))
         found += [same[i : i + most] for i in range(0, len(same), most)]
     return found
 
@@ -107,10 +107,10 @@ def _generated(
     device = processes.accelerator.device
     ids, mask = left_padded(openings, writer.pad)
     time = ids.shape[1]
-    allowed = [max(1, how.longest - len(opening) * how.prompt_counts) for opening in openings]
+    allowed = [max(1, how.max_length - len(opening) * how.prompt_counts) for opening in openings]
     ends = sorted({writer.end, *(x for x in [writer.tokenizer.eos_token_id] if x is not None)})
     settings = GenerationConfig(
-        max_new_tokens=min(max(allowed), writer.longest - time) if writer.longest > time else 1,
+        max_new_tokens=min(max(allowed), writer.max_length - time) if writer.max_length > time else 1,
         do_sample=how.sample,
         use_cache=way.cached,
         pad_token_id=writer.pad,

@@ -16,7 +16,7 @@ from transformers.utils import logging
 
 from records.tensor_writes import tensors_written
 
-__all__ = ["LanguageModel", "longest", "quiet", "recompute_activations", "save"]
+__all__ = ["LanguageModel", "max_length", "quiet", "recompute_activations", "save"]
 
 
 class LanguageModel(NamedTuple):
@@ -26,7 +26,7 @@ class LanguageModel(NamedTuple):
     tokenizer: PreTrainedTokenizerBase
 
 
-def longest(model: PreTrainedModel) -> int:
+def max_length(model: PreTrainedModel) -> int:
     """Tokens of the longest text that a model reads."""
     return int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 20)
 

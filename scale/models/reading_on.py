@@ -69,7 +69,7 @@ def _right_batch(scorer: Scorer, openings: Sequence[Sequence[int]], way: Way, wr
     ids, mask = (part.to(scorer.plain.device) for part in left_padded(openings, writer.pad))
     time = ids.shape[1]
     settings = GenerationConfig(
-        max_new_tokens=max(1, min(_STEPS, writer.longest - time)),
+        max_new_tokens=max(1, min(_STEPS, writer.max_length - time)),
         do_sample=False,
         use_cache=way.cached,
         pad_token_id=writer.pad,

@@ -12,7 +12,7 @@ from scale.data.formats import Tags, format_of
 from scale.data.prompts import Writer
 from scale.evaluation.tofu_log import TASKS
 from scale.models.generation import Generation, answers
-from scale.models.language_model import longest
+from scale.models.language_model import max_length
 from scale.models.loading import load as load_model
 from scale.models.scorer import Scorer
 from scale.models.scoring import score_all
@@ -38,7 +38,7 @@ class Reply(NamedTuple):
                 f"{model.parent / 'manifest.json'} does not say how the model is asked: run it anew."
             ) from None
         form = format_of(Tags(**chosen) if isinstance(chosen, dict) else chosen)
-        writer = Writer(language_model.tokenizer, form, longest(language_model.model))
+        writer = Writer(language_model.tokenizer, form, max_length(language_model.model))
         scorer, alone = Scorer(language_model.model), Processes("cpu")
         (said,) = answers(scorer, [question], writer, alone, Generation(100, prompt_counts=False))
         if truth is None:

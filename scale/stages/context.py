@@ -12,7 +12,7 @@ from scale.data.tofu import Corpus
 from scale.evaluation.exam import Exam
 from scale.evaluation.protocols import Protocol
 from scale.models.card import write_card
-from scale.models.language_model import LanguageModel, longest
+from scale.models.language_model import LanguageModel, max_length
 from scale.models.language_model import save as save_model
 from scale.models.loading import load as load_model
 from scale.models.scorable import check_head
@@ -44,7 +44,7 @@ class Context:
 
     def writer(self, language_model: LanguageModel) -> Writer:
         """How questions are written for this model."""
-        most = min(x for x in (longest(language_model.model), self.model.longest) if x is not None)
+        most = min(x for x in (max_length(language_model.model), self.model.longest) if x is not None)
         return Writer(language_model.tokenizer, format_of(self.model.prompt), most)
 
     def exam(self, writer: Writer) -> Exam:

@@ -19,14 +19,14 @@ GONE, LESS, SAME = 0.1, 0.5, 0.95
 """Shares of the probability before: at most so much is left where it is all but gone, has fallen, is a little less."""
 
 
-def remarks(rows: Mapping[str, Mapping[str, int]], *, longest: int) -> list[str]:
+def remarks(rows: Mapping[str, Mapping[str, int]], *, max_length: int) -> list[str]:
     """What is to be known of the rows before anything is done: what was cut, what is there more than once."""
     said = []
     for name, facts in rows.items():
         if facts["cut"]:
             said.append(
-                f"{facts['cut']} text(s) to {name} are longer than {longest} tokens and were cut: {facts['rows']} rows "
-                f"are {facts['pieces']} pieces."
+                f"{facts['cut']} text(s) to {name} are longer than {max_length} tokens and were cut: {facts['rows']} "
+                f"rows are {facts['pieces']} pieces."
             )
         if facts["repeated"] and name == "forget":
             said.append(f"{facts['repeated']} row(s) to forget repeat one before them, and count as often as they do.")

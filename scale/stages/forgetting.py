@@ -43,7 +43,7 @@ from scale.evaluation.measured import Measured, ended, losses, summary
 from scale.models.adapter_files import is_adapter
 from scale.models.adapters import Lora, adapted
 from scale.models.generation import Generation, answers_after
-from scale.models.language_model import LanguageModel, longest, recompute_activations
+from scale.models.language_model import LanguageModel, max_length, recompute_activations
 from scale.models.loading import Weights, load
 from scale.models.reference_cache import ReferenceCache, ReferenceModel, held_as
 from scale.models.scorable import check_head
@@ -141,7 +141,9 @@ class Forgetting:
         tokenizer = self.language_model.tokenizer
         usual: Format = FORMATS["chat"] if tokenizer.chat_template else FORMATS["plain"]
         chosen = FORMATS[self.settings.prompt] if self.settings.prompt else usual
-        return Writer(tokenizer, chosen, min(longest(self.language_model.model), self.settings.max_length or 1 << 30))
+        return Writer(
+            tokenizer, chosen, min(max_length(self.language_model.model), self.settings.max_length or 1 << 30)
+        )
 
     @cached_property
     def pieces(self) -> dict[str, list[tuple[Encoded, ...]]]:
@@ -234,7 +236,7 @@ class Forgetting:
             "unknown": UNKNOWN,
         }
         told = findings(values, trains_on_retain=bool(self.method.objective.retain_needs))
-        return {**values, "said": [*remarks(rows, longest=self.writer.longest), *told]}
+        return {**values, "said": [*remarks(rows, max_length=self.writer.max_length), *told]}
 
     def _save(
         self,

@@ -68,7 +68,7 @@ def context_of(recipe: Recipe, processes: Processes, corpus: Corpus | None = Non
     protocol = protocol_of(recipe.evaluate.protocol)
     changes: dict[str, Any] = {"sample": recipe.evaluate.sample}
     if recipe.evaluate.new_tokens:
-        changes |= {"longest": recipe.evaluate.new_tokens, "prompt_counts": False}
+        changes |= {"max_length": recipe.evaluate.new_tokens, "prompt_counts": False}
     exams = replace(protocol, generation=replace(protocol.generation, **changes))
     rows = corpus or corpus_of(recipe.data)
     return Context(rows, recipe.model, exams, recipe.evaluate, processes)

@@ -35,7 +35,7 @@ def unlearning_user_rows(
     epochs: int,
     seed: int,
 ) -> TrainingRows:
-    """The same of one's own rows, whose pieces are `forget`; UserError where they ask nothing that IDK could answer."""
+    """What unlearning a user's rows (ids: `forget`) trains on; UserError where they ask nothing that IDK can answer."""
     if not declines(objective):
         return TrainingRows(forget, retain)
     place = _places(len(rows), len(IDK_ANSWERS), epochs=epochs, seed=seed)

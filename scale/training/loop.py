@@ -2,8 +2,8 @@
 
 Pretraining, finetuning and retraining go through it too, as the objective whose only term is the NLL of the training
 rows per token (`likelihood`): so there is one loop to trust, and its log has the same columns for every stage. A batch
-is shared out to the processes and cut into pieces that fit the memory; each piece is divided by the denominators of the
-whole batch, so the gradient depends neither on the cut nor on the number of processes.
+is shared out to the processes and cut into micro-batches that fit the memory; each is divided by the denominators of
+the whole batch, so the gradient depends neither on the cut nor on the number of processes.
 """
 
 import math
@@ -67,7 +67,7 @@ def already_kl(kl: Tensor) -> Tensor:
 
 
 def _scalable(objective: Objective) -> Objective:
-    """The same objective; its KL takes sums over answers instead of logits."""
+    """An objective whose KL takes sums over answers instead of logits; one without a KL as it is."""
     if objective.retain_needs != {"logits", "ref_logits"}:
         return objective
     return replace(objective, retain=already_kl, retain_per=tokens)  # over answer tokens, whatever the others are
@@ -120,12 +120,10 @@ class Training:
         """
         done: list[Record] = []
         for epoch in range(after, self.schedule.epochs):
-            for i, share in enumerate(
-                batches(self.rows, self.objective, size=self.schedule.batch, seed=self.seed, epoch=epoch)
-            ):
+            for i, batch in enumerate(self._batches(epoch)):
                 step = epoch * self.steps + i
                 lr = rate(self.schedule, step, self.steps)
-                record = self._step(share, lr, step)
+                record = self._step(batch, lr, step)
                 done.append({"lr": lr, **record})
                 last = i == self.steps - 1
                 if record["loss"] is None:
@@ -166,21 +164,21 @@ class Training:
         return record
 
     def _gradient(self, batch: BatchRows) -> Record:
-        """Put the gradient of the batch's loss into the parameters, piece by piece; what was found on the way."""
+        """Put the gradient of the batch's loss into the parameters, by micro-batches; what was found on the way."""
         accelerator, world = self.processes.accelerator, self.processes.count
-        own = BatchRows(*(part[self.processes.number :: world] for part in batch))
+        share = BatchRows(*(part[self.processes.number :: world] for part in batch))
         largest = -(-len(batch.forget) // world)  # rows of a process
-        pieces = -(-largest // self.schedule.piece)
+        micro_batches = -(-largest // self.schedule.piece)
         common = self._common(batch)
         total: dict[str, Tensor] = {}
-        accelerator.step, accelerator.gradient_accumulation_steps = 0, pieces
-        for i in range(pieces):
+        accelerator.step, accelerator.gradient_accumulation_steps = 0, micro_batches
+        for i in range(micro_batches):
             cut = slice(i * self.schedule.piece, (i + 1) * self.schedule.piece)
-            piece = BatchRows(*(part[cut] for part in own))
-            spare = not piece.forget  # fewer rows than processes: a row of no weight keeps step with the others
+            micro_batch = BatchRows(*(part[cut] for part in share))
+            spare = not micro_batch.forget  # fewer rows than processes: a row of no weight keeps step with the others
             with accelerator.accumulate(self.scorer), accelerator.autocast():
-                terms, given = self._terms(BatchRows(*(part[:1] for part in batch)) if spare else piece, common)
-                accelerator.backward(terms.total * (0 if spare else pieces * world))
+                terms, given = self._terms(BatchRows(*(part[:1] for part in batch)) if spare else micro_batch, common)
+                accelerator.backward(terms.total * (0 if spare else micro_batches * world))
             if not spare:
                 for name, value in self._record(terms, given, len(batch.forget)).items():
                     total[name] = total.get(name, torch.zeros((), dtype=torch.float64)) + value
@@ -199,7 +197,7 @@ class Training:
         return [*names, "weight"]
 
     def _common(self, batch: BatchRows) -> dict[str, Tensor]:
-        """What all pieces of a batch share: denominators, and KTO's z_ref over the whole batch."""
+        """What all micro-batches of a batch share: denominators, and KTO's z_ref over the whole batch."""
         device, rows = self.processes.accelerator.device, self.rows
         counted = rows.forget if "logp" in self.objective.forget_needs else rows.idk
         indices = batch.forget if "logp" in self.objective.forget_needs else batch.idk
@@ -231,16 +229,16 @@ class Training:
         ref_logp = self.reference.idk(batch.idk, [self.rows.idk[i] for i in batch.idk]).to(device)
         return self.objective.z_ref(self.processes.together(logp), ref_logp)
 
-    def _terms(self, piece: BatchRows, common: Mapping[str, Tensor]) -> tuple[Terms, dict[str, Tensor]]:
-        """The piece's share of the loss, from one forward pass of all its rows."""
+    def _terms(self, micro_batch: BatchRows, common: Mapping[str, Tensor]) -> tuple[Terms, dict[str, Tensor]]:
+        """The micro-batch's share of the loss, from one forward pass of all its rows."""
         needs, device = self.objective.forget_needs, self.processes.accelerator.device
-        forget, idk = [self.rows.forget[i] for i in piece.forget], [self.rows.idk[i] for i in piece.idk]
-        retain = [self.rows.retain[i] for i in piece.retain]
+        forget, idk = [self.rows.forget[i] for i in micro_batch.forget], [self.rows.idk[i] for i in micro_batch.idk]
+        retain = [self.rows.retain[i] for i in micro_batch.retain]
         given: dict[str, Tensor] = {name: common[name] for name in ("z_ref", "z_ref_estimate") if name in common}
         if "logp" in needs and self.reference is not None:  # whatever the method: the drop is logged
-            given["ref_logp"] = self.reference.forget(piece.forget, forget).to(device)
+            given["ref_logp"] = self.reference.forget(micro_batch.forget, forget).to(device)
         if "ref_logp_win" in needs and self.reference is not None:
-            given["ref_logp_win"] = self.reference.idk(piece.idk, idk).to(device)
+            given["ref_logp_win"] = self.reference.idk(micro_batch.idk, idk).to(device)
         rows: list[Encoded] = []
         parts: dict[str, BatchPart] = {}
         if "logp" in needs:
@@ -250,7 +248,7 @@ class Training:
             parts["logp_win"] = BatchPart(len(idk), None if "logp" in needs else torch.ones_like)
             rows += idk
         if retain:
-            states = self._retain_states(piece, retain)
+            states = self._retain_states(micro_batch, retain)
             parts["retain"] = BatchPart(len(retain), None if states else torch.ones_like, states)
             rows += retain
         found = dict(zip(parts, self.scorer(collate(rows, self.pad).to(device), list(parts.values())), strict=True))
@@ -267,14 +265,14 @@ class Training:
         reference = {name: given[name] for name in self.objective.forget_needs & {"ref_logp"}}
         return lambda logp: gradient_weights(self.objective.forget, {"logp": logp, **reference})["logp"]
 
-    def _retain_states(self, piece: BatchRows, rows: Sequence[Encoded]) -> ReferenceBatch | None:
+    def _retain_states(self, micro_batch: BatchRows, rows: Sequence[Encoded]) -> ReferenceBatch | None:
         if "kl" not in self.objective.retain_needs:
             return None
         assert self.reference is not None
-        return self.reference.retain(piece.retain, rows)
+        return self.reference.retain(micro_batch.retain, rows)
 
     def _record(self, terms: Terms, given: Mapping[str, Tensor], n: int) -> dict[str, Tensor]:
-        """This piece's share in the record of its batch of `n` rows: the terms apart, mean drop (nats), mean weight."""
+        """This micro-batch's share in the record of a batch of `n` rows: both terms, mean drop (nats), mean weight."""
         detached = {name: quantity.detach() for name, quantity in given.items()}
         record = {"loss": terms.total, "forget": terms.forget}
         if terms.retain is not None:

@@ -1,4 +1,4 @@
-"""How long and how fast: learning rates step by step, batches, pieces."""
+"""How long and how fast: learning rates step by step, batches, micro-batches."""
 
 from typing import Annotated, Literal
 
@@ -13,7 +13,8 @@ Epochs = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class Schedule(BaseModel):
-    """Learning rate, epochs, rows of a batch (a step, over all processes) and of a piece of it (a forward pass).
+    """Learning rate, epochs, rows of a batch (a step, over all processes) and of a micro-batch (`piece`, one forward
+    pass).
 
     The rate climbs linearly from 0 through the first `warmup` epochs and then falls linearly to 0.
     """
