@@ -44,6 +44,7 @@ class Claim:
     """
 
     id: str
+    short: str  # the statement in 48 characters, for the terminal
     statement: str
     source: str
     measure: str
@@ -73,6 +74,7 @@ def enter(claim: Claim, results: Results, seconds: Mapping[str, float], words: M
     return {
         "id": claim.id,
         "room": claim.room,
+        "short": claim.short,
         "statement": claim.statement,
         "source": claim.source,
         "verdict": judged.verdict,

@@ -90,6 +90,7 @@ _SECTION = "arXiv:2404.05868, Sec. 5; at a learning rate chosen to show it"
 CLAIMS = (
     Claim(
         id="llm-rankable",
+        short="the test tells finetuned from retrained",
         statement="The finetuned model knows the forget set, the retrained one does not; the test tells them apart.",
         source="precondition of any ranking; constants in scale/evaluation/metrics.py",
         measure="log₁₀ forget quality of the finetuned against the retrained model (needed ≤ −2)",
@@ -99,6 +100,7 @@ CLAIMS = (
     ),
     Claim(
         id="llm-ga-collapses",
+        short="gradient ascent destroys the utility",
         statement="Gradient ascent destroys the model's utility on what should stay.",
         source=_SECTION,
         measure=f"model utility at the end as a share of the start (claimed < {LOST})",
@@ -108,6 +110,7 @@ CLAIMS = (
     ),
     Claim(
         id="llm-npo-slower",
+        short="NPO keeps utility that gradient ascent loses",
         statement="Without retain data too, NPO keeps utility that gradient ascent loses in as many steps.",
         source=_SECTION,
         measure=f"share of its utility that NPO keeps where GA has lost its own (claimed ≥ {LOST})",
@@ -117,6 +120,7 @@ CLAIMS = (
     ),
     Claim(
         id="llm-npo-rt-keeps",
+        short="NPO+RT keeps the utility",
         statement="NPO+RT keeps the utility on what should stay.",
         source=_SECTION,
         measure=f"model utility at the end as a share of the start (claimed ≥ {KEPT})",
@@ -126,6 +130,7 @@ CLAIMS = (
     ),
     Claim(
         id="llm-npo-rt-unlearns",
+        short="NPO+RT reaches a good forget quality, GA none",
         statement="NPO+RT reaches a good forget quality while it keeps the utility; gradient ascent does not.",
         source=_SECTION,
         measure=f"best forget quality of NPO+RT in epochs with {KEPT:.0%} of the utility (claimed > {GOOD})",

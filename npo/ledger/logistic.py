@@ -181,6 +181,7 @@ _SHARE = f"lead in hypervolume as a share of the box (π_ref's forget distance �
 CLAIMS = (
     Claim(
         id="logistic-limit",
+        short="NPO's path tends to GA's as β → 0",
         statement="In the logistic model NPO's trajectory tends to GA's as β → 0.",
         source="arXiv:2404.05868, Fig. 3",
         measure="exponent in β of the largest gap in ‖θ − θ_ref‖ within 1000 steps, β ≤ 0.2 (first order: 1)",
@@ -190,6 +191,7 @@ CLAIMS = (
     ),
     Claim(
         id="logistic-forget",
+        short="five methods reach a forget distance of 0.005",
         statement=f"At α = 1 all methods but IDK+RT reach a forget distance below {NEAR} within {WITHIN} steps.",
         source=_PAPER,
         measure="least forget distance of the worst of the five methods, mean over seeds (claimed < 0.005 nats)",
@@ -199,6 +201,7 @@ CLAIMS = (
     ),
     Claim(
         id="logistic-retain",
+        short="retain distance: GA diverges, NPO+RT levels off",
         statement="The retain distances of GA and GA+RT diverge, those of NPO+RT and DPO+RT level off.",
         source=_PAPER,
         measure="late growth of the retain distance: least of GA, GA+RT (> 2) over most of NPO+RT, DPO+RT (< 1.5)",
@@ -208,6 +211,7 @@ CLAIMS = (
     ),
     Claim(
         id="logistic-pareto",
+        short="NPO+RT has the best Pareto front of six methods",
         statement="NPO+RT has the best Pareto front of the six methods.",
         source=_PAPER,
         measure=_SHARE,
@@ -217,6 +221,7 @@ CLAIMS = (
     ),
     Claim(
         id="logistic-retain-free",
+        short="NPO's front beats GA's, both without retain data",
         statement="NPO has the best Pareto front of the methods without retain data in the paper's figure, GA and NPO.",
         source=_PAPER,
         measure=_SHARE,
@@ -226,6 +231,7 @@ CLAIMS = (
     ),
     Claim(
         id="logistic-retain-free-all",
+        short="NPO has the best front without retain data",
         statement="NPO has the best Pareto front of all methods without retain data: GA, DPO, KTO and NPO.",
         source="this project, extending arXiv:2404.05868, Sec. 4.2",
         measure=_SHARE,
@@ -235,6 +241,7 @@ CLAIMS = (
     ),
     Claim(
         id="logistic-overlap",
+        short="at α = 0 forget and retain distance are equal",
         statement="At α = 0, where inputs are alike, forget and retain distance are equal.",
         source="arXiv:2404.05868, Fig. 4 (b)",
         measure="log(retain / forget distance) at a method's best, for the method furthest from 0 (claimed 0)",
@@ -244,6 +251,7 @@ CLAIMS = (
     ),
     Claim(
         id="logistic-overlap-best",
+        short="at α = 0 NPO+RT comes nearest to π_retr",
         statement="At α = 0 NPO+RT attains the smallest distance of the six methods.",
         source=_PAPER,
         measure="log₁₀ of the best rival's least distance over that of NPO+RT (predicted > 0)",
@@ -253,6 +261,7 @@ CLAIMS = (
     ),
     Claim(
         id="logistic-forget-kl",
+        short="unlearning is best at a moderate forget KL",
         statement="Unlearning is best at a moderate forget KL: GA and GA+RT end above it, IDK+RT below.",
         source="arXiv:2404.05868, App. B.1",
         measure="least log₂ ratio of final forget KLs to NPO+RT's at its best: GA and GA+RT over it, it over IDK+RT",

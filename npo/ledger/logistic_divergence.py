@@ -73,6 +73,7 @@ _LONG = ("logistic/long-*",)
 CLAIMS = (
     Claim(
         id="logistic-divergence",
+        short="GA moves away linearly, NPO logarithmically",
         statement="‖θ − θ_ref‖ grows linearly in t under GA, logarithmically under NPO.",
         source="arXiv:2404.05868, Thm. 2, for random features",
         measure="least ΔAIC a point, wrong form of growth less right, last two decades of steps (predicted > 0)",
@@ -82,6 +83,7 @@ CLAIMS = (
     ),
     Claim(
         id="logistic-divergence-kl",
+        short="forget KL is linear for GA, logarithmic for NPO",
         statement="The forget KL to the reference grows linearly in t under GA, logarithmically under NPO.",
         source="arXiv:2404.05868, Thm. 2, for random features",
         measure="least ΔAIC a point, wrong form of growth less right, last two decades of steps (predicted > 0)",
@@ -91,6 +93,7 @@ CLAIMS = (
     ),
     Claim(
         id="logistic-exponent",
+        short="GA moves away as t, NPO as a small power of t",
         statement="As a power of t, ‖θ − θ_ref‖ grows with exponent 1 under GA, with a small one under NPO.",
         source="arXiv:2404.05868, Thm. 2, for random features",
         measure="d log‖θ − θ_ref‖ / d log t of GA over the last decade of steps (predicted 1; NPO below 0.5)",

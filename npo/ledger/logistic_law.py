@@ -143,6 +143,7 @@ _OURS = "this project: synthetic/logistic/departure.py"
 CLAIMS = (
     Claim(
         id="intrinsic-time-logistic",
+        short="one example alone keeps to the curve",
         statement="One forget example of the logistic problem alone unlearns along the curve, for every β.",
         source="this project: theory/theorems/intrinsic_time.py",
         measure="largest distance from the curve in βu (an identity of the flow: 0, to the descent's step)",
@@ -152,6 +153,7 @@ CLAIMS = (
     ),
     Claim(
         id="intrinsic-time-order",
+        short="plain descent keeps to the curve to O(η)",
         statement="Plain gradient descent on one example keeps to the curve to O(η).",
         source="this project: theory/theorems/intrinsic_time.py",
         measure="exponent in η of the distance from the curve at βu = 3 (predicted 1)",
@@ -161,6 +163,7 @@ CLAIMS = (
     ),
     Claim(
         id="remainder-logistic",
+        short="a set leaves the curve by the exact remainder",
         statement="A set of 200 correlated points leaves the curve, by the exact remainder of unequal weights.",
         source="this project: theory/theorems/intrinsic_time.py",
         measure="largest gap of βF(u) to βT + β·remainder, over 1 + βF (an identity of the flow: 0, to the step)",
@@ -170,6 +173,7 @@ CLAIMS = (
     ),
     Claim(
         id="departure-logistic",
+        short="the larger β, the further a set leaves the curve",
         statement="The larger β, the further 200 correlated points leave the curve; the remainder accounts for it.",
         source=_OURS,
         measure="log₁₀ of the law's error in the mean drop, over 1 + β × drop: largest β over smallest (predicted > 0)",
@@ -179,6 +183,7 @@ CLAIMS = (
     ),
     Claim(
         id="rarer-label-logistic",
+        short="only the rarer label's examples grow likelier",
         statement="For β ≤ 1 and up to 20 % label noise NPO makes just the examples of the rarer label likelier.",
         source=_OURS,
         measure="share of forget examples with u < 0 less the share of the rarer label (predicted 0)",
@@ -188,6 +193,7 @@ CLAIMS = (
     ),
     Claim(
         id="margin-logistic",
+        short="late rates of unlearning are the margins",
         statement="Correlated points that are not given up unlearn at rates β du/d log t = their margins, not 1.",
         source=_OURS,
         measure="slope of the late rates against margin_i / smallest margin, of 20 points, to t = 10¹² (predicted 1)",

@@ -138,10 +138,11 @@ def sets_of_answers(results: Results) -> Judgement:
 
 
 def _claim(
-    name: str, statement: str, measure: str, judge: Callable[[Results], Judgement], methods: tuple[str, ...]
+    name: str, short: str, statement: str, measure: str, judge: Callable[[Results], Judgement], methods: tuple[str, ...]
 ) -> Claim:
     return Claim(
         id=f"smollm2-{name}",
+        short=short,
         statement=statement,
         source="arXiv:2404.05868, Sec. 5, on SmolLM2-135M; learning rates tuned by hand",
         measure=measure,
@@ -155,6 +156,7 @@ def _claim(
 CLAIMS = (
     _claim(
         "rankable",
+        "the test tells finetuned from retrained",
         "SmolLM2-135M, finetuned on eight authors, knows the two to forget; the test tells it from the retrained one.",
         "log₁₀ forget quality of the finetuned against the retrained model (needed ≤ −2)",
         rankable,
@@ -162,6 +164,7 @@ CLAIMS = (
     ),
     _claim(
         "ga-collapses",
+        "gradient ascent destroys the utility",
         "Gradient ascent destroys the utility of SmolLM2-135M.",
         f"model utility at the end as a share of the start (claimed < {LOST})",
         ga_collapses,
@@ -169,6 +172,7 @@ CLAIMS = (
     ),
     _claim(
         "npo-slower",
+        "NPO keeps utility that gradient ascent loses",
         "Without retain rows, NPO keeps utility of SmolLM2-135M that gradient ascent loses in as many steps.",
         "share of its utility that NPO keeps less the share that GA keeps (claimed > 0)",
         npo_keeps_more,
@@ -176,6 +180,7 @@ CLAIMS = (
     ),
     _claim(
         "npo-moves-less",
+        "NPO moves less far from the reference than GA",
         "NPO moves SmolLM2-135M less far from the reference than gradient ascent, on forget and on retain rows.",
         "log(KL of GA / KL of NPO) to the reference at the end, on the rows where it is less (claimed > 0)",
         npo_moves_less,
@@ -183,6 +188,7 @@ CLAIMS = (
     ),
     _claim(
         "npo-rt-keeps",
+        "NPO+RT keeps the utility",
         "NPO+RT keeps the utility of SmolLM2-135M.",
         f"model utility at the end as a share of the start (claimed ≥ {KEPT})",
         npo_rt_keeps,
@@ -190,6 +196,7 @@ CLAIMS = (
     ),
     _claim(
         "npo-rt-forgets",
+        "NPO+RT halves the probability of forget answers",
         "NPO+RT halves the probability of forget answers in SmolLM2-135M while that of retain answers does not fall.",
         f"forget probability at the end as a share of the start (claimed < {MOVED})",
         npo_rt_forgets,
@@ -197,6 +204,7 @@ CLAIMS = (
     ),
     _claim(
         "refusals-stay",
+        "IDK+RT and DPO+RT hardly forget",
         "IDK+RT and DPO+RT leave SmolLM2-135M most of the probability of forget answers.",
         f"forget probability at the end as a share of the start (claimed > {KEPT})",
         refusals_stay,
@@ -204,6 +212,7 @@ CLAIMS = (
     ),
     _claim(
         "npo-rt-unlearns",
+        "NPO+RT can't be told from the retrained model",
         "NPO+RT makes SmolLM2-135M indistinguishable from the retrained model.",
         f"forget quality at the end, median over seeds (claimed > {GOOD})",
         npo_rt_unlearns,
@@ -211,6 +220,7 @@ CLAIMS = (
     ),
     Claim(
         id="smollm2-law",
+        short="one answer alone keeps to the curve",
         statement="In SmolLM2-135M one answer alone keeps to the intrinsic-time law, from head to all weights.",
         source="theory/theorems/intrinsic_time.py; the step is a tenth of βu",
         measure="largest distance from the law, in βu (u for GA)",
@@ -221,6 +231,7 @@ CLAIMS = (
     ),
     Claim(
         id="smollm2-law-sets",
+        short="a set leaves the curve by the exact remainder",
         statement="Answers of SmolLM2-135M together leave the law by the exact remainder of weights and couplings.",
         source="theory/theorems/intrinsic_time.py",
         measure="largest distance of βF(u) from βT + β · remainder, over 1 + βF (claimed < twice the step)",

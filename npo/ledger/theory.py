@@ -77,6 +77,7 @@ def one_curve(results: Results) -> Judgement:
 CLAIMS = (
     Claim(
         id="proposition-1",
+        short="NPO tends to GA as β → 0, at first order",
         statement="As β → 0, NPO's loss (less a constant) and gradient tend to gradient ascent's, at first order in β.",
         source="arXiv:2404.05868, Proposition 1; rate: theory/theorems/ga_limit.py",
         measure="fitted exponent of the loss gap in β, β ≤ 1e-3 (predicted 1)",
@@ -86,6 +87,7 @@ CLAIMS = (
     ),
     Claim(
         id="theorem-2-ga",
+        short="GA's margin grows linearly in t",
         statement="On a nearly orthogonal forget set GA's margin grows linearly in t, between C₁η₀t and C₂η₀t.",
         source="arXiv:2404.05868, Theorem 2; constants: theory/theorems/divergence.py",
         measure="fitted power of t in the last two decades of steps (predicted 1)",
@@ -95,6 +97,7 @@ CLAIMS = (
     ),
     Claim(
         id="theorem-2-npo",
+        short="NPO's margin grows logarithmically in t",
         statement="NPO's margin grows logarithmically, between (1/β) log(1 + C_a η₀t) and (1/β) log(1 + C_b η₀t).",
         source="arXiv:2404.05868, Theorem 2; constants: theory/theorems/divergence.py",
         measure="β × growth of the margin a unit of log t, in the last two decades of steps (predicted 1)",
@@ -104,6 +107,7 @@ CLAIMS = (
     ),
     Claim(
         id="exponentially-slower",
+        short="steps to a margin m: m for GA, exp(βm) for NPO",
         statement="The steps to a margin m grow linearly in m for GA and as exp(βm) for NPO.",
         source="arXiv:2404.05868, Sec. 3 (the reading of Theorem 2); exact flow: theory/theorems/flows.py",
         measure="rate of log(steps) in m, over β, for the β where it is furthest from 1 (predicted 1)",
@@ -113,6 +117,7 @@ CLAIMS = (
     ),
     Claim(
         id="intrinsic-time-theory",
+        short="one example alone keeps to the curve",
         statement="One example alone unlearns along one parameter-free curve in intrinsic time, for any β and model.",
         source="this project: theory/theorems/intrinsic_time.py",
         measure="largest distance from the curve in βu, 3 models (an identity of the flow: 0, to the descent's step)",

@@ -144,6 +144,7 @@ _OURS = "this project: theory/theorems/intrinsic_time.py"
 CLAIMS = (
     Claim(
         id="intrinsic-time-transformer",
+        short="one sequence alone keeps to the curve",
         statement="One sequence alone, memorised by a transformer, unlearns along the curve, for every β.",
         source=_OURS,
         measure="largest distance from the curve in βu (an identity of the flow: 0, to the descent's step)",
@@ -153,6 +154,7 @@ CLAIMS = (
     ),
     Claim(
         id="remainder-transformer",
+        short="a set leaves the curve by the exact remainder",
         statement="A set of sequences leaves the curve, by the exact remainder of unequal weights and couplings.",
         source=_OURS,
         measure="largest gap of βF(u) to βT + β·remainder, over 1 + βF (an identity of the flow: 0, to the step)",
@@ -162,6 +164,7 @@ CLAIMS = (
     ),
     Claim(
         id="transformer-logarithmic",
+        short="NPO's drop grows like log t",
         statement="In a transformer NPO's drop of a forget set grows like log t under plain descent, for every β.",
         source="this project, after arXiv:2404.05868, Theorem 2",
         measure="β × slope of the mean drop against log t, last decade of steps, for the β where it is furthest from 1",
@@ -171,6 +174,7 @@ CLAIMS = (
     ),
     Claim(
         id="transformer-clock",
+        short="that slope is the growth of the clock",
         statement="That slope is the growth of the clock, d log T / d log t, and little else.",
         source=_OURS,
         measure="β × slope over d log T / d log t, last decade of the flow, furthest from 1 (predicted 1)",
@@ -180,6 +184,7 @@ CLAIMS = (
     ),
     Claim(
         id="transformer-ascent",
+        short="GA's drop grows faster than t",
         statement="GA's drop of the set is no logarithm: it grows faster than t.",
         source="this project, after arXiv:2404.05868, Theorem 2",
         measure=f"d log u / d log t of the mean drop from {GONE:g} nats on (claimed > 1 in every seed)",
@@ -189,6 +194,7 @@ CLAIMS = (
     ),
     Claim(
         id="transformer-limit",
+        short="NPO tends to GA as β → 0, at first order",
         statement="In a transformer, too, NPO tends to GA as β → 0, at first order in β.",
         source="arXiv:2404.05868, Proposition 1",
         measure="exponent in β ≤ 0.01 of the largest gap of mean drops, while GA's is below 5 nats (predicted 1)",

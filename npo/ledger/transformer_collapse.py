@@ -89,6 +89,7 @@ _OURS = "this project: theory/theorems/intrinsic_time.py"
 CLAIMS = (
     Claim(
         id="transformer-collapse",
+        short="what should stay collapses later under NPO",
         statement="What should stay collapses later under NPO than under GA, for every β.",
         source="arXiv:2404.05868, Sec. 3",
         measure=f"time to retain accuracy below {COLLAPSED} over GA's, the least over β and seeds (predicted > 1)",
@@ -98,6 +99,7 @@ CLAIMS = (
     ),
     Claim(
         id="transformer-collapse-rate",
+        short="the time to collapse is exponential in β",
         statement="The time to collapse grows exponentially in β, at the rate of GA's drop at its collapse.",
         source=_OURS,
         measure="d log(2β × time over GA's) / dβ for β ≥ ½, over GA's mean drop at its collapse (predicted 1 ± ¼)",
@@ -107,6 +109,7 @@ CLAIMS = (
     ),
     Claim(
         id="transformer-equal-drop",
+        short="NPO keeps more than GA at an equal drop",
         statement="Without retain data, NPO keeps more of the other knowledge than GA does at an equal drop.",
         source="this project's question, after arXiv:2404.05868, Sec. 3",
         measure="retain accuracy of NPO less GA's at equal mean drop, for the β where it is least",

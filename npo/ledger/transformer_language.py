@@ -84,6 +84,7 @@ def sharing_people_costs(results: Results) -> Judgement:
 CLAIMS = (
     Claim(
         id="language-ascent",
+        short="GA ends in gibberish far more often than NPO",
         statement="In a small language GA turns answers to kept questions into gibberish, NPO far fewer.",
         source="arXiv:2404.05868, Sec. 5.3, Figure 7",
         measure="share of gibberish among answers to kept questions, GA less NPO, AdamW (claimed > ¼)",
@@ -93,6 +94,7 @@ CLAIMS = (
     ),
     Claim(
         id="language-kept",
+        short="NPO+RT keeps what should stay, forgets the rest",
         statement="In a small language NPO+RT keeps what should stay and forgets what should go.",
         source="arXiv:2404.05868, Sec. 5",
         measure="share of right answers to kept questions, AdamW (claimed ≥ 0.9; at most 0.1 of forget ones right)",
@@ -102,6 +104,7 @@ CLAIMS = (
     ),
     Claim(
         id="language-readable",
+        short="NPO+RT's answers stay readable more than GA+RT's",
         statement="NPO+RT's answers to forget questions are readable more often than GA+RT's.",
         source="arXiv:2404.05868, Sec. 5.3, Figure 7",
         measure="share of well-formed answers and refusals, NPO+RT less GA+RT, AdamW (claimed > 0)",
@@ -111,6 +114,7 @@ CLAIMS = (
     ),
     Claim(
         id="language-overlap",
+        short="the more is shared, the more NPO loses",
         statement="The more people forget and kept rows share, the more NPO loses of what should stay.",
         source="this project's question",
         measure="share of right answers to kept questions lost by a drop of 3 nats, overlap 1 less 0 (claimed > 0)",

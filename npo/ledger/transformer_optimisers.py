@@ -116,6 +116,7 @@ _LEAD = "ΔAIC a point, line in t less line in log t, last decade of steps (pred
 CLAIMS = (
     Claim(
         id="adam-slow",
+        short="under slow Adam NPO is nearly as fast as GA",
         statement="Under slow Adam (a = β × nats a step / (1 − β₂) ≲ 1) NPO is nearly as fast as GA: no slowdown.",
         source=_SCALAR,
         measure="NPO's mean drop over GA's after the same steps (predicted near 1, at least √(1 + a²) − a)",
@@ -125,6 +126,7 @@ CLAIMS = (
     ),
     Claim(
         id="adam-linear",
+        short="under fast Adam NPO's drop is linear in the end",
         statement="Under fast Adam without retain data NPO's drop is linear in the end, at speed −ln β₂/(2β).",
         source=_SCALAR,
         measure="late speed of the mean drop over −ln β₂/(2β), β₂ = 0.99 (predicted 1)",
@@ -134,6 +136,7 @@ CLAIMS = (
     ),
     Claim(
         id="adam-early",
+        short="fast Adam leaves NPO logarithmic at first",
         statement="Within its first 1/(1 − β₂) steps fast Adam leaves NPO logarithmic, about 3/(2β) log t.",
         source=_SCALAR,
         measure="β × slope of the mean drop against log t from 100 to 1000 steps, β₂ = 0.999 (predicted 1.5 ± 0.5)",
@@ -143,6 +146,7 @@ CLAIMS = (
     ),
     Claim(
         id="amsgrad-logarithmic",
+        short="AMSGrad leaves NPO logarithmic",
         statement="AMSGrad, which does not forget, leaves NPO logarithmic.",
         source=_SCALAR,
         measure=_LEAD,
@@ -152,6 +156,7 @@ CLAIMS = (
     ),
     Claim(
         id="adam-epsilon",
+        short="below Adam's ε NPO is logarithmic again",
         statement="Where NPO's gradient has fallen below Adam's ε, its drop is logarithmic again.",
         source=_SCALAR,
         measure=f"{_LEAD}, β₂ = 0.99, ε = 1e-3",
@@ -161,6 +166,7 @@ CLAIMS = (
     ),
     Claim(
         id="adam-retain",
+        short="a retain term makes NPO logarithmic under Adam",
         statement="A retain term makes NPO logarithmic again under Adam.",
         source=_SCALAR,
         measure=f"{_LEAD}, β₂ = 0.99",

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from npo.ledger import CLAIMS, enter
 from npo.ledger.smollm2 import recorded
-from npo.ledger.told import ledger, ledger_markdown
+from npo.ledger.told import ledger_markdown, tell
 from npo.report.page import write_report
 from npo.report.plates import PAGES, draw_plates
 from npo.running.sizes import check_logistic, check_transformer
@@ -169,9 +169,10 @@ def reproduce(
         write_report(place, entries, draw_plates(results, place), results, facts)
 
     publish(folder, write)
-    console.print(ledger(entries))
+    pages = {"Every claim with its numbers": folder / "claims.md", "Findings and pictures": folder / "report.html"}
+    tell(console, entries, pages)
     took = f"{time.time() - started:.0f} s for this call, {sum(seconds.values()):.0f} s of work in all"
-    console.print(f"{folder / 'report.html'}: {took}", markup=False, highlight=False, soft_wrap=True)
+    console.print(took, markup=False, highlight=False, soft_wrap=True)
 
 
 def _words(step: str, settings: Sequence[str], *, data: Path | None, size: str) -> str:

@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from npo.ledger import CLAIMS, enter
-from npo.ledger.told import ledger, ledger_markdown
+from npo.ledger.told import ledger_markdown, tell
 from npo.report.gallery import Plate
 from npo.report.plates import PAGES, draw_plates
 from npo.running.methods import objectives_of
@@ -89,7 +89,7 @@ def run(choices: TransformerChoices, *, quick: bool, out: Path) -> None:
         Console(markup=False).print(table)  # names of one's own methods are paths
     for sentence in endings(results):
         console.print(plain(sentence), markup=False, highlight=False)
-    console.print(ledger(entries))
+    tell(console, entries, {"Every claim with its numbers": folder / "claims.md"})
     drawn = ", ".join(f"{plate.name}.png" for plate in plates)
     took = f"{time.time() - started:.0f} s for this call, {sum(seconds.values()):.0f} s of work in all"
     console.print(f"{folder / 'figures'}: {drawn}; {took}", markup=False, highlight=False, soft_wrap=True)
