@@ -116,7 +116,7 @@ def test_huge_margins_give_finite_steps(compiled: bool) -> None:
 def test_without_numba_the_numpy_form_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_compiled", lambda: None)
     p = _problem(4, 3, 3, 4)
-    c, theta = columns(closed(_objective("NPO+RT"), 0.1, 3, 3) or ()), p.theta_ref[None]
+    c, theta = columns(*filter(None, [closed(_objective("NPO+RT"), 0.1, 3, 3)])), p.theta_ref[None]
     assert (march(_rows(p), c, theta, 1) == step(_rows(p), c, theta)).all()
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from scipy.special import expit
 
-from synthetic.logistic.rows import Columns, SharedRows
+from synthetic.logistic.rows import Column, Columns, SharedRows
 from theory import losses, retain
 from theory.kernel import Kernel
 from theory.objective import Objective, z_ref_from_kl, z_ref_from_positive
@@ -46,12 +46,12 @@ def _plain(kernel: Kernel | None) -> tuple[Kernel | None, dict[str, Any]]:
     return (kernel.func, kernel.keywords) if isinstance(kernel, partial) else (kernel, {})
 
 
-def closed(objective: Objective, lr: float, n_forget: int, n_retain: int) -> tuple[float, ...] | None:
-    """The numbers of a column of `Columns` for an objective of known kernels; None for any other.
+def closed(objective: Objective, lr: float, n_forget: int, n_retain: int) -> Column | None:
+    """The numbers of an objective of known kernels; None for any other.
 
     >>> from theory.objective import method
     >>> closed(method("DPO+KL", beta=0.5), 0.1, 2, 4)
-    (0.1, 0.5, 1, 1, 0.5, 0.0, 0.0, 0.25)
+    Column(lr=0.1, forget=0.5, lose=1, win=1, beta=0.5, kl=0.0, labels=0.0, reference=0.25)
     """
     forget, bound = _plain(objective.forget)
     retained = objective.retain
@@ -63,14 +63,16 @@ def closed(objective: Objective, lr: float, n_forget: int, n_retain: int) -> tup
         return None
     weight = objective.forget_weight / float(objective.forget_per(torch.ones(n_forget)))
     kept = objective.retain_weight / float(objective.retain_per(torch.ones(n_retain))) if retained else 0.0
-    return (
+    lose, win = _LOSE_AND_WIN[forget]
+    return Column(
         lr,
-        weight * bound.get("prefactor", 2.0) / 2,
-        *_LOSE_AND_WIN[forget],
-        bound.get("beta", 0.0),
-        float(moving_point),
-        kept if retained is losses.nll else 0.0,
-        kept if retained is retain.kl else 0.0,
+        forget=weight * bound.get("prefactor", 2.0) / 2,
+        lose=lose,
+        win=win,
+        beta=bound.get("beta", 0.0),
+        kl=float(moving_point),
+        labels=kept if retained is losses.nll else 0.0,
+        reference=kept if retained is retain.kl else 0.0,
     )
 
 

@@ -18,6 +18,7 @@ that of the rest.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import nnls
@@ -51,9 +52,27 @@ class SetPath:
         return np.asarray(self.agreeing + self.opposite)
 
 
+class SetPoint(NamedTuple):
+    """One recorded time of a `SetPath`; its arrays are over examples."""
+
+    time: float
+    drop: Array
+    margin: Array
+    clock: Array
+    agreeing: Array
+    opposite: Array
+
+
 def signed_features(problem: Problem) -> Array:
     """−s_i h_i, (n, N): the direction in θ that lowers log π of each forget example."""
     return np.asarray(-(2 * problem.y_forget - 1)[:, None] * problem.H_forget)
+
+
+def _kernel_parts(G: Array, labels: Array) -> tuple[Array, float]:
+    """A between examples of one label and of different ones, (2, n, n), and the largest eigenvalue of A."""
+    A = G @ G.T
+    same = np.equal.outer(labels, labels)
+    return np.stack([np.where(same, A, 0.0), np.where(same, 0.0, A)]), float(np.linalg.eigvalsh(A)[-1])
 
 
 def follow_set(
@@ -71,20 +90,17 @@ def follow_set(
     stable for the stiffest direction. `until` is in units of the learning rate: 2000 steps of 5e-3 are 10.
     """
     G = signed_features(problem)
-    A, n = G @ G.T, len(G)
-    c = -(G @ problem.theta_ref)
-    start, stiffest = log_sigmoid(c), float(np.linalg.eigvalsh(A)[-1])
-    same = np.equal.outer(problem.y_forget, problem.y_forget)
-    parts = np.stack([np.where(same, A, 0.0), np.where(same, 0.0, A)])
+    parts, stiffest = _kernel_parts(G, problem.y_forget)
+    n, c = len(G), -(G @ problem.theta_ref)
+    start = log_sigmoid(c)
     m, time = np.zeros(n), 0.0
     clock, remainder = np.zeros(n), np.zeros((2, n))
-    rows: list[tuple[float, Array, Array, Array, Array, Array]] = []
-    due = 0.0
+    points, due = list[SetPoint](), 0.0
     for k in range(max_steps + 1):
         a, u = expit(m - c), start - log_sigmoid(c - m)
         last = time >= until or k == max_steps
         if time >= due or last:
-            rows.append((time, u, m, clock, *remainder))
+            points.append(SetPoint(time, u, m, clock, *remainder))
             due = max(time, 1e-3) * 10 ** (1 / RECORDS)
             progress(k, max_steps)
         if last:
@@ -97,8 +113,7 @@ def follow_set(
         remainder = remainder + eta * a * (weighted / w - plain) / n
         clock = clock + eta * a * plain.sum(axis=0) / n
         m, time = m + eta * weighted.sum(axis=0) / n, time + eta
-    time_, drop, margin, clock_, agreeing, opposite = (np.array(x) for x in zip(*rows, strict=True))
-    return SetPath(time_, drop, margin, clock_, agreeing, opposite)
+    return SetPath(*(np.array(column) for column in zip(*points, strict=True)))
 
 
 def relative_margins(G: Array) -> Array:

@@ -13,7 +13,7 @@ from scipy.special import expit
 from records.errors import UserError
 from records.work import Progress, silent
 from synthetic.logistic.columns import march
-from synthetic.logistic.rows import SharedRows, columns
+from synthetic.logistic.rows import Column, SharedRows, columns
 from theory.weights import softplus
 
 __all__ = [
@@ -70,10 +70,10 @@ def fit(H: Array, y: Array, *, steps: int = FIT_STEPS, lr: float = FIT_LR, progr
     20,000 steps do not converge (an optimiser would end elsewhere), so they are taken literally.
     """
     rows = SharedRows(H, y, y, np.zeros(len(y)), np.zeros((0, H.shape[1])), np.zeros(0), np.zeros(0))
-    return _descended(rows, [(lr, 1 / len(y), -1, 0, 0, 0, 0, 0)], steps, progress)[0]
+    return _descended(rows, [Column(lr, forget=1 / len(y), lose=-1)], steps, progress)[0]
 
 
-def _descended(rows: SharedRows, runs: list[tuple[float, ...]], steps: int, progress: Progress) -> Array:
+def _descended(rows: SharedRows, runs: list[Column], steps: int, progress: Progress) -> Array:
     theta = np.zeros((len(runs), rows.H_forget.shape[1]))
     for done in range(0, steps, CHUNK):
         progress(done, steps)
@@ -223,11 +223,11 @@ def _two_fits(
     return theta[0], theta[1]
 
 
-def rows_of_fits(data: Mapping[str, Array], lr: float) -> tuple[SharedRows, list[tuple[float, ...]]]:
+def rows_of_fits(data: Mapping[str, Array], lr: float) -> tuple[SharedRows, list[Column]]:
     """The fits of π_ref and π_retr as two columns (see `synthetic.logistic.columns`) on the rows of a problem."""
     n_forget, n_retain = len(data["y_forget"]), len(data["y_retain"])
     nothing = np.zeros(n_forget), np.zeros(n_retain)  # these columns have no reference
     forget = data["H_forget"], data["y_forget"], data["y_idk"], nothing[0]
     rows = SharedRows(*forget, data["H_retain"], data["y_retain"], nothing[1])
     each = 1 / (n_forget + n_retain)
-    return rows, [(lr, each, -1, 0, 0, 0, each, 0), (lr, 0, -1, 0, 0, 0, 1 / n_retain, 0)]
+    return rows, [Column(lr, forget=each, lose=-1, labels=each), Column(lr, labels=1 / n_retain)]

@@ -1,11 +1,10 @@
 """The rows that many runs share, and the numbers that tell these runs apart: one column each."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Columns", "SharedRows", "columns"]
+__all__ = ["Column", "Columns", "SharedRows", "columns"]
 
 Array = np.ndarray
 
@@ -22,23 +21,36 @@ class SharedRows(NamedTuple):
     p_ref: Array  # (n_r,) π_ref(1|x)
 
 
+class Column(NamedTuple):
+    """The numbers of one run in the formula of `synthetic.logistic.columns`; where one is 0, its term is absent."""
+
+    lr: float
+    forget: float = 0.0  # weight of a forget row, c/N_f included
+    lose: float = 0.0  # a_l
+    win: float = 0.0  # a_w
+    beta: float = 0.0
+    kl: float = 0.0  # κ
+    labels: float = 0.0  # weight of a retain row under RT
+    reference: float = 0.0  # and under KL
+
+
 class Columns(NamedTuple):
-    """The numbers of the formula, one of each a run; float64 arrays (M,)."""
+    """The numbers of M runs: each field of `Column` as a float64 array (M,)."""
 
     lr: Array
-    forget: Array  # weight of a forget row, c/N_f included
-    lose: Array  # a_l
-    win: Array  # a_w
+    forget: Array
+    lose: Array
+    win: Array
     beta: Array
-    kl: Array  # κ
-    labels: Array  # weight of a retain row under RT
-    reference: Array  # and under KL
+    kl: Array
+    labels: Array
+    reference: Array
 
     def where(self, which: Array) -> "Columns":
         """Some of the columns."""
         return Columns(*(numbers[which] for numbers in self))
 
 
-def columns(*runs: Sequence[float]) -> Columns:
-    """Columns of runs, each given as its numbers in the order of the fields."""
+def columns(*runs: Column) -> Columns:
+    """Runs side by side."""
     return Columns(*(np.array(numbers, dtype=np.float64) for numbers in zip(*runs, strict=True)))

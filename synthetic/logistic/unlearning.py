@@ -29,7 +29,7 @@ from synthetic.logistic.problem import (
     problem_from_arrays,
     relu,
 )
-from synthetic.logistic.rows import SharedRows, columns
+from synthetic.logistic.rows import Column, SharedRows, columns
 from synthetic.logistic.slopes import gradient
 from theory.objective import Objective
 from theory.weights import bernoulli_kl
@@ -203,7 +203,7 @@ def _counted(progress: Progress, before: int, total: int) -> Callable[[int], Non
 
 def _columns_down(
     problem: Problem,
-    numbers: Mapping[str, tuple[float, ...]],
+    numbers: Mapping[str, Column],
     recorders: Mapping[str, Recorder],
     at: list[int],
     compiled: bool,
