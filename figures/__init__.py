@@ -1,4 +1,6 @@
-"""One file per figure: `draw(data) -> Figure`, and `compute(quick) -> data` where the data takes seconds.
+"""One file per figure, `draw(results) -> Figure`: what it looks like, and nothing else.
 
-`draw` alone decides what a figure looks like; `npo reproduce` hands it saved data. Style and saving: `figures.canvas`.
+`results` is saved data by unit name (`records.store.Data`), as `npo reproduce` and `npo report` have it. Which figure
+is drawn from which units says `npo.report.gallery`. Where the data takes seconds, `compute() -> results` makes it for a
+notebook. Style and saving: `figures.canvas`.
 """

@@ -12,21 +12,21 @@ from records.store import Data
 __all__ = ["draw"]
 
 
-def draw(data: Mapping[str, Data]) -> Figure:
+def draw(results: Mapping[str, Data]) -> Figure:
     """Three panels: p as it is, log₁₀ p with its floor, utility."""
-    floor = next(iter(data.values())).values["log10_floor"]
+    floor = next(iter(results.values())).values["log10_floor"]
     with styled():
         figure = Figure(figsize=(10.5, 3.6))
         plain, log, utility = figure.subplots(1, 3)
         for axes, column in ((plain, "forget_quality"), (log, "log10_forget_quality"), (utility, "model_utility")):
-            for place, (label, path) in enumerate(paths(data, column).items()):
+            for place, (label, path) in enumerate(paths(results, column).items()):
                 line(axes, path, label, place)
             axes.set_xlabel("epoch of unlearning")
-        reference_line(utility, data, "model_utility")
+        reference_line(utility, results, "model_utility")
         plain.axhline(SAME, color="black", linewidth=0.8)
         plain.set(title="Forget quality", ylabel="p, KS test against retrained", ylim=(-0.03, 1.03))
         log.axhline(np.log10(SAME), color="black", linewidth=0.8)
-        known = np.concatenate([path.low for path in paths(data, "log10_forget_quality").values()])
+        known = np.concatenate([path.low for path in paths(results, "log10_forget_quality").values()])
         low = min(known[np.isfinite(known)], default=floor)
         log.set(title="the same, logarithmic", ylabel="log₁₀ p", ylim=(max(floor, low * 1.1 - 1), 0.4))
         if floor >= log.get_ylim()[0]:

@@ -11,12 +11,12 @@ from records.store import Data
 __all__ = ["draw"]
 
 
-def draw(data: Mapping[str, Data]) -> Figure:
+def draw(results: Mapping[str, Data]) -> Figure:
     """KL(π_ref ‖ π_θ) a token on the forget answers, and on the retain answers."""
     with styled():
         figure = Figure(figsize=(8.4, 3.6))
         for axes, name in zip(figure.subplots(1, 2), ("forget", "retain"), strict=True):
-            for place, (label, path) in enumerate(paths(data, f"{name}_kl").items()):
+            for place, (label, path) in enumerate(paths(results, f"{name}_kl").items()):
                 line(axes, path, label, place)
             axes.set(
                 title=f"KL on {name} answers", xlabel="epoch of unlearning", ylabel="KL(π_ref ‖ π_θ), nats a token"

@@ -14,18 +14,18 @@ SETS = {"forget": "forget", "retain": "retain", "real_authors": "real authors", 
 MEASURES = {"probability": "probability", "rouge": "ROUGE-L recall", "truth_ratio": "truth ratio"}
 
 
-def draw(data: Mapping[str, Data]) -> Figure:
+def draw(results: Mapping[str, Data]) -> Figure:
     """A row for each set that was asked, a column for each measure."""
-    known = next(iter(data.values())).values["moments"][0]
+    known = next(iter(results.values())).values["moments"][0]
     sets = [name for name in SETS if f"{name}_probability" in known]
     with styled():
         figure = Figure(figsize=(9.6, 2.3 * len(sets)))
         grid = figure.subplots(len(sets), 3, sharex=True, squeeze=False)
         for row, name in zip(grid, sets, strict=True):
             for axes, (measure, words) in zip(row, MEASURES.items(), strict=True):
-                for place, (label, path) in enumerate(paths(data, f"{name}_{measure}").items()):
+                for place, (label, path) in enumerate(paths(results, f"{name}_{measure}").items()):
                     line(axes, path, label, place)
-                reference_line(axes, data, f"{name}_{measure}")
+                reference_line(axes, results, f"{name}_{measure}")
                 axes.set(title=f"{SETS[name]}: {words}", ylim=(-0.03, 1.03))
         for axes in grid[-1]:
             axes.set_xlabel("epoch of unlearning")

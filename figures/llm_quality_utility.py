@@ -16,13 +16,13 @@ MANY = 13
 """Methods from which on a legend among the paths would hide them."""
 
 
-def draw(data: Mapping[str, Data]) -> Figure:
+def draw(results: Mapping[str, Data]) -> Figure:
     """A path for each method, its end marked; the retrained model is the goal, up and to the right."""
-    first = next(iter(data.values())).values
+    first = next(iter(results.values())).values
     with styled():
         figure = Figure(figsize=(6.6, 4.8))
         axes = figure.subplots()
-        utility, quality = paths(data, "model_utility"), paths(data, "log10_forget_quality")
+        utility, quality = paths(results, "model_utility"), paths(results, "log10_forget_quality")
         for place, label in enumerate(utility):
             look = look_of(label, place)
             x, y = utility[label].mean, quality[label].mean

@@ -13,10 +13,10 @@ from records.store import Data
 __all__ = ["draw", "weights"]
 
 
-def weights(data: Mapping[str, Data]) -> dict[str, dict[float, list[dict[str, float]]]]:
+def weights(results: Mapping[str, Data]) -> dict[str, dict[float, list[dict[str, float]]]]:
     """Last moments by method and retain weight, of the methods that were run with more than one."""
     found: dict[str, dict[float, list[dict[str, float]]]] = {}
-    for unit in data.values():
+    for unit in results.values():
         method, _, rest = unit.values["label"].partition(",")
         if method.endswith(("+RT", "+KL")) and (weight := _weight(rest)) is not None:
             found.setdefault(method, {}).setdefault(weight, []).append(unit.values["moments"][-1])
@@ -32,9 +32,9 @@ def _weight(settings: str) -> float | None:
         return None
 
 
-def draw(data: Mapping[str, Data]) -> Figure:
+def draw(results: Mapping[str, Data]) -> Figure:
     """Both against the weight, at the end of unlearning; ValueError where no weight was varied."""
-    found = weights(data)
+    found = weights(results)
     if not found:
         raise ValueError("No method was run with more than one retain weight.")
     with styled():

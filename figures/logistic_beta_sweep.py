@@ -1,19 +1,19 @@
 """Figure 3 of arXiv:2404.05868: as β → 0, the trajectory of NPO tends to that of gradient ascent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, across, beta_look, clip_below, line_with_spread, styled
+from records.store import Data
+from synthetic.logistic.results import runs_of
 
 __all__ = ["draw"]
 
-Arrays = Mapping[str, np.ndarray]
 
-
-def draw(runs: Sequence[Arrays]) -> Figure:
+def draw(results: Mapping[str, Data]) -> Figure:
     """One run a seed. Left: retain against forget distance. Middle: from where they are least. Right: ‖θ − θ_ref‖."""
+    runs = runs_of(results, "figure3")
     betas = sorted(float(key[4:].removesuffix(".steps")) for key in runs[0] if key.startswith("NPO") and "steps" in key)
     looks = beta_look(betas)
     rows = [("GA", "GA", {"color": LOOK["GA"]["color"], "linewidth": 3.0})]

@@ -3,21 +3,21 @@
 Forget KL, E KL(π_ref ‖ π_θ), mean ± 1 s.d. over seeds; a dot marks where each method's forget distance is least.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, across, clip_below, line_with_spread, styled
 from figures.logistic_methods import METHODS
+from records.store import Data
+from synthetic.logistic.results import by_alpha
 
 __all__ = ["draw"]
 
-Arrays = Mapping[str, np.ndarray]
 
-
-def draw(apart: Sequence[Arrays], together: Sequence[Arrays]) -> Figure:
-    """One run a seed at α = 1 (`apart`) and α = 0 (`together`, may be empty)."""
+def draw(results: Mapping[str, Data]) -> Figure:
+    """From the units logistic/methods-1-* and, where they are there, logistic/methods-0-*."""
+    apart, together = by_alpha(results)
     with styled():
         figure = Figure(figsize=(9.6, 4.0))
         panels = list(zip(figure.subplots(1, 2), (apart, together), ("(a) α = 1", "(b) α = 0"), strict=True))

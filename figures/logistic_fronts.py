@@ -7,7 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, styled
+from records.store import Data
 from synthetic.logistic.fronts import RETAIN_LIMIT, areas, bootstrap_band, front
+from synthetic.logistic.results import by_alpha
 
 __all__ = ["draw"]
 
@@ -20,8 +22,9 @@ FAMILIES = (
 )
 
 
-def draw(apart: Sequence[Arrays], together: Sequence[Arrays]) -> Figure:
-    """One run a seed at α = 1 (`apart`) and α = 0 (`together`, may be empty)."""
+def draw(results: Mapping[str, Data]) -> Figure:
+    """From the units logistic/methods-1-* and, where they are there, logistic/methods-0-*."""
+    apart, together = by_alpha(results)
     with styled():
         figure = Figure(figsize=(12.6, 6.0))
         grid = figure.add_gridspec(2, 3, width_ratios=(1, 1, 1.15))

@@ -1,6 +1,6 @@
 """Which step size and β suit a method: the hypervolume it misses on the logistic problem, over a grid of both."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,17 +8,19 @@ from matplotlib.figure import Figure
 
 from figures.canvas import styled
 from figures.labels import literal
+from records.store import Data
 
 __all__ = ["draw"]
 
 
-def draw(
-    missed: Mapping[str, np.ndarray],
-    lrs: np.ndarray,
-    betas: np.ndarray,
-    table: Mapping[str, tuple[float, float | None]],
-) -> Figure:
-    """One panel a method from (lr, β) arrays (β of length 1 where it has none); `table` marks the values of Table 1."""
+def draw(results: Mapping[str, Data]) -> Figure:
+    """One panel a method from the unit's (lr, β) arrays (β of length 1 where it has none).
+
+    Of its values `lrs` and `betas` are the axes; `table_1` has what the paper chose, which is marked.
+    """
+    (data,) = results.values()
+    missed, table = data.arrays, data.values["table_1"]
+    lrs, betas = data.values["lrs"], data.values["betas"]
     with styled():
         columns = min(4, len(missed))
         rows = -(-len(missed) // columns)
@@ -28,14 +30,14 @@ def draw(
             _panel(ax, name, values, lrs, betas)
             lr, beta = table.get(name, (None, None))
             if lr in lrs and (beta is None or beta in betas):
-                ax.plot(0 if beta is None else list(betas).index(beta), list(lrs).index(lr), "k*", markersize=12)
+                ax.plot(0 if beta is None else betas.index(beta), lrs.index(lr), "k*", markersize=12)
         for ax in axes[len(missed) :]:
             ax.axis("off")
         figure.suptitle("Share of the box not dominated, log₁₀ (dark is good; star: the paper's Table 1)")
     return figure
 
 
-def _panel(ax: Axes, name: str, values: np.ndarray, lrs: np.ndarray, betas: np.ndarray) -> None:
+def _panel(ax: Axes, name: str, values: np.ndarray, lrs: Sequence[float], betas: Sequence[float]) -> None:
     image = ax.imshow(np.log10(values), aspect="auto", origin="lower", cmap="viridis")
     ax.figure.colorbar(image, ax=ax)
     ax.grid(visible=False)

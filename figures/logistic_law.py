@@ -17,14 +17,16 @@ from matplotlib.figure import Figure
 from figures.canvas import LOOK, beta_look, styled
 from records.store import Data
 from synthetic.logistic.law import has_settled
+from synthetic.logistic.results import of_kind
 
 __all__ = ["draw"]
 
 NOISE_MARKERS, NOISE_COLOURS = ("o", "^", "D", "v", "P"), ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#000000")
 
 
-def draw(order: Sequence[Data], departure: Sequence[Data], margin: Sequence[Data]) -> Figure:
+def draw(results: Mapping[str, Data]) -> Figure:
     """Five panels from the units logistic/order-*, logistic/departure-* and logistic/margin-*."""
+    order, departure, margin = (of_kind(results, kind) for kind in ("order", "departure", "margin"))
     with styled():
         figure = Figure(figsize=(13.2, 8.0))
         axes = figure.subplots(2, 3).ravel()

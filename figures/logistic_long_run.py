@@ -1,19 +1,19 @@
 """Divergence over decades of steps: GA linearly, NPO logarithmically, from one reference and at one step size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, across, beta_look, line_with_spread, styled
+from records.store import Data
+from synthetic.logistic.results import runs_of
 
 __all__ = ["draw"]
 
-Arrays = Mapping[str, np.ndarray]
 
-
-def draw(runs: Sequence[Arrays]) -> Figure:
+def draw(results: Mapping[str, Data]) -> Figure:
     """One run a seed. ‖θ − θ_ref‖ on log-log axes and against log t; forget KL against log t."""
+    runs = runs_of(results, "long")
     betas = sorted(float(key[4:].removesuffix(".steps")) for key in runs[0] if key.startswith("NPO") and "steps" in key)
     looks = beta_look(betas)
     rows = [("GA", "GA", LOOK["GA"]["color"])] + [(f"NPO-{b:g}", f"NPO, β = {b:g}", looks[b]["color"]) for b in betas]

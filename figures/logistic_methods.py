@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, across, clip_below, line_with_spread, styled
+from records.store import Data
+from synthetic.logistic.results import by_alpha
 
 __all__ = ["draw"]
 
@@ -17,8 +19,9 @@ Arrays = Mapping[str, np.ndarray]
 METHODS = ("GA", "GA+RT", "IDK+RT", "DPO+RT", "NPO", "NPO+RT")  # of the paper's figure
 
 
-def draw(apart: Sequence[Arrays], together: Sequence[Arrays]) -> Figure:
-    """One run a seed at α = 1 (`apart`) and α = 0 (`together`, may be empty)."""
+def draw(results: Mapping[str, Data]) -> Figure:
+    """From the units logistic/methods-1-* and, where they are there, logistic/methods-0-*."""
+    apart, together = by_alpha(results)
     with styled():
         figure = Figure(figsize=(13.2, 3.9))
         axes = figure.subplots(1, 4)

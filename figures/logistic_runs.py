@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, across, clip_below, line_with_spread, styled
 from figures.labels import columns_of, literal
+from records.store import Data
 
 __all__ = ["draw"]
 
-Arrays = Mapping[str, np.ndarray]
 OTHERS = ("#56B4E9", "#E69F00", "#000000", "#882255", "#44AA99")
 
 
@@ -25,8 +24,12 @@ def _looks(labels: Sequence[str]) -> dict[str, dict[str, Any]]:
     }
 
 
-def draw(runs: Sequence[Arrays], title: str) -> Figure:
-    """One run a seed, with `<label>.<column of Trajectory>`; a label of a file shows its end."""
+def draw(results: Mapping[str, Data]) -> Figure:
+    """One unit a seed, with `<label>.<column of Trajectory>`; of a file's name as a label the end is shown.
+
+    `title`, if the first has one among its values, says what was run.
+    """
+    runs, title = [data.arrays for data in results.values()], next(iter(results.values())).values.get("title", "")
     labels = [key.removesuffix(".steps") for key in runs[0] if key.endswith(".steps")]
     looks = _looks(labels)
     with styled():

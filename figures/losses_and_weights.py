@@ -8,16 +8,17 @@ import torch
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, beta_look, styled
+from records.store import Data
 from theory.losses import dpo, dpo_weight, ga, ga_weight, npo, npo_weight
 
 __all__ = ["compute", "draw"]
 
-Arrays = Mapping[str, np.ndarray]
+UNIT = "losses"
 BETAS = (0.1, 0.5, 2.0)
 POSITIVE = 2.0  # log-ratio of DPO's positive answer, nats
 
 
-def compute(quick: bool = False, betas: tuple[float, ...] = BETAS) -> Arrays:
+def compute(quick: bool = False, betas: tuple[float, ...] = BETAS) -> dict[str, Data]:
     """Losses and gradient weights for log-ratios from −12 to 4 nats, each loss less its value at the reference."""
     R = torch.linspace(-12, 4, 60 if quick else 400, dtype=torch.float64)
     zero, won = torch.zeros_like(R), torch.full_like(R, POSITIVE)
@@ -28,12 +29,12 @@ def compute(quick: bool = False, betas: tuple[float, ...] = BETAS) -> Arrays:
             ("DPO", partial(dpo, won, zero, R, zero, beta=beta), dpo_weight(won, zero, R, zero, beta=beta)[1]),
         ):
             found |= {f"{label}-{beta:g}.loss": loss() - 2 / beta * np.log(2), f"{label}-{beta:g}.weight": weight}
-    return {name: x.numpy() for name, x in found.items()} | {"betas": np.array(betas)}
+    return {UNIT: Data({name: x.numpy() for name, x in found.items()}, {"betas": list(betas)})}
 
 
-def draw(data: Arrays) -> Figure:
+def draw(results: Mapping[str, Data]) -> Figure:
     """Left: losses. Right: weights W = d loss / d log π_θ of the forget answer; DPO dotted, for one β."""
-    betas = [float(b) for b in data["betas"]]
+    data, betas = results[UNIT].arrays, results[UNIT].values["betas"]
     looks, R, middle = beta_look(betas), data["log_ratio"], f"DPO-{betas[len(betas) // 2]:g}"
     with styled():
         figure = Figure(figsize=(9.2, 4.2))

@@ -2,24 +2,26 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from figures.canvas import styled
+from records.store import Data
 from theory.theorems import demonstrations
 
 __all__ = ["compute", "draw"]
 
-Arrays = Mapping[str, np.ndarray]
+UNIT = "theory/proposition-1"
 
 
-def compute(quick: bool = False) -> Arrays:
+def compute(quick: bool = False) -> dict[str, Data]:
     """The gaps and bounds of Proposition 1 on drawn log-ratios."""
-    return demonstrations.proposition_1(demonstrations.QUICK if quick else demonstrations.REPRODUCE)
+    preset = demonstrations.QUICK if quick else demonstrations.REPRODUCE
+    return {UNIT: Data(demonstrations.proposition_1(preset), {})}
 
 
-def draw(data: Arrays) -> Figure:
+def draw(results: Mapping[str, Data]) -> Figure:
     """Two panels: the loss gap and the largest weight gap against β, measured (points) under their bounds (line)."""
+    data = results[UNIT].arrays
     panels = (
         (
             "loss",

@@ -2,24 +2,26 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, beta_look, styled
+from records.store import Data
 from theory.theorems import demonstrations
 
 __all__ = ["compute", "draw"]
 
-Arrays = Mapping[str, np.ndarray]
+UNIT = "theory/exponential-slowdown"
 
 
-def compute(quick: bool = False) -> Arrays:
+def compute(quick: bool = False) -> dict[str, Data]:
     """Steps to reach margins 1 … 60 by exact flow, and by gradient descent as far as it goes."""
-    return demonstrations.exponential_slowdown(demonstrations.QUICK if quick else demonstrations.REPRODUCE)
+    preset = demonstrations.QUICK if quick else demonstrations.REPRODUCE
+    return {UNIT: Data(demonstrations.exponential_slowdown(preset), {})}
 
 
-def draw(data: Arrays) -> Figure:
+def draw(results: Mapping[str, Data]) -> Figure:
     """Steps against margin: lines are the exact flow, markers the gradient descent that was run."""
+    data = results[UNIT].arrays
     margins, betas = data["margins"], [float(b) for b in data["betas"]]
     looks = beta_look(betas)
     with styled():

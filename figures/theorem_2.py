@@ -7,20 +7,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, styled
+from records.store import Data
 from theory.theorems import demonstrations
 
 __all__ = ["compute", "draw"]
 
 Arrays = Mapping[str, np.ndarray]
+UNIT = "theory/theorem-2"
 
 
-def compute(quick: bool = False, preset: demonstrations.TheoryPreset | None = None) -> Arrays:
+def compute(quick: bool = False, preset: demonstrations.TheoryPreset | None = None) -> dict[str, Data]:
     """Margins and bounds on a built instance of Theorem 2; a preset of one's own goes before `quick`."""
-    return demonstrations.theorem_2(preset or (demonstrations.QUICK if quick else demonstrations.REPRODUCE))
+    usual = demonstrations.QUICK if quick else demonstrations.REPRODUCE
+    return {UNIT: Data(demonstrations.theorem_2(preset or usual), {})}
 
 
-def draw(data: Arrays) -> Figure:
+def draw(results: Mapping[str, Data]) -> Figure:
     """Forgetting margins of all examples against steps: GA on log-log axes, NPO against log t."""
+    data = results[UNIT].arrays
     beta = float(data["beta"])
     with styled():
         figure = Figure(figsize=(9.6, 4.2))

@@ -18,9 +18,9 @@ GREY = "#555555"
 SAME = 0.05  # a forget quality above which two models can't be told apart
 
 
-def draw(data: Mapping[str, Data]) -> Figure:
+def draw(results: Mapping[str, Data]) -> Figure:
     """Four panels over the epochs, one line a method; the retrained model, which never saw the forget set, dotted."""
-    runs = {unit.values["label"]: unit.values for name, unit in data.items() if name.startswith(UNLEARN)}
+    runs = {unit.values["label"]: unit.values for name, unit in results.items() if name.startswith(UNLEARN)}
     first = next(iter(runs.values()))
     retrained = first["retrained"]
     with styled():

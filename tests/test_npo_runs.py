@@ -295,7 +295,7 @@ def made(tmp_path: Path, **changed: Any) -> list[UnlearningRun]:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without figures, to save time."""
-    monkeypatch.setattr(report, "PLATES", ())
+    monkeypatch.setattr(report, "RUNS", ())
     monkeypatch.setattr("npo.report.differences.differences", lambda runs: [])
 
 

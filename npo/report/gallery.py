@@ -1,14 +1,22 @@
-"""The figures of the main job: from which units each is drawn, and what a reader should see in it."""
+"""The figures of the main job and of unlearning runs: from which results each is drawn, and what a reader should see.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+Every figure is `draw(results) -> Figure` of saved data by unit name. Those of one verb alone are not here:
+`figures.llm_ladder` of `npo law`, `logistic_runs` and `logistic_grid` of `npo synthetic`, and the notebooks'.
+"""
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
 from matplotlib.figure import Figure
 
 from figures import (
+    llm_evolution,
     llm_kl,
     llm_ladder,
+    llm_metrics,
+    llm_quality_utility,
+    llm_retain_weight,
     logistic_beta_sweep,
     logistic_forget_kl,
     logistic_fronts,
@@ -28,9 +36,8 @@ from figures import (
     unlearning_by_epoch,
 )
 from npo.ledger import Results
-from records.store import Data
 
-__all__ = ["GALLERY", "Plate"]
+__all__ = ["GALLERY", "RUNS", "Plate"]
 
 
 @dataclass(frozen=True)
@@ -42,22 +49,12 @@ class Plate:
     caption: str
     units: tuple[str, ...]
     draw: Callable[[Results], Figure]
-    optional: tuple[str, ...] = field(default=())
+    optional: tuple[str, ...] = ()
 
-
-def _kind(results: Results, kind: str) -> list[Data]:
-    """The results of the logistic room's units of one kind."""
-    return [data for name, data in sorted(results.items()) if name.startswith(f"logistic/{kind}-")]
-
-
-def _arrays(results: Results) -> list[Mapping[str, np.ndarray]]:
-    return [data.arrays for _, data in sorted(results.items())]
-
-
-def _by_alpha(results: Results) -> tuple[list[Mapping[str, np.ndarray]], list[Mapping[str, np.ndarray]]]:
-    """The runs at α = 1 and those at α = 0, one a seed."""
-    apart, together = ([data.arrays for data in _kind(results, f"methods-{alpha}")] for alpha in (1, 0))
-    return apart, together
+    def its(self, results: Results) -> Results:
+        """The results that it is drawn from; none where a unit that it needs is missing."""
+        mine = {name: x for name, x in results.items() if any(fnmatch(name, p) for p in self.units + self.optional)}
+        return mine if all(any(fnmatch(name, p) for name in mine) for p in self.units) else {}
 
 
 GALLERY = (
@@ -78,7 +75,7 @@ GALLERY = (
         "The gap between NPO and GA in loss (left) and gradient weight (right), measured to β = 1e-12 without "
         "cancellation, under the bounds of Proposition 1 with their first-order rate.",
         ("theory/proposition-1",),
-        lambda results: proposition_1.draw(results["theory/proposition-1"].arrays),
+        proposition_1.draw,
     ),
     Plate(
         "theorem_2",
@@ -86,14 +83,14 @@ GALLERY = (
         "Gradient descent on a nearly orthogonal forget set, inside the two-sided bounds of Theorem 2 with explicit "
         "constants: GA's margin is linear in the number of steps (note the log-log axes), NPO's in its logarithm.",
         ("theory/theorem-2",),
-        lambda results: theorem_2.draw(results["theory/theorem-2"].arrays),
+        theorem_2.draw,
     ),
     Plate(
         "steps_to_margin",
         "What “exponentially slower” means",
         "Steps that bring the margin of one example to m: linear in m for GA, growing as exp(βm) for NPO.",
         ("theory/exponential-slowdown",),
-        lambda results: steps_to_margin.draw(results["theory/exponential-slowdown"].arrays),
+        steps_to_margin.draw,
     ),
     Plate(
         "logistic_beta_sweep",
@@ -101,7 +98,7 @@ GALLERY = (
         "The logistic problem at step size 5e-4, α = 1. Left: all β take nearly GA's path through the plane of "
         "distances. Middle and right: they take it more slowly, the more so the larger β.",
         ("logistic/figure3-*",),
-        lambda results: logistic_beta_sweep.draw(_arrays(results)),
+        logistic_beta_sweep.draw,
     ),
     Plate(
         "logistic_methods",
@@ -110,7 +107,7 @@ GALLERY = (
         "standard deviation. (a) Forget and retain inputs apart, α = 1. (b) One over the other, α = 0, where both "
         "distances are alike.",
         ("logistic/methods-1-*",),
-        lambda results: logistic_methods.draw(*_by_alpha(results)),
+        logistic_methods.draw,
         optional=("logistic/methods-0-*",),
     ),
     Plate(
@@ -118,7 +115,7 @@ GALLERY = (
         "Figure 9 (a, b) of the paper: the forget KL",
         "How far each method goes from the reference on the forget set. The dot is where its forget distance is least.",
         ("logistic/methods-1-*",),
-        lambda results: logistic_forget_kl.draw(*_by_alpha(results)),
+        logistic_forget_kl.draw,
         optional=("logistic/methods-0-*",),
     ),
     Plate(
@@ -128,7 +125,7 @@ GALLERY = (
         "NPO+RT is in every panel. Right: the share of the box below π_ref's forget distance and 1 nat of retain "
         "distance that a method does not dominate, each seed a small mark.",
         ("logistic/methods-1-*",),
-        lambda results: logistic_fronts.draw(*_by_alpha(results)),
+        logistic_fronts.draw,
         optional=("logistic/methods-0-*",),
     ),
     Plate(
@@ -137,7 +134,7 @@ GALLERY = (
         "The distance from the reference grows linearly under GA, logarithmically under NPO, here from one "
         "reference and at one step size; so does the forget KL.",
         ("logistic/long-*",),
-        lambda results: logistic_long_run.draw(_arrays(results)),
+        logistic_long_run.draw,
     ),
     Plate(
         "logistic_law",
@@ -148,7 +145,7 @@ GALLERY = (
         "out the rates β du/d log t are margins, as an exponential loss on the turned labels makes them, and not "
         "1 as for nearly orthogonal points; examples that are given up are left out.",
         ("logistic/order-*", "logistic/departure-*", "logistic/margin-*"),
-        lambda results: logistic_law.draw(*(_kind(results, kind) for kind in ("order", "departure", "margin"))),
+        logistic_law.draw,
     ),
     Plate(
         "transformer_law",
@@ -222,5 +219,44 @@ GALLERY = (
         "clock, filled with the exact remainder). Below: plain descent and AdamW, by step.",
         ("smollm2/law/*",),
         llm_ladder.draw,
+    ),
+)
+
+RUNS = (
+    Plate(
+        "llm_quality_utility",
+        "Forget quality against model utility",
+        "After the paper's Figure 5: each method's path from the finetuned model (square) to its end; the retrained "
+        "model (star) is the goal.",
+        ("*",),
+        llm_quality_utility.draw,
+    ),
+    Plate(
+        "llm_evolution",
+        "Forget quality and utility by epoch",
+        "After the paper's Figures 6 and 8; forget quality on a linear and a logarithmic axis. Bands span the seeds.",
+        ("*",),
+        llm_evolution.draw,
+    ),
+    Plate(
+        "llm_kl",
+        "KL to the reference",
+        "After the paper's Figure 10: over the whole vocabulary, on answer tokens.",
+        ("*",),
+        llm_kl.draw,
+    ),
+    Plate(
+        "llm_retain_weight",
+        "The weight of the retain term",
+        "After the paper's Figure 11.",
+        ("*",),
+        llm_retain_weight.draw,
+    ),
+    Plate(
+        "llm_metrics",
+        "All measures by epoch",
+        "After the paper's Figures 12 to 17; dotted: the retrained model.",
+        ("*",),
+        llm_metrics.draw,
     ),
 )

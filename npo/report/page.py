@@ -7,13 +7,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
-from figures import llm_evolution, llm_kl, llm_metrics, llm_quality_utility, llm_retain_weight
-from figures.canvas import save as save_figure
+from figures import llm_retain_weight
 from npo.ledger import Entry, Results
-from npo.report.gallery import Plate
+from npo.report.gallery import RUNS, Plate
+from npo.report.plates import draw_plates
 from npo.runs.run import COLUMNS, UnlearningRun, as_csv, as_json, as_markdown, rows_of, warnings_of
 from records.plain import markdown, plain
-from records.store import environment, writable, write_json, write_text
+from records.store import environment, write_json, write_text
 
 __all__ = ["WRITTEN", "write_report", "write_runs"]
 
@@ -95,46 +95,7 @@ def side_by_side(runs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 # --- runs of npo run ----------------------------------------------------------------------------------------------
 
-PLATES = (
-    Plate(
-        "llm_quality_utility",
-        "Forget quality against model utility",
-        "After the paper's Figure 5: each method's path from the finetuned model (square) to its end; the retrained "
-        "model (star) is the goal.",
-        ("*",),
-        llm_quality_utility.draw,
-    ),
-    Plate(
-        "llm_evolution",
-        "Forget quality and utility by epoch",
-        "After the paper's Figures 6 and 8; forget quality on a linear and a logarithmic axis. Bands span the seeds.",
-        ("*",),
-        llm_evolution.draw,
-    ),
-    Plate(
-        "llm_kl",
-        "KL to the reference",
-        "After the paper's Figure 10: over the whole vocabulary, on answer tokens.",
-        ("*",),
-        llm_kl.draw,
-    ),
-    Plate(
-        "llm_retain_weight",
-        "The weight of the retain term",
-        "After the paper's Figure 11.",
-        ("*",),
-        llm_retain_weight.draw,
-    ),
-    Plate(
-        "llm_metrics",
-        "All measures by epoch",
-        "After the paper's Figures 12 to 17; dotted: the retrained model.",
-        ("*",),
-        llm_metrics.draw,
-    ),
-)
-
-_PICTURES = [f"figures/{plate.name}.{kind}" for plate in PLATES for kind in ("png", "svg")]
+_PICTURES = [f"figures/{plate.name}.{kind}" for plate in RUNS for kind in ("png", "svg")]
 WRITTEN = ("report.html", "runs.csv", "runs.json", "table.md", "answers.md", *_PICTURES)
 """What `write_runs` writes."""
 
@@ -147,10 +108,8 @@ def write_runs(folder: Path, runs: Sequence[UnlearningRun], notes: Sequence[str]
     from npo.report.differences import differences
 
     data = {run.name: run.data for run in runs}
-    place = writable(folder / "figures")
-    plates = [p for p in PLATES if p.name != "llm_retain_weight" or llm_retain_weight.weights(data)]
-    for plate in plates:
-        save_figure(plate.draw(data), place, plate.name)
+    varied = llm_retain_weight.weights(data)
+    plates = draw_plates([p for p in RUNS if varied or p.name != "llm_retain_weight"], data, folder)
     ends = {f"{run.label}, seed {run.data.values['seed']}": run.data.values for run in runs}
     samples = side_by_side(ends)
     first = runs[0].data.values
@@ -168,7 +127,7 @@ def write_runs(folder: Path, runs: Sequence[UnlearningRun], notes: Sequence[str]
         columns=COLUMNS,
         rows=rows_of(runs),
         intervals=[(run.label, *run.interval()) for run in runs],
-        plates=[(plate, _inline(place / f"{plate.name}.svg")) for plate in plates],
+        plates=[(plate, _inline(folder / "figures" / f"{plate.name}.svg")) for plate in plates],
         samples=samples,
         differences=differences(runs),
         command=command,

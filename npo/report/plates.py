@@ -1,6 +1,6 @@
 """Drawing every figure whose data is there."""
 
-from fnmatch import fnmatch
+from collections.abc import Sequence
 from pathlib import Path
 
 from figures.canvas import save as save_figure
@@ -19,14 +19,11 @@ PAGES = (
 """What the main job may write beside the units of work."""
 
 
-def draw_plates(results: Results, folder: Path) -> list[Plate]:
+def draw_plates(gallery: Sequence[Plate], results: Results, folder: Path) -> list[Plate]:
     """Draw every figure whose data is there into figures/."""
-    place = writable(folder / "figures")
-    drawn = []
-    for plate in GALLERY:
-        wanted = plate.units + plate.optional
-        mine = {name: data for name, data in results.items() if any(fnmatch(name, p) for p in wanted)}
-        if all(any(fnmatch(name, p) for name in mine) for p in plate.units):
+    place, drawn = writable(folder / "figures"), []
+    for plate in gallery:
+        if mine := plate.its(results):
             save_figure(plate.draw(mine), place, plate.name)
             drawn.append(plate)
     return drawn

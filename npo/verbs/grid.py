@@ -87,10 +87,11 @@ def search(grid: Grid, *, out: Path) -> None:
     rows = {name: [asdict(cell) for cell in row] for name, row in table.items()}
     images = {name: _image(row, grid) for name, row in table.items()}
     paper = {row.method: (row.lr, row.beta) for row in table_1(grid.alpha) if not row.ours}
-    figure = logistic_grid.draw(images, np.array(grid.lrs), np.array(grid.betas), paper)
+    data = Data(images, asdict(grid) | {"cells": rows, "table_1": paper})
+    figure = logistic_grid.draw({"grid": data})
 
     def write(place: Path) -> None:
-        save(place, Data(images, asdict(grid) | {"cells": rows}))
+        save(place, data)
         save_figure(figure, place, "grid")
 
     publish(out, write)

@@ -19,7 +19,7 @@ from npo.verbs.logistic_rooms import binary, many_classes
 from records.outputs import check_outputs, publish
 from records.paths import may_write
 from records.plain import plain
-from records.store import environment, writable
+from records.store import Data, environment, writable
 from synthetic.logistic import Trajectory, save_trajectories
 from synthetic.logistic.fronts import areas
 from synthetic.logistic.problem import FIT_STEPS
@@ -52,12 +52,15 @@ def run(data: LogisticData, choices: LogisticChoices, *, quick: bool, out: Path)
             provenance[label] = _provenance(data, choices, runs, label, fit_steps)
             found.append(paths)
     title = "one problem from a file" if data.file else f"α = {data.alpha:g}, {len(found)} seed(s)"
-    arrays_of = [{f"{n}.{k}": x for n, p in paths.items() for k, x in p.arrays().items()} for paths in found]
+    results = {
+        label: Data({f"{n}.{k}": x for n, p in paths.items() for k, x in p.arrays().items()}, {"title": title})
+        for label, paths in zip(provenance, found, strict=True)
+    }
 
     def write(place: Path) -> None:
         for (label, about), paths in zip(provenance.items(), found, strict=True):
             save_trajectories(writable(place / label), paths, about)
-        save_figure(logistic_runs.draw(arrays_of, title), place, "distances")
+        save_figure(logistic_runs.draw(results), place, "distances")
 
     publish(out, write, reads)
     _print(found, choices.steps, title)

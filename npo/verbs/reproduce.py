@@ -13,6 +13,7 @@ from rich.console import Console
 from npo.ledger import CLAIMS, enter
 from npo.ledger.smollm2 import recorded
 from npo.ledger.told import ledger_markdown, tell
+from npo.report.gallery import GALLERY
 from npo.report.page import write_report
 from npo.report.plates import PAGES, draw_plates
 from npo.running.sizes import check_logistic, check_transformer
@@ -166,7 +167,7 @@ def reproduce(
     def write(place: Path) -> None:
         write_json(place / "claims.json", entries)
         write_text(place / "claims.md", ledger_markdown(entries))
-        write_report(place, entries, draw_plates(results, place), results, facts)
+        write_report(place, entries, draw_plates(GALLERY, results, place), results, facts)
 
     publish(folder, write)
     pages = {"Every claim with its numbers": folder / "claims.md", "Findings and pictures": folder / "report.html"}

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from npo.ledger import CLAIMS, enter
 from npo.ledger.told import ledger_markdown, tell
-from npo.report.gallery import Plate
+from npo.report.gallery import GALLERY, Plate
 from npo.report.plates import PAGES, draw_plates
 from npo.running.methods import objectives_of
 from npo.running.units import run_units
@@ -81,7 +81,7 @@ def run(choices: TransformerChoices, *, quick: bool, out: Path) -> None:
     def write(place: Path) -> None:
         write_json(place / "claims.json", entries)
         write_text(place / "claims.md", ledger_markdown(entries))
-        plates.extend(draw_plates(results, place))
+        plates.extend(draw_plates(GALLERY, results, place))
 
     publish(folder, write)
     console = Console()
