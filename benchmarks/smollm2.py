@@ -110,7 +110,7 @@ def our_step() -> Callable[[], object]:
     with tempfile.TemporaryDirectory() as folder:
         reference = cached_reference(ReferenceCache(Path(folder)), reference_model, objective, data)
     schedule = Schedule(lr=1e-6, epochs=1, batch=BATCH, piece=BATCH, warmup=0)
-    training = Training(scorer, objective, data, schedule, 0, rows.pad, ALONE, reference)
+    training = Training(scorer, objective, data, schedule, seed=0, pad=rows.pad, processes=ALONE, reference=reference)
     return lambda: list(training.run())
 
 

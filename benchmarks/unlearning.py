@@ -137,7 +137,15 @@ class Ours:
             reference = cached_reference(ReferenceCache(Path(folder)), reference_model, objective, given)
         make = (lambda parameters, _: Recorder(parameters, lr=0.0)) if recorder else adamw
         self.training = Training(
-            self.scorer, objective, given, SCHEDULE, SEED, PAD, ALONE, reference, make_optimizer=make
+            self.scorer,
+            objective,
+            given,
+            SCHEDULE,
+            seed=SEED,
+            pad=PAD,
+            processes=ALONE,
+            reference=reference,
+            make_optimizer=make,
         )
 
     def epoch(self) -> None:

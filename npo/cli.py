@@ -189,9 +189,29 @@ def logistic(
     from npo.verbs.logistic import run
     from npo.verbs.logistic_choices import LogisticChoices, LogisticData
 
-    chosen = LogisticChoices(listed(methods), lr, beta, steps, every, optimiser, momentum, batch)
-    sizes = (label_noise, d, features, n_forget, n_retain, classes, activation)
-    run(LogisticData(problem, alpha, numbers("seeds", seeds, int), *sizes), chosen, quick=quick, out=out)
+    chosen = LogisticChoices(
+        methods=listed(methods),
+        lr=lr,
+        beta=beta,
+        steps=steps,
+        every=every,
+        optimiser=optimiser,
+        momentum=momentum,
+        batch=batch,
+    )
+    data = LogisticData(
+        file=problem,
+        alpha=alpha,
+        seeds=numbers("seeds", seeds, int),
+        label_noise=label_noise,
+        d=d,
+        features=features,
+        n_forget=n_forget,
+        n_retain=n_retain,
+        classes=classes,
+        activation=activation,
+    )
+    run(data, chosen, quick=quick, out=out)
 
 
 @synthetic.command()

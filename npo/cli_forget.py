@@ -75,7 +75,22 @@ def forget(
     from npo.verbs.forget import ForgetChoices
     from npo.verbs.forget import forget as start
 
-    training = lr, epochs, batch, piece, retain_weight
-    held = max_length, recompute, weights, optimizer
-    asked = ForgetChoices(method, beta, *training, lora, prompt, device, dtype, seed, *held)
+    asked = ForgetChoices(
+        method=method,
+        beta=beta,
+        lr=lr,
+        epochs=epochs,
+        batch=batch,
+        piece=piece,
+        retain_weight=retain_weight,
+        lora=lora,
+        prompt=prompt,
+        device=device,
+        dtype=dtype,
+        seed=seed,
+        max_length=max_length,
+        recompute=recompute,
+        weights=weights,
+        optimizer=optimizer,
+    )
     start(rows, retain, model, out, asked)

@@ -95,7 +95,20 @@ def test_a_function_s_own_words_are_left_as_they_are(own: str) -> None:
 
 
 def test_a_method_s_mistake_is_the_option_s() -> None:
-    asked = ForgetChoices("DPO", 0.1, 1e-3, 2, 4, 4, 3.0, None, None, "cpu", "float32", 0)
+    asked = ForgetChoices(
+        method="DPO",
+        beta=0.1,
+        lr=1e-3,
+        epochs=2,
+        batch=4,
+        piece=4,
+        retain_weight=3.0,
+        lora=None,
+        prompt=None,
+        device="cpu",
+        dtype="float32",
+        seed=0,
+    )
     with pytest.raises(UserError, match=r"^--method DPO: it has no retain term for retain_weight"):
         method_asked(asked, has_retain=True)
 

@@ -285,7 +285,21 @@ class Killed(BaseException):
 def test_forgetting_that_is_stopped_goes_on_where_it_was(own, tmp_path):
     model, rows, keep = own
     method = method_asked(
-        ForgetChoices("NPO+RT", 0.1, 3e-3, 4, 4, 4, 1.0, None, None, "cpu", "float32", 0), has_retain=True
+        ForgetChoices(
+            method="NPO+RT",
+            beta=0.1,
+            lr=3e-3,
+            epochs=4,
+            batch=4,
+            piece=4,
+            retain_weight=1.0,
+            lora=None,
+            prompt=None,
+            device="cpu",
+            dtype="float32",
+            seed=0,
+        ),
+        has_retain=True,
     )
 
     def made():

@@ -174,7 +174,16 @@ def _step(model, reference):
     """One step of NPO+RT."""
     schedule = Schedule(lr=1e-3, epochs=1, batch=2, piece=2, warmup=0)
     rows, objective = TrainingRows(FORGET, RETAIN), method("NPO+RT", beta=0.1)
-    training = Training(Scorer(model), objective, rows, schedule, 0, PAD, Processes("cpu"), _Fixed(reference))
+    training = Training(
+        Scorer(model),
+        objective,
+        rows,
+        schedule,
+        seed=0,
+        pad=PAD,
+        processes=Processes("cpu"),
+        reference=_Fixed(reference),
+    )
     (moment,) = training.run()
     assert moment.stopped is None
 

@@ -131,7 +131,7 @@ def test_a_row_s_log_probability_does_not_depend_on_its_neighbours(name):
     rows = [Encoded(tuple(range(3, 3 + n)), 2) for n in (4, 20, 40)]
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        Training(scorer, likelihood, TrainingRows(rows), Schedule(lr=1e-3, epochs=1), 0, 1, ALONE)
+        Training(scorer, likelihood, TrainingRows(rows), Schedule(lr=1e-3, epochs=1), seed=0, pad=1, processes=ALONE)
     assert scorer.one_by_one == (len(said) == 1) == (name in {"doge", "phi3:longrope"})
     scorer.eval()
     (together,) = scorer(collate(rows, 1), [BatchPart(3)])

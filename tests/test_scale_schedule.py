@@ -38,7 +38,9 @@ MODEL = scratch.from_scratch(TOKENIZER, Shape(hidden=16, layers=1, heads=2, feed
 def _training(**changes):
     schedule = Schedule(**{"lr": 1e-3, "epochs": 2, "batch": 4, "piece": 4} | changes)
     rows = TrainingRows(ENCODED)
-    return Training(Scorer(copy.deepcopy(MODEL)), likelihood, rows, schedule, 0, WRITER.pad, Processes("cpu"))
+    return Training(
+        Scorer(copy.deepcopy(MODEL)), likelihood, rows, schedule, seed=0, pad=WRITER.pad, processes=Processes("cpu")
+    )
 
 
 # --- rates --------------------------------------------------------------------------------------------------------

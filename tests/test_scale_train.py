@@ -75,7 +75,17 @@ def _run(objective, *, rows=None, schedule=None, seed=0, optimizer=adamw, refere
     rows = rows or TrainingRows(FORGET, RETAIN)
     schedule = schedule or Schedule(lr=1e-3, epochs=2, batch=8, piece=8)
     reference = Fixed() if reference is None and objective is not likelihood else reference
-    training = Training(Scorer(model), objective, rows, schedule, seed, PAD, ALONE, reference, make_optimizer=optimizer)
+    training = Training(
+        Scorer(model),
+        objective,
+        rows,
+        schedule,
+        seed=seed,
+        pad=PAD,
+        processes=ALONE,
+        reference=reference,
+        make_optimizer=optimizer,
+    )
     return model, list(training.run())
 
 
@@ -260,7 +270,9 @@ def test_pooled_idk_is_one_cross_entropy_over_both_sets(tmp_path):
     chosen = _method("IDK+RT", reduction="pooled")
     rows = _rows_of(chosen.objective)
     schedule = Schedule(lr=1e-3, epochs=1, batch=20, piece=20)
-    training = Training(Scorer(copy.deepcopy(MODEL)), chosen.objective, rows, schedule, 0, PAD, ALONE, pooled=True)
+    training = Training(
+        Scorer(copy.deepcopy(MODEL)), chosen.objective, rows, schedule, seed=0, pad=PAD, processes=ALONE, pooled=True
+    )
     (moment,) = list(training.run())
     idk = [rows.idk[rows.idk_place[i, idk_answer(0, 0, i, forget=20, answers=40)]] for i in range(20)]
     both = [*idk, *(rows.retain[partner(0, 0, i, forget=20, retain=20)] for i in range(20))]
@@ -279,7 +291,14 @@ def test_an_adapter_starts_at_the_model_that_it_is_put_on_and_trains_alone(tmp_p
     rows = _rows_of(objective)
     reference = _reference(tmp_path, objective, rows, start=model)
     training = Training(
-        Scorer(model), objective, rows, Schedule(lr=1e-2, epochs=2, batch=8, piece=8), 0, PAD, ALONE, reference
+        Scorer(model),
+        objective,
+        rows,
+        Schedule(lr=1e-2, epochs=2, batch=8, piece=8),
+        seed=0,
+        pad=PAD,
+        processes=ALONE,
+        reference=reference,
     )
     log = list(training.run())
     assert log[0].steps[0]["drop"] == pytest.approx(0, abs=1e-4)

@@ -20,8 +20,13 @@ def problem() -> Problem:
 
 
 def _orthogonal(n: int) -> Problem:
-    y, none = np.ones(n), np.zeros(n)
-    return Problem(np.eye(n), y, np.eye(n), y, np.eye(n), np.eye(n), y, none, none)
+    return _alike(np.eye(n), np.ones(n), np.zeros(n))
+
+
+def _alike(H: np.ndarray, y: np.ndarray, theta: np.ndarray) -> Problem:
+    """A problem all of whose sets are the same, and both models too."""
+    features = {f"H_{name}": H for name in ("forget", "retain", "eval_forget", "eval_retain")}
+    return Problem(**features, y_forget=y, y_retain=y, y_idk=y, theta_ref=theta, theta_retrain=theta)
 
 
 def test_it_is_the_path_of_the_law_s_own_integrator(problem: Problem) -> None:
@@ -85,8 +90,7 @@ def test_the_margin_law_and_theorem_2_as_its_orthogonal_case() -> None:
     np.testing.assert_allclose(relative_margins(signed_features(_orthogonal(4))), 1.0)
     np.testing.assert_allclose(rate_in_decade(path, 1.0, 0), 1.0, atol=0.01)
     G = np.array([[1.0, 0.0], [0.0, 1.0], [1.5, 1.5]])
-    y, none = np.zeros(3), np.zeros(2)
-    coupled = Problem(G, y, G, y, G, G, y, none, none)
+    coupled = _alike(G, np.zeros(3), np.zeros(2))
     path = follow_set(coupled, beta=1.0, until=1e8)
     np.testing.assert_allclose(rate_in_decade(path, 1.0, 0), relative_margins(signed_features(coupled)), atol=0.03)
 

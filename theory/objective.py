@@ -207,7 +207,7 @@ def compose(
         raise ValueError(f"retain_weight={retain_weight} has nothing to weigh: this method has no retain term.")
     bound = bind(forget, **hyperparameters)
     z_ref = bind(z_ref_from_positive, **hyperparameters) if "z_ref" in needs(bound) else None
-    return Objective(bound, retain_kernel, forget_weight, retain_weight, z_ref=z_ref)
+    return Objective(bound, retain_kernel, forget_weight=forget_weight, retain_weight=retain_weight, z_ref=z_ref)
 
 
 def kernels(name: str) -> tuple[Kernel, Kernel | None]:

@@ -24,7 +24,7 @@ BETA = 0.1
 """Where a method takes a β and none is given."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ForgetChoices:
     """What the command line asks for."""
 

@@ -26,7 +26,7 @@ NamedObjectives = Mapping[str, tuple[Objective, float]]
 """Objective and step size by method."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LogisticData:
     """The data of a run: a file of arrays, or draws of the paper's Gaussians."""
 
@@ -42,7 +42,7 @@ class LogisticData:
     activation: str = "relu"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LogisticChoices:
     """How to unlearn; None stands for the values of the paper's Table 1, and for plain full-batch descent."""
 

@@ -55,7 +55,13 @@ def fit(
     writer = context.writer(language_model)
     encoded = [writer.encode(row.question, row.answer) for row in rows]
     training = Training(
-        Scorer(language_model.model), likelihood, TrainingRows(encoded), schedule, seed, writer.pad, context.processes
+        Scorer(language_model.model),
+        likelihood,
+        TrainingRows(encoded),
+        schedule,
+        seed=seed,
+        pad=writer.pad,
+        processes=context.processes,
     )
     history = _trained(training, stage, folder / CHECKPOINT, progress)
     values = {
@@ -178,5 +184,16 @@ def unlearn(
     judged_by: tuple[str, str],
 ) -> None:
     """Run one method on the finetuned model; `judged_by` names the evaluations of finetuned and retrained model."""
-    known, judge = (inputs[name] for name in judged_by)
-    Unlearning(folder, context, method, seed, live, keep_model, settings, inputs[finetuned], known, judge).run(progress)
+    finetuned_scores, retrained_scores = (inputs[name] for name in judged_by)
+    Unlearning(
+        folder,
+        context=context,
+        method=method,
+        seed=seed,
+        live=live,
+        keep_model=keep_model,
+        settings=settings,
+        finetuned=inputs[finetuned],
+        finetuned_scores=finetuned_scores,
+        retrained_scores=retrained_scores,
+    ).run(progress)

@@ -182,10 +182,10 @@ class Forgetting:
             objective,
             rows,
             schedule,
-            seed,
-            self.writer.pad,
-            self.processes,
-            reference,
+            seed=seed,
+            pad=self.writer.pad,
+            processes=self.processes,
+            reference=reference,
             pooled=self.method.pooled,
         )
 

@@ -1,7 +1,7 @@
 """One method run on a finetuned model, examined on the way, able to go on after being killed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Unlearning:
     """The work of one `unlearn/…` unit."""
 
     folder: Path
+    _: KW_ONLY
     context: Context
     method: Method
     seed: int
@@ -119,18 +120,17 @@ class Unlearning:
             reference = LiveReference(Scorer(second), pad, context.processes)
         else:
             reference = cached_reference(cache, reference_model, objective, rows)
-        every_step = context.asked.every == "step"
         return Training(
             scorer,
             objective,
             rows,
             schedule,
-            self.seed,
-            pad,
-            context.processes,
-            reference,
-            every_step,
-            self.method.pooled,
+            seed=self.seed,
+            pad=pad,
+            processes=context.processes,
+            reference=reference,
+            every_step=context.asked.every == "step",
+            pooled=self.method.pooled,
         )
 
     def _true_answers(self, name: str) -> list[Encoded]:

@@ -8,7 +8,7 @@ the whole batch, so the gradient depends neither on the cut nor on the number of
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import NamedTuple, Protocol
 
 import torch
@@ -84,6 +84,7 @@ class Training:
     objective: Objective
     rows: TrainingRows
     schedule: Schedule
+    _: KW_ONLY
     seed: int
     pad: int
     processes: Processes

@@ -37,7 +37,7 @@ CHUNK = 1000  # steps between two words to a progress bar
 Array = np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """Features of every set, labels, and the two models that unlearning goes between; all float64."""
 
