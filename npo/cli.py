@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from npo.cli_llm import add_verbs
 from npo.options import LAST_SEED, PATH, listed, numbers
 from npo.refusals import said
+from npo.stopping import SAID, goes_on, starts_anew
 from npo.terminal import settle
 from records.errors import UserError
 from records.plain import plain
@@ -27,8 +28,8 @@ class Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            kept = "; finished pieces are kept, the same command goes on from there"
-            sys.stderr.write(f"\nnpo: stopped{kept if ctx.invoked_subcommand in KEEPING else ''}.\n")
+            sentence = SAID.get(str(ctx.invoked_subcommand), "")
+            sys.stderr.write(f"\nnpo: stopped. {sentence}".rstrip() + "\n")
             raise typer.Exit(130) from None
         except EOFError as error:  # which typer would take for the end of what is typed
             raise UserError(f"A file ends before it should: {error}. It is damaged.") from error
@@ -43,12 +44,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-synthetic = typer.Typer(help="Experiments small enough to watch.", no_args_is_help=True)
+synthetic = typer.Typer(cls=Verbs, help="Experiments small enough to watch.", no_args_is_help=True)
 app.add_typer(synthetic, name="synthetic")
 
 Out = Annotated[Path | None, typer.Option(**PATH, help="Folder for results; it is made if needed.")]
 MOST, MOST_STEPS = 10**12, 10**9
-KEEPING = ("reproduce", "run", "pretrain", "finetune", "retrain", "unlearn", "evaluate", "forget")
 
 
 def _print_version(wanted: bool) -> None:
@@ -67,6 +67,7 @@ def _options(
 
 
 @app.command()
+@goes_on
 def reproduce(
     settings: Annotated[
         list[str] | None,
@@ -92,9 +93,7 @@ def reproduce(
 ) -> None:
     """Run the main job: every room, its figures, the ledger of claims and one report.
 
-    Finished pieces are kept: stopped and started again, it goes on with what is missing.
-
-        npo reproduce --only theory --out out/theory
+    npo reproduce --only theory --out out/theory
     """
     from npo.verbs.reproduce import reproduce as run
 
@@ -144,6 +143,7 @@ FIVE_SEEDS = "1000,2000,3000,4000,5000"
 
 
 @synthetic.command()
+@starts_anew
 def logistic(
     methods: MethodNames = None,
     alpha: Alpha = 1.0,
@@ -215,6 +215,7 @@ def logistic(
 
 
 @synthetic.command()
+@goes_on
 def transformer(
     part: Annotated[
         list[str] | None,
@@ -236,8 +237,7 @@ def transformer(
 ) -> None:
     """Unlearn in a small transformer that memorised text: the intrinsic-time law, optimisers, and all methods.
 
-    A part takes twenty to thirty minutes on two cores. Finished pieces are kept: stopped and started again, it goes
-    on with what is missing.
+    A part takes twenty to thirty minutes on two cores.
 
     npo synthetic transformer --part law --betas 0.1,1
 
@@ -252,6 +252,7 @@ def transformer(
 
 
 @synthetic.command()
+@starts_anew
 def grid(
     methods: MethodNames = None,
     lrs: Annotated[str, typer.Option(help="Step sizes to try.")] = "1e-4,5e-4,1e-3,5e-3,1e-2,5e-2",

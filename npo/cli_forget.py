@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from npo.options import LAST_SEED, PATH, a_path
+from npo.stopping import goes_on
 
 __all__ = ["forget"]
 
@@ -46,6 +47,7 @@ Weights = Annotated[
 Optimizer = Annotated[str, typer.Option(help="adamw, or adamw8bit (needs the package bitsandbytes).")]
 
 
+@goes_on
 def forget(
     rows: RowsFile,
     model: Model,

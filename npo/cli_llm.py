@@ -8,6 +8,7 @@ import typer
 
 from npo.cli_forget import forget
 from npo.options import PATH, a_path
+from npo.stopping import goes_on
 
 __all__ = ["add_verbs"]
 
@@ -33,6 +34,7 @@ Out = Annotated[Path | None, typer.Option(**PATH, help="Folder for results.", sh
 StageName = Literal["pretrain", "finetune", "retrain", "unlearn", "evaluate"]
 
 
+@goes_on
 def run(
     recipe: RecipeName,
     settings: KeyValues = None,
@@ -43,7 +45,7 @@ def run(
     seed: Seed = None,
     unit: Annotated[str | None, typer.Option(help="Run this unit alone, with what it needs.")] = None,
 ) -> None:
-    """Run all stages of a recipe: models, unlearning, evaluation; what is finished is kept.
+    """Run all stages of a recipe: models, unlearning, evaluation.
 
     npo run fictional-tiny
 
@@ -78,8 +80,8 @@ def _stage_verb(stage: str, does: str) -> None:
         chosen = RecipeChoices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed)
         start(chosen, stage=stage, unit=None, out=out)
 
-    verb.__doc__ = does
-    _VERBS[stage] = verb
+    verb.__name__, verb.__doc__ = stage, does
+    _VERBS[stage] = goes_on(verb)
 
 
 _VERBS: dict[str, Callable[..., None]] = {}
@@ -89,6 +91,7 @@ _stage_verb("retrain", "Train on the rows to retain alone, with the stages befor
 _stage_verb("unlearn", "Unlearn with every method and seed of a recipe, with the stages before it that are missing.")
 
 
+@goes_on
 def evaluate(
     recipe: RecipeName,
     settings: KeyValues = None,
@@ -190,14 +193,21 @@ def ask(
     put(runs, question, answer)
 
 
-def law(recipe: RecipeName, settings: KeyValues = None, out: Out = None, data: DataFolder = None) -> None:
+@goes_on
+def law(
+    recipe: RecipeName,
+    settings: KeyValues = None,
+    out: Out = None,
+    data: DataFolder = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu or cuda.", show_default="the recipe's; cpu where that says auto")
+    ] = None,
+) -> None:
     """Watch the intrinsic-time law in a recipe's finetuned model, from the output head to all weights."""
     from npo.running.recipes import RecipeChoices
     from npo.verbs.law import law as start
 
-    words = settings or []
-    device = None if any(word.startswith("device=") for word in words) else "cpu"
-    start(RecipeChoices(recipe, words, data=data, device=device, dtype=None, seed=None), out)
+    start(RecipeChoices(recipe, settings or [], data=data, device=device, dtype=None, seed=None), out)
 
 
 def model_get(
@@ -215,6 +225,7 @@ def model_get(
     get(name, out, source)
 
 
+@goes_on
 def sweep(
     recipe: RecipeName,
     settings: KeyValues = None,
@@ -226,7 +237,10 @@ def sweep(
     out: Out = None,
     data: DataFolder = None,
 ) -> None:
-    """Run every method and seed of a recipe as a job of its own, through submitit; the models before them first."""
+    """Run every method and seed of a recipe as a job of its own, through submitit; the models before them first.
+
+    It waits for its jobs, and stopped it cancels them.
+    """
     from npo.running.recipes import RecipeChoices
     from npo.verbs.sweep import sweep as start
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from npo.stopping import GOES_ON
 from records.store import load
 from synthetic.logistic import load_trajectories
 from synthetic.logistic.gaussians import draw
@@ -303,7 +304,7 @@ def test_an_interrupted_run_says_so_and_how_to_go_on(root: Path, tmp_path: Path)
         run.send_signal(signal.SIGINT)
         rest = run.stderr.read()
     assert run.returncode == 130
-    assert "npo: stopped; finished pieces are kept, the same command goes on from there." in rest
+    assert f"npo: stopped. {GOES_ON}" in rest
     assert "Traceback" not in rest
     assert not [p for p in (tmp_path / "out").rglob(".*") if p.name != ".locks"]
 

@@ -27,8 +27,13 @@ PICTURE = "figures/llm_ladder"
 
 
 def law(choices: RecipeChoices, out: Path | None) -> None:
-    """Run what is missing of the ladder; print how far each rung is from the law; draw it."""
+    """Run what is missing of the ladder; print how far each rung is from the law; draw it.
+
+    On the CPU, unless the recipe or the user names a device: the law is read to many digits.
+    """
     recipe = read(choices)
+    if recipe.device == "auto" and not any(word.startswith("device=") for word in choices.words):
+        recipe = recipe.model_copy(update={"device": "cpu"})
     from scale.law.units import law_units
     from scale.runtime.processes import Processes
 

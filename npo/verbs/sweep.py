@@ -1,7 +1,9 @@
 """npo sweep: every method and seed of a recipe as a job of its own, on a cluster or on this machine."""
 
 import os
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +40,12 @@ def sweep(
         options |= {"slurm_partition": partition} if partition else {}
     executor.update_parameters(**options)
     console = Console(stderr=True)
-    before = [_submit(executor, choices, out, "evaluate")]
-    _wait(console, before, ["models"])
+    _wait(console, {"models": _submit(executor, choices, out, "evaluate")})
     runs = [name for name in names if name.startswith("unlearn/")]
-    jobs = []
-    for start in range(0, len(runs), parallel if cluster == "local" else len(runs)):
-        several = runs[start : start + parallel] if cluster == "local" else runs
-        mine = [_submit(executor, choices, out, "run", "--unit", name) for name in several]
-        _wait(console, mine, several)
-        jobs += mine
+    at_once = parallel if cluster == "local" else len(runs)
+    for start in range(0, len(runs), at_once):
+        several = runs[start : start + at_once]
+        _wait(console, {name: _submit(executor, choices, out, "run", "--unit", name) for name in several})
 
 
 def _executor(folder: Path, cluster: str) -> Any:
@@ -63,20 +62,28 @@ def _executor(folder: Path, cluster: str) -> Any:
 
 
 def _submit(executor: Any, choices: RecipeChoices, out: Path | None, verb: str, *more: str) -> Any:
-    import submitit
-
     words = [sys.executable, "-m", "npo.cli", verb, choices.name, *choices.words, *more]
     words += ["--out", str(out)] if out else []
-    return executor.submit(submitit.helpers.CommandFunction(words))
+    return executor.submit(_command, words)
 
 
-def _wait(console: Console, jobs: list[Any], names: list[str]) -> None:
-    """Until all have ended; UserError naming those that failed, and where their words are."""
+def _command(words: list[str]) -> None:
+    """What a job does; a job that is cancelled takes the command with it, as submitit's own helper would not."""
+    subprocess.run(words, check=True)
+
+
+def _wait(console: Console, jobs: Mapping[str, Any]) -> None:
+    """Until all have ended; UserError naming those that failed, and where their words are. Ctrl-C cancels them."""
     failed = []
-    for job, name in zip(jobs, names, strict=True):
-        error = job.exception()
-        console.print(plain(f"{name}: {'failed' if error else 'done'}"), highlight=False, markup=False)
-        if error:
-            failed.append(f"  {name}: {job.paths.stderr}")
+    try:
+        for name, job in jobs.items():
+            error = job.exception()
+            console.print(plain(f"{name}: {'failed' if error else 'done'}"), highlight=False, markup=False)
+            if error:
+                failed.append(f"  {name}: {job.paths.stderr}")
+    except KeyboardInterrupt:
+        for job in jobs.values():
+            job.cancel(check=False)  # else the same command would find them at work
+        raise
     if failed:
         raise UserError("These jobs failed; what they said is in\n" + "\n".join(failed))
