@@ -76,7 +76,7 @@ def padded(scorer: Scorer, questions: list[list[Encoded]]) -> Tensor:
 
 
 def packed(scorer: Scorer, questions: list[list[Encoded]]) -> Tensor:
-    """The same, as `scale.evaluation.exam` does it."""
+    """NLL a token of every answer, packed as `scale.evaluation.exam` does it."""
     found = score_packed(scorer, [q for some in questions for q in question_of(some)], PAD, ALONE, tokens=2048)
     return -found.logp / found.tokens
 

@@ -80,7 +80,7 @@ class Naive:
         self.given = rows()
 
     def batches(self) -> Iterator[tuple[Batch, Batch]]:
-        """The same rows, in the same order and pairs, as the training loop takes."""
+        """Forget and retain rows, in the order and the pairs that the training loop takes."""
         n = len(self.given.forget)
         indices = order(SEED, 0, n)
         for start in range(0, n, BATCH):

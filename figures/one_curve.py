@@ -31,7 +31,7 @@ NAMES = {
 }
 
 
-class Followed(NamedTuple):
+class ModelPath(NamedTuple):
     """A path of a model, in units of β (nats for GA, where β = 0)."""
 
     model: str
@@ -66,24 +66,30 @@ def _together(name: str, data: Data) -> list[tuple[str, float, str]]:
 
 def _followed(
     results: Mapping[str, Data], chosen: Callable[[str, Data], list[tuple[str, float, str]]]
-) -> list[Followed]:
+) -> list[ModelPath]:
     return [
-        Followed(model, float(beta), from_arrays(data.arrays, label).times(beta or 1.0))
+        ModelPath(model, float(beta), from_arrays(data.arrays, label).times(beta or 1.0))
         for name, data in results.items()
         for model, beta, label in chosen(name, data)
     ]
 
 
-SetEnd = tuple[str, float, np.ndarray, np.ndarray, np.ndarray]
-"""(model, β, βT, βu, β·remainder) at the end of a path, over examples."""
+class SetEnd(NamedTuple):
+    """The end of a set's path, in units of β; the arrays are over examples."""
+
+    model: str
+    beta: float
+    clock: np.ndarray  # βT
+    drop: np.ndarray  # βu
+    remainder: np.ndarray  # times β
 
 
-def _end(followed: Followed) -> SetEnd:
+def _end(followed: ModelPath) -> SetEnd:
     """The end of a set's path; the transformer's where βu passes FAR."""
     model, beta, path = followed
     far = np.flatnonzero(path.drop.max(axis=1) >= FAR)
     at = int(far[0]) if far.size else -1
-    return model, beta, path.clock[at], path.drop[at], path.remainder[at]
+    return SetEnd(model, beta, path.clock[at], path.drop[at], path.remainder[at])
 
 
 def draw(results: Mapping[str, Data]) -> Figure:
@@ -153,7 +159,7 @@ def _set_panel(ax: Axes, sets: list[SetEnd], looks: Mapping[float, Mapping[str, 
     ax.annotate(note, (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=8, color="0.35")
 
 
-def _key(looks: dict[float, dict[str, str]], betas: list[float], singles: list[Followed]) -> list[Line2D]:
+def _key(looks: dict[float, dict[str, str]], betas: list[float], singles: list[ModelPath]) -> list[Line2D]:
     lines = [
         Line2D([], [], color=LOOK["GA"]["color"], label="GA: u = T"),
         Line2D([], [], color="black", label="NPO: βT = ½(βu + e$^{βu}$ − 1)"),

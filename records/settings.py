@@ -96,7 +96,7 @@ def scalar(text: str) -> int | float | bool | str | None:
 
 
 def override(settings: AnySettings, changes: Mapping[str, str], *, label: str) -> AnySettings:
-    """The same settings with some fields changed, types and constraints checked as the dataclass declares them.
+    """Settings with some fields changed, types and constraints checked as the dataclass declares them.
 
     A field that is itself a dataclass is reached by a dot (`finetune.lr`), a sequence is written with commas.
     Raises SettingsError with all errors: unknown keys (with the nearest known one) and values that do not fit.

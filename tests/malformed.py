@@ -100,7 +100,7 @@ def copied(name: str, **changes: Content) -> Callable[[Path, Path], None]:
 
 
 def changed(name: str, changes: Mapping[str, Content]) -> Callable[[Path, Path], None]:
-    """The same with the changes by path."""
+    """A copy of a prepared file or folder in which the files at some paths are replaced, or removed (None)."""
 
     def make(place: Path, prepared: Path) -> None:
         source = prepared / name

@@ -10,7 +10,7 @@ FILES = {"rows.jsonl": copied("rows.jsonl"), "model": copied("model")}
 
 
 def _each(words: str, option: str, values: str, says: str | None = None) -> list[Case]:
-    """The same command with an option at each of the values, which stand between spaces; `''` is the empty one."""
+    """A command with an option at each of the values, which stand between spaces; `''` is the empty one."""
     given = ["" if value == "''" else value for value in values.split(" ")]
     named = option if says is None else says
     return [Case(f"{words.split(' --')[0]} {option}={v!r}", f"{words} {option}={_quoted(v)}", named) for v in given]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from npo.ledger.claim import NOT_TESTABLE, Claim, Judgement, Results
-from npo.ledger.statistics import Followed, holds_if, judge_sets, judge_singles, mean_with_interval, seed_of
+from npo.ledger.statistics import JudgedPath, holds_if, judge_sets, judge_singles, mean_with_interval, seed_of
 from records.store import Data
 from synthetic.logistic.law import has_settled
 from theory.theorems.paths import from_arrays
@@ -28,8 +28,8 @@ def one_curve(results: Results) -> Judgement:
     data = results["logistic/law"]
     runs = [(f"single-{beta:g}-{i}", beta) for beta in data.values["betas"] for i in data.values["examples"]]
 
-    def run(label: str, beta: float) -> Followed:
-        return Followed(from_arrays(data.arrays, label).times(beta or 1.0), beta == 0, data.values["step"])
+    def run(label: str, beta: float) -> JudgedPath:
+        return JudgedPath(from_arrays(data.arrays, label).times(beta or 1.0), beta == 0, data.values["step"])
 
     return judge_singles((run(label, beta) for label, beta in runs), _seed(results))
 
@@ -38,8 +38,8 @@ def remainder_accounts(results: Results) -> Judgement:
     """The forget set leaves the curve, and the exact remainder says by how much."""
     data = results["logistic/law"]
 
-    def run(beta: float) -> Followed:
-        return Followed(from_arrays(data.arrays, f"set-{beta:g}").times(beta), False, data.values["set_step"])
+    def run(beta: float) -> JudgedPath:
+        return JudgedPath(from_arrays(data.arrays, f"set-{beta:g}").times(beta), False, data.values["set_step"])
 
     return judge_sets((run(beta) for beta in data.values["set_betas"]), _seed(results))
 

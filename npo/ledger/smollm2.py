@@ -11,7 +11,7 @@ import numpy as np
 
 from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.llm import GOOD, KEPT, LOST
-from npo.ledger.statistics import Followed, decided, holds_if, judge_sets, judge_singles, mean_with_interval
+from npo.ledger.statistics import JudgedPath, decided, holds_if, judge_sets, judge_singles, mean_with_interval
 from npo.runs.run import saved, saved_law
 from records.store import Data
 from theory.theorems.paths import from_arrays, labels_of
@@ -118,9 +118,9 @@ def npo_rt_unlearns(results: Results) -> Judgement:
 def one_answer(results: Results) -> Judgement:
     """Does the first answer, unlearned alone, keep to the law on every rung that was climbed?"""
 
-    def run(data: Data) -> Followed:
+    def run(data: Data) -> JudgedPath:
         beta = data.values["beta"]
-        return Followed(from_arrays(data.arrays, "single").times(beta or 1.0), beta == 0, data.values["step"])
+        return JudgedPath(from_arrays(data.arrays, "single").times(beta or 1.0), beta == 0, data.values["step"])
 
     judged = judge_singles([run(data) for data in results.values()], ())
     rungs = dict.fromkeys(data.values["rung"] for data in results.values())
@@ -130,8 +130,8 @@ def one_answer(results: Results) -> Judgement:
 def sets_of_answers(results: Results) -> Judgement:
     """Does the exact remainder put the answers of a set back on the curve?"""
 
-    def run(data: Data) -> Followed:
-        return Followed(from_arrays(data.arrays, "set").times(data.values["beta"]), False, data.values["step"])
+    def run(data: Data) -> JudgedPath:
+        return JudgedPath(from_arrays(data.arrays, "set").times(data.values["beta"]), False, data.values["step"])
 
     sets = [data for data in results.values() if data.values["beta"] and "set" in labels_of(data.arrays)]
     return judge_sets(map(run, sets), ())

@@ -11,7 +11,7 @@ from theory.theorems.intrinsic_time import bounds_on_curve, curve, time_on_curve
 from theory.theorems.paths import IntrinsicPath
 
 __all__ = [
-    "Followed",
+    "JudgedPath",
     "akaike",
     "decided",
     "holds_if",
@@ -53,7 +53,7 @@ def akaike(x: np.ndarray, y: np.ndarray) -> float:
     return len(y) * float(np.log(variance + 1e-300))  # a perfect fit has a logarithm too
 
 
-class Followed(NamedTuple):
+class JudgedPath(NamedTuple):
     """A path in units of β (nats for GA), and the step of the descent."""
 
     path: IntrinsicPath
@@ -61,7 +61,7 @@ class Followed(NamedTuple):
     step: float
 
 
-def judge_singles(runs: Iterable[Followed], seeds: tuple[int, ...]) -> Judgement:
+def judge_singles(runs: Iterable[JudgedPath], seeds: tuple[int, ...]) -> Judgement:
     """Is every example within the law's discretisation bounds? The effect is the largest distance from the curve.
 
     The law is an identity of gradient flow: what can fail is the code, and descent in steps that are too large.
@@ -78,7 +78,7 @@ def judge_singles(runs: Iterable[Followed], seeds: tuple[int, ...]) -> Judgement
     return Judgement(holds_if(inside), far, seeds=seeds, reason=f"{count} runs")
 
 
-def judge_sets(runs: Iterable[Followed], seeds: tuple[int, ...]) -> Judgement:
+def judge_sets(runs: Iterable[JudgedPath], seeds: tuple[int, ...]) -> Judgement:
     """Do curve and remainder account for every example of every set at its end, where the curve alone does not?
 
     The effect is the largest |βF(u) − βT − β·remainder| / (1 + |βF(u)|) over examples; steps of s leave at most 2s.

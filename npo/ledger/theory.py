@@ -3,7 +3,7 @@
 import numpy as np
 
 from npo.ledger.claim import Claim, Judgement, Results
-from npo.ledger.statistics import Followed, holds_if, judge_singles
+from npo.ledger.statistics import JudgedPath, holds_if, judge_singles
 from theory.theorems.paths import from_arrays, labels_of
 
 __all__ = ["CLAIMS"]
@@ -67,9 +67,9 @@ def one_curve(results: Results) -> Judgement:
     """Every model and β inside the law's discretisation bounds."""
     a = results["theory/intrinsic-time"].arrays
 
-    def run(label: str) -> Followed:
+    def run(label: str) -> JudgedPath:
         beta = float(label.rsplit(", ", 1)[1])
-        return Followed(from_arrays(a, label).times(beta or 1.0), beta == 0, float(a["step"]))
+        return JudgedPath(from_arrays(a, label).times(beta or 1.0), beta == 0, float(a["step"]))
 
     return judge_singles(map(run, labels_of(a)), _seeds(results))
 

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from npo.ledger.claim import NOT_TESTABLE, Claim, Judgement, Results
-from npo.ledger.statistics import Followed, akaike, holds_if, judge_sets, judge_singles, mean_with_interval
+from npo.ledger.statistics import JudgedPath, akaike, holds_if, judge_sets, judge_singles, mean_with_interval
 from records.store import Data
 from synthetic.transformer.results import by_beta
 from synthetic.transformer.slowdown import SMALL, factors, late, limit_powers, of_run, slope
@@ -60,9 +60,9 @@ def _each(by: dict[float, list[float]]) -> str:
 def one_curve(results: Results) -> Judgement:
     """Every sequence alone stays within the law's discretisation bounds, for GA and all β."""
 
-    def runs(data: Data) -> Iterator[Followed]:
+    def runs(data: Data) -> Iterator[JudgedPath]:
         for path in map(partial(from_arrays, data.arrays), labels_of(data.arrays)):
-            yield Followed(path.times(data.values["scale"]), data.values["beta"] == 0, data.values["step"])
+            yield JudgedPath(path.times(data.values["scale"]), data.values["beta"] == 0, data.values["step"])
 
     return judge_singles((run for data in results.values() for run in runs(data)), seeds_of(results))
 
@@ -70,10 +70,10 @@ def one_curve(results: Results) -> Judgement:
 def remainder_accounts(results: Results) -> Judgement:
     """The sets leave the curve, and the exact remainder says by how much."""
 
-    def runs() -> Iterator[Followed]:
+    def runs() -> Iterator[JudgedPath]:
         for beta, data in npo_by_beta(results, "set").items():
             for path in _paths(data):
-                yield Followed(path.times(beta), False, data.values["step"])
+                yield JudgedPath(path.times(beta), False, data.values["step"])
 
     return judge_sets(runs(), seeds_of(results))
 

@@ -153,7 +153,7 @@ def _check_signature(kernel: Kernel) -> None:
 
 
 def _guarded(kernel: Kernel, label: str) -> Kernel:
-    """The same function, its exceptions and the shape of what it returns told by UserError; signature and name stay.
+    """A user's kernel whose exceptions and wrong shapes are told by UserError; signature and name stay.
 
     It gets copies, so that what it does to its inputs is done to nothing of ours.
     """

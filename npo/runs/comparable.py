@@ -56,7 +56,7 @@ def judged_otherwise(run: UnlearningRun) -> str:
 
 
 def in_one_table(runs: Sequence[UnlearningRun]) -> list[UnlearningRun]:
-    """The same runs, with labels that tell apart what was run with different settings.
+    """Runs for one table, with labels that tell apart what was run with different settings.
 
     UserError where they are of different rows, models, questions or judges, or where one is there twice.
     """

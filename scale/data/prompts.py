@@ -47,7 +47,7 @@ class Batch(NamedTuple):
     labels: Tensor
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device."""
+        """The batch on another device."""
         return Batch(*(part.to(device) for part in self))
 
 
@@ -102,11 +102,11 @@ class Writer(NamedTuple):
         return self._encoded(turn, special_tokens=self.format.special_tokens, tag=tag)
 
     def encode_after(self, given: str, answer: str, *, special_tokens: bool) -> Encoded:
-        """The same for any text that is given, with nothing written around it."""
+        """Any text that is given and an answer after it, in token ids, with nothing written around them."""
         return self._encoded(Turn(given, answer, "", self.end), special_tokens=special_tokens)
 
     def encode_chat(self, messages: Sequence[Message], answer: str) -> Encoded:
-        """The same for the assistant's answer after several messages, by the tokenizer's chat template."""
+        """The assistant's answer after several messages, in token ids, by the tokenizer's chat template."""
         self._plain(*messages, ("answer", answer))
         return self._encoded(turn_of(self.tokenizer, messages, answer), special_tokens=False)
 
@@ -162,7 +162,7 @@ class Writer(NamedTuple):
         return self.opening_of(prompt_of(self.tokenizer, messages), special_tokens=False)
 
     def opening_of(self, given: str, *, special_tokens: bool) -> tuple[int, ...]:
-        """The same for any text that is given, less its last space, which belongs to the answer."""
+        """The ids of any text that is given, less its last space, which belongs to the answer."""
         ids, _ = read(self.tokenizer, given.removesuffix(" "), special_tokens=special_tokens)
         if len(ids) > self.max_length:
             raise UserError(

@@ -40,7 +40,7 @@ class UserRow(Protocol):
         """In token ids; a long document is several."""
 
     def declined(self, writer: Writer, answer: str) -> Encoded | None:
-        """The same with an "I don't know" answer instead of its own; None where nothing is asked."""
+        """In token ids, with an "I don't know" answer instead of its own; None where nothing is asked."""
 
     def opening(self, writer: Writer) -> tuple[int, ...]:
         """The ids after which the model is to go on."""

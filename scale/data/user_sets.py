@@ -28,7 +28,7 @@ def refuse_common(forget: UserFile, retain: UserFile) -> None:
 
 
 def refuse_equal(files: Mapping[str, UserFile], ids: Mapping[str, Sequence[tuple[Encoded, ...]]]) -> None:
-    """The same by token ids: a prompt may be written as the model's format writes a question."""
+    """UserError naming rows of both sets with equal ids: a prompt may be written as the model's format does it."""
     if "retain" in files:
         lines = dict(zip(ids["forget"], files["forget"].lines, strict=True))
         _refuse(files["forget"], files["retain"], lines, ids["retain"])

@@ -91,7 +91,7 @@ def head(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -> Ru
 
 
 def explicit_head(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -> Rung:
-    """The same with the head's own weights as parameters: for optimizers that look at each, and to check the other."""
+    """The output head by its own weights: for optimizers that look at each, and to check `head`, which has logits."""
     answers = _answers(language_model, rows, pad)
     hidden, bias = answers.hidden.to(answers.head.weight.dtype), answers.head.bias
     which = torch.zeros(len(rows), len(answers.targets), dtype=hidden.dtype, device=hidden.device)

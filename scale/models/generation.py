@@ -69,7 +69,7 @@ def answers_after(
     processes: Processes,
     how: Generation,
 ) -> list[Answer]:
-    """The same after any token ids."""
+    """An answer after each of some token ids, in their order."""
     module: Scorer = processes.accelerator.unwrap_model(scorer)
     module.eval()
     way = way_of(scorer, openings, writer, processes)

@@ -93,7 +93,7 @@ def _flat(kept: Mapping[str, Any]) -> Iterator[tuple[str, Tensor | int]]:
 
 
 def _separate(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors, none sharing memory with another (tied weights do, and safetensors refuses that)."""
+    """Tensors of which none shares memory with another (tied weights do, and safetensors refuses that)."""
     return {name: tensor.clone() for name, tensor in weights.items()}
 
 

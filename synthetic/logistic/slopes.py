@@ -45,7 +45,7 @@ def _two_class(logit: Array) -> torch.Tensor:
 
 
 def with_exact_kl(objective: Objective) -> Objective:
-    """The same with KTO's reference point from the KL itself, known here, not estimated from positive answers."""
+    """An objective whose reference point (KTO) is the KL itself, known here, not estimated from positive answers."""
     estimate = objective.z_ref
     if isinstance(estimate, partial) and estimate.func is z_ref_from_positive:
         return replace(objective, z_ref=partial(z_ref_from_kl, **estimate.keywords))

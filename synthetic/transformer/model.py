@@ -95,7 +95,7 @@ def parameter_count(parameters: Parameters) -> int:
 
 
 def cast(parameters: Parameters, dtype: torch.dtype, device: torch.device | str = "cpu") -> dict[str, Tensor]:
-    """The same parameters in another precision, on another device."""
+    """Parameters in another precision, on another device."""
     return {name: p.detach().to(device=device, dtype=dtype) for name, p in parameters.items()}
 
 

@@ -61,7 +61,7 @@ class Sequences(NamedTuple):
         return Sequences(self.tokens[..., index, :], self.labels[..., index, :])
 
     def to(self, device: torch.device | str) -> "Sequences":
-        """The same on another device."""
+        """The sequences on another device."""
         return Sequences(self.tokens.to(device), self.labels.to(device))
 
 
@@ -83,7 +83,7 @@ class SequenceSplit(NamedTuple):
         return together(self.forget, self.retain)
 
     def to(self, device: torch.device | str) -> "SequenceSplit":
-        """The same on another device."""
+        """The sets on another device."""
         return SequenceSplit(*(part.to(device) for part in self))
 
 

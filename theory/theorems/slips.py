@@ -56,7 +56,7 @@ def _negative_constant() -> tuple[float, float, float]:
 
 
 def _growing_step() -> tuple[float, float, float]:
-    """The same example at margins 8 and 9: by what factor does a step change?"""
+    """One example, ‖x‖ = 1, at margins 8 and 9: by what factor does a step change?"""
     near, far = (float(margin_step(np.array([b]), np.eye(1), np.zeros(1), 1.0, 1.0)[0] - b) for b in (8.0, 9.0))
     return float(np.e), float(np.exp(-1)), far / near
 
