@@ -4,7 +4,7 @@ BIN    := .venv/bin
 READY  := .venv/.ready
 PACKAGES := records theory synthetic scale figures npo benchmarks tests
 
-.PHONY: reproduce test test-integration test-slow test-llm lint types pages notebooks bench mutants format clean
+.PHONY: reproduce test test-integration test-slow test-llm lint types pages docs notebooks bench mutants format clean
 
 reproduce: $(READY)        ## the main job: every room, the ledger, out/reproduce/report.html
 	$(BIN)/npo reproduce
@@ -37,6 +37,10 @@ format: $(READY)
 pages: $(READY)           ## fill in what the pages can be told by the tree: lists of files, the ledger, numbers
 	$(BIN)/python docs/generate.py
 
+docs: .venv/.docs          ## the documentation as a site, build/site/index.html; fails for a link that leads nowhere
+	$(BIN)/python docs/site.py
+	$(BIN)/zensical build --strict --clean --config-file build/mkdocs.yml
+
 notebooks: .venv/.notebooks  ## execute every notebook in place
 	$(BIN)/jupyter execute --inplace --timeout=300 notebooks/*.ipynb
 
@@ -60,4 +64,8 @@ $(READY): pyproject.toml constraints.txt
 
 .venv/.notebooks: $(READY)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[notebooks]'
+	touch $@
+
+.venv/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
 	touch $@

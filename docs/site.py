@@ -20,6 +20,7 @@ PAGES = BUILD / "pages"
 PACKAGES = ("records", "theory", "synthetic", "scale", "figures", "npo")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MATH = re.compile(r"\$\$(.+?)\$\$|(?<![\\$])\$([^$\n]+?)\$", re.DOTALL)
+NAMED = re.compile(r"(<mi>\w{3,}</mi>)(?=<mi>|<mfrac>)")  # log t, not logt
 LINK = re.compile(r"\[((?:!\[[^\]]*\]\([^)]*\)|[^\[\]])*)\]\(((?!https?:)[^)\s]+)\)")
 
 
@@ -99,6 +100,7 @@ def with_mathml(text: str) -> str:
 
     def formula(found: re.Match[str]) -> str:
         mathml = convert(found[1], display="block") if found[1] else f"<span>{convert(found[2])}</span>"
+        mathml = NAMED.sub(r'\1<mspace width="0.17em"/>', mathml)
         return "".join(f"&#{ord(c)};" if c in "*_`[]\\" else c for c in mathml)  # which Markdown would read as its own
 
     return MATH.sub(formula, text)
@@ -110,7 +112,9 @@ def with_mathml(text: str) -> str:
 def order() -> list[Any]:
     """The site's contents: what was found, the notebooks, then the rooms with their modules."""
     pages = [path for path in sorted(PAGES.glob("docs/*.md")) if path.name != "index.md"]
-    rooms = [path.parent.name for path in sorted(PAGES.glob("*/index.md")) if path.parent.name not in ("docs", "notebooks")]
+    rooms = [
+        path.parent.name for path in sorted(PAGES.glob("*/index.md")) if path.parent.name not in ("docs", "notebooks")
+    ]
     return [
         {"Home": ["index.md", "CONTRIBUTING.md", "CHANGELOG.md"]},
         {"Documentation": ["docs/index.md", *map(_name, pages)]},
