@@ -1,34 +1,44 @@
 """The project in one picture: in intrinsic time every model unlearns along one curve, and how a set leaves it.
 
-Left: single examples of every model at hand, in the coordinates of the intrinsic-time law. Right: the examples of
-forget sets, each at its collective clock (open), and with the exact remainder of unequal weights added (filled).
-Nothing is fitted.
+Left: single examples of every model at hand, in the coordinates of the intrinsic-time law. Right: of three models the
+forget set that leaves the curve furthest, a few of its examples: at the set's collective clock (open), and with the
+exact remainder of unequal weights and couplings added (filled). A colour is a model; nothing is fitted.
 """
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.canvas import LOOK, beta_look, styled
+from figures.canvas import LOOK, styled
 from records.store import Data
-from theory.theorems.intrinsic_time import curve
+from theory.theorems.intrinsic_time import curve, time_on_curve
 from theory.theorems.paths import IntrinsicPath, from_arrays, labels_of
 
 __all__ = ["draw"]
 
-FAR = 15.0  # βu at which the sets of the transformer are shown; their paths go on to 80
-MODELS = {"linear": "o", "network": "^", "random features": "D", "transformer": "s", "SmolLM2": "P"}
-NAMES = {
-    "linear": "linear logistic (theory)",
-    "network": "tanh network (theory)",
-    "random features": "random features (logistic)",
-    "transformer": "transformer",
-    "SmolLM2": "SmolLM2-135M",
+
+class ModelLook(NamedTuple):
+    """How a model looks, what it is called and what its forget set is made of."""
+
+    colour: str
+    marker: str
+    name: str
+    examples: str = ""
+
+
+MODELS = {
+    "linear": ModelLook("#999999", "o", "linear logistic"),
+    "network": ModelLook("#E69F00", "^", "tanh network"),
+    "random features": ModelLook("#009E73", "D", "random features", "points"),
+    "SmolLM2": ModelLook("#0072B2", "P", "SmolLM2-135M", "answers"),
+    "transformer": ModelLook("#CC79A7", "s", "transformer", "sequences"),
 }
+SHOWN = 8  # examples of a set
+GA, NPO = LOOK["GA"]["color"], "black"
 
 
 class ModelPath(NamedTuple):
@@ -74,97 +84,126 @@ def _followed(
     ]
 
 
-class SetEnd(NamedTuple):
-    """The end of a set's path, in units of β; the arrays are over examples."""
-
-    model: str
-    beta: float
-    clock: np.ndarray  # βT
-    drop: np.ndarray  # βu
-    remainder: np.ndarray  # times β
-
-
-def _end(followed: ModelPath) -> SetEnd:
-    """The end of a set's path; the transformer's where βu passes FAR."""
-    model, beta, path = followed
-    far = np.flatnonzero(path.drop.max(axis=1) >= FAR)
-    at = int(far[0]) if far.size else -1
-    return SetEnd(model, beta, path.clock[at], path.drop[at], path.remainder[at])
-
-
 def draw(results: Mapping[str, Data]) -> Figure:
-    """Two panels from the units theory/intrinsic-time, logistic/law and transformer/*."""
-    singles, sets = _followed(results, _alone), [_end(one) for one in _followed(results, _together)]
-    betas = sorted({s.beta for s in singles if s.beta} | {beta for _, beta, *_ in sets})
-    looks = beta_look(betas)
+    """Two panels from the units theory/intrinsic-time, logistic/law, transformer/* and smollm2/law/*."""
+    singles, sets = _followed(results, _alone), _furthest(_followed(results, _together))
     with styled():
-        figure = Figure(figsize=(11.4, 5.0))
-        (left, right) = figure.subplots(1, 2, width_ratios=(1.25, 1))
-        _law(left, 1e4)
-        for i, s in enumerate(singles):
-            time, drop = s.path.clock[:, 0], s.path.drop[:, 0]
-            at = _spread(time, phase=(i * 0.618) % 1)  # so that no run hides another
-            colour = looks[s.beta]["color"] if s.beta else LOOK["GA"]["color"]
-            style = {"color": colour, "markersize": 5.5, "markeredgecolor": "white", "mew": 0.5}
-            left.plot(time[at], drop[at], MODELS[s.model], **style)
-        left.set(
-            xscale="log",
-            yscale="log",
-            xlim=(2e-2, 2e3),
-            ylim=(2e-2, 60),
-            title="One example alone: one curve for every β and model",
-            xlabel="intrinsic time βT, dimensionless  (GA: T, nats)",
-            ylabel="drop βu, dimensionless  (GA: u, nats)",
-        )
-        _law(right, 1e9)
-        _set_panel(right, sets, looks)
-        figure.legend(handles=_key(looks, betas, singles), loc="outside lower center", ncols=6)
+        figure = Figure(figsize=(11.4, 4.8))
+        (left, right) = figure.subplots(1, 2)
+        _single_panel(left, singles)
+        _set_panel(right, sets)
     return figure
+
+
+# --- one example alone --------------------------------------------------------------------------------------------
+
+
+def _single_panel(ax: Axes, singles: Sequence[ModelPath]) -> None:
+    _law(ax, 1e4)
+    for i, (model, _, path) in enumerate(singles):
+        time, drop, look = path.clock[:, 0], path.drop[:, 0], MODELS[model]
+        at = _spread(time, phase=(i * 0.618) % 1)  # so that no run hides another
+        ax.plot(time[at], drop[at], look.marker, color=look.colour, markersize=6, markeredgecolor="white", mew=0.5)
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlim=(2e-2, 2e3),
+        ylim=(2e-2, 60),
+        title="One example alone: one curve for every model and β",
+        xlabel="intrinsic time βT, dimensionless  (GA: T, nats)",
+        ylabel="drop βu, dimensionless  (GA: u, nats)",
+    )
+    ax.annotate("gradient ascent: u = T", (12, 12), (-6, 0), color=GA, textcoords="offset points", ha="right")
+    ax.annotate("NPO: βT = ½(βu + e$^{βu}$ − 1)", (30, 4), (-14, -20), textcoords="offset points")
+    there = [look for model, look in MODELS.items() if any(s.model == model for s in singles)]
+    handles = [Line2D([], [], linestyle="", marker=look.marker, color=look.colour, label=look.name) for look in there]
+    betas = sorted({s.beta for s in singles if s.beta})
+    ax.legend(handles=handles, loc="lower right", title=f"GA, and NPO with β from {betas[0]:g} to {betas[-1]:g}")
 
 
 def _law(ax: Axes, until: float) -> None:
     x = np.geomspace(1e-3, until, 400)
-    ax.plot(x, x, color=LOOK["GA"]["color"], zorder=1)
-    ax.plot(x, curve(x), color="black", zorder=1)
+    ax.plot(x, x, color=GA, zorder=1)
+    ax.plot(x, curve(x), color=NPO, zorder=1)
 
 
 def _spread(time: np.ndarray, phase: float) -> np.ndarray:
-    """Indices of six points about evenly spread in log time from 0.02 on, shifted by a phase in [0, 1)."""
-    width = np.log(time[-1] / 0.02) / 6
-    wanted = 0.02 * np.exp(width * (np.arange(6) + phase))
+    """Indices of four points about evenly spread in log time from 0.02 on, shifted by a phase in [0, 1)."""
+    width = np.log(time[-1] / 0.02) / 4
+    wanted = 0.02 * np.exp(width * (np.arange(4) + phase))
     return np.unique(np.searchsorted(time, wanted).clip(0, len(time) - 1))
 
 
-def _set_panel(ax: Axes, sets: list[SetEnd], looks: Mapping[float, Mapping[str, str]]) -> None:
-    """Open markers at the collective clocks, filled ones with the remainder added."""
-    hidden = total = 0
-    furthest = 1e3
-    for model, beta, time, drop, rest in sets:
-        shown = (time > 0) & (drop > 0) & (time + rest > 0)
-        hidden, total = hidden + int(np.sum(~shown)), total + len(time)
-        t, y, r = (x[shown] for x in (time, drop, rest))
-        colour = looks[beta]["color"]
-        ax.hlines(y, t, t + r, color=colour, linewidth=0.5, alpha=0.6)
-        ax.plot(t, y, MODELS[model], color=colour, markersize=4, markerfacecolor="white", mew=0.8)
-        ax.plot(t + r, y, MODELS[model], color=colour, markersize=2.5)
-        furthest = max([furthest, *(t + r)])
+# --- a whole set --------------------------------------------------------------------------------------------------
+
+
+class Ended(NamedTuple):
+    """A set at the end of its path, over some examples by their drop: the clock, and the clock with the remainder
+    added, both over the time that the curve asks for; and how many examples there are.
+    """
+
+    before: np.ndarray
+    after: np.ndarray
+    examples: int
+
+
+def _ended(path: IntrinsicPath) -> Ended:
+    """Some of the examples that a logarithmic axis can show: others push the rest up, so that clock or drop is < 0."""
+    time, drop, exact = path.clock[-1], path.drop[-1], path.clock[-1] + path.remainder[-1]
+    there = np.flatnonzero((time > 0) & (drop > 0) & (exact > 0))
+    order = there[np.argsort(drop[there])]
+    shown = order[np.linspace(0, len(order) - 1, min(SHOWN, len(order))).round().astype(int)]
+    asked = time_on_curve(drop[shown])
+    return Ended(time[shown] / asked, exact[shown] / asked, len(time))
+
+
+def _furthest(sets: Sequence[ModelPath]) -> dict[str, Ended]:
+    """Of each model the set whose clocks are furthest, on average, from what the curve asks for."""
+    found: dict[str, list[Ended]] = {}
+    for model, _, path in sets:
+        if (ended := _ended(path)).before.size:
+            found.setdefault(model, []).append(ended)
+    return {
+        model: max(found[model], key=lambda ended: float(np.abs(np.log(ended.before)).mean()))
+        for model in MODELS
+        if model in found
+    }
+
+
+def _set_panel(ax: Axes, sets: Mapping[str, Ended]) -> None:
+    """The curve made straight; arrows from where the collective clocks are to where the remainder puts them."""
+    ax.axvline(1, color=NPO, zorder=1)
+    y, places, names = 0.0, [], []
+    for model, (before, after, examples) in sets.items():
+        look, rows = MODELS[model], y + np.arange(len(before))
+        style: dict[str, Any] = {"color": look.colour, "markersize": 6.5, "mew": 1.2}
+        for row, start, end in zip(rows, before, after, strict=True):
+            arrow = {"arrowstyle": "-|>", "color": look.colour, "shrinkA": 4, "shrinkB": 4, "linewidth": 1}
+            ax.annotate("", (end, row), (start, row), arrowprops=arrow)
+        ax.plot(before, rows, look.marker, markerfacecolor="white", **style)
+        ax.plot(after, rows, look.marker, **style)
+        places.append(float(rows.mean()))
+        names.append(f"{look.name},\n{examples} {look.examples}")
+        y = rows[-1] + 2.5
+    ax.set_yticks(places, names)
+    for label, model in zip(ax.get_yticklabels(), sets, strict=True):
+        label.set(color=MODELS[model].colour, weight="bold")
+    ax.tick_params(axis="y", length=0)
+    ax.grid(visible=False, axis="y")
     ax.set(
         xscale="log",
-        xlim=(1, 10 * furthest),
-        ylim=(0, 1.1 * float(curve(furthest))),
-        title="A set leaves it, by an exact remainder",
-        xlabel="collective clock βT$_i$ (open), plus β · remainder$_i$ (filled)",
+        ylim=(-4.5, y - 1),
+        title="Whole sets leave it; an exact remainder puts them back",
+        xlabel="intrinsic time over the time that the curve asks for",
     )
-    note = f"{hidden} of {total} not shown: others push their\nlabel back up, so that clock or drop is negative"
-    ax.annotate(note, (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=8, color="0.35")
-
-
-def _key(looks: dict[float, dict[str, str]], betas: list[float], singles: list[ModelPath]) -> list[Line2D]:
-    lines = [
-        Line2D([], [], color=LOOK["GA"]["color"], label="GA: u = T"),
-        Line2D([], [], color="black", label="NPO: βT = ½(βu + e$^{βu}$ − 1)"),
+    widest = 1.3 * max((float(np.exp(np.abs(np.log(before)).max())) for before, _, _ in sets.values()), default=10.0)
+    ticks = [x for x in (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0) if 1 / widest < x < widest]
+    ax.set_xlim(1 / widest, widest)
+    ax.set_xticks(ticks, [f"{x:g}" if x != 1 else "on the curve" for x in ticks])
+    ax.minorticks_off()
+    grey: dict[str, Any] = {"linestyle": "", "marker": "o", "color": "0.3", "markersize": 6.5}
+    handles = [
+        Line2D([], [], **grey, markerfacecolor="white", mew=1.2, label="an example, at its set's clock"),
+        Line2D([], [], **grey, label="with the exact remainder added"),
     ]
-    models = [m for m in MODELS if any(s.model == m for s in singles)]
-    lines += [Line2D([], [], linestyle="", marker=MODELS[m], color="0.4", label=NAMES[m]) for m in models]
-    lines += [Line2D([], [], linestyle="", marker="o", color=looks[b]["color"], label=f"β = {b:g}") for b in betas]
-    return lines
+    ax.legend(handles=handles, loc="lower left", ncols=2, columnspacing=1.2)

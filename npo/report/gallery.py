@@ -63,8 +63,10 @@ GALLERY = (
         "The intrinsic-time law",
         "In intrinsic time, ∫ η‖∇log π‖² dt, gradient ascent is a straight line and NPO one curve without a parameter. "
         "Left: single examples of a linear model, a small network, random features, a transformer and SmolLM2-135M lie "
-        "on them, for every β; nothing is fitted. Right: the examples of whole forget sets, each at its collective "
-        "clock (open), leave the curve; the exact remainder of unequal weights and couplings puts them back (filled).",
+        "on them, for every β; nothing is fitted. Right, with the curve made straight: the examples of whole forget "
+        "sets, each at its set's collective clock (open), are off the curve; the exact remainder of unequal weights "
+        "and couplings puts them back (filled). Of each model the set that leaves it furthest, at the end of its path; "
+        "eight of its examples at most, without those that others push back up.",
         ("theory/intrinsic-time",),
         one_curve.draw,
         optional=("logistic/law", "transformer/single-*", "transformer/set-*", "smollm2/law/*"),
