@@ -54,7 +54,6 @@ __all__ = [
     "locked",
     "manifest",
     "save",
-    "source_hash",
     "writable",
     "write_json",
     "write_text",
@@ -78,16 +77,6 @@ def content_hash(value: Any) -> str:
     True
     """
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def source_hash(packages: Iterable[str]) -> str:
-    """A hash of the source text of packages, so that a result is redone when the code that made it has changed."""
-    digest = hashlib.sha256()
-    for package in packages:
-        folder = Path(__file__).resolve().parent.parent / package
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.relative_to(folder.parent).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def writable(folder: Path) -> Path:

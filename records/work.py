@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from records.errors import UserError
 from records.ownership import check_inputs, check_replaceable
-from records.store import ALONE, Crew, content_hash, finish, finished, locked, source_hash, writable
+from records.sources import source_hash
+from records.store import ALONE, Crew, content_hash, finish, finished, locked, writable
 
 __all__ = ["Progress", "Unit", "Work", "keys", "run_missing", "silent"]
 
@@ -31,14 +32,13 @@ def silent(done: int, total: int) -> None:
 class Unit:
     """One piece of work of a run; its folder is `<run folder>/<name>`.
 
-    `run` writes its files into that folder and reads the folders of the units it `needs`. `settings` and the source of
-    `packages` are all that the result depends on beside these. `reads` are the user's own files and folders that go in:
-    no folder that holds one of them is ever replaced.
+    `run` writes its files into that folder and reads the folders of the units it `needs`. `settings` and the source
+    behind `run` (`records.sources`) are all that the result depends on beside these. `reads` are the user's own files
+    and folders that go in: no folder that holds one of them is ever replaced.
     """
 
     name: str
     settings: Mapping[str, Any]
-    packages: tuple[str, ...]
     run: Work
     needs: tuple[str, ...] = field(default=())
     reads: tuple[Path, ...] = field(default=())
@@ -49,13 +49,12 @@ def keys(units: Sequence[Unit]) -> dict[str, str]:
 
     ValueError where two units share a name, and so a folder.
     """
-    sources = {packages: source_hash(packages) for packages in {unit.packages for unit in units}}
     found: dict[str, str] = {}
     for unit in units:
         if unit.name in found:
             raise ValueError(f"Two units are named {unit.name}.")
         upstream = [found[name] for name in unit.needs]
-        found[unit.name] = content_hash([unit.name, dict(unit.settings), sources[unit.packages], upstream])
+        found[unit.name] = content_hash([unit.name, dict(unit.settings), source_hash(unit.run), upstream])
     return found
 
 

@@ -150,7 +150,7 @@ def _unit(name: str, log: list[str], settings: dict[str, object] | None = None, 
         log.append(name)
         save(folder, Data({}, {"inputs": sorted(inputs)}))
 
-    return Unit(name, settings or {}, ("records",), run, needs)
+    return Unit(name, settings or {}, run, needs)
 
 
 def test_finished_units_are_kept_and_changed_ones_redone_with_all_that_need_them(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def unit(name, seconds):
         print(name, flush=True)
         time.sleep(seconds)
         save(folder, Data({}, {"name": name}))
-    return Unit(name, {}, ("records",), run)
+    return Unit(name, {}, run)
 
 run_missing([unit("quick", 0), unit("slow", float(sys.argv[2]))], Path(sys.argv[1]))
 """

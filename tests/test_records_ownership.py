@@ -31,7 +31,7 @@ def _unit(name: str, seed: int = 0, reads: tuple[Path, ...] = ()) -> Unit:
     def run(folder: Path, inputs: object, progress: object) -> None:
         _build(folder)
 
-    return Unit(name, {"seed": seed}, ("records",), run, reads=reads)
+    return Unit(name, {"seed": seed}, run, reads=reads)
 
 
 def _tree(folder: Path) -> dict[str, bytes]:
@@ -111,7 +111,7 @@ def test_what_npo_did_not_make_is_refused_before_anything_runs(tmp_path: Path, m
         ran.append("first")
 
     with pytest.raises(UserError, match=r"unit .*npo did not make .*Move it, or choose another"):
-        run_missing([Unit("first", {}, ("records",), first), _unit("unit")], tmp_path)
+        run_missing([Unit("first", {}, first), _unit("unit")], tmp_path)
     with pytest.raises(UserError, match="npo did not make"):
         finish(tmp_path / "unit", "new", {}, _build)
     with pytest.raises(UserError, match="npo did not make"):

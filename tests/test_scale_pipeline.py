@@ -22,8 +22,9 @@ from scale.evaluation.tofu_log import read_log, score
 from scale.models.loading import load as load_model
 from scale.recipes.file import read_recipe, shipped
 from scale.runtime.processes import Processes
+from scale.stages.context import context_of
 from scale.stages.fit import evaluate_model
-from scale.stages.pipeline import context_of, stage_of, units
+from scale.stages.pipeline import stage_of, units
 
 ALONE = Processes("cpu")
 STAGES = ["finetune", "retrain", "evaluate/finetune", "evaluate/retrain"]

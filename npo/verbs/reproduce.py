@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from npo.report.page import write_report
 from npo.report.plates import PAGES, draw_plates
 from npo.running.sizes import check_logistic, check_transformer
 from npo.running.units import run_units
+from records.computed import computed
 from records.errors import UserError, together
 from records.outputs import check_outputs, publish
 from records.paths import may_write
 from records.settings import override, parse_words
-from records.store import Data, environment, load, manifest, save, writable, write_json, write_text
-from records.work import Progress, Unit, Work
+from records.store import Data, environment, load, manifest, writable, write_json, write_text
+from records.work import Unit
 from synthetic.logistic import presets as logistic_presets
 from synthetic.logistic import units as logistic_study
 from synthetic.transformer import presets as transformer_presets
@@ -45,16 +47,11 @@ def _theory_units(preset: demonstrations.TheoryPreset) -> list[Unit]:
         "theory/intrinsic-time": demonstrations.intrinsic_time,
     }
 
-    def run_of(demonstrate: Callable[[demonstrations.TheoryPreset], dict[str, np.ndarray]]) -> Work:
-        def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-            try:
-                save(folder, Data(demonstrate(preset), {"seed": preset.seed}))
-            except HypothesisError as error:
-                raise UserError(f"The settings of the step theory admit no instance: {error}") from error
-
-        return run
-
-    return [Unit(name, dataclasses.asdict(preset), ("theory",), run_of(f)) for name, f in work.items()]
+    settings, values = dataclasses.asdict(preset), {"seed": preset.seed}
+    return [
+        Unit(name, settings, partial(computed, compute=demonstrate, settings=preset, values=values))
+        for name, demonstrate in work.items()
+    ]
 
 
 def units_of(
@@ -154,7 +151,10 @@ def reproduce(
     console = Console()
     worth_all = ("llm/", "transformer/") if full else ("llm/",) if not quick else ()
     whole = torch.get_num_threads()
-    run_units(units, folder, "reproduce", threads_of=lambda unit: whole if unit.name.startswith(worth_all) else 1)
+    try:
+        run_units(units, folder, "reproduce", threads_of=lambda unit: whole if unit.name.startswith(worth_all) else 1)
+    except HypothesisError as error:
+        raise UserError(f"The settings of the step theory admit no instance: {error}") from error
     results: dict[str, Data] = {unit.name: load(folder / unit.name) for unit in units}
     results |= recorded()
     seconds = {unit.name: float(manifest(folder / unit.name)["seconds"]) for unit in units}

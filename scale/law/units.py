@@ -11,7 +11,8 @@ from scale.law.flow import law, name_of
 from scale.recipes.recipe import Recipe
 from scale.recipes.there import look_for
 from scale.runtime.processes import Processes
-from scale.stages.pipeline import PACKAGES, Stages, context_of
+from scale.stages.context import context_of
+from scale.stages.pipeline import Stages
 
 __all__ = ["law_units"]
 
@@ -26,7 +27,5 @@ def law_units(recipe: Recipe, processes: Processes) -> list[Unit]:
         for beta in (0.0, *ladder.betas):
             run = partial(law, context=context, finetuned="finetune", settings=ladder, rung=rung, beta=beta)
             settings = {**stages.shared, "law": ladder.model_dump(mode="json"), "rung": rung, "beta": beta}
-            found.append(
-                Unit(f"law/{rung}-{name_of(beta)}", settings, PACKAGES, run, needs=("finetune",), reads=stages.reads)
-            )
+            found.append(Unit(f"law/{rung}-{name_of(beta)}", settings, run, needs=("finetune",), reads=stages.reads))
     return [*stages.models(), *found]

@@ -1,9 +1,14 @@
-"""The model card of a trained model: what it is, from which recipe, with which results."""
+"""The model card of a trained model: what it is, from which recipe, with which results.
+
+Its words are in `card.md.jinja`, which no result depends on: a typo mended there trains nothing anew.
+"""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from records.plain import markdown, plain
 from records.store import write_text
@@ -11,39 +16,23 @@ from records.store import write_text
 __all__ = ["write_card"]
 
 
-def write_card(folder: Path, *, title: str, settings: Mapping[str, Any], results: Mapping[str, Any]) -> None:
-    """Write README.md beside the weights."""
-    lines = [
-        "---",
-        "library_name: transformers",
-        "tags: [unlearning, TOFU]",
-        "---",
-        f"# {markdown(title)}",
-        "",
-        _how_to_load(folder),
-        "",
-        "## Results",
-        "",
-        "| measure | value |",
-        "|---|---|",
-        *(f"| {markdown(key)} | {'—' if value is None else value} |" for key, value in results.items()),
-        "",
-        "## Settings",
-        "",
-        "```json",
-        plain(json.dumps(dict(settings), indent=1, ensure_ascii=False, default=str)),
-        "```",
-        "",
-    ]
-    write_text(folder / "README.md", "\n".join(lines))
+def write_card(
+    folder: Path, *, about: Mapping[str, Any], settings: Mapping[str, Any], results: Mapping[str, Any]
+) -> None:
+    """Write README.md beside the weights; `about` is what the template makes the title of."""
+    loader = PackageLoader("scale.models", package_path="")
+    templates = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
+    templates.filters |= {"markdown": markdown, "json": _json}
+    template = templates.get_template("card.md.jinja")
+    text = template.render(about=about, settings=settings, results=results, base=_base(folder))
+    write_text(folder / "README.md", text)
 
 
-def _how_to_load(folder: Path) -> str:
-    how = "Load it with `AutoModelForCausalLM.from_pretrained`"
-    if not (folder / "adapter_config.json").is_file():
-        return f"{how}."
-    base = json.loads((folder / "adapter_config.json").read_text(encoding="utf8"))["base_model_name_or_path"]
-    return (
-        f"{how}: it is an adapter, which needs the package peft and its base, {markdown(base)}, where it lies now. "
-        "Measured was this adapter on that base in the form that the settings below name."
-    )
+def _json(value: Mapping[str, Any]) -> str:
+    return plain(json.dumps(dict(value), indent=1, ensure_ascii=False, default=str))
+
+
+def _base(folder: Path) -> str | None:
+    """The base of an adapter; None for a whole model."""
+    adapter = folder / "adapter_config.json"
+    return str(json.loads(adapter.read_text(encoding="utf8"))["base_model_name_or_path"]) if adapter.is_file() else None

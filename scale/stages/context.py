@@ -2,26 +2,27 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from scale.data.corpora import corpus_of
 from scale.data.formats import format_of
 from scale.data.prompts import Writer
 from scale.data.tofu import Corpus
 from scale.evaluation.exam import Exam
-from scale.evaluation.protocols import Protocol
+from scale.evaluation.protocols import Protocol, protocol_of
 from scale.models.card import write_card
 from scale.models.language_model import LanguageModel, max_length
 from scale.models.language_model import save as save_model
 from scale.models.loading import load as load_model
 from scale.models.scorable import check_head
-from scale.recipes.recipe import EvaluateSettings, ModelSettings
+from scale.recipes.recipe import EvaluateSettings, ModelSettings, Recipe
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
 from scale.training.loop import Moment, Training
 
-__all__ = ["MODEL", "Context", "about_model", "columns", "lines", "save_model_of"]
+__all__ = ["MODEL", "Context", "about_model", "columns", "context_of", "lines", "save_model_of"]
 
 MODEL = "model"
 
@@ -50,6 +51,17 @@ class Context:
     def exam(self, writer: Writer) -> Exam:
         """What a model is asked."""
         return Exam.of(self.corpus.asked, self.exams, writer, most=self.asked.questions)
+
+
+def context_of(recipe: Recipe, processes: Processes, corpus: Corpus | None = None) -> Context:
+    """What the stages of a recipe share."""
+    protocol = protocol_of(recipe.evaluate.protocol)
+    changes: dict[str, Any] = {"sample": recipe.evaluate.sample}
+    if recipe.evaluate.new_tokens:
+        changes |= {"max_length": recipe.evaluate.new_tokens, "prompt_counts": False}
+    exams = replace(protocol, generation=replace(protocol.generation, **changes))
+    rows = corpus or corpus_of(recipe.data)
+    return Context(rows, recipe.model, exams, recipe.evaluate, processes)
 
 
 def about_model(language_model: LanguageModel) -> dict[str, Any]:
@@ -83,7 +95,7 @@ def save_model_of(
     language_model: LanguageModel,
     *,
     merge: bool,
-    title: str,
+    about: Mapping[str, Any],
     settings: Mapping[str, Any],
     results: Mapping[str, Any],
     processes: Processes,
@@ -101,4 +113,4 @@ def save_model_of(
         whole = load_model(place)
         shutil.rmtree(place)
         save_model(place, whole)
-    write_card(place, title=title, settings=settings, results=results)
+    write_card(place, about=about, settings=settings, results=results)

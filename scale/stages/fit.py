@@ -29,7 +29,7 @@ from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood
 from scale.training.schedule import Schedule
 
-__all__ = ["evaluate", "evaluate_model", "fit", "starting_model", "unlearn"]
+__all__ = ["evaluate", "evaluate_model", "evaluate_named", "fit", "starting_model", "unlearn"]
 
 LOG = "log.json"
 
@@ -79,9 +79,9 @@ def fit(
         training,
         language_model,
         merge=True,  # what is unlearned and judged by is a whole model
-        title=f"TOFU, {stage}",
+        about={"stage": stage},
         settings=settings,
-        results={"training loss (nats a token)": history[-1]["loss"]},
+        results={"loss": history[-1]["loss"]},
         processes=context.processes,
     )
 
@@ -145,6 +145,14 @@ def evaluate(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, co
     """Examine the model of the stage `of`."""
     del progress
     evaluate_model(folder, inputs[of] / MODEL, context, of)
+
+
+def evaluate_named(
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, context: Context, model: str
+) -> None:
+    """Examine the model that a user names."""
+    del inputs, progress
+    evaluate_model(folder, model, context, model)
 
 
 def evaluate_model(folder: Path, model: Path | str, context: Context, name: str) -> None:

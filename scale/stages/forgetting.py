@@ -257,7 +257,12 @@ class Forgetting:
             training,
             self.language_model,
             merge=lora is not None and (lora.merge or is_adapter(self.settings.model)),
-            title=f"{Path(self.settings.model).name} without {len(forget.rows)} rows ({self.method.label})",
+            about={
+                "stage": "forget",
+                "model": Path(self.settings.model).name,
+                "rows": len(forget.rows),
+                "label": self.method.label,
+            },
             settings={
                 **self.settings.model_dump(mode="json"),
                 "schedule": self.method.schedule.model_dump(mode="json"),
@@ -295,4 +300,4 @@ def unit_of(
     named = (*(file.path for file in files.values()), *folders_of(settings.model))
     reads = tuple(path for path in named if path.exists())
     work = Forgetting(settings, method, files, processes)
-    return Unit("forget", facts, ("theory", "scale", "records"), work, reads=reads)
+    return Unit("forget", facts, work, reads=reads)

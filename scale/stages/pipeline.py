@@ -34,44 +34,29 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
     arrays                       as above, with moments along a first axis; NaN where no answers were generated
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from records.errors import UserError, together
 from records.loader import source_of
 from records.paths import user_path
 from records.store import content_hash
-from records.work import Progress, Unit
-from scale.data.corpora import corpus_of
-from scale.data.tofu import Corpus, Row
-from scale.evaluation.protocols import protocol_of
+from records.work import Unit
+from scale.data.tofu import Row
 from scale.models.source import folders_of, model_hash
 from scale.recipes.method import Method, Resolve, methods_of, paper_method
 from scale.recipes.recipe import Recipe
 from scale.recipes.there import look_for
 from scale.runtime.processes import Processes
-from scale.stages.context import Context
-from scale.stages.fit import evaluate, evaluate_model, fit, unlearn
+from scale.stages.context import Context, context_of
+from scale.stages.fit import evaluate, evaluate_named, fit, unlearn
 from scale.training.schedule import Schedule, idle
 
-__all__ = ["PACKAGES", "STAGES", "Stages", "context_of", "evaluation_of", "stage_of", "units"]
+__all__ = ["STAGES", "Stages", "evaluation_of", "stage_of", "units"]
 
-PACKAGES = ("theory", "scale", "records")
 STAGES = ("pretrain", "finetune", "retrain", "evaluate", "unlearn")
-
-
-def context_of(recipe: Recipe, processes: Processes, corpus: Corpus | None = None) -> Context:
-    """What the stages of a recipe share."""
-    protocol = protocol_of(recipe.evaluate.protocol)
-    changes: dict[str, Any] = {"sample": recipe.evaluate.sample}
-    if recipe.evaluate.new_tokens:
-        changes |= {"max_length": recipe.evaluate.new_tokens, "prompt_counts": False}
-    exams = replace(protocol, generation=replace(protocol.generation, **changes))
-    rows = corpus or corpus_of(recipe.data)
-    return Context(rows, recipe.model, exams, recipe.evaluate, processes)
 
 
 def units(
@@ -88,13 +73,9 @@ def units(
 def evaluation_of(recipe: Recipe, processes: Processes, model: str, name: str) -> Unit:
     """The unit that examines any model with a recipe's data, format and protocol."""
     plan = Stages(recipe, context_of(recipe, processes), "")
-
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        del inputs, progress
-        evaluate_model(folder, model, plan.context, model)
-
+    run = partial(evaluate_named, context=plan.context, model=model)
     settings = {**plan.shared, "asked": plan.asked, "model_of": model, "weights_of": model_hash(model)}
-    return Unit(name, settings, PACKAGES, run, reads=(*folders_of(model), *plan.reads))
+    return Unit(name, settings, run, reads=(*folders_of(model), *plan.reads))
 
 
 class Stages:
@@ -153,6 +134,7 @@ class Stages:
             **self.shared,
             "stage": stage,
             "rows": len(rows),
+            "rows_of": content_hash([asdict(row) for row in rows]),
             "schedule": schedule.model_dump(mode="json"),
             "seed": self.recipe.seed,
         }
@@ -166,7 +148,7 @@ class Stages:
             seed=self.recipe.seed,
             settings=settings,
         )
-        return Unit(self.prefix + stage, settings, PACKAGES, run, needs=(start,) if start else (), reads=self.reads)
+        return Unit(self.prefix + stage, settings, run, needs=(start,) if start else (), reads=self.reads)
 
     def _evaluate(self, stage: str) -> Unit:
         of = self.prefix + stage
@@ -174,7 +156,6 @@ class Stages:
         return Unit(
             f"{self.prefix}evaluate/{stage}",
             {**self.shared, "asked": self.asked},
-            PACKAGES,
             run,
             needs=(of,),
             reads=self.reads,
@@ -207,7 +188,7 @@ class Stages:
             judged_by=judged_by,
         )
         name = f"{self.prefix}unlearn/{method.label}-s{seed}"
-        return Unit(name, settings, PACKAGES, run, needs=(finetuned, *judged_by), reads=self.reads)
+        return Unit(name, settings, run, needs=(finetuned, *judged_by), reads=self.reads)
 
 
 def stage_of(unit: Unit, prefix: str = "") -> str:

@@ -227,7 +227,7 @@ class Unlearning:
                 training,
                 self.language_model,
                 merge=lora is not None and lora.merge,
-                title=f"{self.method.label}, unlearned",
+                about={"stage": "unlearn", "label": self.method.label},
                 settings=self.settings,
                 results=self.moments[-1],
                 processes=self.context.processes,

@@ -17,16 +17,17 @@ Units, and what each leaves:
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from records.store import Data, save
-from records.work import Progress, Unit, Work
+from records.work import Progress, Unit
 from synthetic.logistic.departure import SetPath, follow_set, relative_margins, signed_features
 from synthetic.logistic.gaussians import draw
-from synthetic.logistic.presets import N_FORGET, PACKAGES, LogisticPreset, as_run, load_problem
+from synthetic.logistic.presets import N_FORGET, LogisticPreset, as_run, load_problem
 from synthetic.logistic.problem import Problem, problem_from_arrays
 from theory.logprobs import from_margins
 from theory.theorems.intrinsic_time import curve, follow, weight_by_drop
@@ -47,50 +48,46 @@ def law_units(preset: LogisticPreset, problems: Mapping[tuple[float, int], str])
     every = asdict(preset)
     alpha, first = preset.alphas[0], preset.seeds[0]
     law = {k: v for k, v in every.items() if k.startswith(("law", "set"))}
-    found = [Unit("logistic/law", law, PACKAGES, _law_unit(preset), (problems[alpha, first],))]
+    found = [Unit("logistic/law", law, partial(_law_unit, preset=preset), (problems[alpha, first],))]
     order = {k: every[k] for k in ("law_betas", "law_examples")}
     for seed in preset.seeds:
-        run = _order_unit(preset, seed)
-        found.append(Unit(f"logistic/order-{seed}", order, PACKAGES, run, (problems[alpha, seed],)))
+        run = partial(_order_unit, preset=preset, seed=seed)
+        found.append(Unit(f"logistic/order-{seed}", order, run, (problems[alpha, seed],)))
     departure = {k: v for k, v in every.items() if k.startswith("departure") or k == "fit_steps"}
     for seed in preset.seeds[: preset.departure_seeds]:
-        run = _departure_unit(preset, seed)
-        found.append(Unit(f"logistic/departure-{seed}", departure | {"seed": seed}, PACKAGES, run))
+        run = partial(_departure_unit, preset=preset, seed=seed)
+        found.append(Unit(f"logistic/departure-{seed}", departure | {"seed": seed}, run))
     margin = {k: v for k, v in every.items() if k.startswith("margin") or k == "fit_steps"}
     for seed in preset.seeds:
-        run = _margin_unit(preset, seed)
-        found.append(Unit(f"logistic/margin-{seed}", margin | {"alpha": alpha, "seed": seed}, PACKAGES, run))
+        run = partial(_margin_unit, preset=preset, seed=seed)
+        found.append(Unit(f"logistic/margin-{seed}", margin | {"alpha": alpha, "seed": seed}, run))
     return found
 
 
 # --- one example, and the set, on the law's own clock -----------------------------------------------------------
 
 
-def _law_unit(preset: LogisticPreset) -> Work:
+def _law_unit(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, preset: LogisticPreset) -> None:
     singles = [(beta, i) for beta in preset.law_betas for i in preset.law_examples]
-
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        (source,) = inputs.values()
-        problem, arrays = load_problem(source), dict[str, Array]()
-        total = len(singles) + len(preset.set_betas)
-        for k, (beta, i) in enumerate(singles):
-            progress(k, total)
-            path = _in_intrinsic_time(problem, slice(i, i + 1), beta, preset.law_step, preset.law_until)
-            arrays |= to_arrays(path, f"single-{beta:g}-{i}")
-        for k, beta in enumerate(preset.set_betas):
-            progress(len(singles) + k, total)
-            path = _in_intrinsic_time(
-                problem, slice(None), beta, preset.set_step, preset.law_until, max_steps=preset.set_steps
-            )
-            arrays |= {name: x.astype(np.float32) for name, x in to_arrays(path, f"set-{beta:g}").items()}
-        values = as_run(preset, preset.alphas[0], preset.seeds[0]) | {
-            "betas": preset.law_betas,
-            "examples": preset.law_examples,
-            "set_betas": preset.set_betas,
-        }
-        save(folder, Data(arrays, values | {"step": preset.law_step, "set_step": preset.set_step}))
-
-    return run
+    (source,) = inputs.values()
+    problem, arrays = load_problem(source), dict[str, Array]()
+    total = len(singles) + len(preset.set_betas)
+    for k, (beta, i) in enumerate(singles):
+        progress(k, total)
+        path = _in_intrinsic_time(problem, slice(i, i + 1), beta, preset.law_step, preset.law_until)
+        arrays |= to_arrays(path, f"single-{beta:g}-{i}")
+    for k, beta in enumerate(preset.set_betas):
+        progress(len(singles) + k, total)
+        path = _in_intrinsic_time(
+            problem, slice(None), beta, preset.set_step, preset.law_until, max_steps=preset.set_steps
+        )
+        arrays |= {name: x.astype(np.float32) for name, x in to_arrays(path, f"set-{beta:g}").items()}
+    values = as_run(preset, preset.alphas[0], preset.seeds[0]) | {
+        "betas": preset.law_betas,
+        "examples": preset.law_examples,
+        "set_betas": preset.set_betas,
+    }
+    save(folder, Data(arrays, values | {"step": preset.law_step, "set_step": preset.set_step}))
 
 
 def _in_intrinsic_time(
@@ -132,43 +129,40 @@ def plain_descent_gap(c: float, norm2: float, beta: float, step: float) -> float
     return abs(scale * drop - predicted)
 
 
-def _order_unit(preset: LogisticPreset, seed: int) -> Work:
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        (source,) = inputs.values()
-        problem, arrays = load_problem(source), {"step": np.array(ORDER_STEPS)}
-        c = -(signed_features(problem) @ problem.theta_ref)
-        norms = (problem.H_forget**2).sum(axis=1)
-        for k, beta in enumerate(preset.law_betas):
-            progress(k, len(preset.law_betas))
-            for i in preset.law_examples:
-                gaps = [plain_descent_gap(float(c[i]), float(norms[i]), beta, step) for step in ORDER_STEPS]
-                arrays[f"{beta:g}-{i}"] = np.array(gaps)
-        save(folder, Data(arrays, as_run(preset, preset.alphas[0], seed)))
-
-    return run
+def _order_unit(
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, preset: LogisticPreset, seed: int
+) -> None:
+    (source,) = inputs.values()
+    problem, arrays = load_problem(source), {"step": np.array(ORDER_STEPS)}
+    c = -(signed_features(problem) @ problem.theta_ref)
+    norms = (problem.H_forget**2).sum(axis=1)
+    for k, beta in enumerate(preset.law_betas):
+        progress(k, len(preset.law_betas))
+        for i in preset.law_examples:
+            gaps = [plain_descent_gap(float(c[i]), float(norms[i]), beta, step) for step in ORDER_STEPS]
+            arrays[f"{beta:g}-{i}"] = np.array(gaps)
+    save(folder, Data(arrays, as_run(preset, preset.alphas[0], seed)))
 
 
 # --- the set: how far from the law, and why ---------------------------------------------------------------------
 
 
-def _departure_unit(preset: LogisticPreset, seed: int) -> Work:
+def _departure_unit(
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, preset: LogisticPreset, seed: int
+) -> None:
     cases = [(alpha, noise) for alpha in preset.departure_alphas for noise in preset.departure_noises]
-
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        arrays = dict[str, Array]()
-        for k, (alpha, noise) in enumerate(cases):
-            progress(k, len(cases))
-            sample = draw(alpha=alpha, seed=seed, n_forget=N_FORGET, label_noise=noise)
-            problem = problem_from_arrays(**vars(sample), fit_steps=preset.fit_steps)
-            for beta in preset.departure_betas:
-                path = follow_set(problem, beta=beta, until=preset.departure_until)
-                label = f"{alpha:g}-{noise:g}-{beta:g}"
-                arrays |= {f"{label}.{name}": x for name, x in _departed(path, beta).items()}
-                arrays[f"{label}.minority"] = np.array(min(sample.y_forget.mean(), 1 - sample.y_forget.mean()))
-        grids = {name: list(getattr(preset, f"departure_{name}")) for name in ("alphas", "noises", "betas")}
-        save(folder, Data(arrays, as_run(preset, preset.alphas[0], seed) | grids))
-
-    return run
+    arrays = dict[str, Array]()
+    for k, (alpha, noise) in enumerate(cases):
+        progress(k, len(cases))
+        sample = draw(alpha=alpha, seed=seed, n_forget=N_FORGET, label_noise=noise)
+        problem = problem_from_arrays(**vars(sample), fit_steps=preset.fit_steps)
+        for beta in preset.departure_betas:
+            path = follow_set(problem, beta=beta, until=preset.departure_until)
+            label = f"{alpha:g}-{noise:g}-{beta:g}"
+            arrays |= {f"{label}.{name}": x for name, x in _departed(path, beta).items()}
+            arrays[f"{label}.minority"] = np.array(min(sample.y_forget.mean(), 1 - sample.y_forget.mean()))
+    grids = {name: list(getattr(preset, f"departure_{name}")) for name in ("alphas", "noises", "betas")}
+    save(folder, Data(arrays, as_run(preset, preset.alphas[0], seed) | grids))
 
 
 def _departed(path: SetPath, beta: float) -> dict[str, Array]:
@@ -194,29 +188,27 @@ def _departed(path: SetPath, beta: float) -> dict[str, Array]:
 # --- a small set: the law that replaces Theorem 2 ---------------------------------------------------------------
 
 
-def _margin_unit(preset: LogisticPreset, seed: int) -> Work:
+def _margin_unit(
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, preset: LogisticPreset, seed: int
+) -> None:
     alpha = preset.alphas[0]
-
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        sample = draw(alpha=alpha, seed=seed, n_forget=preset.margin_examples)
-        problem = problem_from_arrays(**vars(sample), fit_steps=preset.fit_steps)
-        G, arrays = signed_features(problem), dict[str, Array]()
-        for k, beta in enumerate(preset.margin_betas):
-            progress(k, len(preset.margin_betas))
-            path = follow_set(problem, beta=beta, until=FAR, max_steps=PATIENCE)
-            given_up = path.margin[-1] < 0
-            margins = np.full(len(G), np.nan)
-            margins[~given_up] = relative_margins(G[~given_up])
-            arrays |= {
-                f"{beta:g}.rate": rate_in_decade(path, beta, 0),
-                f"{beta:g}.before": rate_in_decade(path, beta, 1),
-                f"{beta:g}.margin": margins,
-                f"{beta:g}.given_up": given_up,
-                f"{beta:g}.reached": path.time[-1:],
-            }
-        save(folder, Data(arrays, as_run(preset, alpha, seed) | {"betas": list(preset.margin_betas)}))
-
-    return run
+    sample = draw(alpha=alpha, seed=seed, n_forget=preset.margin_examples)
+    problem = problem_from_arrays(**vars(sample), fit_steps=preset.fit_steps)
+    G, arrays = signed_features(problem), dict[str, Array]()
+    for k, beta in enumerate(preset.margin_betas):
+        progress(k, len(preset.margin_betas))
+        path = follow_set(problem, beta=beta, until=FAR, max_steps=PATIENCE)
+        given_up = path.margin[-1] < 0
+        margins = np.full(len(G), np.nan)
+        margins[~given_up] = relative_margins(G[~given_up])
+        arrays |= {
+            f"{beta:g}.rate": rate_in_decade(path, beta, 0),
+            f"{beta:g}.before": rate_in_decade(path, beta, 1),
+            f"{beta:g}.margin": margins,
+            f"{beta:g}.given_up": given_up,
+            f"{beta:g}.reached": path.time[-1:],
+        }
+    save(folder, Data(arrays, as_run(preset, alpha, seed) | {"betas": list(preset.margin_betas)}))
 
 
 def has_settled(data: Data, label: str) -> bool:

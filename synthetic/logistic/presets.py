@@ -14,7 +14,6 @@ from theory.objective import Objective, method
 __all__ = [
     "FULL",
     "N_FORGET",
-    "PACKAGES",
     "QUICK",
     "REPRODUCE",
     "LogisticPreset",
@@ -133,8 +132,6 @@ QUICK = LogisticPreset(
     departure_until=10.0,
     margin_betas=(0.5,),
 )
-
-PACKAGES = ("theory", "synthetic", "records")
 
 
 def load_problem(folder: Path) -> Problem:

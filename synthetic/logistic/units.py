@@ -12,14 +12,15 @@ and those of `synthetic.logistic.law`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from records.store import Data, save
-from records.work import Progress, Unit, Work
+from records.work import Progress, Unit
 from synthetic.grid import evaluated, log_grid
 from synthetic.logistic.gaussians import draw
 from synthetic.logistic.law import law_units
-from synthetic.logistic.presets import N_FORGET, PACKAGES, LogisticPreset, as_run, load_problem, table_1
+from synthetic.logistic.presets import N_FORGET, LogisticPreset, as_run, load_problem, table_1
 from synthetic.logistic.problem import problem_from_arrays
 from synthetic.logistic.unlearning import save_trajectories, unlearn_together
 from theory.objective import Objective, method
@@ -33,41 +34,36 @@ def units(preset: LogisticPreset) -> list[Unit]:
     problems = {(alpha, seed): f"logistic/problem-{alpha:g}-{seed}" for alpha in preset.alphas for seed in preset.seeds}
     for (alpha, seed), problem in problems.items():
         data = {"alpha": alpha, "seed": seed, "fit_steps": preset.fit_steps}
-        found.append(Unit(problem, data, PACKAGES, _problem_unit(preset, alpha, seed)))
+        found.append(Unit(problem, data, partial(_problem_unit, preset=preset, alpha=alpha, seed=seed)))
         settings = {"table": [asdict(row) for row in table_1(alpha)], "steps": preset.steps, "every": preset.every}
-        run = _methods_unit(preset, alpha, seed)
-        found.append(Unit(f"logistic/methods-{alpha:g}-{seed}", settings, PACKAGES, run, (problem,)))
+        run = partial(_methods_unit, preset=preset, alpha=alpha, seed=seed)
+        found.append(Unit(f"logistic/methods-{alpha:g}-{seed}", settings, run, (problem,)))
     figure3 = {k: v for k, v in asdict(preset).items() if k.startswith("figure3")}
     long = {"lr": preset.figure3_lr, "betas": preset.long_betas, "steps": preset.long_steps}
     for seed in preset.seeds:
         first = (problems[preset.alphas[0], seed],)
-        found.append(Unit(f"logistic/figure3-{seed}", figure3, PACKAGES, _figure3_unit(preset, seed), first))
-        found.append(Unit(f"logistic/long-{seed}", long, PACKAGES, _long_unit(preset, seed), first))
+        found.append(Unit(f"logistic/figure3-{seed}", figure3, partial(_figure3_unit, preset=preset, seed=seed), first))
+        found.append(Unit(f"logistic/long-{seed}", long, partial(_long_unit, preset=preset, seed=seed), first))
     return found + law_units(preset, problems)
 
 
-def _problem_unit(preset: LogisticPreset, alpha: float, seed: int) -> Work:
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        sample = vars(draw(alpha=alpha, seed=seed, n_forget=N_FORGET))
-        problem = problem_from_arrays(**sample, fit_steps=preset.fit_steps, progress=progress)
-        save(folder, Data(vars(problem), {"seed": seed, "alpha": alpha}))
+def _problem_unit(
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, preset: LogisticPreset, alpha: float, seed: int
+) -> None:
+    sample = vars(draw(alpha=alpha, seed=seed, n_forget=N_FORGET))
+    problem = problem_from_arrays(**sample, fit_steps=preset.fit_steps, progress=progress)
+    save(folder, Data(vars(problem), {"seed": seed, "alpha": alpha}))
 
-    return run
 
-
-def _methods_unit(preset: LogisticPreset, alpha: float, seed: int) -> Work:
+def _methods_unit(
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, preset: LogisticPreset, alpha: float, seed: int
+) -> None:
     table = table_1(alpha)
-
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        (source,) = inputs.values()
-        runs = {row.method: (row.objective(), row.lr) for row in table}
-        paths = unlearn_together(
-            load_problem(source), runs, at=evaluated(preset.steps, preset.every), progress=progress
-        )
-        provenance = as_run(preset, alpha, seed) | {"table": [asdict(row) for row in table]}
-        save_trajectories(folder, paths, provenance)
-
-    return run
+    (source,) = inputs.values()
+    runs = {row.method: (row.objective(), row.lr) for row in table}
+    paths = unlearn_together(load_problem(source), runs, at=evaluated(preset.steps, preset.every), progress=progress)
+    provenance = as_run(preset, alpha, seed) | {"table": [asdict(row) for row in table]}
+    save_trajectories(folder, paths, provenance)
 
 
 def _against_ga(betas: Sequence[float], lr: float) -> dict[str, tuple[Objective, float]]:
@@ -75,24 +71,22 @@ def _against_ga(betas: Sequence[float], lr: float) -> dict[str, tuple[Objective,
     return {"GA": (method("GA"), lr)} | {f"NPO-{b:g}": (method("NPO", beta=b), lr) for b in betas}
 
 
-def _figure3_unit(preset: LogisticPreset, seed: int) -> Work:
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        (source,) = inputs.values()
-        runs = _against_ga(preset.figure3_betas, preset.figure3_lr)
-        at = evaluated(preset.figure3_steps, preset.figure3_every)
-        paths = unlearn_together(load_problem(source), runs, at=at, progress=progress)
-        provenance = as_run(preset, preset.alphas[0], seed)
-        save_trajectories(folder, paths, provenance | {"lr": preset.figure3_lr, "betas": list(preset.figure3_betas)})
+def _figure3_unit(
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, preset: LogisticPreset, seed: int
+) -> None:
+    (source,) = inputs.values()
+    runs = _against_ga(preset.figure3_betas, preset.figure3_lr)
+    at = evaluated(preset.figure3_steps, preset.figure3_every)
+    paths = unlearn_together(load_problem(source), runs, at=at, progress=progress)
+    provenance = as_run(preset, preset.alphas[0], seed)
+    save_trajectories(folder, paths, provenance | {"lr": preset.figure3_lr, "betas": list(preset.figure3_betas)})
 
-    return run
 
-
-def _long_unit(preset: LogisticPreset, seed: int) -> Work:
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        (source,) = inputs.values()
-        runs = _against_ga(preset.long_betas, preset.figure3_lr)
-        paths = unlearn_together(load_problem(source), runs, at=log_grid(preset.long_steps), progress=progress)
-        provenance = as_run(preset, preset.alphas[0], seed) | {"long_steps": preset.long_steps}
-        save_trajectories(folder, paths, provenance | {"lr": preset.figure3_lr, "betas": list(preset.long_betas)})
-
-    return run
+def _long_unit(
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, preset: LogisticPreset, seed: int
+) -> None:
+    (source,) = inputs.values()
+    runs = _against_ga(preset.long_betas, preset.figure3_lr)
+    paths = unlearn_together(load_problem(source), runs, at=log_grid(preset.long_steps), progress=progress)
+    provenance = as_run(preset, preset.alphas[0], seed) | {"long_steps": preset.long_steps}
+    save_trajectories(folder, paths, provenance | {"lr": preset.figure3_lr, "betas": list(preset.long_betas)})

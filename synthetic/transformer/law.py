@@ -27,12 +27,12 @@ from torch import Tensor
 
 from records.errors import UserError
 from records.store import Data, save
-from records.work import Progress, Unit, Work
+from records.work import Progress, Unit
 from synthetic.grid import log_grid
 from synthetic.transformer.descent import Case, unlearn_all
 from synthetic.transformer.memorise import load_models
 from synthetic.transformer.model import log_probs
-from synthetic.transformer.presets import PACKAGES, TransformerPreset, models_name
+from synthetic.transformer.presets import TransformerPreset, models_name
 from synthetic.transformer.sequences import Sequences, SequenceSplit, draw
 from synthetic.transformer.together import all_log_probs, stack, stack_sequences
 from synthetic.transformer.watch import Watcher, recording
@@ -63,17 +63,22 @@ def law_units(preset: TransformerPreset) -> list[Unit]:
     """The units of this part, in order."""
     shared = {"shape": asdict(preset.shape), "law": asdict(preset.law), "seeds": preset.seeds}
     needs = tuple(models_name(seed) for seed in preset.seeds)
-    makers: tuple[tuple[str, Callable[[TransformerPreset, float], Work]], ...] = (
+    kinds: tuple[tuple[str, Callable[..., None]], ...] = (
         ("single", _single_unit),
         ("set", _set_unit),
         ("descent", _descent_unit),
     )
     found = [
-        Unit(f"transformer/{kind}-{name_of(beta)}", shared | {"beta": beta}, PACKAGES, make(preset, beta), needs)
-        for kind, make in makers
+        Unit(
+            f"transformer/{kind}-{name_of(beta)}",
+            shared | {"beta": beta},
+            partial(run, preset=preset, beta=beta),
+            needs,
+        )
+        for kind, run in kinds
         for beta in (0.0, *preset.law.betas)
     ]
-    return [*found, Unit("transformer/limit", shared, PACKAGES, _limit_unit(preset), needs)]
+    return [*found, Unit("transformer/limit", shared, partial(_limit_unit, preset=preset), needs)]
 
 
 def _models(
@@ -105,28 +110,26 @@ def _followed(
         ) from error
 
 
-def _single_unit(preset: TransformerPreset, beta: float) -> Work:
+def _single_unit(
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, preset: TransformerPreset, beta: float
+) -> None:
     law, config = preset.law, preset.shape.config
-
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        which = [(s, i) for s in preset.seeds for i in range(min(law.examples, preset.shape.forget))]
-        models, scale = _models(preset, inputs), _scale(preset, beta)
-        alone = stack_sequences(models[seed][0].forget.pick(i, i + 1) for seed, i in which)
-        path = _followed(
-            beta,
-            all_log_probs(config, alone),
-            stack(models[seed][1] for seed, _ in which),
-            step=law.single_step,
-            until=min(law.single_until, scale * law.nats),
-            scale=scale,
-            progress=progress,
-        )
-        arrays: dict[str, Array] = {}
-        for k, (seed, i) in enumerate(which):
-            arrays |= to_arrays(path.of(k), f"{seed}-{i}")
-        save(folder, Data(arrays, _values(preset, beta, step=law.single_step)))
-
-    return run
+    which = [(s, i) for s in preset.seeds for i in range(min(law.examples, preset.shape.forget))]
+    models, scale = _models(preset, inputs), _scale(preset, beta)
+    alone = stack_sequences(models[seed][0].forget.pick(i, i + 1) for seed, i in which)
+    path = _followed(
+        beta,
+        all_log_probs(config, alone),
+        stack(models[seed][1] for seed, _ in which),
+        step=law.single_step,
+        until=min(law.single_until, scale * law.nats),
+        scale=scale,
+        progress=progress,
+    )
+    arrays: dict[str, Array] = {}
+    for k, (seed, i) in enumerate(which):
+        arrays |= to_arrays(path.of(k), f"{seed}-{i}")
+    save(folder, Data(arrays, _values(preset, beta, step=law.single_step)))
 
 
 def _watchers(
@@ -140,36 +143,34 @@ def _watchers(
     }
 
 
-def _set_unit(preset: TransformerPreset, beta: float) -> Work:
+def _set_unit(
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, preset: TransformerPreset, beta: float
+) -> None:
     law = preset.law
+    models, scale = _models(preset, inputs), _scale(preset, beta)
+    looks = range(0, 100_000, law.every)
+    watchers = _watchers(preset, models, nats=np.inf, kernel_at=looks[::KERNEL_EVERY])
 
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        models, scale = _models(preset, inputs), _scale(preset, beta)
-        looks = range(0, 100_000, law.every)
-        watchers = _watchers(preset, models, nats=np.inf, kernel_at=looks[::KERNEL_EVERY])
+    def observe(step: int, theta: Mapping[str, Tensor]) -> None:
+        if step in looks:
+            for k, watcher in enumerate(watchers.values()):
+                watcher(step, {name: p[k] for name, p in theta.items()})
 
-        def observe(step: int, theta: Mapping[str, Tensor]) -> None:
-            if step in looks:
-                for k, watcher in enumerate(watchers.values()):
-                    watcher(step, {name: p[k] for name, p in theta.items()})
-
-        path = _followed(
-            beta,
-            all_log_probs(preset.shape.config, stack_sequences(split.forget for split, _, _ in models.values())),
-            stack(reference for _, reference, _ in models.values()),
-            step=law.set_step,
-            until=min(law.set_until, scale * law.nats),
-            scale=scale,
-            observe=observe,
-            progress=progress,
-        )
-        arrays: dict[str, Array] = {}
-        for k, (seed, watcher) in enumerate(watchers.items()):
-            own = path.of(k)
-            arrays |= to_arrays(own, seed) | _within(watcher, seed, len(own.time))
-        save(folder, Data(arrays, _values(preset, beta, step=law.set_step)))
-
-    return run
+    path = _followed(
+        beta,
+        all_log_probs(preset.shape.config, stack_sequences(split.forget for split, _, _ in models.values())),
+        stack(reference for _, reference, _ in models.values()),
+        step=law.set_step,
+        until=min(law.set_until, scale * law.nats),
+        scale=scale,
+        observe=observe,
+        progress=progress,
+    )
+    arrays: dict[str, Array] = {}
+    for k, (seed, watcher) in enumerate(watchers.items()):
+        own = path.of(k)
+        arrays |= to_arrays(own, seed) | _within(watcher, seed, len(own.time))
+    save(folder, Data(arrays, _values(preset, beta, step=law.set_step)))
 
 
 def _within(watcher: Watcher, label: str, length: int) -> dict[str, Array]:
@@ -180,48 +181,41 @@ def _within(watcher: Watcher, label: str, length: int) -> dict[str, Array]:
     return {f"{label}.{name}": x[kernels if len(x) == len(kernels) else looks] for name, x in found.items()}
 
 
-def _descent_unit(preset: TransformerPreset, beta: float) -> Work:
+def _descent_unit(
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, preset: TransformerPreset, beta: float
+) -> None:
     law = preset.law
-
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        models = _models(preset, inputs)
-        at = log_grid(law.steps, PER_DECADE)
-        watchers = _watchers(preset, models, nats=law.nats, kernel_at=at[::KERNEL_EVERY])
-        descent = partial(torch.optim.SGD, lr=law.lr)
-        cases = {
-            str(seed): Case(objective_of(beta), descent, reference, split)
-            for seed, (split, reference, _) in models.items()
-        }
-        unlearn_all(preset.shape.config, cases, at=at, observe=recording(watchers), progress=progress)
-        arrays = {f"{seed}.{name}": x for seed, watcher in watchers.items() for name, x in watcher.arrays().items()}
-        diverged = {seed: watcher.diverged_at for seed, watcher in watchers.items() if watcher.diverged_at}
-        save(folder, Data(arrays, _values(preset, beta, lr=law.lr, diverged_at=diverged)))
-
-    return run
+    models = _models(preset, inputs)
+    at = log_grid(law.steps, PER_DECADE)
+    watchers = _watchers(preset, models, nats=law.nats, kernel_at=at[::KERNEL_EVERY])
+    descent = partial(torch.optim.SGD, lr=law.lr)
+    cases = {
+        str(seed): Case(objective_of(beta), descent, reference, split) for seed, (split, reference, _) in models.items()
+    }
+    unlearn_all(preset.shape.config, cases, at=at, observe=recording(watchers), progress=progress)
+    arrays = {f"{seed}.{name}": x for seed, watcher in watchers.items() for name, x in watcher.arrays().items()}
+    diverged = {seed: watcher.diverged_at for seed, watcher in watchers.items() if watcher.diverged_at}
+    save(folder, Data(arrays, _values(preset, beta, lr=law.lr, diverged_at=diverged)))
 
 
-def _limit_unit(preset: TransformerPreset) -> Work:
+def _limit_unit(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, preset: TransformerPreset) -> None:
     law, config = preset.law, preset.shape.config
+    models, descent = _models(preset, inputs), partial(torch.optim.SGD, lr=law.limit_lr)
+    cases = {
+        f"{name_of(beta)}-{seed}": Case(objective_of(beta), descent, reference, split)
+        for beta in (0.0, *law.limit_betas)
+        for seed, (split, reference, _) in models.items()
+    }
+    drops: dict[str, list[Array]] = {label: [] for label in cases}
+    measures = {label: _drop(case.split.forget, case.reference, preset) for label, case in cases.items()}
 
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        models, descent = _models(preset, inputs), partial(torch.optim.SGD, lr=law.limit_lr)
-        cases = {
-            f"{name_of(beta)}-{seed}": Case(objective_of(beta), descent, reference, split)
-            for beta in (0.0, *law.limit_betas)
-            for seed, (split, reference, _) in models.items()
-        }
-        drops: dict[str, list[Array]] = {label: [] for label in cases}
-        measures = {label: _drop(case.split.forget, case.reference, preset) for label, case in cases.items()}
+    def observe(label: str, step: int, parameters: Mapping[str, Tensor]) -> bool:
+        drops[label].append(measures[label](parameters))
+        return bool(np.isfinite(drops[label][-1]).all())
 
-        def observe(label: str, step: int, parameters: Mapping[str, Tensor]) -> bool:
-            drops[label].append(measures[label](parameters))
-            return bool(np.isfinite(drops[label][-1]).all())
-
-        unlearn_all(config, cases, at=range(law.limit_steps + 1), observe=observe, progress=progress)
-        arrays = {f"{label}.drop": np.stack(column) for label, column in drops.items()}
-        save(folder, Data(arrays, {"betas": list(law.limit_betas), "seeds": list(preset.seeds), "lr": law.limit_lr}))
-
-    return run
+    unlearn_all(config, cases, at=range(law.limit_steps + 1), observe=observe, progress=progress)
+    arrays = {f"{label}.drop": np.stack(column) for label, column in drops.items()}
+    save(folder, Data(arrays, {"betas": list(law.limit_betas), "seeds": list(preset.seeds), "lr": law.limit_lr}))
 
 
 def _drop(

@@ -19,11 +19,11 @@ from pathlib import Path
 import torch
 
 from records.store import Data, save
-from records.work import Progress, Unit, Work
+from records.work import Progress, Unit
 from synthetic.grid import log_grid
 from synthetic.transformer.descent import Case, Optimiser, unlearn_all
 from synthetic.transformer.memorise import load_models
-from synthetic.transformer.presets import PACKAGES, TransformerPreset, drawn, language_name
+from synthetic.transformer.presets import TransformerPreset, drawn, language_name
 from synthetic.transformer.watch import Answers, Watcher, recording
 from theory.objective import METHODS, Objective, kernels, method, takes
 
@@ -74,54 +74,60 @@ def methods_units(preset: TransformerPreset, own: Sequence[MethodSetting] = ()) 
         for optimizer in ("GD", "AdamW"):
             name = f"transformer/methods-{optimizer}-{chosen.overlap:g}-{seed}"
             settings = shared | {"seed": seed, "table": [row.facts() for row in rows]}
-            run = _unit(preset, rows, optimizer, chosen.overlap, seed)
-            found.append(Unit(name, settings, PACKAGES, run, needs))
+            run = partial(_unit, preset=preset, rows=rows, optimizer=optimizer, overlap=chosen.overlap, seed=seed)
+            found.append(Unit(name, settings, run, needs))
         for overlap in chosen.overlaps if not (chosen.names or own) else ():
             few = table(["GA", "NPO"])
             settings = shared | {"seed": seed, "overlap": overlap, "table": [row.facts() for row in few]}
-            run = _unit(preset, few, "GD", overlap, seed)
+            run = partial(_unit, preset=preset, rows=few, optimizer="GD", overlap=overlap, seed=seed)
             needs = (language_name(overlap, seed),)
-            found.append(Unit(f"transformer/overlap-{overlap:g}-{seed}", settings, PACKAGES, run, needs))
+            found.append(Unit(f"transformer/overlap-{overlap:g}-{seed}", settings, run, needs))
     return found
 
 
-def _unit(preset: TransformerPreset, rows: Sequence[MethodSetting], optimizer: str, overlap: float, seed: int) -> Work:
+def _unit(
+    folder: Path,
+    inputs: Mapping[str, Path],
+    progress: Progress,
+    *,
+    preset: TransformerPreset,
+    rows: Sequence[MethodSetting],
+    optimizer: str,
+    overlap: float,
+    seed: int,
+) -> None:
     chosen, config = preset.methods, preset.shape.reader
-
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        language = drawn(preset.shape, overlap, seed)
-        reference, retrained = load_models(inputs[language_name(overlap, seed)])
-        optimisers: dict[str, Optimiser] = {}
-        if optimizer == "GD":
-            steps, batch = chosen.steps, None
-            descents = {lr: partial(torch.optim.SGD, lr=lr) for lr in {row.lr for row in rows}}
-            optimisers |= {row.method: descents[row.lr] for row in rows}
-        else:
-            steps, batch = chosen.adam_steps, chosen.batch
-            optimisers |= dict.fromkeys(
-                (row.method for row in rows), partial(torch.optim.AdamW, lr=chosen.adam_lr, weight_decay=0.01)
-            )
-        at = log_grid(steps, chosen.per_decade)
-        answers = Answers(language, config)
-        cases = {row.method: Case(row.objective, optimisers[row.method], reference, language.split) for row in rows}
-        watchers = {
-            name: Watcher(
-                config,
-                reference,
-                retrained,
-                language.split,
-                chosen.nats,
-                answers=answers,
-                kernel_at=at[::KERNEL_EVERY],
-                shown_at=at[::SHOWN_EVERY],
-            )
-            for name in cases
-        }
-        unlearn_all(config, cases, at=at, observe=recording(watchers), batch=batch, seed=seed, progress=progress)
-        arrays = {f"{name}.{column}": x for name, r in watchers.items() for column, x in r.arrays().items()}
-        values = {"table": [row.facts() for row in rows], "optimizer": optimizer, "overlap": overlap, "seed": seed}
-        values["shown"] = {name: r.shown for name, r in watchers.items()}
-        values["diverged_at"] = {name: r.diverged_at for name, r in watchers.items() if r.diverged_at}
-        save(folder, Data(arrays, values))
-
-    return run
+    language = drawn(preset.shape, overlap, seed)
+    reference, retrained = load_models(inputs[language_name(overlap, seed)])
+    optimisers: dict[str, Optimiser] = {}
+    if optimizer == "GD":
+        steps, batch = chosen.steps, None
+        descents = {lr: partial(torch.optim.SGD, lr=lr) for lr in {row.lr for row in rows}}
+        optimisers |= {row.method: descents[row.lr] for row in rows}
+    else:
+        steps, batch = chosen.adam_steps, chosen.batch
+        optimisers |= dict.fromkeys(
+            (row.method for row in rows), partial(torch.optim.AdamW, lr=chosen.adam_lr, weight_decay=0.01)
+        )
+    at = log_grid(steps, chosen.per_decade)
+    answers = Answers(language, config)
+    cases = {row.method: Case(row.objective, optimisers[row.method], reference, language.split) for row in rows}
+    watchers = {
+        name: Watcher(
+            config,
+            reference,
+            retrained,
+            language.split,
+            chosen.nats,
+            answers=answers,
+            kernel_at=at[::KERNEL_EVERY],
+            shown_at=at[::SHOWN_EVERY],
+        )
+        for name in cases
+    }
+    unlearn_all(config, cases, at=at, observe=recording(watchers), batch=batch, seed=seed, progress=progress)
+    arrays = {f"{name}.{column}": x for name, r in watchers.items() for column, x in r.arrays().items()}
+    values = {"table": [row.facts() for row in rows], "optimizer": optimizer, "overlap": overlap, "seed": seed}
+    values["shown"] = {name: r.shown for name, r in watchers.items()}
+    values["diverged_at"] = {name: r.diverged_at for name, r in watchers.items() if r.diverged_at}
+    save(folder, Data(arrays, values))

@@ -21,12 +21,12 @@ from functools import partial
 from pathlib import Path
 
 from records.store import Data, save
-from records.work import Progress, Unit, Work
+from records.work import Progress, Unit
 from synthetic.grid import log_grid
 from synthetic.transformer.descent import Case, unlearn_all
 from synthetic.transformer.memorise import load_models
 from synthetic.transformer.optimiser_table import OPTIMISERS, OptimiserSetting
-from synthetic.transformer.presets import PACKAGES, TransformerPreset, models_name
+from synthetic.transformer.presets import TransformerPreset, models_name
 from synthetic.transformer.sequences import draw
 from synthetic.transformer.watch import Watcher, recording
 from theory.objective import method
@@ -48,31 +48,35 @@ def optimisers_units(preset: TransformerPreset) -> list[Unit]:
         facts = {"optimizer": setting.name, "lr": setting.lr, "options": dict(setting.options)}
         for retain in (False, True):
             name = f"transformer/optimizer-{setting.name}{'+RT' if retain else ''}"
-            run = _unit(preset, setting, retain)
-            found.append(Unit(name, shared | facts | {"retain": retain}, PACKAGES, run, needs))
+            run = partial(_unit, preset=preset, setting=setting, retain=retain)
+            found.append(Unit(name, shared | facts | {"retain": retain}, run, needs))
     return found
 
 
-def _unit(preset: TransformerPreset, setting: OptimiserSetting, retain: bool) -> Work:
+def _unit(
+    folder: Path,
+    inputs: Mapping[str, Path],
+    progress: Progress,
+    *,
+    preset: TransformerPreset,
+    setting: OptimiserSetting,
+    retain: bool,
+) -> None:
     chosen, config = preset.optimizers, preset.shape.config
     term = "+RT" if retain else ""
     objectives = {"GA": method(f"GA{term}"), "NPO": method(f"NPO{term}", beta=chosen.beta)}
-
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        optimiser = partial(setting.kind, lr=setting.lr, **setting.options)
-        cases, watchers = {}, {}
-        for name, objective in objectives.items():
-            for seed in preset.seeds[: chosen.seeds]:
-                split = draw(preset.shape.sizes, seed)
-                reference, retrained = load_models(inputs[models_name(seed)])
-                cases[f"{name}-{seed}"] = Case(objective, optimiser, reference, split)
-                watchers[f"{name}-{seed}"] = Watcher(config, reference, retrained, split, chosen.nats)
-        at, batch = log_grid(chosen.steps, PER_DECADE), chosen.batch if retain else None
-        unlearn_all(config, cases, at=at, observe=recording(watchers), batch=batch, progress=progress)
-        arrays = {f"{label}.{name}": x for label, r in watchers.items() for name, x in r.arrays().items()}
-        values = {"optimizer": setting.name, "lr": setting.lr, "beta": chosen.beta, "beta2": setting.beta2}
-        values |= {"retain": retain, "seeds": list(preset.seeds[: chosen.seeds])}
-        values["diverged_at"] = {label: r.diverged_at for label, r in watchers.items() if r.diverged_at}
-        save(folder, Data(arrays, values))
-
-    return run
+    optimiser = partial(setting.kind, lr=setting.lr, **setting.options)
+    cases, watchers = {}, {}
+    for name, objective in objectives.items():
+        for seed in preset.seeds[: chosen.seeds]:
+            split = draw(preset.shape.sizes, seed)
+            reference, retrained = load_models(inputs[models_name(seed)])
+            cases[f"{name}-{seed}"] = Case(objective, optimiser, reference, split)
+            watchers[f"{name}-{seed}"] = Watcher(config, reference, retrained, split, chosen.nats)
+    at, batch = log_grid(chosen.steps, PER_DECADE), chosen.batch if retain else None
+    unlearn_all(config, cases, at=at, observe=recording(watchers), batch=batch, progress=progress)
+    arrays = {f"{label}.{name}": x for label, r in watchers.items() for name, x in r.arrays().items()}
+    values = {"optimizer": setting.name, "lr": setting.lr, "beta": chosen.beta, "beta2": setting.beta2}
+    values |= {"retain": retain, "seeds": list(preset.seeds[: chosen.seeds])}
+    values["diverged_at"] = {label: r.diverged_at for label, r in watchers.items() if r.diverged_at}
+    save(folder, Data(arrays, values))

@@ -17,7 +17,6 @@ from theory.objective import kernels
 
 __all__ = [
     "FULL",
-    "PACKAGES",
     "PARTS",
     "QUICK",
     "REPRODUCE",
@@ -33,7 +32,6 @@ __all__ = [
 ]
 
 PARTS = ("law", "optimizers", "methods")
-PACKAGES = ("theory", "synthetic", "records")
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 LEAST_STEPS = 4  # of a path: fewer give no slope
 Beta = Annotated[float, Field(gt=0, le=100)]  # beyond, a step of βu is lost in float32

@@ -9,6 +9,7 @@ Everything is float32: float64 moves βu by about 1e-4, where finite steps move 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,8 +23,8 @@ from synthetic.transformer.methods import MethodSetting, methods_units
 from synthetic.transformer.model import Config, initial
 from synthetic.transformer.optimisers import optimisers_units
 from synthetic.transformer.presets import (
-    PACKAGES,
     PARTS,
+    Setup,
     TransformerPreset,
     drawn,
     language_name,
@@ -63,18 +64,20 @@ def _train(
 
 def _models_unit(preset: TransformerPreset, seed: int) -> Unit:
     shape = preset.shape
+    return Unit(models_name(seed), asdict(shape) | {"seed": seed}, partial(_models, shape=shape, seed=seed))
 
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        _train(sequences.draw(shape.sizes, seed), shape.config, shape.training, seed, folder, progress)
 
-    return Unit(models_name(seed), asdict(shape) | {"seed": seed}, PACKAGES, run)
+def _models(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, shape: Setup, seed: int) -> None:
+    _train(sequences.draw(shape.sizes, seed), shape.config, shape.training, seed, folder, progress)
 
 
 def _language_unit(preset: TransformerPreset, overlap: float, seed: int) -> Unit:
-    shape = preset.shape
+    settings = asdict(preset.shape) | {"overlap": overlap, "seed": seed}
+    run = partial(_language, shape=preset.shape, overlap=overlap, seed=seed)
+    return Unit(language_name(overlap, seed), settings, run)
 
-    def run(folder: Path, inputs: Mapping[str, Path], progress: Progress) -> None:
-        _train(drawn(shape, overlap, seed).split, shape.reader, shape.training, seed, folder, progress)
 
-    settings = asdict(shape) | {"overlap": overlap, "seed": seed}
-    return Unit(language_name(overlap, seed), settings, PACKAGES, run)
+def _language(
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, shape: Setup, overlap: float, seed: int
+) -> None:
+    _train(drawn(shape, overlap, seed).split, shape.reader, shape.training, seed, folder, progress)
