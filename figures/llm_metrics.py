@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from figures.canvas import styled
 from figures.llm_runs import legend_above, line, paths, reference_line
+from records.examined import moments_of
 from records.store import Data
 
 __all__ = ["draw"]
@@ -16,7 +17,7 @@ MEASURES = {"probability": "probability", "rouge": "ROUGE-L recall", "truth_rati
 
 def draw(results: Mapping[str, Data]) -> Figure:
     """A row for each set that was asked, a column for each measure."""
-    known = next(iter(results.values())).values["moments"][0]
+    known = moments_of(next(iter(results.values())).values)[0].scores
     sets = [name for name in SETS if f"{name}_probability" in known]
     with styled():
         figure = Figure(figsize=(9.6, 2.3 * len(sets)))

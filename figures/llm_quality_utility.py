@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from figures.canvas import styled
 from figures.labels import columns_of
-from figures.llm_runs import GREY, SAME, label_of, look_of, paths
+from figures.llm_runs import GREY, SAME, label_of, look_of, number, paths
+from records.examined import moments_of
 from records.store import Data
 
 __all__ = ["draw"]
@@ -29,8 +30,9 @@ def draw(results: Mapping[str, Data]) -> Figure:
             axes.plot(x, y, color=look["color"], linewidth=1.0, alpha=0.6)
             ends = {"marker": look.get("marker") or "o", "color": look["color"], "markersize": 9}
             axes.plot(x[-1:], y[-1:], **ends, linestyle="", label=label_of(label))
-        start = first["moments"][0]
-        axes.plot([start["model_utility"]], [start["log10_forget_quality"]], "s", color=GREY, label="finetuned")
+        start = moments_of(first)[0].scores
+        at, height = number(start["model_utility"]), number(start["log10_forget_quality"])
+        axes.plot([at], [height], "s", color=GREY, label="finetuned")
         if (goal := first["retrained"].get("model_utility")) is not None:
             axes.plot([goal], [0.0], "*", color="black", markersize=13, label="retrained")
         axes.axhline(np.log10(SAME), color="black", linewidth=0.8)

@@ -8,18 +8,21 @@ from matplotlib.figure import Figure
 from figures.canvas import LOOK, styled
 from figures.labels import literal
 from figures.llm_runs import SAME
+from records.examined import moments_of
 from records.store import Data
 
 __all__ = ["draw", "weights"]
 
+Scores = Mapping[str, float | None]
 
-def weights(results: Mapping[str, Data]) -> dict[str, dict[float, list[dict[str, float]]]]:
-    """Last moments by method and retain weight, of the methods that were run with more than one."""
-    found: dict[str, dict[float, list[dict[str, float]]]] = {}
+
+def weights(results: Mapping[str, Data]) -> dict[str, dict[float, list[Scores]]]:
+    """Scores of last moments by method and retain weight, of the methods that were run with more than one."""
+    found: dict[str, dict[float, list[Scores]]] = {}
     for unit in results.values():
         method, _, rest = unit.values["label"].partition(",")
         if method.endswith(("+RT", "+KL")) and (weight := _weight(rest)) is not None:
-            found.setdefault(method, {}).setdefault(weight, []).append(unit.values["moments"][-1])
+            found.setdefault(method, {}).setdefault(weight, []).append(moments_of(unit.values)[-1].scores)
     return {method: by_weight for method, by_weight in found.items() if len(by_weight) > 1}
 
 

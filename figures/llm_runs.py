@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 
 from figures.canvas import LOOK
 from figures.labels import columns_of, literal
+from records.examined import Examined, moments_of
 from records.store import Data
 
-__all__ = ["SAME", "SeedBand", "label_of", "legend_above", "line", "look_of", "paths", "reference_line"]
+__all__ = ["SAME", "SeedBand", "label_of", "legend_above", "line", "look_of", "number", "paths", "reference_line"]
 
 SAME = 0.05  # a forget quality above which two models can't be told apart
 GREY = "#555555"
@@ -30,26 +31,25 @@ class SeedBand(NamedTuple):
 
 def paths(data: Mapping[str, Data], column: str) -> dict[str, SeedBand]:
     """By label; runs that ended early are as long as they are."""
-    by_label: dict[str, list[Mapping[str, Any]]] = {}
+    by_label: dict[str, list[list[Examined]]] = {}
     for unit in data.values():
-        by_label.setdefault(unit.values["label"], []).append(unit.values)
+        by_label.setdefault(unit.values["label"], []).append(moments_of(unit.values))
     found = {}
     for label, runs in by_label.items():
-        length = min(len(run["moments"]) for run in runs)
-        heights = np.array([[_number(m.get(column)) for m in run["moments"][:length]] for run in runs])
-        at = np.array([_when(runs[0], i) for i in range(length)], dtype=float)
+        length = min(map(len, runs))
+        heights = np.array([[number(moment.scores.get(column)) for moment in run[:length]] for run in runs])
+        at = np.array([_when(moment, runs[0][-1]) for moment in runs[0][:length]], dtype=float)
         found[label] = SeedBand(at, heights.mean(axis=0), heights.min(axis=0), heights.max(axis=0))
     return found
 
 
-def _when(run: Mapping[str, Any], i: int) -> float:
+def _when(moment: Examined, end: Examined) -> float:
     """In epochs, fractions of one where every step was examined."""
-    moments = run["moments"]
-    last = moments[-1]
-    return float(moments[i]["step"] * last["epoch"] / last["step"]) if last["step"] else 0.0
+    return moment.step * end.epoch / end.step if end.step else 0.0
 
 
-def _number(value: float | None) -> float:
+def number(value: float | None) -> float:
+    """NaN where it was not finite: drawn as a gap."""
     return np.nan if value is None else float(value)
 
 

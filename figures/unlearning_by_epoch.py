@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, styled
+from records.examined import moments_of
 from records.store import Data
 
 __all__ = ["draw"]
@@ -50,7 +51,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
             panel.set_xlabel("epoch of unlearning")
         utility.xaxis.get_major_locator().set_params(integer=True)
         handles = [*probability.get_legend_handles_labels()[0], probability.lines[-1]]
-        ends = {method: values["moments"][-1]["epoch"] for method, values in runs.items() if values["stopped"]}
+        ends = {method: moments_of(values)[-1].epoch for method, values in runs.items() if values["stopped"]}
         labels = [f"{method}, stopped after epoch {ends[method]}" if method in ends else method for method in runs]
         labels.append("retrained model")
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
@@ -61,8 +62,9 @@ def draw(results: Mapping[str, Data]) -> Figure:
 
 def _line(panel: Axes, values: Mapping[str, Any], column: str, method: str) -> None:
     """One method's path; a cross ends it where its run stopped early."""
-    epochs = [row["epoch"] for row in values["moments"]]
-    heights = np.array([math.nan if row[column] is None else row[column] for row in values["moments"]], dtype=float)
+    moments = moments_of(values)
+    epochs, measured = [moment.epoch for moment in moments], [moment.scores[column] for moment in moments]
+    heights = np.array([math.nan if height is None else height for height in measured], dtype=float)
     look = LOOK.get(method, {"color": "black", "linestyle": "-.", "marker": "+"})  # a method of the user's own
     panel.plot(epochs, heights, **look, label=method, markersize=9 if look["marker"] == "*" else 5)
     if values["stopped"]:

@@ -205,7 +205,10 @@ def _language() -> dict[str, Data]:
 def _llm() -> dict[str, Data]:
     def epochs(utility: list[float], quality: list[float]) -> list[dict[str, float]]:
         rows = zip(utility, quality, strict=True)
-        return [{"model_utility": u, "forget_quality": q, "log10_forget_quality": float(np.log10(q))} for u, q in rows]
+        return [
+            {"step": i, "epoch": i, "model_utility": u, "forget_quality": q, "log10_forget_quality": float(np.log10(q))}
+            for i, (u, q) in enumerate(rows)
+        ]
 
     paths = {
         "GA": epochs([0.8, 0.3, 0.01], [1e-12, 1e-3, 1e-9]),
@@ -222,7 +225,8 @@ def _smollm2() -> dict[str, Data]:
         keys = {"model_utility": 0.4, "forget_probability": 0.9, "retain_probability": 0.8, "forget_quality": 1e-12}
         start = keys | {"log10_forget_quality": -12.0, "forget_kl": 0.0, "retain_kl": 0.0}
         last = {name: x * (1 + 0.01 * seed) for name, x in (start | end).items()}
-        return Data({}, {"label": method, "seed": seed, "not_rankable": [], "moments": [start, last]})
+        moments = [{"step": i, "epoch": i, **scores} for i, scores in enumerate((start, last))]
+        return Data({}, {"label": method, "seed": seed, "not_rankable": [], "moments": moments})
 
     ends = {
         "GA": {"model_utility": 0.01, "forget_kl": 8.0, "retain_kl": 7.0},

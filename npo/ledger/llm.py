@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.statistics import holds_if
+from records.examined import Examined, moments_of
 
 __all__ = ["CLAIMS"]
 
@@ -19,31 +20,31 @@ def _if_rankable(judge: Callable[[Results], Judgement]) -> Callable[[Results], J
     def judged(results: Results) -> Judgement:
         values = results[UNIT.format("GA")].values
         reasons = list(values["not_rankable"])
-        if not _utility(values["moments"][0]):
+        if not _utility(moments_of(values)[0]):
             reasons.append("The finetuned model has no utility that could be lost.")
         return Judgement(NOT_TESTABLE, None, reason=" ".join(reasons)) if reasons else judge(results)
 
     return judged
 
 
-def _epochs(results: Results, method: str) -> list[dict[str, float]]:
-    return list(results[UNIT.format(method)].values["moments"])
+def _epochs(results: Results, method: str) -> list[Examined]:
+    return moments_of(results[UNIT.format(method)].values)
 
 
 def _seeds(results: Results) -> tuple[int, ...]:
     return (int(results[UNIT.format("GA")].values["seed"]),)
 
 
-def _utility(epoch: dict[str, float]) -> float:
+def _utility(epoch: Examined) -> float:
     """Of an epoch; a model whose numbers are no longer finite is of no use."""
-    return epoch["model_utility"] if epoch["model_utility"] is not None else 0.0
+    return epoch.scores["model_utility"] or 0.0
 
 
 def rankable(results: Results) -> Judgement:
     """Does the forget quality tell the finetuned from the retrained model?"""
     values = results[UNIT.format("GA")].values
     reasons = values["not_rankable"]
-    effect = values["moments"][0]["log10_forget_quality"]
+    effect = moments_of(values)[0].scores["log10_forget_quality"]
     return Judgement(HOLDS if not reasons else FAILS, effect, seeds=_seeds(results), reason=" ".join(reasons))
 
 
@@ -76,7 +77,7 @@ def npo_rt_unlearns(results: Results) -> Judgement:
     for m in ("GA", "NPO+RT"):
         path = _epochs(results, m)
         floor = KEPT * _utility(path[0])
-        best[m] = max((e["forget_quality"] or 0.0 for e in path[1:] if _utility(e) >= floor), default=0.0)
+        best[m] = max((e.scores["forget_quality"] or 0.0 for e in path[1:] if _utility(e) >= floor), default=0.0)
     reason = f"GA: {best['GA']:.2g}"
     return Judgement(
         holds_if(best["NPO+RT"] > GOOD and best["GA"] <= GOOD), best["NPO+RT"], seeds=_seeds(results), reason=reason

@@ -13,6 +13,7 @@ from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, Claim, Judgement, Resul
 from npo.ledger.llm import GOOD, KEPT, LOST
 from npo.ledger.statistics import JudgedPath, decided, holds_if, judge_sets, judge_singles, mean_with_interval
 from npo.runs.run import saved, saved_law
+from records.examined import moments_of
 from records.store import Data
 from theory.theorems.paths import from_arrays, labels_of
 
@@ -40,8 +41,8 @@ def _runs(results: Results, method: str) -> list[Data]:
 
 def _ends(results: Results, method: str, measure: str) -> list[tuple[float, float]]:
     """A measure at the start and at the end, for each seed; what is no longer finite counts as 0."""
-    moments = [data.values["moments"] for data in _runs(results, method)]
-    return [(float(path[0][measure] or 0.0), float(path[-1][measure] or 0.0)) for path in moments]
+    paths = [moments_of(data.values) for data in _runs(results, method)]
+    return [(float(path[0].scores[measure] or 0.0), float(path[-1].scores[measure] or 0.0)) for path in paths]
 
 
 def _shares(results: Results, method: str, measure: str) -> list[float]:
@@ -55,7 +56,7 @@ def _seeds(results: Results, method: str) -> tuple[int, ...]:
 def rankable(results: Results) -> Judgement:
     """Does the forget quality tell the finetuned from the retrained model?"""
     values = _runs(results, "GA")[0].values
-    reasons, effect = values["not_rankable"], values["moments"][0]["log10_forget_quality"]
+    reasons, effect = values["not_rankable"], moments_of(values)[0].scores["log10_forget_quality"]
     return Judgement(FAILS if reasons else HOLDS, effect, reason=" ".join(reasons))
 
 

@@ -12,6 +12,7 @@ from npo.ledger import Entry, Results
 from npo.report.gallery import RUNS, Plate
 from npo.report.plates import draw_plates
 from npo.runs.run import COLUMNS, UnlearningRun, as_csv, as_json, as_markdown, rows_of, warnings_of
+from records.examined import moments_of
 from records.plain import markdown, plain
 from records.store import environment, write_json, write_text
 
@@ -63,8 +64,9 @@ def language_models(results: Results) -> dict[str, Any] | None:
     several = len({values["seed"] for values in every}) > 1
     runs = {f"{v['label']}, seed {v['seed']}" if several else v["label"]: v for v in every}
     first = next(iter(runs.values()))
-    rows = [("finetuned (epoch 0)", first["moments"][0]), ("retrained", first["retrained"])]
-    rows += [(f"{m}, epoch {v['moments'][-1]['epoch']}", v["moments"][-1]) for m, v in runs.items()]
+    rows = [("finetuned (epoch 0)", moments_of(first)[0].scores), ("retrained", first["retrained"])]
+    ends = {label: moments_of(values)[-1] for label, values in runs.items()}
+    rows += [(f"{label}, epoch {end.epoch}", end.scores) for label, end in ends.items()]
     return {
         "data": first["data"],
         "model": first["model"],

@@ -14,6 +14,7 @@ from rich.text import Text
 from npo.runs.finished import settings_of, why_unfinished
 from npo.runs.values import LawUnit, RunValues, checked
 from records.errors import UserError
+from records.examined import Examined, moments_of
 from records.json_lines import read_json
 from records.plain import cell, markdown, plain
 from records.shown import named
@@ -86,9 +87,9 @@ class UnlearningRun:
         return str(self.data.values["label"])
 
     @property
-    def end(self) -> dict[str, Any]:
-        """Its last moment."""
-        return dict(self.data.values["moments"][-1])
+    def moments(self) -> list[Examined]:
+        """When it was examined, from before the first step to its end."""
+        return moments_of(self.data.values)
 
     def beside(self, name: str) -> Path | None:
         """The folder of another unit of the same run; None where that is not finished."""
@@ -181,16 +182,14 @@ def warnings_of(runs: Sequence[UnlearningRun]) -> list[str]:
 def rows_of(runs: Sequence[UnlearningRun]) -> list[tuple[str, dict[str, float | None]]]:
     """Finetuned, retrained, and the end of each method: its mean over seeds where there are several."""
     first = runs[0].data.values
-    rows: list[tuple[str, dict[str, float | None]]] = [
-        ("finetuned", first["moments"][0]),
-        ("retrained", first["retrained"]),
-    ]
+    rows = [("finetuned", dict(runs[0].moments[0].scores)), ("retrained", dict(first["retrained"]))]
     by_label: dict[str, list[UnlearningRun]] = {}
     for run in runs:
         by_label.setdefault(run.label, []).append(run)
     for label, several in by_label.items():
         seeds = f" ({len(several)} seeds)" if len(several) > 1 else ""
-        rows.append((f"{label}{seeds}", {key: _mean([run.end.get(key) for run in several]) for key in COLUMNS}))
+        ends = [run.moments[-1].scores for run in several]
+        rows.append((f"{label}{seeds}", {key: _mean([end.get(key) for end in ends]) for key in COLUMNS}))
     return rows
 
 
@@ -217,9 +216,9 @@ def as_csv(runs: Sequence[UnlearningRun]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["method", "seed", "step", "epoch", "forget_quality", *COLUMNS])
     for run in runs:
-        for m in run.data.values["moments"]:
-            first = [cell(run.label), run.data.values["seed"], m["step"], m["epoch"], m.get("forget_quality")]
-            writer.writerow([*first, *(m.get(key) for key in COLUMNS)])
+        for step, epoch, scores in run.moments:
+            first = [cell(run.label), run.data.values["seed"], step, epoch, scores.get("forget_quality")]
+            writer.writerow([*first, *(scores.get(key) for key in COLUMNS)])
     return out.getvalue()
 
 

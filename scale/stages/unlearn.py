@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from records.examined import Examined, moments_of
 from records.store import CHECKPOINT, Data, load, save, write_json
 from records.work import Progress
 from scale.data.prompts import Encoded, Writer
@@ -46,7 +47,7 @@ class Unlearning:
     finetuned_scores: Path
     retrained_scores: Path
     history: list[dict[str, Any]] = field(default_factory=list)
-    moments: list[dict[str, Any]] = field(default_factory=list)
+    moments: list[Examined] = field(default_factory=list)
     found: list[dict[str, np.ndarray]] = field(default_factory=list)
 
     def run(self, progress: Progress) -> None:
@@ -144,7 +145,7 @@ class Unlearning:
         """The finetuned model, as it was examined already."""
         known = load(self.finetuned_scores)
         judged = scores(from_arrays(known.arrays), self.context.exams, self._retrained.losses)
-        self.moments.append({"step": 0, "epoch": 0, **judged, "forget_kl": 0.0, "retain_kl": 0.0})
+        self.moments.append(Examined(0, 0, {**judged, "forget_kl": 0.0, "retain_kl": 0.0}))
         self.found.append(dict(known.arrays))
 
     @cached_property
@@ -161,17 +162,20 @@ class Unlearning:
             f"{name}_kl": finite(drift(scorer, rows, reference, pad, self.context.processes))
             for name, (rows, reference) in self._reference_states.items()
         }
-        self.moments.append({"step": moment.step, "epoch": moment.epoch, **judged, **moved})
+        self.moments.append(Examined(moment.step, moment.epoch, {**judged, **moved}))
         self.found.append(arrays(found))
         return found
 
     def _state(self, epoch: int) -> Data:
         """What a later process needs to go on after this epoch."""
         flat = {f"{i}/{key}": array for i, one in enumerate(self.found) for key, array in one.items()}
-        return Data(flat, {"epoch": epoch, "history": self.history, "moments": self.moments})
+        return Data(flat, {"epoch": epoch, "history": self.history, "moments": self._saved_moments()})
+
+    def _saved_moments(self) -> list[dict[str, float | None]]:
+        return [moment.saved() for moment in self.moments]
 
     def _go_on_from(self, before: Data) -> None:
-        self.history, self.moments = before.values["history"], before.values["moments"]
+        self.history, self.moments = before.values["history"], moments_of(before.values)
         for i in range(len(self.moments)):
             mine = {k.partition("/")[2]: v for k, v in before.arrays.items() if k.partition("/")[0] == str(i)}
             self.found.append(mine)
@@ -202,7 +206,7 @@ class Unlearning:
             "history": columns(self.history),
             "stopped": stopped,
             "changed": self._changed,
-            "moments": self.moments,
+            "moments": self._saved_moments(),
             **{name: one["scores"] for name, one in known.items()},
             "n": start.n,
             "log10_floor": start.log10_floor,
@@ -229,7 +233,7 @@ class Unlearning:
                 merge=lora is not None and lora.merge,
                 about={"stage": "unlearn", "label": self.method.label},
                 settings=self.settings,
-                results=self.moments[-1],
+                results=self.moments[-1].saved(),
                 processes=self.context.processes,
             )
 
