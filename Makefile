@@ -4,7 +4,7 @@ BIN    := .venv/bin
 READY  := .venv/.ready
 PACKAGES := records theory synthetic scale figures npo benchmarks tests
 
-.PHONY: reproduce test test-integration test-slow test-llm lint types pages docs notebooks bench mutants format clean
+.PHONY: reproduce test test-integration test-slow test-llm lint types pages docs notebooks figures bench mutants format clean
 
 reproduce: $(READY)        ## the main job: every room, the ledger, out/reproduce/report.html
 	$(BIN)/npo reproduce
@@ -43,6 +43,9 @@ docs: .venv/.docs          ## the documentation as a site, build/site/index.html
 
 notebooks: .venv/.notebooks  ## execute every notebook in place
 	$(BIN)/jupyter execute --inplace --timeout=300 notebooks/*.ipynb
+
+figures: $(READY)          ## the pictures of README and docs anew, as far as out/ has their results
+	$(BIN)/python -m npo.report.pictures out/reproduce out/logistic out/transformer
 
 bench: $(READY)            ## our speed claims, as ratios in one run
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python "$$script" || exit 1; done

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["LOOK", "across", "beta_look", "clip_below", "line_with_spread", "save", "styled"]
+__all__ = ["LOOK", "across", "beta_look", "clip_below", "line_with_spread", "picture", "save", "styled"]
 
 STYLE = Path(__file__).with_name("style.mplstyle")
 
@@ -74,8 +74,14 @@ def styled() -> Iterator[None]:
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """Write `name`.svg and `name`.png into `folder`; the same figure gives the same SVG, byte for byte."""
-    svg, png = folder / f"{name}.svg", folder / f"{name}.png"
+    svg = folder / f"{name}.svg"
     with styled():
         figure.savefig(svg, metadata={"Date": None})
-        figure.savefig(png)
-    return svg, png
+    return svg, picture(figure, folder / f"{name}.png")
+
+
+def picture(figure: Figure, file: Path) -> Path:
+    """Write it as a PNG alone."""
+    with styled():
+        figure.savefig(file)
+    return file
