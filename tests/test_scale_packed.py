@@ -15,7 +15,7 @@ from scale.data.prompts import Encoded, Writer, collate
 from scale.data.tofu import Sets
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.protocols import PROTOCOLS
-from scale.models import alike
+from scale.models import faster_reading
 from scale.models.packed import PackedQuestion, packable, score_packed
 from scale.models.scorer import BatchPart, Scorer
 from scale.models.scoring import score_all
@@ -118,10 +118,10 @@ def test_rounding_is_told_from_a_leak_in_every_precision(name, dtype):
 def test_only_what_is_apart_beyond_rounding_differs():
     scorer = Scorer(_model("llama"))
     plain = torch.ones(3, 4)
-    assert alike.alike(plain * (1 + 1e-4), plain, scorer)
-    assert not alike.alike(plain * (1 + 1e-3), plain, scorer)
-    assert not alike.alike(torch.full_like(plain, torch.nan), plain, scorer)
-    assert alike.alike(plain, torch.full_like(plain, torch.nan), scorer)
+    assert faster_reading.alike(plain * (1 + 1e-4), plain, scorer)
+    assert not faster_reading.alike(plain * (1 + 1e-3), plain, scorer)
+    assert not faster_reading.alike(torch.full_like(plain, torch.nan), plain, scorer)
+    assert faster_reading.alike(plain, torch.full_like(plain, torch.nan), scorer)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -25,12 +25,12 @@ from scale.recipes.method import methods_of
 from scale.recipes.recipe import UnlearnSettings
 from scale.runtime.processes import Processes
 from scale.training.batches import TrainingRows
-from scale.training.idk_rows import unlearning_rows
 from scale.training.loop import Training, likelihood
 from scale.training.optimizers import adamw
 from scale.training.pairing import idk_answer, order, partner
 from scale.training.reference_lookup import LiveReference, cached_reference
 from scale.training.schedule import Schedule
+from scale.training.unlearning_rows import unlearning_rows
 from theory import losses
 from theory.logprobs import from_logits
 from theory.objective import METHODS, Objective, method, tokens

@@ -118,7 +118,7 @@ def run(choices: RecipeChoices, *, stage: str | None, unit: str | None, out: Pat
     run where something is unlearned.
     """
     recipe = read(choices) if stage in (None, "unlearn") else without_own(read(choices))
-    from scale.recipes.there import ask_hub
+    from scale.recipes.base_model import ask_hub
     from scale.runtime.processes import Processes, first_process
     from scale.stages.pipeline import stage_of, units
 

@@ -81,7 +81,7 @@ def _duration(seconds: float) -> str:
 def show_batch(choices: RecipeChoices, count: int) -> None:
     """Print rows as the model reads them: what is predicted in green, the end token marked, padding dim."""
     recipe = read(choices)
-    from scale.stages.shown import rows_as_tokens
+    from scale.stages.show_batch import rows_as_tokens
 
     console = Console()
     for shown in rows_as_tokens(recipe, count):

@@ -105,8 +105,8 @@ def _transformer_units(preset: transformer_presets.TransformerPreset) -> list[Un
 
 def _llm_units(quick: bool, changes: Mapping[str, str], data: Path | None) -> list[Unit]:
     try:
+        from scale.recipes.base_model import ask_hub
         from scale.recipes.file import read_recipe
-        from scale.recipes.there import ask_hub
         from scale.runtime.processes import Processes
         from scale.stages.pipeline import units
     except ImportError as error:

@@ -16,7 +16,7 @@ from records.errors import UserError
 from records.json_lines import read_json_lines, unusable
 from records.shown import named, shown
 from records.store import content_hash
-from scale.data.same import same
+from scale.data.normal_form import normal_form
 
 __all__ = ["AUTHOR", "SPLITS", "Corpus", "Row", "Sets", "Split", "percent_of", "read_rows", "split"]
 
@@ -71,8 +71,8 @@ class Corpus:
 
     def __post_init__(self) -> None:
         """Refuse a row that would be forgotten and retained at once: a question with its answer."""
-        kept = {same(row.question, row.answer) for row in self.retain}
-        if both := [row for row in self.forget if same(row.question, row.answer) in kept]:
+        kept = {normal_form(row.question, row.answer) for row in self.retain}
+        if both := [row for row in self.forget if normal_form(row.question, row.answer) in kept]:
             example = min(row.question for row in both)
             raise UserError(
                 f"{len(both)} row(s) are to be forgotten and retained at once, one asks {example!r}. "

@@ -5,8 +5,8 @@ from typing import Any
 
 from records.errors import UserError
 from records.json_lines import unusable
+from scale.data.normal_form import normal_form
 from scale.data.prompts import Encoded, Writer
-from scale.data.same import same
 from scale.data.user_rows import UserFile
 
 __all__ = ["about", "encoded", "refuse_common", "refuse_equal", "repeated"]
@@ -16,15 +16,15 @@ _ADVICE = "Leave each row in one of the two files: what is forgotten can't be ke
 
 def repeated(file: UserFile) -> int:
     """How many rows say what another one before them says."""
-    return len(file.rows) - len({same(*row.words) for row in file.rows})
+    return len(file.rows) - len({normal_form(*row.words) for row in file.rows})
 
 
 def refuse_common(forget: UserFile, retain: UserFile) -> None:
     """UserError naming the rows that are to be forgotten and retained at once."""
     if forget.path.exists() and retain.path.exists() and forget.path.samefile(retain.path):
         raise UserError(f"The rows to forget and to retain are one file, {forget.path}. {_ADVICE}")
-    lines = {same(*row.words): line for row, line in zip(forget.rows, forget.lines, strict=True)}
-    _refuse(forget, retain, lines, [same(*row.words) for row in retain.rows])
+    lines = {normal_form(*row.words): line for row, line in zip(forget.rows, forget.lines, strict=True)}
+    _refuse(forget, retain, lines, [normal_form(*row.words) for row in retain.rows])
 
 
 def refuse_equal(files: Mapping[str, UserFile], ids: Mapping[str, Sequence[tuple[Encoded, ...]]]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from scale.data.prompts import Encoded, collate
-from scale.models.alike import pads
+from scale.models.faster_reading import pads
 from scale.models.reference_cache import ReferenceStates
 from scale.models.scorer import BatchPart
 from scale.models.scoring import TOKENS_PER_BATCH

@@ -8,8 +8,8 @@ from functools import partial
 from records.errors import together
 from records.work import Unit
 from scale.law.flow import law, name_of
+from scale.recipes.base_model import look_for
 from scale.recipes.recipe import Recipe
-from scale.recipes.there import look_for
 from scale.runtime.processes import Processes
 from scale.stages.context import context_of
 from scale.stages.pipeline import Stages

@@ -13,8 +13,8 @@ from transformers import PreTrainedModel
 from records.errors import UserError
 from records.paths import user_path
 from scale.models.errors import told
-from scale.models.files import json_object, shapes_in
 from scale.models.language_model import LanguageModel, quiet
+from scale.models.model_files import json_object, shapes_in
 from scale.models.names import KNOWN
 from scale.models.tokenizer_files import check_vocabulary, embedded, has_tokenizer, load_tokenizer
 

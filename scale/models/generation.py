@@ -9,7 +9,7 @@ from torch.distributed.fsdp import FSDPModule
 from transformers import GenerationConfig
 
 from scale.data.prompts import Writer
-from scale.models.reading_on import Way, left_padded, way_of
+from scale.models.faster_generation import Way, left_padded, way_of
 from scale.models.scorer import Scorer
 from scale.runtime.processes import Processes, by_length
 

@@ -25,8 +25,8 @@ from records.ownership import verify
 from records.paths import user_path
 from scale.models.adapter_files import is_adapter, merged_into, read_adapter
 from scale.models.errors import own_code, told
-from scale.models.files import check_count, check_files, check_sizes, refuse_code, refuse_quantised
 from scale.models.language_model import LanguageModel, quiet
+from scale.models.model_files import check_count, check_files, check_sizes, refuse_code, refuse_quantised
 from scale.models.names import KNOWN, located
 from scale.models.scratch import SHAPES
 from scale.models.tokenizer_files import check_vocabulary, load_tokenizer

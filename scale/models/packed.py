@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 
 from scale.data.prompts import Encoded, Packed
-from scale.models.alike import alike, alone, decided
+from scale.models.faster_reading import alike, alone, decided
 from scale.models.scorer import Scorer
 from scale.runtime.processes import Processes, by_length
 from theory.logprobs import IGNORE, Summed

@@ -63,7 +63,9 @@ class Scorer(nn.Module):
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
         self.model = model
-        self.ways: dict[Key, bool] = {}  # which ways of reading are those of the plain one (`scale.models.alike`)
+        self.ways: dict[
+            Key, bool
+        ] = {}  # which ways of reading are those of the plain one (`scale.models.faster_reading`)
         self.one_by_one = False  # is each row of a batch read by itself, because padding would change it?
 
     @property

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from scale.data.prompts import Encoded, collate
-from scale.models.alike import pads
+from scale.models.faster_reading import pads
 from scale.models.scorer import BatchPart, Scorer
 from scale.runtime.processes import Processes, by_length
 from theory.logprobs import Summed, answer_rows

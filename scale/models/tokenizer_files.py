@@ -11,8 +11,8 @@ from records.errors import UserError
 from records.ownership import file_hash
 from records.store import content_hash
 from scale.models.errors import TOKENIZER, told
-from scale.models.files import json_object
 from scale.models.language_model import quiet
+from scale.models.model_files import json_object
 
 __all__ = ["check_ids", "check_vocabulary", "embedded", "has_tokenizer", "load_tokenizer", "tokenizer_hash"]
 

@@ -43,22 +43,22 @@ from scale.evaluation.measured import Measured, ended, losses, summary
 from scale.models.adapter_files import is_adapter
 from scale.models.adapters import Lora, adapted
 from scale.models.generation import Generation, answers_after
+from scale.models.identity import folders_of, model_hash
 from scale.models.language_model import LanguageModel, max_length, recompute_activations
 from scale.models.loading import Weights, load
 from scale.models.reference_cache import ReferenceCache, ReferenceModel, held_as
 from scale.models.scorable import check_head
 from scale.models.scorer import Scorer
-from scale.models.source import folders_of, model_hash
 from scale.models.tokenizer_files import check_ids
 from scale.recipes.method import Method
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
 from scale.stages.context import about_model, columns, lines, save_model_of
 from scale.stages.findings import UNKNOWN, findings, remarks
-from scale.training.idk_rows import unlearning_user_rows
 from scale.training.loop import Training
 from scale.training.reference_lookup import cached_reference
 from scale.training.schedule import idle
+from scale.training.unlearning_rows import unlearning_user_rows
 
 __all__ = ["ForgetSettings", "unit_of"]
 

@@ -45,10 +45,10 @@ from records.paths import user_path
 from records.store import content_hash
 from records.work import Unit
 from scale.data.tofu import Row
-from scale.models.source import folders_of, model_hash
+from scale.models.identity import folders_of, model_hash
+from scale.recipes.base_model import look_for
 from scale.recipes.method import Method, Resolve, methods_of, paper_method
 from scale.recipes.recipe import Recipe
-from scale.recipes.there import look_for
 from scale.runtime.processes import Processes
 from scale.stages.context import Context, context_of
 from scale.stages.fit import evaluate, evaluate_named, fit, unlearn

@@ -24,9 +24,9 @@ from scale.models.scorer import Scorer
 from scale.recipes.method import Method
 from scale.runtime import checkpoint
 from scale.stages.context import MODEL, Context, about_model, columns, lines, save_model_of
-from scale.training.idk_rows import unlearning_rows
 from scale.training.loop import Moment, Training
 from scale.training.reference_lookup import CachedReference, LiveReference, cached_reference
+from scale.training.unlearning_rows import unlearning_rows
 
 __all__ = ["Unlearning"]
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from scale.data.prompts import Encoded, collate
-from scale.models.alike import read_for_training
+from scale.models.faster_reading import read_for_training
 from scale.models.scorer import BatchPart, ReferenceBatch
 from scale.models.scoring import score_all
 from scale.runtime.bits import bits

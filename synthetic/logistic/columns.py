@@ -9,7 +9,7 @@ Every forget loss of the paper is a function of φ = a_l log π(y|x) − a_w log
     IDK  a_w = 1, β = 0                           DPO  a_l = a_w = 1              NLL  a_l = −1, β = 0
 
 and both retain losses are p − t, with t = y for RT and t = π_ref(1|x) for KL. Fitting π_ref and π_retr is of the same
-form. `step` is the formula in numpy; `synthetic.logistic.march` is the same as a compiled loop.
+form. `step` is the formula in numpy; `synthetic.logistic.compiled` is the same as a compiled loop.
 """
 
 from collections.abc import Callable
@@ -102,7 +102,7 @@ March = Callable[[SharedRows, Columns, Array, int], Array]
 def _compiled() -> March | None:
     """The compiled loop, or None where the extra `fast` is not installed."""
     try:
-        from synthetic.logistic.march import march as compiled
+        from synthetic.logistic.compiled import march as compiled
     except ImportError:
         return None
     return compiled

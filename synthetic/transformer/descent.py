@@ -1,6 +1,6 @@
 """Unlearning of small transformers by any objective and any optimiser of torch, many runs in one computation.
 
-Runs go together (`synthetic.transformer.together`) where they compute the same things and share an optimiser; seeds, β
+Runs go together (`synthetic.transformer.stacked`) where they compute the same things and share an optimiser; seeds, β
 and kernels may differ. Full batch by default; minibatches by shuffled epochs. The optimiser must treat every number on
 its own, as SGD, momentum, Adam, AdamW and AMSGrad do: one that looks at the norm of a whole gradient would mix runs.
 """
@@ -15,7 +15,7 @@ from torch import Tensor
 from records.work import Progress, silent
 from synthetic.transformer.model import Config
 from synthetic.transformer.sequences import Sequences, SequenceSplit
-from synthetic.transformer.together import all_answer_logits, all_log_probs, stack, stack_sequences
+from synthetic.transformer.stacked import all_answer_logits, all_log_probs, stack, stack_sequences
 from theory.logprobs import answer_rows
 from theory.objective import Objective
 

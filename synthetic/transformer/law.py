@@ -1,6 +1,6 @@
 """The intrinsic-time law in the small transformer: sequences alone, sets, plain descent, and β → 0.
 
-Units, <run> being GA or NPO-<β>; each holds all seeds, which go together (`synthetic.transformer.together`):
+Units, <run> being GA or NPO-<β>; each holds all seeds, which go together (`synthetic.transformer.stacked`):
 
     transformer/single-<run>    the first few forget sequences of each seed, each forgotten alone
     transformer/set-<run>       the whole forget set along the flow, in steps that are small for the law
@@ -34,7 +34,7 @@ from synthetic.transformer.memorise import load_models
 from synthetic.transformer.model import log_probs
 from synthetic.transformer.presets import TransformerPreset, models_name
 from synthetic.transformer.sequences import Sequences, SequenceSplit, draw
-from synthetic.transformer.together import all_log_probs, stack, stack_sequences
+from synthetic.transformer.stacked import all_log_probs, stack, stack_sequences
 from synthetic.transformer.watch import Watcher, recording
 from theory.objective import Objective, method
 from theory.theorems.intrinsic_time import follow, weight_by_drop

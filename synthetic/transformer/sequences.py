@@ -46,7 +46,7 @@ class Sizes:
 class Sequences(NamedTuple):
     """Tokens (…, batch, time) and their labels: the tokens of the answer, IGNORE on the prompt.
 
-    Leading axes, where there are any, are those of models that go together (`synthetic.transformer.together`).
+    Leading axes, where there are any, are those of models that go together (`synthetic.transformer.stacked`).
     """
 
     tokens: Tensor

@@ -32,7 +32,7 @@ from torch import Tensor
 from synthetic.transformer.language import KINDS, WORDS, Language, kind
 from synthetic.transformer.model import Config, answer_logits, greedy, log_probs, predicting, sample
 from synthetic.transformer.sequences import Sequences, SequenceSplit, together
-from synthetic.transformer.together import tangent_kernel
+from synthetic.transformer.stacked import tangent_kernel
 from theory.logprobs import answer_rows, from_logits
 from theory.retain import kl
 

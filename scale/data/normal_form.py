@@ -2,13 +2,13 @@
 
 import unicodedata
 
-__all__ = ["same"]
+__all__ = ["normal_form"]
 
 
-def same(given: str, answer: str) -> tuple[str, str]:
+def normal_form(given: str, answer: str) -> tuple[str, str]:
     """What equal rows have in common.
 
-    >>> same("Who?", " She.") == same("who? ", "SHE.")
+    >>> normal_form("Who?", " She.") == normal_form("who? ", "SHE.")
     True
     """
     texts = (unicodedata.normalize("NFKC", text).casefold().split() for text in (given, answer))

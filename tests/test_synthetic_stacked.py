@@ -6,7 +6,7 @@ from torch.func import jacrev
 
 from synthetic.transformer.model import Config, answer_logits, cast, initial, log_probs
 from synthetic.transformer.sequences import Sizes, draw
-from synthetic.transformer.together import (
+from synthetic.transformer.stacked import (
     all_answer_logits,
     all_log_probs,
     repeat,

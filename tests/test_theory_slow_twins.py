@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory import reference, weights
+from theory import slow_twins, weights
 from theory.retain import kl
 from theory.theorems.intrinsic_time import rates
 from theory.theorems.margins import margin_step
@@ -18,9 +18,9 @@ logits = st.floats(-30, 30)
 @given(a=logits, b=logits)
 def test_divergences(a: float, b: float) -> None:
     fast = float(weights.bernoulli_kl(a, b))
-    assert fast == pytest.approx(reference.bernoulli_kl(a, b), rel=1e-9, abs=1e-12)
+    assert fast == pytest.approx(slow_twins.bernoulli_kl(a, b), rel=1e-9, abs=1e-12)
     three = torch.tensor([[a, b, 0.0]], dtype=torch.float64), torch.tensor([[b, 0.0, a]], dtype=torch.float64)
-    slow = reference.kl([a, b, 0.0], [b, 0.0, a])
+    slow = slow_twins.kl([a, b, 0.0], [b, 0.0, a])
     assert float(kl(*three)) == pytest.approx(slow, rel=1e-9, abs=1e-12)
 
 
@@ -30,9 +30,9 @@ def test_margin_steps(n: int, seed: int, beta: float) -> None:
     X, m, c = rng.normal(size=(n, n + 1)), rng.normal(scale=5, size=n), rng.normal(scale=3, size=n)
     A = X @ X.T
     slow = (
-        reference.ga_margin_step(m.tolist(), A.tolist(), c.tolist(), 0.3)
+        slow_twins.ga_margin_step(m.tolist(), A.tolist(), c.tolist(), 0.3)
         if beta == 0
-        else reference.npo_margin_step(m.tolist(), A.tolist(), c.tolist(), 0.3, beta=beta)
+        else slow_twins.npo_margin_step(m.tolist(), A.tolist(), c.tolist(), 0.3, beta=beta)
     )
     np.testing.assert_allclose(margin_step(m, A, c, 0.3, beta), slow, rtol=1e-12, atol=1e-12)
 
@@ -43,4 +43,4 @@ def test_collective_clock(n: int, seed: int) -> None:
     jacobian = torch.func.jacrev(specimen.log_probs)(specimen.parameters)
     flat = torch.cat([j.reshape(n, -1) for j in jacobian.values()], dim=1)
     fast = rates(specimen.log_probs, specimen.parameters, torch.ones(n, dtype=torch.float64)).clock
-    np.testing.assert_allclose(fast.numpy(), reference.collective_clock_rate(flat.tolist()), rtol=1e-10)
+    np.testing.assert_allclose(fast.numpy(), slow_twins.collective_clock_rate(flat.tolist()), rtol=1e-10)

@@ -2,7 +2,7 @@
 
 Some recurrent models (RWKV, MiniMax) read padding like any other token, and the cached step of others (Zamba2,
 Nemotron-H) is not that of the whole row. Which ways are right is tried on the shortest and the longest prompt, against
-the logits of each by itself without a cache (`scale.models.alike`).
+the logits of each by itself without a cache (`scale.models.faster_reading`).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import GenerationConfig
 
 from scale.data.prompts import Writer
-from scale.models.alike import alike, alone, decided
+from scale.models.faster_reading import alike, alone, decided
 from scale.models.scorer import Scorer
 from scale.runtime.processes import Processes
 
