@@ -76,8 +76,9 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """Write `name`.svg and `name`.png into `folder`; the same figure gives the same SVG, byte for byte."""
     svg = folder / f"{name}.svg"
     with styled():
-        figure.savefig(svg, metadata={"Date": None})
-    return svg, picture(figure, folder / f"{name}.png")
+        png = picture(figure, folder / f"{name}.png")
+        figure.savefig(svg, metadata={"Date": None})  # last: where its legends lie is still known afterwards
+    return svg, png
 
 
 def picture(figure: Figure, file: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from html_page import sound
 
 from npo.ledger import CLAIMS
 from npo.report.gallery import GALLERY
@@ -71,7 +72,9 @@ def test_figures_and_report(quick: Path) -> None:
         assert f'id="claim-{claim.id}"' in page
     assert "A quick run" in page
     assert "http://" not in page.replace("http://www.w3.org", "")  # self-contained
-    assert 'src="data:image/svg+xml;base64,' in page
+    assert page.count("url(data:image/svg+xml;base64,") == len(GALLERY)
+    assert sound(quick / "report.html").of_class("panel") > 2 * len(GALLERY)
+    assert page.count('<div class="alone">') == len(GALLERY)
     assert "Greedy answers at the end of unlearning" in page
 
 

@@ -16,7 +16,7 @@ from runs_made_up import SCHEDULE, SHARED, judged, moment, scores, unlearned, va
 
 from npo.ledger import enter, llm
 from npo.report import page as report
-from npo.report.page import write_runs
+from npo.report.runs import write_runs
 from npo.runs.collect import collect
 from npo.runs.finished import check_outside, distinct_names
 from npo.runs.run import UnlearningRun, as_markdown, saved, saved_law, table, write_law
@@ -295,8 +295,8 @@ def made(tmp_path: Path, **changed: Any) -> list[UnlearningRun]:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without figures, to save time."""
-    monkeypatch.setattr(report, "RUNS", ())
-    monkeypatch.setattr("npo.report.differences.differences", lambda runs: [])
+    monkeypatch.setattr("npo.report.runs.RUNS", ())
+    monkeypatch.setattr("npo.report.runs.differences", lambda runs: [])
 
 
 @pytest.mark.usefixtures("undrawn")

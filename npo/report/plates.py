@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from figures.canvas import save as save_figure
 from npo.ledger import Results
 from npo.report.gallery import GALLERY, Plate
+from npo.report.panels import Picture, picture
 from records.store import writable
 
 __all__ = ["PAGES", "draw_plates"]
@@ -19,11 +19,10 @@ PAGES = (
 """What the main job may write beside the units of work."""
 
 
-def draw_plates(gallery: Sequence[Plate], results: Results, folder: Path) -> list[Plate]:
+def draw_plates(gallery: Sequence[Plate], results: Results, folder: Path) -> list[Picture]:
     """Draw every figure whose data is there into figures/."""
     place, drawn = writable(folder / "figures"), []
     for plate in gallery:
         if mine := plate.its(results):
-            save_figure(plate.draw(mine), place, plate.name)
-            drawn.append(plate)
+            drawn.append(picture(plate, plate.draw(mine), place))
     return drawn

@@ -192,7 +192,7 @@ def evaluated_as(model: str) -> str:
 
 def report(folders: Sequence[Path], out: Path | None) -> None:
     """Write the page, tables and figures about the runs in these folders."""
-    from npo.report.page import WRITTEN, write_runs
+    from npo.report.runs import WRITTEN, write_runs
     from npo.runs.collect import collect
     from npo.runs.finished import check_outside
 

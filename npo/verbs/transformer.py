@@ -11,7 +11,8 @@ from rich.console import Console
 
 from npo.ledger import CLAIMS, enter
 from npo.ledger.told import ledger_markdown, tell
-from npo.report.gallery import GALLERY, Plate
+from npo.report.gallery import GALLERY
+from npo.report.panels import Picture
 from npo.report.plates import PAGES, draw_plates
 from npo.running.methods import objectives_of
 from npo.running.units import run_units
@@ -76,12 +77,12 @@ def run(choices: TransformerChoices, *, quick: bool, out: Path) -> None:
         for claim in CLAIMS
         if all(any(fnmatch(name, pattern) for name in results) for pattern in claim.units)
     ]
-    plates: list[Plate] = []
+    pictures: list[Picture] = []
 
     def write(place: Path) -> None:
         write_json(place / "claims.json", entries)
         write_text(place / "claims.md", ledger_markdown(entries))
-        plates.extend(draw_plates(GALLERY, results, place))
+        pictures.extend(draw_plates(GALLERY, results, place))
 
     publish(folder, write)
     console = Console()
@@ -90,7 +91,7 @@ def run(choices: TransformerChoices, *, quick: bool, out: Path) -> None:
     for sentence in endings(results):
         console.print(plain(sentence), markup=False, highlight=False)
     tell(console, entries, {"Every claim with its numbers": folder / "claims.md"})
-    drawn = ", ".join(f"{plate.name}.png" for plate in plates)
+    drawn = ", ".join(f"{picture.plate.name}.png" for picture in pictures)
     took = f"{time.time() - started:.0f} s for this call, {sum(seconds.values()):.0f} s of work in all"
     console.print(f"{folder / 'figures'}: {drawn}; {took}", markup=False, highlight=False, soft_wrap=True)
 
