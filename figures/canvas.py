@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["LOOK", "across", "beta_look", "clip_below", "line_with_spread", "picture", "save", "styled"]
+__all__ = ["LOOK", "across", "beta_look", "line_with_spread", "picture", "save", "styled"]
 
 STYLE = Path(__file__).with_name("style.mplstyle")
 
@@ -50,19 +50,10 @@ def across(runs: Sequence[Mapping[str, np.ndarray]], label: str, column: str) ->
 
 
 def line_with_spread(ax: Axes, x: np.ndarray, every: np.ndarray, **look: Any) -> None:
-    """The mean over seeds (first axis) and ±1 standard deviation; see `clip_below` for a logarithmic axis."""
-    mean = every.mean(axis=0)
-    ax.plot(x, mean, **look)
+    """The mean over seeds (first axis) and their range, which a logarithmic axis can show where all are above 0."""
+    ax.plot(x, every.mean(axis=0), **look)
     if len(every) > 1:
-        spread = every.std(axis=0, ddof=1)
-        low = np.maximum(mean - spread, 1e-12) if (mean > 0).all() else mean - spread
-        ax.fill_between(x, low, mean + spread, color=look["color"], alpha=0.15, linewidth=0)
-
-
-def clip_below(ax: Axes) -> None:
-    """A logarithmic y axis that ends under the lowest line: a band may reach to 0, where there is no end."""
-    lowest = min(float(y[y > 0].min()) for y in (np.asarray(line.get_ydata()) for line in ax.lines) if (y > 0).any())
-    ax.set(yscale="log", ylim=(lowest / 2, None))
+        ax.fill_between(x, every.min(axis=0), every.max(axis=0), color=look["color"], alpha=0.1, linewidth=0)
 
 
 @contextmanager

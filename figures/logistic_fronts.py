@@ -55,6 +55,8 @@ def _fronts(ax: Axes, runs: Sequence[Arrays], family: tuple[str, ...]) -> None:
         ylim=(1e-2, 0.3),
         title=f"{family[0].split('+')[0]} family, α = 1" if family[0] != "KTO" else "KTO and IDK, α = 1",
     )
+    ax.set_yticks([0.01, 0.03, 0.1, 0.3], ["0.01", "0.03", "0.1", "0.3"])
+    ax.set_yticks([], minor=True)
     ax.legend(fontsize=8)
 
 
@@ -76,9 +78,10 @@ def _areas(ax: Axes, apart: Sequence[Arrays], together: Sequence[Arrays]) -> Non
             )
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
-    ax.legend()
+    ax.legend(loc="upper center")
     ax.set(
         xscale="log",
-        xlabel=f"share of the box not dominated\n(box: π_ref's forget distance × {RETAIN_LIMIT:g} nat of retain)",
-        title="Hypervolume missed: less is better",
+        xlabel="share of the box not dominated\n"
+        rf"(box: $\pi_{{\rm ref}}$'s forget distance × {RETAIN_LIMIT:g} nat of retain)",
+        title="Hypervolume missed: further left is better",
     )

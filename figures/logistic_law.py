@@ -21,6 +21,7 @@ from synthetic.logistic.results import of_kind
 
 __all__ = ["draw"]
 
+DASHES = ("-", "--", ":", "-.")
 NOISE_MARKERS, NOISE_COLOURS = ("o", "^", "D", "v", "P"), ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#000000")
 
 
@@ -29,14 +30,12 @@ def draw(results: Mapping[str, Data]) -> Figure:
     order, departure, margin = (of_kind(results, kind) for kind in ("order", "departure", "margin"))
     with styled():
         figure = Figure(figsize=(13.2, 8.0))
-        axes = figure.subplots(2, 3).ravel()
-        _order(axes[0], order)
-        _departure(axes[1], departure)
-        _error(axes[2], departure)
-        _rising(axes[3], departure)
-        _margins(axes[4], margin)
-        axes[5].axis("off")
-        axes[5].legend(*axes[3].get_legend_handles_labels(), loc="center left", title="in (c) and (d)")
+        axes = figure.subplot_mosaic("aabbcc;dddeee")
+        _order(axes["a"], order)
+        _departure(axes["b"], departure)
+        _error(axes["c"], departure)
+        _rising(axes["d"], departure)
+        _margins(axes["e"], margin)
     return figure
 
 
@@ -56,10 +55,10 @@ def _order(ax: Axes, seeds: Sequence[Data]) -> None:
         ylabel="distance from the curve in βu",
         xticks=step,
         xticklabels=[f"{x:g}" for x in step],
-        title="(a) one example alone: O(η)",
+        title="(a) one example alone: off by O(η)",
     )
     ax.minorticks_off()
-    ax.legend(fontsize=7, ncols=2)
+    ax.legend(fontsize=8, ncols=2)
 
 
 def _means(seeds: Sequence[Data], label: str, name: str) -> float:
@@ -85,19 +84,26 @@ def _departure(ax: Axes, seeds: Sequence[Data]) -> None:
         yscale="symlog",
         xlabel="β",
         ylabel="β × mean drop (symmetric log axis)",
-        title=f"(b) {200} points at α = {grid['alphas'][0]:g}",
+        title=f"(b) 200 points, α = {grid['alphas'][0]:g}: clock and remainder",
     )
     ax.axhline(0, color="0.7", linewidth=0.6)
-    ax.legend(fontsize=7, loc="lower left")
+    ax.legend(fontsize=8, loc="lower left")
 
 
 def _cases(grid: Mapping[str, list[float]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The start of the label of every α and label noise, and its look."""
-    for alpha, dash in zip(grid["alphas"], cycle(("-", "--", ":", "-."))):
+    """The start of the label of every α and label noise, and its look: a dash is an α, a colour a noise."""
+    for alpha, dash in zip(grid["alphas"], cycle(DASHES)):
         for noise, marker, colour in zip(grid["noises"], cycle(NOISE_MARKERS), cycle(NOISE_COLOURS)):
-            label = f"α = {alpha:g}, {noise:.0%} of labels turned"
-            look = {"marker": marker, "linestyle": dash, "color": colour, "label": label, "markersize": 4}
-            yield f"{alpha:g}-{noise:g}", look
+            yield f"{alpha:g}-{noise:g}", {"marker": marker, "linestyle": dash, "color": colour, "markersize": 4}
+
+
+def _key(ax: Axes, grid: Mapping[str, list[float]]) -> None:
+    """What the dashes and the colours of the cases are."""
+    for alpha, dash in zip(grid["alphas"], cycle(DASHES)):
+        ax.plot([], [], dash, color="0.4", label=f"α = {alpha:g}")
+    for noise, marker, colour in zip(grid["noises"], cycle(NOISE_MARKERS), cycle(NOISE_COLOURS)):
+        ax.plot([], [], marker, color=colour, markersize=4, label=f"{noise:.0%} of labels turned")
+    ax.legend(fontsize=8)
 
 
 def _error(ax: Axes, seeds: Sequence[Data]) -> None:
@@ -112,9 +118,10 @@ def _error(ax: Axes, seeds: Sequence[Data]) -> None:
         xscale="log",
         yscale="log",
         xlabel="β",
-        ylabel="|β × mean drop − the law| / (1 + β × mean drop)",
-        title="(c) how far the law alone is off",
+        ylabel="error in β × mean drop, over 1 + itself",
+        title="(c) how far the clock alone is off",
     )
+    _key(ax, seeds[0].values)
 
 
 def _rising(ax: Axes, seeds: Sequence[Data]) -> None:
@@ -126,8 +133,9 @@ def _rising(ax: Axes, seeds: Sequence[Data]) -> None:
         ylim=(0, None),
         xlabel="β",
         ylabel="share of forget examples with u < 0",
-        title="(d) examples that NPO makes likelier",
+        title="(d) examples that NPO makes likelier instead",
     )
+    _key(ax, grid)
 
 
 def _margins(ax: Axes, seeds: Sequence[Data]) -> None:
@@ -148,7 +156,7 @@ def _margins(ax: Axes, seeds: Sequence[Data]) -> None:
     ax.set(
         xlabel="margin$_i$ / smallest margin",
         ylabel="β d$u_i$ / d log t, measured",
-        title="(e) small sets: rate = margin",
+        title="(e) small sets: rate against margin",
         ylim=(0, 1.1 * top),
     )
-    ax.legend(fontsize=7)
+    ax.legend(fontsize=8)

@@ -29,10 +29,10 @@ def draw(results: Mapping[str, Data]) -> Figure:
                 steps, every = across(runs, key, column)
                 line_with_spread(ax, steps[1:], every[:, 1:], color=colour, label=name)
             ax.set(xscale="log", xlabel="gradient-descent steps", ylabel=label, title=title)
+            ax.legend(loc="upper left")
             if logarithmic:
                 ax.set(yscale="log")
             else:
                 slow = across(runs, f"NPO-{betas[0]:g}", column)[1]
                 ax.set_ylim(0, 1.25 * float(slow.max()))
-        figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(rows))
     return figure

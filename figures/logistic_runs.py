@@ -1,4 +1,4 @@
-"""Any runs on the logistic problem: distances against steps, and one against the other; mean ± 1 s.d."""
+"""Any runs on the logistic problem: distances against steps, and one against the other; mean and range over seeds"""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from figures.canvas import LOOK, across, clip_below, line_with_spread, styled
+from figures.canvas import LOOK, across, line_with_spread, styled
 from figures.labels import columns_of, literal
 from records.store import Data
 
@@ -42,15 +42,18 @@ def draw(results: Mapping[str, Data]) -> Figure:
             x, y = (across(runs, label, f"{side}_distance")[1].mean(axis=0) for side in ("forget", "retain"))
             plane.plot(x, y, **looks[label])
         plane.plot(x[0], y[0], "k*", markersize=9, zorder=5)
-        forget.set(title=title, ylabel=r"forget distance  E KL$(\pi_{\rm retr}\,\Vert\,\pi_\theta)$ (nats)")
-        retain.set(ylabel="retain distance (nats)")
+        figure.suptitle(title)
+        forget.set(title="What is to go", ylabel=r"forget distance  E KL$(\pi_{\rm retr}\,\Vert\,\pi_\theta)$ (nats)")
+        retain.set(title="What should stay", ylabel="retain distance (nats)")
         for ax in (forget, retain):
-            ax.set(xlabel="steps", xlim=(0, None))
-            clip_below(ax)
-        plane.set(xscale="log", yscale="log", xlabel="forget distance (nats)", ylabel="retain distance (nats)")
-        figure.legend(
-            *forget.get_legend_handles_labels(),
-            loc="outside lower center",
-            ncols=min(6, columns_of([*map(literal, labels)], 11.4)),
+            ax.set(xlabel="steps", xlim=(0, None), yscale="log")
+        plane.set(
+            title="One against the other",
+            xscale="log",
+            yscale="log",
+            xlabel="forget distance (nats)",
+            ylabel="retain distance (nats)",
         )
+        handles, names = forget.get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=min(6, columns_of(names, 11.4)))
     return figure

@@ -26,15 +26,16 @@ def draw(results: Mapping[str, Data]) -> Figure:
         (
             "loss",
             r"$[L_{\rm NPO}-\frac{2}{\beta}\log 2]-L_{\rm GA}$  (nats)",
-            f"rate {data['rate'][0]:.4f}, predicted 1",
+            f"NPO's loss tends to GA's, as β$^{{{data['rate'][0]:.3f}}}$",
         ),
-        ("weight", r"max $|W_\beta-1|$", "NPO's weight tends to GA's"),
+        ("weight", r"max $|W_\beta-1|$", "Its weight tends to GA's, 1"),
     )
     with styled():
-        figure = Figure()
+        figure = Figure(figsize=(9.2, 4.2))
         axes = figure.subplots(1, 2)
         for ax, (name, label, title) in zip(axes, panels, strict=True):
-            ax.loglog(data["betas"], data[f"{name}_upper"], color="black", linewidth=1.2, label="bound")
+            bound = data[f"{name}_upper"]
+            ax.loglog(data["betas"], bound, color="black", linewidth=1.2, label="bound of Proposition 1")
             ax.loglog(data["betas"], data[f"{name}_gap"], "o", color="#0072B2", markersize=3.5, label="measured")
             ax.set(xlabel="β", ylabel=label, title=title)
             ax.legend(loc="lower right")

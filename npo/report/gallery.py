@@ -106,7 +106,7 @@ GALLERY = (
         "logistic_methods",
         "Figure 4 of the paper: six methods",
         "The logistic problem with the step sizes and β of the paper's Table 1; mean and, of several seeds, "
-        "standard deviation. (a) Forget and retain inputs apart, α = 1. (b) One over the other, α = 0, where both "
+        "range. (a) Forget and retain inputs apart, α = 1. (b) One over the other, α = 0, where both "
         "distances are alike.",
         ("logistic/methods-1-*",),
         logistic_methods.draw,
