@@ -19,7 +19,7 @@ from theory import losses, retain
 from theory.kernel import plain_name
 from theory.objective import Kernel, Objective, compose, gradient_weights, kernels, needs, takes
 
-__all__ = ["OwnError", "look_at", "objective_of", "objectives_of", "words"]
+__all__ = ["OwnError", "looked_at", "objective_of", "objectives_of", "words"]
 
 _RETAIN = {"": None, "rt": losses.nll, "kl": retain.kl}
 _MOVING = ("logp", "logp_win", "logp_lose")
@@ -85,17 +85,17 @@ def objective_of(name: str, beta: float | None) -> Objective:
     return found
 
 
-def look_at(name: str) -> None:
-    """UserError for what is wrong with a method and can be known without running a user's file."""
+def looked_at(name: str, beta: float) -> Objective:
+    """The objective of a method where nothing is unlearned: a user's file is looked at, not run, and NPO stands for it.
+
+    It reads the rows that the function would read; UserError with what can be known to be wrong.
+    """
     reference, retain_kind = _parts(name)
-    if ":" in reference:
-        _retain_of(retain_kind)
-        find_function(reference)
-        return
-    try:
-        kernels(name)
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    if ":" not in reference:
+        return objective_of(name, beta)
+    retain_kernel = _retain_of(retain_kind)
+    find_function(reference)
+    return compose(losses.npo, retain_kernel, beta=beta)
 
 
 def _parts(name: str) -> tuple[str, str]:

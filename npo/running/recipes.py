@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from npo.running.methods import look_at, objective_of
+from npo.running.methods import looked_at, objective_of
 from npo.running.units import run_units
 from records.errors import UserError, together
 from records.outputs import check_outputs, publish
@@ -20,7 +20,7 @@ from records.work import Unit
 if TYPE_CHECKING:
     from scale.recipes.recipe import Recipe
 
-__all__ = ["RecipeChoices", "evaluate_one", "read", "report", "run", "with_needs", "without_own"]
+__all__ = ["RecipeChoices", "evaluate_one", "read", "report", "run", "with_needs"]
 
 
 def scale_or_error() -> None:
@@ -84,20 +84,6 @@ def read(choices: RecipeChoices) -> "Recipe":
     return recipe
 
 
-def without_own(recipe: "Recipe") -> "Recipe":
-    """The recipe without methods of the user's own, whose files are looked at and not run; UserError as they tell."""
-    wrong, papers = [], []
-    for chosen in recipe.unlearn.methods:
-        try:
-            look_at(chosen.name)
-        except UserError as error:
-            wrong.append(f"unlearn.methods {chosen.name}: {error}")
-        papers += [] if ":" in chosen.name else [chosen]
-    if wrong:
-        raise UserError("\n".join(wrong))
-    return recipe.model_copy(update={"unlearn": recipe.unlearn.model_copy(update={"methods": tuple(papers)})})
-
-
 def with_needs(units: Sequence[Unit], chosen: set[str]) -> list[Unit]:
     """The chosen units and all that they need, in their order."""
     by_name = {unit.name: unit for unit in units}
@@ -117,7 +103,7 @@ def run(choices: RecipeChoices, *, stage: str | None, unit: str | None, out: Pat
     What can be known before is told before: methods, data, model, device, trackers, folder. A user's own methods are
     run where something is unlearned.
     """
-    recipe = read(choices) if stage in (None, "unlearn") else without_own(read(choices))
+    recipe, resolve = read(choices), objective_of if stage in (None, "unlearn") else looked_at
     from scale.recipes.base_model import ask_hub
     from scale.runtime.processes import Processes, first_process
     from scale.stages.pipeline import stage_of, units
@@ -126,7 +112,7 @@ def run(choices: RecipeChoices, *, stage: str | None, unit: str | None, out: Pat
     processes = Processes(recipe.device, recipe.precision, recipe.trackers, folder / "logs")
     kept = (folder / "finetune").is_dir()
     everything, *_ = together(
-        lambda: units(recipe, processes, resolve=objective_of),
+        lambda: units(recipe, processes, resolve=resolve),
         lambda: processes.accelerator,
         lambda: may_write(folder),
         lambda: None if kept else ask_hub(recipe.model),

@@ -1,6 +1,7 @@
 """npo plan and npo show-batch: look before running."""
 
 import time
+from typing import TYPE_CHECKING
 
 import torch
 import yaml
@@ -8,12 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from npo.running.methods import objective_of
-from npo.running.recipes import RecipeChoices, read, without_own
-from records.errors import together
+from npo.running.methods import looked_at
+from npo.running.recipes import RecipeChoices, read
 from records.plain import plain
 
-__all__ = ["plan", "show_batch"]
+if TYPE_CHECKING:
+    from scale.recipes.recipe import Recipe
+    from scale.stages.plan import Estimate
+
+__all__ = ["plan", "planned", "show_batch"]
 
 GIB = 2**30
 
@@ -24,10 +28,7 @@ def plan(choices: RecipeChoices) -> None:
     A user's own methods are looked for in the text of their files, which are not run.
     """
     recipe = read(choices)
-    from scale.recipes.method import methods_of
-    from scale.recipes.plan import estimate
-
-    found, _ = together(lambda: estimate(recipe), lambda: methods_of(without_own(recipe).unlearn, objective_of))
+    found = planned(recipe)
     console = Console()
     console.print(
         yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
@@ -36,7 +37,7 @@ def plan(choices: RecipeChoices) -> None:
     )
     table = Table("stage", "runs", "steps each", "tokens in all")
     for stage in found.stages:
-        table.add_row(stage.name, str(stage.runs), str(stage.steps), f"{stage.tokens:,.0f}")
+        table.add_row(stage.name, str(stage.runs), " or ".join(map(str, stage.steps)), f"{stage.tokens:,.0f}")
     console.print(table)
     own = [chosen.name for chosen in recipe.unlearn.methods if ":" in chosen.name]
     speed = _speed()
@@ -55,6 +56,15 @@ def plan(choices: RecipeChoices) -> None:
         f"time: about {_duration(found.operations / (0.35 * speed))} here, at 35 % of the {speed / 1e9:,.0f} GFLOP/s "
         "of a large product; generated answers come on top, and small models reach less"
     )
+
+
+def planned(recipe: "Recipe") -> "Estimate":
+    """What the units of a recipe would do."""
+    from scale.runtime.processes import Processes
+    from scale.stages.pipeline import units
+    from scale.stages.plan import estimate
+
+    return estimate(units(recipe, Processes("cpu"), resolve=looked_at))
 
 
 def _speed() -> float:

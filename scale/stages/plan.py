@@ -1,0 +1,137 @@
+"""What the units of a recipe would do, and what it would cost: steps, operations, memory. Nothing is run.
+
+Everything is counted from the units themselves, so that what is planned is what is run.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from records.work import Unit
+from scale.data.tofu import Row
+from scale.models.adapter_files import base_of, is_adapter
+from scale.models.loading import described, place_of
+from scale.recipes.recipe import ModelSettings
+from scale.stages.context import Context
+from scale.stages.pipeline import STAGES, stage_of
+from scale.training.schedule import Schedule, steps_of
+
+__all__ = ["Estimate", "PlannedStage", "estimate"]
+
+CHARACTERS_A_TOKEN = 4.2
+"""Of English under the tokenizers of today's models; one's own small ones have shorter tokens."""
+READINGS = 8
+"""Of a question in an examination: its answer, the paraphrase, five perturbed ones, and what is generated."""
+
+
+class PlannedStage(NamedTuple):
+    """A stage: its name, how often it runs, the steps of its runs (each number once), tokens of all runs together."""
+
+    name: str
+    runs: int
+    steps: tuple[int, ...]
+    tokens: float
+
+
+class Estimate(NamedTuple):
+    """The stages; parameters; operations in all; bytes of weights, gradients and moments, and of activations."""
+
+    stages: list[PlannedStage]
+    parameters: int
+    trained: int
+    operations: float
+    state_bytes: float
+    activation_bytes: float
+
+
+class _Training(NamedTuple):
+    """What a unit trains: its stage, schedule, steps, and the tokens that an epoch reads."""
+
+    stage: str
+    schedule: Schedule
+    steps: int
+    tokens: float
+
+
+def estimate(units: Sequence[Unit]) -> Estimate:
+    """Count tokens by the length of the texts, operations as 6 a parameter and token (2 without gradient)."""
+    trainings = [_training(unit) for unit in units if stage_of(unit) != "evaluate"]
+    stages = [*_trained(trainings), _evaluated(units, trainings)]
+    context: Context = _given(units[0])["context"]
+    parameters, width, layers, vocabulary = _size(context.model)
+    trained = parameters if context.model.lora is None else layers * context.model.lora.rank * width * 18
+    # seven matrices, two sides, wider in the feed-forward part
+    operations = sum((2 if stage.name == "evaluate" else 6) * parameters * stage.tokens for stage in stages)
+    unlearnings = [one for one in trainings if one.stage == "unlearn"]
+    activations = max(_micro_batch(one, context, width * layers, vocabulary) for one in unlearnings)
+    kept = context.model.kept
+    weights = parameters * {"float32": 4, "bf16": 2, "4bit": 0.5}[kept]
+    number = 2 if kept == "bf16" and context.model.lora is None else 4  # bytes; an adapter is float32
+    small = all(one.schedule.optimizer == "adamw8bit" for one in unlearnings)
+    state = trained * (number + (2 if small else 2 * number))
+    return Estimate(stages, parameters, trained, operations, weights + state, activations)
+
+
+def _given(unit: Unit) -> dict[str, Any]:
+    """What the function of a unit is called with, beside the folders."""
+    assert isinstance(unit.run, partial)
+    return unit.run.keywords
+
+
+def _training(unit: Unit) -> _Training:
+    given, stage = _given(unit), stage_of(unit)
+    if stage != "unlearn":
+        schedule, rows, tokens = given["schedule"], len(given["rows"]), _tokens(given["rows"])
+    else:
+        corpus, method = given["context"].corpus, given["method"]
+        schedule, rows, tokens = method.schedule, len(corpus.forget), _tokens(corpus.forget)
+        if method.objective.retain_needs:  # a row to retain beside each row to forget
+            tokens += _tokens(corpus.retain) / len(corpus.retain) * rows
+    return _Training(stage, schedule, schedule.epochs * steps_of(schedule, rows), tokens)
+
+
+def _trained(trainings: Sequence[_Training]) -> list[PlannedStage]:
+    """The stages that train, in their order."""
+    found = []
+    for stage in STAGES:
+        if mine := [one for one in trainings if one.stage == stage]:
+            steps = tuple(sorted({one.steps for one in mine}))
+            found.append(PlannedStage(stage, len(mine), steps, sum(one.schedule.epochs * one.tokens for one in mine)))
+    return found
+
+
+def _evaluated(units: Sequence[Unit], trainings: Sequence[_Training]) -> PlannedStage:
+    """All examinations: of the models that judge, and on the way of each unlearning run."""
+    context: Context = _given(units[0])["context"]
+    most = [x for x in (context.exams.questions, context.asked.questions) if x is not None]
+    asked = READINGS * sum(_tokens(rows[: min(most, default=len(rows))]) for rows in context.corpus.asked)
+    by_step = context.asked.every == "step"
+    runs = sum(stage_of(unit) == "evaluate" for unit in units)
+    runs += sum(one.steps if by_step else one.schedule.epochs for one in trainings if one.stage == "unlearn")
+    return PlannedStage("evaluate", runs, (0,), runs * asked)
+
+
+def _tokens(rows: Iterable[Row]) -> float:
+    return sum(len(row.question) + len(row.answer) + 20 for row in rows) / CHARACTERS_A_TOKEN
+
+
+def _micro_batch(training: _Training, context: Context, size: int, vocabulary: int) -> float:
+    """Bytes of the activations of one forward pass of unlearning; `size` is width × layers."""
+    row = 2 * training.tokens / max(1, len(context.corpus.forget))
+    rows = min(training.schedule.piece, training.schedule.batch) * row
+    kept = 4 if training.schedule.recompute else 34
+    return 4 * rows * (size * kept / 2 + 2 * vocabulary * 0.5)
+
+
+def _size(model: ModelSettings) -> tuple[int, int, int, int]:
+    """Parameters, width, layers and vocabulary; from the configuration alone."""
+    shape = model.scratch
+    if shape is not None:
+        return shape.parameters, shape.hidden, shape.layers, shape.vocab
+    source = place_of(model.base)
+    while is_adapter(source):
+        source = base_of(Path(source))
+    config, empty = described(source, model.revision)
+    text = config.get_text_config()
+    return empty.num_parameters(), text.hidden_size, text.num_hidden_layers, text.vocab_size
