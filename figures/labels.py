@@ -5,7 +5,7 @@ from functools import cache
 
 from matplotlib.font_manager import findfont, get_font
 
-__all__ = ["columns_of", "literal"]
+__all__ = ["legend_columns", "literal"]
 
 LONGEST = 32
 FONT = "DejaVu Sans"
@@ -30,7 +30,7 @@ def literal(name: str) -> str:
     return f"{' ' * seen.startswith('_')}{seen}".replace("$", r"\$")
 
 
-def columns_of(labels: Sequence[str], width: float) -> int:
+def legend_columns(labels: Sequence[str], width: float) -> int:
     """How many columns of a legend fit into a figure of this width in inches."""
     widest = max(map(len, labels), default=1)
     return max(1, min(len(labels), _MOST, int(width / (_LETTER * widest + _KEY))))

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.canvas import styled
-from figures.labels import columns_of
+from figures.labels import legend_columns
 from figures.llm_runs import GREY, SAME, label_of, look_of, number, paths
 from records.examined import moments_of
 from records.store import Data
@@ -41,7 +41,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
         if len(utility) > MANY:
             handles, labels = axes.get_legend_handles_labels()
             figure.set_figheight(4.8 + 0.2 * -(-len(labels) // 3))
-            figure.legend(handles, labels, loc="outside upper center", ncols=columns_of(labels, 6.6), fontsize=8)
+            figure.legend(handles, labels, loc="outside upper center", ncols=legend_columns(labels, 6.6), fontsize=8)
         else:
             axes.legend(loc="best", fontsize=8)
         if first["not_rankable"]:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK
-from figures.labels import columns_of, literal
+from figures.labels import legend_columns, literal
 from records.examined import Examined, moments_of
 from records.store import Data
 
@@ -71,7 +71,7 @@ def label_of(label: str) -> str:
 def legend_above(figure: Figure, axes: Axes) -> None:
     """One legend for all panels, that of `axes`, above them."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=columns_of(labels, figure.get_figwidth()))
+    figure.legend(handles, labels, loc="outside upper center", ncols=legend_columns(labels, figure.get_figwidth()))
 
 
 def line(axes: Axes, path: SeedBand, label: str, place: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, across, line_with_spread, styled
-from figures.labels import columns_of, literal
+from figures.labels import legend_columns, literal
 from records.store import Data
 
 __all__ = ["draw"]
@@ -55,5 +55,5 @@ def draw(results: Mapping[str, Data]) -> Figure:
             ylabel="retain distance (nats)",
         )
         handles, names = forget.get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=min(6, columns_of(names, 11.4)))
+        figure.legend(handles, names, loc="outside lower center", ncols=min(6, legend_columns(names, 11.4)))
     return figure

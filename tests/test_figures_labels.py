@@ -12,7 +12,7 @@ from runs_made_up import moment, values_of
 
 from figures import llm_evolution, llm_quality_utility, llm_retain_weight
 from figures.canvas import LOOK, styled
-from figures.labels import LONGEST, columns_of, literal
+from figures.labels import LONGEST, legend_columns, literal
 from records.store import Data
 
 NOTHING = {key: None for key in moment(1) if key not in ("step", "epoch")}
@@ -67,10 +67,10 @@ def test_all_names_together_are_drawn_without_a_warning() -> None:
 
 
 def test_a_legend_is_no_wider_than_its_figure() -> None:
-    assert columns_of(["NPO+RT"] * 14, 10.5) == 7
-    assert columns_of(["x" * 32] * 5, 8.4) == 2
-    assert columns_of(["x" * 32] * 5, 1.0) == 1
-    assert columns_of([], 8.4) == 1
+    assert legend_columns(["NPO+RT"] * 14, 10.5) == 7
+    assert legend_columns(["x" * 32] * 5, 8.4) == 2
+    assert legend_columns(["x" * 32] * 5, 1.0) == 1
+    assert legend_columns([], 8.4) == 1
 
 
 def data(*several: dict[str, object]) -> dict[str, Data]:

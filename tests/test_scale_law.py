@@ -10,7 +10,7 @@ from records.store import load
 from scale.data.formats import format_of
 from scale.data.prompts import Writer
 from scale.law import rungs
-from scale.law.flow import adamw, descend, name_of
+from scale.law.flow import descend, descend_adamw, name_of
 from scale.models.adapters import Lora
 from scale.models.language_model import LanguageModel
 from scale.models.scratch import Shape, from_scratch, train_tokenizer
@@ -107,7 +107,7 @@ def test_descent_and_adamw_lower_the_answers_and_npo_more_slowly():
         found, lr = descend(rungs.head(language_model, rows, pad), weight_by_drop(beta), settings, lambda i, n: None)
         assert lr > 0
         assert found["drop"].shape == (31, 3)
-        stepped = adamw(
+        stepped = descend_adamw(
             rungs.explicit_head(language_model, rows, pad), weight_by_drop(beta), 1e-2, 30, lambda i, n: None
         )
         ends.append((found["drop"][-1].mean(), stepped["drop"][-1].mean()))

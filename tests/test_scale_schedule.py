@@ -25,7 +25,7 @@ from scale.runtime.processes import Processes
 from scale.stages.pipeline import units
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood
-from scale.training.schedule import Schedule, idle, rate, steps_of
+from scale.training.schedule import Schedule, idle, learning_rate, steps_of
 
 PLAIN = FORMATS["plain"]
 TEXTS = authors(2, seed=0)[:12]
@@ -52,7 +52,7 @@ def _training(**changes):
 def test_a_schedule_is_idle_where_all_its_rates_are_0(epochs, rows, batch, warmup, lr):
     schedule = Schedule(lr=lr, epochs=epochs, batch=batch, warmup=warmup)
     steps = steps_of(schedule, rows)
-    rates = [rate(schedule, step, steps) for step in range(epochs * steps)]
+    rates = [learning_rate(schedule, step, steps) for step in range(epochs * steps)]
     assert bool(idle(schedule, rows)) == (max(rates) == 0)
     assert all(0 <= x <= lr for x in rates)
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from figures import logistic_runs
 from figures.canvas import save as save_figure
 from npo.running.display import progress_bars
-from npo.verbs.logistic_choices import LogisticChoices, LogisticData, NamedObjectives, check, problems, runs_of
+from npo.verbs.logistic_choices import LogisticChoices, LogisticData, NamedObjectives, check_choices, problems, runs_of
 from npo.verbs.logistic_rooms import binary, many_classes
 from records.outputs import check_outputs, publish
 from records.paths import may_write
@@ -31,7 +31,7 @@ QUICK_FIT = 2000
 
 def run(data: LogisticData, choices: LogisticChoices, *, quick: bool, out: Path) -> None:
     """Fit π_ref and π_retr for each seed, unlearn by each method, save, draw, print the table."""
-    check(data, choices)
+    check_choices(data, choices)
     if quick:
         data, choices = replace(data, seeds=data.seeds[:1]), replace(choices, steps=min(choices.steps, 500))
     runs = runs_of(choices, data.alpha)

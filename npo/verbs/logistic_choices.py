@@ -19,7 +19,15 @@ from synthetic.logistic.problem import relu
 from synthetic.logistic.softmax import draw_classes
 from theory.objective import METHODS, Objective
 
-__all__ = ["LogisticChoices", "LogisticData", "NamedObjectives", "activation_of", "check", "problems", "runs_of"]
+__all__ = [
+    "LogisticChoices",
+    "LogisticData",
+    "NamedObjectives",
+    "activation_of",
+    "check_choices",
+    "problems",
+    "runs_of",
+]
 
 ARRAYS = tuple(Sample.__annotations__)
 NamedObjectives = Mapping[str, tuple[Objective, float]]
@@ -61,7 +69,7 @@ class LogisticChoices:
         return {} if self.momentum is None else {"momentum": self.momentum}
 
 
-def check(data: LogisticData, choices: LogisticChoices) -> None:
+def check_choices(data: LogisticData, choices: LogisticChoices) -> None:
     """UserError for what no run can start from, all at once."""
     wrong = _numbers_of(data, choices)
     named = getattr(torch.optim, choices.optimiser or "SGD", None)

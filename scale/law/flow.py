@@ -75,7 +75,7 @@ def law(
     arrays |= _columns("descent", found)
     if stepped:
         explicit = rungs.explicit_head(language_model, rows, pad) if rung == "head" else last
-        found = adamw(explicit, weight, settings.adamw_lr[rung], settings.steps, told("adamw"))
+        found = descend_adamw(explicit, weight, settings.adamw_lr[rung], settings.steps, told("adamw"))
         arrays |= _columns("adamw", found)
     values = {
         "rung": rung,
@@ -162,7 +162,7 @@ def descend(
     return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}, lr
 
 
-def adamw(
+def descend_adamw(
     rung: Rung, weight: Callable[[Tensor], Tensor], lr: float, steps: int, progress: Progress
 ) -> dict[str, Array]:
     """AdamW at a constant rate; the drops after each step."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import GenerationConfig
 
 from scale.data.prompts import Writer
-from scale.models.faster_reading import alike, alone, decided
+from scale.models.faster_reading import alike, alone, tried_once
 from scale.models.scorer import Scorer
 from scale.runtime.processes import Processes
 
@@ -54,7 +54,7 @@ def way_of(scorer: torch.nn.Module, openings: Sequence[Sequence[int]], writer: W
     tried = ends if len(ends[0]) < len(ends[1]) else ends[:1]
     for way, said in _FASTER.items():
         ask = partial(_right, openings=tried, way=way, writer=writer)
-        if decided(scorer, processes, (way, *map(len, tried)), ask, said):
+        if tried_once(scorer, processes, (way, *map(len, tried)), ask, said):
             return way
     return Way(padded=False, cached=False)
 

@@ -20,7 +20,7 @@ from scale.data.prompts import Encoded, collate
 from scale.models.scorer import Key, Scorer
 from scale.runtime.processes import Processes
 
-__all__ = ["TOLERANCE", "alike", "alone", "decided", "pads", "read_for_training"]
+__all__ = ["TOLERANCE", "alike", "alone", "pads", "read_for_training", "tried_once"]
 
 TOLERANCE = {torch.float32: 2e-4, torch.float16: 2e-2}
 """How far final states or logits may be apart, relative to their length, by the type of the weights; of all others
@@ -41,7 +41,7 @@ def alone(scorer: Scorer, ids: Sequence[int], *, last: int | None = None) -> Ten
     return scorer.states(row, torch.ones_like(row), last=last)[0]
 
 
-def decided(scorer: nn.Module, processes: Processes, key: Key, ask: Callable[[Scorer], bool], else_: str) -> bool:
+def tried_once(scorer: nn.Module, processes: Processes, key: Key, ask: Callable[[Scorer], bool], else_: str) -> bool:
     """The answer to a question about a model, by all processes alike.
 
     It is asked once for each key; a no is said, once for all keys that begin alike.
@@ -84,7 +84,7 @@ def pads(scorer: nn.Module, rows: Sequence[Encoded], pad: int, processes: Proces
 
     key = ("padded", *(len(row.ids) for row in tried))
     said = "a row's numbers depend on padding behind it, so rows are read one by one, which is slower."
-    return decided(scorer, processes, key, ask, said)
+    return tried_once(scorer, processes, key, ask, said)
 
 
 def read_for_training(scorer: nn.Module, rows: Sequence[Encoded], pad: int, processes: Processes) -> None:

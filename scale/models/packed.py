@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 
 from scale.data.prompts import Encoded, Packed
-from scale.models.faster_reading import alike, alone, decided
+from scale.models.faster_reading import alike, alone, tried_once
 from scale.models.scorer import Scorer
 from scale.runtime.processes import Processes, by_length
 from theory.logprobs import IGNORE, Summed
@@ -88,7 +88,7 @@ def packable(scorer: torch.nn.Module, questions: Sequence[PackedQuestion], pad: 
     tried.append(max(questions, key=lambda question: question.tokens))
     key = ("packed", *(question.tokens for question in tried), _longest_row(tried[0]))
     said = "packed questions are not read as rows by themselves, so every answer is read after its own prompt."
-    return decided(scorer, processes, key, lambda module: _as_rows(module, list(dict.fromkeys(tried)), pad), said)
+    return tried_once(scorer, processes, key, lambda module: _as_rows(module, list(dict.fromkeys(tried)), pad), said)
 
 
 def _longest_row(question: PackedQuestion) -> int:

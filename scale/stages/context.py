@@ -22,7 +22,7 @@ from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
 from scale.training.loop import Moment, Training
 
-__all__ = ["MODEL", "Context", "about_model", "columns", "context_of", "lines", "save_model_of"]
+__all__ = ["MODEL", "Context", "about_model", "context_of", "history_columns", "lines", "save_model_of"]
 
 MODEL = "model"
 
@@ -84,7 +84,7 @@ def lines(run: str, moment: Moment, processes: Processes) -> list[dict[str, Any]
     return [{"epoch": moment.epoch, **step} for step in moment.steps]
 
 
-def columns(history: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+def history_columns(history: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """The steps by column."""
     return {name: [step[name] for step in history] for name in history[0]} if history else {}
 

@@ -23,7 +23,7 @@ from scale.models.scorer import Scorer
 from scale.models.scratch import Shape, from_scratch, train_tokenizer
 from scale.recipes.method import Method
 from scale.runtime import checkpoint
-from scale.stages.context import MODEL, Context, about_model, columns, lines, save_model_of
+from scale.stages.context import MODEL, Context, about_model, history_columns, lines, save_model_of
 from scale.stages.unlearn import Unlearning
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood
@@ -70,7 +70,7 @@ def fit(
         "data": context.corpus.describe(),
         "model": about_model(language_model),
         "merged_boundaries": sum(row.merged for row in encoded),
-        "history": columns(history),
+        "history": history_columns(history),
     }
     if context.processes.first:
         save(folder, Data({}, values))

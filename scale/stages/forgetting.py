@@ -53,7 +53,7 @@ from scale.models.tokenizer_files import check_ids
 from scale.recipes.method import Method
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
-from scale.stages.context import about_model, columns, lines, save_model_of
+from scale.stages.context import about_model, history_columns, lines, save_model_of
 from scale.stages.findings import UNKNOWN, findings, remarks
 from scale.training.loop import Training
 from scale.training.reference_lookup import cached_reference
@@ -221,7 +221,7 @@ class Forgetting:
             "beta": self.method.beta,
             "seed": self.settings.seed,
             "model": about_model(self.language_model),
-            "history": columns(history),
+            "history": history_columns(history),
             "stopped": stopped,
             "changed": training.changed(),
             "before": summary(before, self.encoded),

@@ -23,7 +23,7 @@ from scale.models.reference_cache import ReferenceCache, ReferenceModel, Referen
 from scale.models.scorer import Scorer
 from scale.recipes.method import Method
 from scale.runtime import checkpoint
-from scale.stages.context import MODEL, Context, about_model, columns, lines, save_model_of
+from scale.stages.context import MODEL, Context, about_model, history_columns, lines, save_model_of
 from scale.training.loop import Moment, Training
 from scale.training.reference_lookup import CachedReference, LiveReference, cached_reference
 from scale.training.unlearning_rows import unlearning_rows
@@ -203,7 +203,7 @@ class Unlearning:
             "protocol": self.context.exams.name,
             "data": self.context.corpus.describe(),
             "model": about_model(self.language_model),
-            "history": columns(self.history),
+            "history": history_columns(self.history),
             "stopped": stopped,
             "changed": self._changed,
             "moments": self._saved_moments(),

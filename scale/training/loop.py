@@ -22,7 +22,7 @@ from scale.runtime.bits import bits
 from scale.runtime.processes import Processes
 from scale.training.batches import BatchRows, TrainingRows, batches
 from scale.training.optimizers import MakeOptimizer, adamw
-from scale.training.schedule import Schedule, rate, steps_of
+from scale.training.schedule import Schedule, learning_rate, steps_of
 from theory import losses
 from theory.logprobs import Summed
 from theory.objective import Objective, Terms, gradient_weights, tokens
@@ -123,7 +123,7 @@ class Training:
         for epoch in range(after, self.schedule.epochs):
             for i, batch in enumerate(self._batches(epoch)):
                 step = epoch * self.steps + i
-                lr = rate(self.schedule, step, self.steps)
+                lr = learning_rate(self.schedule, step, self.steps)
                 record = self._step(batch, lr, step)
                 done.append({"lr": lr, **record})
                 last = i == self.steps - 1

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 
 from records.settings import Positive
 
-__all__ = ["Epochs", "Schedule", "idle", "rate", "steps_of"]
+__all__ = ["Epochs", "Schedule", "idle", "learning_rate", "steps_of"]
 
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 """More is a slip of the keyboard."""
@@ -33,11 +33,11 @@ class Schedule(BaseModel):
     recompute: bool = Field(False, description="gradient checkpointing: less memory, a third more time")
 
 
-def rate(schedule: Schedule, step: int, steps: int) -> float:
+def learning_rate(schedule: Schedule, step: int, steps: int) -> float:
     """The learning rate of step `step` (from 0), where an epoch has `steps`.
 
     >>> s = Schedule(lr=1.0, epochs=3)
-    >>> [rate(s, i, 2) for i in range(6)]
+    >>> [learning_rate(s, i, 2) for i in range(6)]
     [0.0, 0.5, 1.0, 0.75, 0.5, 0.25]
     """
     warm, whole = schedule.warmup * steps, schedule.epochs * steps
@@ -61,7 +61,7 @@ def idle(schedule: Schedule, rows: int) -> str:
     """
     steps = steps_of(schedule, rows)
     whole = schedule.epochs * steps
-    if any(rate(schedule, step, steps) > 0 for step in range(whole)):
+    if any(learning_rate(schedule, step, steps) > 0 for step in range(whole)):
         return ""
     which = "the only step has" if whole == 1 else f"all {whole} steps have"
     return (

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from theory.logprobs import IGNORE
 
-__all__ = ["SequenceSplit", "Sequences", "Sizes", "answered", "draw", "together"]
+__all__ = ["SequenceSplit", "Sequences", "Sizes", "answered", "concatenated", "draw"]
 
 ENOUGH = 128  # tokens of a prompt beyond which no more are needed to tell any number of them apart
 
@@ -65,7 +65,7 @@ class Sequences(NamedTuple):
         return Sequences(self.tokens.to(device), self.labels.to(device))
 
 
-def together(first: Sequences, second: Sequences) -> Sequences:
+def concatenated(first: Sequences, second: Sequences) -> Sequences:
     """The rows of both, one after the other."""
     return Sequences(*(torch.cat(pair, dim=-2) for pair in zip(first, second, strict=True)))
 
@@ -80,7 +80,7 @@ class SequenceSplit(NamedTuple):
     @property
     def everything(self) -> Sequences:
         """Forget and retain sequences together, in this order: what π_ref memorises."""
-        return together(self.forget, self.retain)
+        return concatenated(self.forget, self.retain)
 
     def to(self, device: torch.device | str) -> "SequenceSplit":
         """The sets on another device."""

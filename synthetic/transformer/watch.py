@@ -31,7 +31,7 @@ from torch import Tensor
 
 from synthetic.transformer.language import KINDS, WORDS, Language, kind
 from synthetic.transformer.model import Config, answer_logits, greedy, log_probs, predicting, sample
-from synthetic.transformer.sequences import Sequences, SequenceSplit, together
+from synthetic.transformer.sequences import Sequences, SequenceSplit, concatenated
 from synthetic.transformer.stacked import tangent_kernel
 from theory.logprobs import answer_rows, from_logits
 from theory.retain import kl
@@ -53,7 +53,7 @@ def kernel_facts(parameters: Parameters, split: SequenceSplit, config: Config) -
     """The numbers about the tangent kernel that are named at the top of this file."""
     n = split.forget.tokens.shape[0]
     kept = split.retain.pick(0, n)
-    K = tangent_kernel(parameters, together(split.forget, kept), config).double()
+    K = tangent_kernel(parameters, concatenated(split.forget, kept), config).double()
     own = K.diagonal()
     cosine = (K / (own[:, None] * own).sqrt()).abs()
     among, apart = cosine[:n, :n], cosine[:n, n:]
@@ -75,7 +75,7 @@ class Answers:
 
     def shares(self, parameters: Parameters) -> tuple[list[float], list[float]]:
         """The shares of answers of each kind, to forget and to kept questions."""
-        both = together(self.forget, self.retain)
+        both = concatenated(self.forget, self.retain)
         found = self.language.words(greedy(parameters, both.tokens[:, :WORDS], WORDS, self.config))
         kinds = [kind(answer, true) for answer, true in zip(found, self.language.answers(both), strict=True)]
         n = len(self.forget.tokens)
@@ -87,7 +87,7 @@ class Answers:
         picked = (
             part.rows(torch.linspace(0, len(part.tokens) - 1, SHOWN).long()) for part in (self.forget, self.retain)
         )
-        some = together(*picked)
+        some = concatenated(*picked)
         asked = some.tokens[:, :WORDS]
         drawn = sample(parameters, asked, WORDS, self.config, torch.Generator().manual_seed(0))
         columns = {
