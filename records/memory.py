@@ -6,7 +6,7 @@ from pathlib import Path
 
 from records.errors import UserError
 
-__all__ = ["check_memory"]
+__all__ = ["GIB", "check_memory", "memory"]
 
 GIB = 2**30
 _LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
@@ -19,7 +19,7 @@ def check_memory(needed: float, what: str) -> None:
     Traceback (most recent call last):
     records.errors.UserError: --d 99 would take about ...
     """
-    there = _memory()
+    there = memory()
     if needed > there:
         raise UserError(
             f"{what} would take about {needed / GIB:,.0f} GiB of memory, and this machine has {there / GIB:,.0f} GiB. "
@@ -27,7 +27,7 @@ def check_memory(needed: float, what: str) -> None:
         )
 
 
-def _memory() -> float:
+def memory() -> float:
     """Bytes of memory, those that a container may use where it is one."""
     try:
         found = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))

@@ -12,7 +12,7 @@ from records.ownership import check_inputs, check_replaceable
 from records.sources import source_hash
 from records.store import ALONE, Crew, content_hash, finish, finished, locked, writable
 
-__all__ = ["Progress", "Unit", "Work", "keys", "run_missing", "silent"]
+__all__ = ["Progress", "Unit", "Work", "check", "do", "keys", "missing", "run_missing", "silent"]
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work goes on."""
@@ -35,6 +35,9 @@ class Unit:
     `run` writes its files into that folder and reads the folders of the units it `needs`. `settings` and the source
     behind `run` (`records.sources`) are all that the result depends on beside these. `reads` are the user's own files
     and folders that go in: no folder that holds one of them is ever replaced.
+
+    A unit runs on one thread, beside others; one that is `alone` has all threads and the machine, or the other
+    processes of its crew. `seconds` is roughly how long it takes on one core, and decides nothing but the order.
     """
 
     name: str
@@ -42,6 +45,8 @@ class Unit:
     run: Work
     needs: tuple[str, ...] = field(default=())
     reads: tuple[Path, ...] = field(default=())
+    alone: bool = False
+    seconds: float = 1.0
 
 
 def keys(units: Sequence[Unit]) -> dict[str, str]:
@@ -71,21 +76,31 @@ def run_missing(
     """
     writable(out)
     by_name = keys(units)
-    _check(units, by_name, out)
+    check(units, by_name, out)
     for unit, key in zip(units, by_name.values(), strict=True):
-        there = partial(finished, out / unit.name, key)
-        cached = crew.agreed(there)
+        cached = crew.agreed(partial(finished, out / unit.name, key))
         progress = started(unit, cached)
         if not cached:
-            with locked(out, unit.name) if crew.first else nullcontext():
-                if not crew.agreed(there):  # another run may just have finished it
-                    inputs = {name: out / name for name in unit.needs}
-                    build = partial(unit.run, inputs=inputs, progress=progress)
-                    finish(out / unit.name, key, unit.settings, build, crew, unit.reads)
+            do(unit, key, out, progress, crew)
         progress(1, 1)
 
 
-def _check(units: Sequence[Unit], by_name: Mapping[str, str], out: Path) -> None:
+def missing(units: Sequence[Unit], out: Path) -> list[Unit]:
+    """Those that are not there as they would be made."""
+    by_name = keys(units)
+    return [unit for unit in units if not finished(out / unit.name, by_name[unit.name])]
+
+
+def do(unit: Unit, key: str, out: Path, progress: Progress, crew: Crew = ALONE) -> None:
+    """Do a unit under its lock, unless another run has just finished it."""
+    with locked(out, unit.name) if crew.first else nullcontext():
+        if not crew.agreed(partial(finished, out / unit.name, key)):
+            inputs = {name: out / name for name in unit.needs}
+            build = partial(unit.run, inputs=inputs, progress=progress)
+            finish(out / unit.name, key, unit.settings, build, crew, unit.reads)
+
+
+def check(units: Sequence[Unit], by_name: Mapping[str, str], out: Path) -> None:
     """UserError with every folder that would have to be replaced and must not be."""
     reads = [path for unit in units for path in unit.reads]
     wrong = []

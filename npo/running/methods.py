@@ -7,7 +7,7 @@ import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import wraps
+from functools import cache, update_wrapper
 from typing import Any
 
 import torch
@@ -38,7 +38,10 @@ class OwnError(UserError):
 
     def __init__(self, function: str, said: str) -> None:
         super().__init__(f"{function}: {said}")
-        self.said = said
+        self.function, self.said = function, said
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OwnError, (self.function, self.said)  # as another process tells it
 
 
 def words(error: Exception) -> str:
@@ -119,7 +122,7 @@ def _kernels_of(name: str) -> tuple[Kernel, Kernel | None, bool]:
     retain_kernel, kernel = _retain_of(retain_kind), load_function(reference)
     _check_signature(kernel)
     _guard_the_weight(kernel, reference)
-    return _guarded(kernel, reference), retain_kernel, True
+    return _Guarded(kernel, reference), retain_kernel, True
 
 
 def _check_signature(kernel: Kernel) -> None:
@@ -152,22 +155,33 @@ def _check_signature(kernel: Kernel) -> None:
         raise UserError("; ".join(wrong) + ".")
 
 
-def _guarded(kernel: Kernel, label: str) -> Kernel:
+class _Guarded:
     """A user's kernel whose exceptions and wrong shapes are told by UserError; signature and name stay.
 
-    It gets copies, so that what it does to its inputs is done to nothing of ours.
+    It gets copies, so that what it does to its inputs is done to nothing of ours. Another process loads its file anew.
     """
 
-    @wraps(kernel)
-    def guarded(**given: Any) -> Tensor:
-        with _told(label, "it"):
-            loss = kernel(**_copies(given))
+    def __init__(self, kernel: Kernel, reference: str) -> None:
+        update_wrapper(self, kernel)
+        self._kernel, self._reference = kernel, reference
+
+    def __call__(self, **given: Any) -> Tensor:
+        with _told(self._reference, "it"):
+            loss = self._kernel(**_copies(given))
         if mistake := _mistake(loss, [value for name, value in given.items() if name in _MOVING]):
-            raise OwnError(label, mistake)
+            raise OwnError(self._reference, mistake)
         found: Tensor = loss
         return found
 
-    return guarded
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _own_kernel, (self._reference,)
+
+
+@cache
+def _own_kernel(reference: str) -> Kernel:
+    kernel = load_function(reference)
+    _guard_the_weight(kernel, reference)
+    return _Guarded(kernel, reference)
 
 
 def _guard_the_weight(kernel: Kernel, label: str) -> None:

@@ -122,9 +122,9 @@ def run(choices: RecipeChoices, *, stage: str | None, unit: str | None, out: Pat
         there = ", ".join(u.name for u in everything)
         raise UserError(f"This recipe has no {f'stage {stage}' if unit is None else f'unit {unit!r}'}; it has {there}.")
     if not processes.first:
-        run_units(with_needs(everything, chosen), folder, "", None, crew=processes, quiet=True)
+        run_units(with_needs(everything, chosen), folder, "", crew=processes, quiet=True)
         return
-    run_units(with_needs(everything, chosen), folder, choices.name, None, crew=processes)
+    run_units(with_needs(everything, chosen), folder, choices.name, crew=processes)
     if first_process():
         summarise(folder, [u for u in everything if u.name in chosen])
 
@@ -155,7 +155,7 @@ def evaluate_one(choices: RecipeChoices, model: str, out: Path | None) -> None:
     processes = Processes(recipe.device, recipe.precision)
     folder = out or choices.out / "evaluate" / evaluated_as(model)
     unit = evaluation_of(recipe, processes, model, folder.name)
-    run_units([unit], folder.parent, "evaluate", None, crew=processes, quiet=not processes.first)
+    run_units([unit], folder.parent, "evaluate", crew=processes, quiet=not processes.first)
     if not processes.first:
         return
     for key, value in load(folder).values["scores"].items():

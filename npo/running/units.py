@@ -1,6 +1,7 @@
 """What every command that runs units shares: the missing ones are run under a live display."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -8,49 +9,61 @@ from rich.console import Console
 from rich.progress import Progress as Bars
 
 from npo.running.display import COLUMNS
+from npo.running.workers import STARTING, asked, prepare, usual
 from records.plain import plain
+from records.side_by_side import run_side_by_side, spared
 from records.store import ALONE, Crew
-from records.work import Progress, Unit, run_missing
+from records.work import Progress, Unit, missing, run_missing
 
 __all__ = ["run_units"]
 
 
-def run_units(
-    units: Sequence[Unit],
-    folder: Path,
-    title: str,
-    threads_of: Callable[[Unit], int] | None,
-    crew: Crew = ALONE,
-    *,
-    quiet: bool = False,
-) -> None:
-    """Run the missing units under one live display: the whole above, the unit at work below.
+def run_units(units: Sequence[Unit], folder: Path, title: str, crew: Crew = ALONE, *, quiet: bool = False) -> None:
+    """Run the missing units under one live display, side by side where that spares time.
 
-    `threads_of` says how many threads a unit is worth. What is too small for a second one merely waits with it: on a
-    busy machine a hundred times longer than the work takes. `quiet` is for the processes of a crew that do not speak.
+    `quiet` is for the processes of a crew that do not speak.
+    """
+    wanted, threads = asked(), torch.get_num_threads()
+    count = wanted or usual()
+    gain = spared(missing(units, folder), count)
+    try:
+        with _shown(units, title, threads, quiet=quiet) as started:
+            if gain > (0 if wanted else STARTING):
+                run_side_by_side(units, folder, started, workers=count, prepare=prepare)
+            else:
+                run_missing(units, folder, started, crew)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _shown(
+    units: Sequence[Unit], title: str, threads: int, *, quiet: bool
+) -> Iterator[Callable[[Unit, bool], Progress]]:
+    """The live display, the whole above and a line for each unit at work below; what is to be told of each unit.
+
+    A unit in this process has one thread, all where it is alone: what is too small for a second one merely waits with
+    it, on a busy machine a hundred times longer than the work takes.
     """
     console = Console(stderr=True, quiet=quiet)
+    begun, ended = list[str](), set[str]()
     with Bars(*COLUMNS, console=console, disable=quiet) as bars:
         whole = bars.add_task(plain(title), total=len(units))
-        current = bars.add_task("", total=None, visible=False)
-        done = 0
 
         def started(unit: Unit, cached: bool) -> Progress:
-            nonlocal done
-            if threads_of is not None:
-                torch.set_num_threads(threads_of(unit))
-            bars.update(whole, completed=done, description=plain(f"{title}: {unit.name}"))
-            done += 1
-            bars.reset(current, total=None, visible=not cached, description=plain(f"  {unit.name}"))
+            torch.set_num_threads(threads if unit.alone else 1)
+            begun.append(unit.name)
             if not console.is_terminal:
-                line = f"{done}/{len(units)} {unit.name}: {'kept' if cached else 'running'}"
+                line = f"{len(begun)}/{len(units)} {unit.name}: {'kept' if cached else 'running'}"
                 console.print(plain(line), highlight=False, markup=False)
+            mine = bars.add_task(plain(f"  {unit.name}"), total=None, visible=not cached)
 
             def progress(at: int, total: int) -> None:
-                bars.update(current, completed=at, total=total)
+                bars.update(mine, completed=at, total=total, visible=at < total)
+                if at >= total:
+                    ended.add(unit.name)
+                    bars.update(whole, completed=len(ended))
 
             return progress
 
-        run_missing(units, folder, started, crew)
-        bars.update(whole, completed=len(units), description=plain(title))
-        bars.update(current, visible=False)
+        yield started

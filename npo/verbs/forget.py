@@ -72,7 +72,7 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Forget
     )
     processes = Processes(cast(Any, asked.device), cast(Any, asked.dtype))
     unit = unit_of(settings, method, forgotten, retained, processes)
-    run_units([unit], out, "forget", None, crew=processes, quiet=not processes.first)
+    run_units([unit], out, "forget", crew=processes, quiet=not processes.first)
     if processes.first:
         show(values := load(out / "forget").values, out / "forget")
         if values["stopped"]:

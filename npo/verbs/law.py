@@ -44,7 +44,7 @@ def law(choices: RecipeChoices, out: Path | None) -> None:
     )
     check_outputs(folder, ("law.json", f"{PICTURE}.png", f"{PICTURE}.svg"))
     chosen = [unit.name for unit in everything if unit.name.startswith("law/")]
-    run_units(with_needs(everything, set(chosen)), folder, choices.name, None)
+    run_units(with_needs(everything, set(chosen)), folder, choices.name)
     results = {name: load(folder / name) for name in chosen}
     console = Console()
     console.print(_table({folder / name: data for name, data in results.items()}))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from rich.console import Console
 
 from npo.ledger import CLAIMS, enter
@@ -149,10 +148,8 @@ def reproduce(
     writable(folder)
     check_outputs(folder, PAGES)
     console = Console()
-    worth_all = ("llm/", "transformer/") if full else ("llm/",) if not quick else ()
-    whole = torch.get_num_threads()
     try:
-        run_units(units, folder, "reproduce", threads_of=lambda unit: whole if unit.name.startswith(worth_all) else 1)
+        run_units(units, folder, "reproduce")
     except HypothesisError as error:
         raise UserError(f"The settings of the step theory admit no instance: {error}") from error
     results: dict[str, Data] = {unit.name: load(folder / unit.name) for unit in units}

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from npo.ledger import CLAIMS, enter
@@ -68,8 +67,7 @@ def run(choices: TransformerChoices, *, quick: bool, out: Path) -> None:
     todo = units(preset, parts, _own(choices.own))
     folder = writable(out)
     check_outputs(folder, PAGES)
-    threads = 1 if quick else torch.get_num_threads()
-    run_units(todo, folder, "transformer", threads_of=lambda unit: threads)
+    run_units(todo, folder, "transformer")
     results = {unit.name: load(folder / unit.name) for unit in todo}
     seconds = {unit.name: float(manifest(folder / unit.name)["seconds"]) for unit in todo}
     entries = [

@@ -16,6 +16,8 @@ from scale.stages.pipeline import Stages
 
 __all__ = ["law_units"]
 
+SECONDS = 20.0  # roughly, of one rung at one β
+
 
 def law_units(recipe: Recipe, processes: Processes) -> list[Unit]:
     """The units of `scale.law.flow`; the recipe's rows are read and its model looked for now."""
@@ -27,5 +29,9 @@ def law_units(recipe: Recipe, processes: Processes) -> list[Unit]:
         for beta in (0.0, *ladder.betas):
             run = partial(law, context=context, finetuned="finetune", settings=ladder, rung=rung, beta=beta)
             settings = {**stages.shared, "law": ladder.model_dump(mode="json"), "rung": rung, "beta": beta}
-            found.append(Unit(f"law/{rung}-{name_of(beta)}", settings, run, needs=("finetune",), reads=stages.reads))
+            found.append(
+                Unit(
+                    f"law/{rung}-{name_of(beta)}", settings, run, needs=("finetune",), seconds=SECONDS, **stages.common
+                )
+            )
     return [*stages.models(), *found]

@@ -60,11 +60,23 @@ class Processes:
                 "device=cuda: there is no GPU here, or this torch is made without CUDA (npo doctor tells). "
                 "Choose cpu, or auto, which takes a GPU where there is one."
             )
-        on_cpu = self.device == "cpu" or (self.device == "auto" and not torch.cuda.is_available())
         mixed = "bf16" if self.precision == "bf16" else "no"
         return Accelerator(
-            cpu=on_cpu, mixed_precision=mixed, log_with=list(self.trackers) or None, project_dir=self.logs
+            cpu=self._on_cpu, mixed_precision=mixed, log_with=list(self.trackers) or None, project_dir=self.logs
         )
+
+    @property
+    def _on_cpu(self) -> bool:
+        return self.device == "cpu" or (self.device == "auto" and not torch.cuda.is_available())
+
+    @property
+    def leaves_room(self) -> bool:
+        """Can other work go on beside this: one process, on the CPU, that tells no tracker of its steps?"""
+        return self._on_cpu and not self.trackers and os.environ.get("WORLD_SIZE", "1") == "1"
+
+    def __reduce__(self) -> tuple[type["Processes"], tuple[Any, ...]]:
+        """As another process gets it: without the library's handle, which is made there anew."""
+        return Processes, (self.device, self.precision, self.trackers, self.logs)
 
     def log(self, run: str, line: Mapping[str, Any], step: int) -> None:
         """Tell the trackers, if there are any, of one step of a run."""

@@ -300,4 +300,4 @@ def unit_of(
     named = (*(file.path for file in files.values()), *folders_of(settings.model))
     reads = tuple(path for path in named if path.exists())
     work = Forgetting(settings, method, files, processes)
-    return Unit("forget", facts, work, reads=reads)
+    return Unit("forget", facts, work, reads=reads, alone=True)

@@ -51,6 +51,7 @@ from scale.recipes.method import Method, Resolve, methods_of, paper_method
 from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
 from scale.stages.context import Context, context_of
+from scale.stages.cost import of_examination, of_training, of_unlearning, stands_alone
 from scale.stages.fit import evaluate, evaluate_named, fit, unlearn
 from scale.training.schedule import Schedule, idle
 
@@ -75,7 +76,7 @@ def evaluation_of(recipe: Recipe, processes: Processes, model: str, name: str) -
     plan = Stages(recipe, context_of(recipe, processes), "")
     run = partial(evaluate_named, context=plan.context, model=model)
     settings = {**plan.shared, "asked": plan.asked, "model_of": model, "weights_of": model_hash(model)}
-    return Unit(name, settings, run, reads=(*folders_of(model), *plan.reads))
+    return Unit(name, settings, run, reads=(*folders_of(model), *plan.common["reads"]), alone=True)
 
 
 class Stages:
@@ -94,7 +95,8 @@ class Stages:
         self.sizes: dict[str, tuple[Schedule, int]] = {}  # schedule and rows of what is trained
         named = (recipe.data.source, *(m.name.rpartition(":")[0] for m in recipe.unlearn.methods))
         files = (path for path in (user_path(name, "The recipe: the path") for name in named if name) if path.exists())
-        self.reads = (*folders, *files)
+        alone = stands_alone(recipe, context.processes)
+        self.common: dict[str, Any] = {"reads": (*folders, *files), "alone": alone}  # of all units
 
     def models(self) -> list[Unit]:
         """The models that everything else starts from or is judged by."""
@@ -148,18 +150,15 @@ class Stages:
             seed=self.recipe.seed,
             settings=settings,
         )
-        return Unit(self.prefix + stage, settings, run, needs=(start,) if start else (), reads=self.reads)
+        needs = (start,) if start else ()
+        seconds = of_training(self.recipe, schedule, len(rows))
+        return Unit(self.prefix + stage, settings, run, needs=needs, seconds=seconds, **self.common)
 
     def _evaluate(self, stage: str) -> Unit:
         of = self.prefix + stage
         run = partial(evaluate, context=self.context, of=of)
-        return Unit(
-            f"{self.prefix}evaluate/{stage}",
-            {**self.shared, "asked": self.asked},
-            run,
-            needs=(of,),
-            reads=self.reads,
-        )
+        settings, seconds = {**self.shared, "asked": self.asked}, of_examination(self.recipe)
+        return Unit(f"{self.prefix}evaluate/{stage}", settings, run, needs=(of,), seconds=seconds, **self.common)
 
     def _unlearn(self, method: Method, seed: int) -> Unit:
         chosen = self.recipe.unlearn
@@ -188,7 +187,8 @@ class Stages:
             judged_by=judged_by,
         )
         name = f"{self.prefix}unlearn/{method.label}-s{seed}"
-        return Unit(name, settings, run, needs=(finetuned, *judged_by), reads=self.reads)
+        seconds = of_unlearning(self.recipe, method.schedule, len(self.context.corpus.forget))
+        return Unit(name, settings, run, needs=(finetuned, *judged_by), seconds=seconds, **self.common)
 
 
 def stage_of(unit: Unit, prefix: str = "") -> str:
