@@ -1,7 +1,9 @@
 """What every command that runs units shares: the missing ones are run under a live display."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -29,7 +31,9 @@ def run_units(units: Sequence[Unit], folder: Path, title: str, crew: Crew = ALON
     try:
         with _shown(units, title, threads, quiet=quiet) as started:
             if gain > (0 if wanted else STARTING):
-                run_side_by_side(units, folder, started, workers=count, prepare=prepare)
+                run_side_by_side(
+                    units, folder, started, workers=count, prepare=partial(prepare, warnings.formatwarning)
+                )
             else:
                 run_missing(units, folder, started, crew)
     finally:

@@ -1,10 +1,11 @@
 """How many units of work run side by side."""
 
 import os
+import warnings
+from collections.abc import Callable
 
 import torch
 
-from npo.terminal import settle
 from records.cores import cores
 from records.errors import UserError
 from records.memory import GIB, memory
@@ -30,7 +31,7 @@ def usual() -> int:
     return int(max(1, min(cores(), memory() // OF_A_WORKER)))
 
 
-def prepare() -> None:
-    """Ready a process for small units: one thread, which waits for no other."""
-    settle()
+def prepare(worded: Callable[..., str]) -> None:
+    """Ready a process for small units: warnings in these words, and one thread, which waits for no other."""
+    warnings.formatwarning = worded
     torch.set_num_threads(1)
