@@ -15,6 +15,7 @@ answer), step, lr, adamw_lr.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -77,7 +78,12 @@ def law(
         explicit = rungs.explicit_head(language_model, rows, pad) if rung == "head" else last
         found = descend_adamw(explicit, weight, settings.adamw_lr[rung], settings.steps, told("adamw"))
         arrays |= _columns("adamw", found)
-    values = {
+    save(folder, Data(arrays, _facts(rung, beta, settings, rows, lr)))
+
+
+def _facts(rung: RungName, beta: float, settings: LawSettings, rows: Sequence[Encoded], lr: float) -> dict[str, Any]:
+    """What is saved beside the arrays; `lr` is the step size of plain descent, which was found on the way."""
+    return {
         "rung": rung,
         "beta": beta,
         "scale": scale_of(beta, settings),
@@ -87,7 +93,6 @@ def law(
         "lr": lr,
         "adamw_lr": settings.adamw_lr.get(rung),
     }
-    save(folder, Data(arrays, values))
 
 
 def scale_of(beta: float, settings: LawSettings) -> float:

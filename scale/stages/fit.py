@@ -52,24 +52,14 @@ def fit(
     """Train on the likelihood of `rows`, from the model of the stage `start`, the one named, or from scratch."""
     below = inputs[start] / MODEL if start else None
     language_model = _to_train(context, below, seed, recompute=schedule.recompute)
-    writer = context.writer(language_model)
-    encoded = [writer.encode(row.question, row.answer) for row in rows]
-    training = Training(
-        Scorer(language_model.model),
-        likelihood,
-        TrainingRows(encoded),
-        schedule,
-        seed=seed,
-        pad=writer.pad,
-        processes=context.processes,
-    )
+    training = _training(context, language_model, rows, schedule, seed)
     history = _trained(training, stage, folder / CHECKPOINT, progress)
     values = {
         "stage": stage,
         "seed": seed,
         "data": context.corpus.describe(),
         "model": about_model(language_model),
-        "merged_boundaries": sum(row.merged for row in encoded),
+        "merged_boundaries": sum(row.merged for row in training.rows.forget),
         "history": history_columns(history),
     }
     if context.processes.first:
@@ -95,6 +85,16 @@ def _to_train(context: Context, below: Path | None, seed: int, *, recompute: boo
     if recompute:
         recompute_activations(language_model.model)
     return language_model
+
+
+def _training(
+    context: Context, language_model: LanguageModel, rows: Sequence[Row], schedule: Schedule, seed: int
+) -> Training:
+    """The model on the likelihood of these rows, before its first step."""
+    writer = context.writer(language_model)
+    encoded = TrainingRows([writer.encode(row.question, row.answer) for row in rows])
+    scorer, processes = Scorer(language_model.model), context.processes
+    return Training(scorer, likelihood, encoded, schedule, seed=seed, pad=writer.pad, processes=processes)
 
 
 def _trained(training: Training, stage: str, place: Path, progress: Progress) -> list[dict[str, Any]]:

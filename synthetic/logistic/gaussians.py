@@ -55,28 +55,32 @@ def draw(
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
-    def labels(x: torch.Tensor, side: float) -> np.ndarray:
-        logit = side * ((x - side * alpha).sum(dim=1) / math.sqrt(d) + 1)
-        return torch.bernoulli(torch.sigmoid(logit), generator=generator).numpy()
-
     W = normal(features, d) / math.sqrt(d)
     x_forget, x_retain = normal(n_forget, d) + alpha, normal(n_retain, d) - alpha
     sample = Sample(
         W=W.numpy(),
         X_forget=x_forget.numpy(),
-        y_forget=labels(x_forget, 1.0),
+        y_forget=_labels(x_forget, alpha, 1.0, generator),
         X_retain=x_retain.numpy(),
-        y_retain=labels(x_retain, -1.0),
+        y_retain=_labels(x_retain, alpha, -1.0, generator),
         X_eval_forget=(normal(n_eval, d) + alpha).numpy(),
         X_eval_retain=(normal(n_eval, d) - alpha).numpy(),
         y_idk=torch.bernoulli(torch.full((n_forget,), 0.5, dtype=torch.float64), generator=generator).numpy(),
     )
+    y_forget, y_retain = (_turned(y, label_noise, generator) for y in (sample.y_forget, sample.y_retain))
+    return replace(sample, y_forget=y_forget, y_retain=y_retain)
 
-    def turned(y: np.ndarray) -> np.ndarray:
-        at = torch.rand(len(y), generator=generator, dtype=torch.float64).numpy() < label_noise
-        return np.where(at, 1 - y, y)
 
-    return replace(sample, y_forget=turned(sample.y_forget), y_retain=turned(sample.y_retain))
+def _labels(x: torch.Tensor, alpha: float, side: float, generator: torch.Generator) -> np.ndarray:
+    """Labels of inputs around side · α, mostly 1 on the forget side (1), mostly 0 on the other (−1)."""
+    logit = side * ((x - side * alpha).sum(dim=1) / math.sqrt(x.shape[1]) + 1)
+    return torch.bernoulli(torch.sigmoid(logit), generator=generator).numpy()
+
+
+def _turned(y: np.ndarray, share: float, generator: torch.Generator) -> np.ndarray:
+    """Labels of which a share is turned round."""
+    at = torch.rand(len(y), generator=generator, dtype=torch.float64).numpy() < share
+    return np.where(at, 1 - y, y)
 
 
 def _check(label_noise: float, **sizes: int) -> None:

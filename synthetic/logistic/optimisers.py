@@ -45,8 +45,7 @@ def unlearn_with(
     >>> from synthetic.logistic.gaussians import draw
     >>> from synthetic.logistic.problem import problem_from_arrays
     >>> problem = problem_from_arrays(**vars(draw(alpha=1.0, seed=0)), fit_steps=200)
-    >>> adam = partial(torch.optim.Adam, lr=1e-2)
-    >>> unlearn_with(problem, method("NPO", beta=1.0), adam, steps=30, every=10, batch=50).steps
+    >>> unlearn_with(problem, method("GA"), partial(torch.optim.Adam, lr=1e-2), steps=30, every=10, batch=50).steps
     array([ 0., 10., 20., 30.])
     """
     _check(problem, steps, every, batch)

@@ -117,11 +117,15 @@ def fit_to_tolerance(H: Array, y: Array, *, tolerance: float = 1e-8, max_iterati
     separated = bool(np.all((2 * y - 1) * (H @ found.x) > 0))
     if not left <= tolerance or separated:
         why = "the classes can be separated, so that there is no minimum" if separated else str(found.message)
-        raise NotConverged(
-            f"After {found.nit} Newton steps the gradient is {left:.1e}, asked for {tolerance:.1e}: {why}. "
-            "Give more rows or fewer features, a larger tolerance, or fit by gradient descent (fit=None)."
-        )
+        raise _not_converged(found.nit, left, tolerance, why)
     return np.asarray(found.x)
+
+
+def _not_converged(steps: int, left: float, tolerance: float, why: str) -> NotConverged:
+    return NotConverged(
+        f"After {steps} Newton steps the gradient is {left:.1e}, asked for {tolerance:.1e}: {why}. "
+        "Give more rows or fewer features, a larger tolerance, or fit by gradient descent (fit=None)."
+    )
 
 
 # --- from arrays ----------------------------------------------------------------------------------------------
@@ -187,40 +191,36 @@ def problem_from_arrays(
     e.g. `fit_to_tolerance`; None is the paper's gradient descent of `fit_steps` steps of `fit_lr`.
     Raises UserError naming every array of wrong shape, with NaN, or with another label.
     """
-    given = check_arrays(
-        {
-            "W": W,
-            "X_forget": X_forget,
-            "y_forget": y_forget,
-            "X_retain": X_retain,
-            "y_retain": y_retain,
-            "X_eval_forget": X_eval_forget,
-            "X_eval_retain": X_eval_retain,
-            "y_idk": y_idk,
-        }
-    )
+    inputs = {
+        "X_forget": X_forget,
+        "X_retain": X_retain,
+        "X_eval_forget": X_eval_forget,
+        "X_eval_retain": X_eval_retain,
+    }
+    given = check_arrays({"W": W, **inputs, "y_forget": y_forget, "y_retain": y_retain, "y_idk": y_idk})
     with np.errstate(over="ignore", invalid="ignore"):  # told below, in words
         H = {f"H_{name[2:]}": activation(x @ given["W"].T) for name, x in given.items() if name.startswith("X_")}
         y = {name: labels for name, labels in given.items() if name.startswith("y_")}
-        if fit is None:
-            thetas = _two_fits(H, y, fit_steps, fit_lr, progress)
-        else:
-            features = np.concatenate([H["H_forget"], H["H_retain"]])
-            thetas = (
-                fit(features, np.concatenate([y["y_forget"], y["y_retain"]])),
-                fit(H["H_retain"], y["y_retain"]),
-            )
-    if not (np.isfinite(thetas[0]).all() and np.isfinite(thetas[1]).all()):
+        ref, retrain = _two_fits(H, y, fit_steps, fit_lr, progress) if fit is None else _two_fits_by(fit, H, y)
+    if not (np.isfinite(ref).all() and np.isfinite(retrain).all()):
         raise UserError(f"Fitting π_ref and π_retr diverged: scale the inputs down, or lower fit_lr={fit_lr}.")
-    return Problem(**H, **y, theta_ref=thetas[0], theta_retrain=thetas[1])
+    return Problem(**H, **y, theta_ref=ref, theta_retrain=retrain)
 
 
 def _two_fits(
     H: Mapping[str, Array], y: Mapping[str, Array], steps: int, lr: float, progress: Progress
 ) -> tuple[Array, Array]:
-    """θ of π_ref, fitted on forget ∪ retain, and of π_retr, fitted on retain alone."""
+    """θ of π_ref, fitted on forget ∪ retain, and of π_retr, fitted on retain alone; by gradient descent."""
     theta = _descended(*rows_of_fits({**H, **y}, lr), steps, progress)
     return theta[0], theta[1]
+
+
+def _two_fits_by(
+    fit: Callable[[Array, Array], Array], H: Mapping[str, Array], y: Mapping[str, Array]
+) -> tuple[Array, Array]:
+    """θ of π_ref and of π_retr by a fit of the caller's."""
+    every = np.concatenate([H["H_forget"], H["H_retain"]]), np.concatenate([y["y_forget"], y["y_retain"]])
+    return fit(*every), fit(H["H_retain"], y["y_retain"])
 
 
 def rows_of_fits(data: Mapping[str, Array], lr: float) -> tuple[SharedRows, list[Column]]:

@@ -99,16 +99,8 @@ def _unit(
     chosen, config = preset.methods, preset.shape.reader
     language = drawn(preset.shape, overlap, seed)
     reference, retrained = load_models(inputs[language_name(overlap, seed)])
-    optimisers: dict[str, Optimiser] = {}
-    if optimizer == "GD":
-        steps, batch = chosen.steps, None
-        descents = {lr: partial(torch.optim.SGD, lr=lr) for lr in {row.lr for row in rows}}
-        optimisers |= {row.method: descents[row.lr] for row in rows}
-    else:
-        steps, batch = chosen.adam_steps, chosen.batch
-        optimisers |= dict.fromkeys(
-            (row.method for row in rows), partial(torch.optim.AdamW, lr=chosen.adam_lr, weight_decay=0.01)
-        )
+    steps, batch = (chosen.steps, None) if optimizer == "GD" else (chosen.adam_steps, chosen.batch)
+    optimisers = _optimisers(rows, optimizer, chosen.adam_lr)
     at = log_grid(steps, chosen.per_decade)
     answers = Answers(language, config)
     cases = {row.method: Case(row.objective, optimisers[row.method], reference, language.split) for row in rows}
@@ -131,3 +123,11 @@ def _unit(
     values["shown"] = {name: r.shown for name, r in watchers.items()}
     values["diverged_at"] = {name: r.diverged_at for name, r in watchers.items() if r.diverged_at}
     save(folder, Data(arrays, values))
+
+
+def _optimisers(rows: Sequence[MethodSetting], optimizer: str, adam_lr: float) -> dict[str, Optimiser]:
+    """By method: plain descent with its own step size, or AdamW with one for all."""
+    if optimizer == "GD":
+        descents = {lr: partial(torch.optim.SGD, lr=lr) for lr in {row.lr for row in rows}}
+        return {row.method: descents[row.lr] for row in rows}
+    return dict.fromkeys((row.method for row in rows), partial(torch.optim.AdamW, lr=adam_lr, weight_decay=0.01))

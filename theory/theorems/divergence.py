@@ -106,12 +106,16 @@ def build(
         allowed = fill * min(c.C0_GA, c.C0_NPO) / n
         if coupling(model) <= allowed:
             return model
-        if allowed < 1e-15:
-            raise HypothesisError(
-                f"Theorem 2 allows a coupling of {allowed:.1e} here, less than float64 can tell from 0: "
-                f"take a smaller step size than lr={lr:g} (lr/n matters), a smaller β than {beta:g} or a larger `fill`."
-            )
+        _check_allowed(allowed, lr, beta)
         size *= min(0.5, allowed / coupling(model))
+
+
+def _check_allowed(coupling: float, lr: float, beta: float) -> None:
+    if coupling < 1e-15:
+        raise HypothesisError(
+            f"Theorem 2 allows a coupling of {coupling:.1e} here, less than float64 can tell from 0: "
+            f"take a smaller step size than lr={lr:g} (lr/n matters), a smaller β than {beta:g} or a larger `fill`."
+        )
 
 
 def _near_orthogonal(C0: Callable[[Constants], float], half: str) -> Callable[[Divergence], None]:
