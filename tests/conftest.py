@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's library is imported; no test may reach a network
@@ -11,7 +12,9 @@ os.environ["NPO_WORKERS"] = "1"  # what a test puts in the place of a function m
 
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
+from main_job import SIZES, run
 
 settings.register_profile("dev", max_examples=40, deadline=None)
 settings.register_profile(
@@ -67,10 +70,38 @@ def short_fit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """A folder that the first worker to ask for it makes, and the others find made."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+
+    def folder(name: str, make: Callable[[Path], None]) -> Path:
+        made = shared / f"{name}.made"
+        with FileLock(shared / f"{name}.lock"):
+            if not made.exists():
+                (shared / name).mkdir(exist_ok=True)
+                make(shared / name)
+                made.touch()
+        return shared / name
+
+    return folder
+
+
+@pytest.fixture(scope="session", params=SIZES)
+def size(request: pytest.FixtureRequest) -> str:
+    """How large the main job is that tests look at: the quick one belongs to `make test-integration`."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def quick(size: str, once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
+    """A quick run of everything on fictitious authors, of one size."""
+    return once(f"main-job-{size}", partial(run, size))
+
+
+@pytest.fixture(scope="session")
+def prepared(once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
     """Small whole things that malformed inputs are made of: see tests/malformed_things.py."""
     from malformed_things import prepare
 
-    folder = tmp_path_factory.mktemp("prepared")
-    prepare(folder)
-    return folder
+    return once("prepared", prepare)

@@ -2,46 +2,32 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from html_page import sound
+from in_process import npo
+from main_job import NPO, WHOLE, WORDS, environment
 
 from npo.ledger import CLAIMS
 from npo.report.gallery import GALLERY
+from npo.verbs import reproduce
 from npo.verbs.reproduce import STEPS, units_of
+from records.settings import parse_words
 from records.store import load, manifest
 from synthetic.transformer import presets as transformer_presets
 from synthetic.transformer import units as transformer_study
 
-NPO = [sys.executable, "-m", "npo.cli"]
-
-
-def _environment(data: bool = False) -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if data or k != "NPO_DATA"}
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A quick run of everything, on fictitious authors."""
-    out = tmp_path_factory.mktemp("quick") / "out"
-    root = Path(__file__).resolve().parent.parent
-    command = [*NPO, "reproduce", "--quick", "--out", str(out)]
-    started = time.perf_counter()
-    done = subprocess.run(command, cwd=root, env=_environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    (out / "stdout").write_text(done.stdout)
-    (out / "seconds").write_text(str(time.perf_counter() - started))
-    return out
-
 
 def test_every_step_leaves_its_units(quick: Path) -> None:
     units = units_of(STEPS, quick=True, data=None, settings={})
+    smaller = units_of(STEPS, quick=True, data=None, settings=parse_words(WORDS["smaller"]))
+    assert [unit.name for unit in smaller] == [unit.name for unit in units]
     assert {unit.name.split("/")[0] for unit in units} == set(STEPS)
     for unit in units:
         assert manifest(quick / unit.name)["seconds"] >= 0
@@ -78,21 +64,24 @@ def test_figures_and_report(quick: Path) -> None:
     assert "Greedy answers at the end of unlearning" in page
 
 
-def test_nothing_is_done_twice(quick: Path, root: Path) -> None:
-    before = {p: p.stat().st_mtime_ns for p in quick.rglob("manifest.json")}
-    command = [*NPO, "reproduce", "--quick", "--out", str(quick)]
-    done = subprocess.run(command, cwd=root, env=_environment(), capture_output=True, text=True, check=True)
-    assert {p: p.stat().st_mtime_ns for p in quick.rglob("manifest.json")} == before
-    assert "running" not in done.stderr
-    assert done.stderr.count(": kept") == len(before)
+def test_nothing_is_done_twice(size: str, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = shutil.copytree(quick, tmp_path / "out")
+    monkeypatch.delenv("NPO_DATA", raising=False)
+    monkeypatch.setattr(reproduce, "draw_plates", lambda plates, results, place: [])  # pictures are always drawn anew
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("manifest.json")}
+    code, _, err = npo("reproduce", "--quick", *WORDS[size], "--out", str(out))
+    assert code == 0
+    assert {p: p.stat().st_mtime_ns for p in out.rglob("manifest.json")} == before
+    assert "running" not in err
+    assert err.count(": kept") == len(before)
 
 
-@pytest.mark.integration
+@pytest.mark.parametrize("size", [WHOLE], indirect=True)
 def test_killed_and_started_again_it_ends_where_an_uninterrupted_run_ends(
     quick: Path, tmp_path: Path, root: Path
 ) -> None:
     words = ["reproduce", "--quick", "--only", "logistic", "--only", "theory", "--out", str(tmp_path / "out")]
-    first = subprocess.Popen([*NPO, *words], cwd=root, env=_environment(), stderr=subprocess.DEVNULL)
+    first = subprocess.Popen([*NPO, *words], cwd=root, env=environment(), stderr=subprocess.DEVNULL)
     for _ in range(600):
         if (tmp_path / "out" / "logistic" / "problem-1-1000" / "manifest.json").exists():
             break
@@ -101,7 +90,7 @@ def test_killed_and_started_again_it_ends_where_an_uninterrupted_run_ends(
     assert first.wait() == -signal.SIGKILL
     assert not (tmp_path / "out" / "claims.json").exists()
     kept = (tmp_path / "out" / "logistic" / "problem-1-1000" / "manifest.json").stat().st_mtime_ns
-    subprocess.run([*NPO, *words], cwd=root, env=_environment(), check=True, capture_output=True)
+    subprocess.run([*NPO, *words], cwd=root, env=environment(), check=True, capture_output=True)
     assert (tmp_path / "out" / "logistic" / "problem-1-1000" / "manifest.json").stat().st_mtime_ns == kept
     for name in ("logistic/methods-1-1000", "logistic/figure3-1000", "logistic/law", "theory/theorem-2"):
         whole, resumed = load(quick / name).arrays, load(tmp_path / "out" / name).arrays
@@ -140,7 +129,7 @@ def test_real_rows_are_used_where_their_folder_is_named(tofu: Path) -> None:
 def test_the_full_run_keeps_its_time_and_its_exact_claims(tmp_path: Path, root: Path) -> None:
     started = time.perf_counter()
     command = [*NPO, "reproduce", "--out", str(tmp_path / "out")]
-    subprocess.run(command, cwd=root, env=_environment(data=True), check=True, capture_output=True)
+    subprocess.run(command, cwd=root, env=environment(data=True), check=True, capture_output=True)
     assert time.perf_counter() - started < 600  # six minutes on two free cores; twice that means something broke
     ledger = {e["id"]: e for e in json.loads((tmp_path / "out" / "claims.json").read_text())}
     assert ledger["llm-rankable"]["verdict"] == "holds"

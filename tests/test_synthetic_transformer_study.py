@@ -1,5 +1,6 @@
 """The quick study, run through its units: what they leave, and what the figures and the command make of it."""
 
+import main_job
 import numpy as np
 import pytest
 
@@ -22,15 +23,16 @@ RUNS = ("GA", "NPO-0.1", "NPO-1")
 SEED = QUICK.seeds[0]
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """What every unit of the quick study leaves, by name."""
-    out = tmp_path_factory.mktemp("transformer")
-    found = units(QUICK)
-    run_missing(found, out)
-    assert (out / f"transformer/models-{SEED}" / REFERENCE).is_file()
-    assert (out / f"transformer/models-{SEED}" / RETRAINED).is_file()
-    return {unit.name: load(out / unit.name) for unit in found}
+@pytest.fixture(scope="session")
+def results(quick):
+    """What every unit of the study leaves in the quick main job, by name."""
+    return {unit.name: load(quick / unit.name) for unit in units(QUICK)}
+
+
+@pytest.fixture(scope="session")
+def law(size):
+    """The settings of the part `law` in that run."""
+    return main_job.preset(size).law
 
 
 def test_every_preset_names_its_units_once_and_needs_what_is_there():
@@ -49,7 +51,9 @@ def test_a_part_brings_the_models_that_it_needs():
     assert {name for of in names.values() for name in of} == {unit.name for unit in units(QUICK)}
 
 
-def test_both_models_know_what_they_should(results):
+def test_both_models_know_what_they_should(quick, results):
+    assert (quick / f"transformer/models-{SEED}" / REFERENCE).is_file()
+    assert (quick / f"transformer/models-{SEED}" / RETRAINED).is_file()
     values = results[f"transformer/models-{SEED}"].values
     assert values["probability"] >= QUICK.shape.target
     assert values["forget_accuracy"] > 0.99
@@ -58,11 +62,11 @@ def test_both_models_know_what_they_should(results):
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_sequences_alone_are_within_the_bounds_of_the_law(results, name):
+def test_sequences_alone_are_within_the_bounds_of_the_law(results, law, name):
     data = results[f"transformer/single-{name}"]
-    for i in range(QUICK.law.examples):
+    for i in range(law.examples):
         clock, drop = (data.values["scale"] * data.arrays[f"{SEED}-{i}.{c}"].ravel() for c in ("clock", "drop"))
-        bounds = bounds_on_curve(clock, gradient_ascent=name == "GA", step=QUICK.law.single_step)
+        bounds = bounds_on_curve(clock, gradient_ascent=name == "GA", step=law.single_step)
         assert np.all((drop >= bounds.lower - 1e-4) & (drop <= bounds.upper + 1e-4))  # float32
 
 
@@ -88,8 +92,8 @@ def test_npo_keeps_at_equal_time_what_gradient_ascent_destroys(results):
     assert np.interp(ga["time"][-1], times, npo["retain_accuracy"]) > 0.95
 
 
-def test_npo_s_gap_to_gradient_ascent_shrinks_with_beta(results):
-    arrays, (small, large) = results["transformer/limit"].arrays, QUICK.law.limit_betas
+def test_npo_s_gap_to_gradient_ascent_shrinks_with_beta(results, law):
+    arrays, (small, large) = results["transformer/limit"].arrays, law.limit_betas
     within = arrays[f"GA-{SEED}.drop"].mean(axis=1) < 5
     gaps = [np.abs(arrays[f"NPO-{b:g}-{SEED}.drop"] - arrays[f"GA-{SEED}.drop"])[within].max() for b in (small, large)]
     assert gaps[0] < 0.4 * gaps[1]
@@ -173,7 +177,9 @@ def test_a_run_that_diverges_is_marked_and_keeps_what_came_before(tmp_path):
 
 
 def test_a_model_that_can_not_move_is_told(tmp_path):
-    preset = override(QUICK, {"shape.target": "0.999999"}, label="transformer")
+    preset = override(
+        QUICK, {"shape.target": "0.999999", "shape.width": "32", "shape.max_steps": "200"}, label="transformer"
+    )
     models, *_ = units(preset, ("law",))
     with pytest.raises(UserError, match="Raise max_steps, lower target"):
         run_missing([models], tmp_path)

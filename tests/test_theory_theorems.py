@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from unchecked import unchecked
 
 from theory.losses import npo, npo_weight
 from theory.theorems.catalogue import CATALOGUE
@@ -290,14 +291,16 @@ def test_the_catalogue_s_instances_hold(name: str) -> None:
 
 @pytest.mark.parametrize("beta", [0.1, 0.5, 1.0, 2.0])
 def test_npo_flow_reaches_its_asymptote_with_its_constant(beta: float) -> None:
-    far = [npo_margin(10.0**k, 2.0, beta=beta) for k in (30, 100)]
+    with unchecked():
+        far = [npo_margin(10.0**k, 2.0, beta=beta) for k in (30, 100)]
     assert far[1] == pytest.approx(float(npo_asymptote(1e100, 2.0, beta=beta)), rel=1e-10)
     assert (far[1] - far[0]) / (70 * np.log(10)) == pytest.approx(1 / beta, rel=1e-10)  # the slope is exactly 1/β
 
 
 @given(c=st.floats(-3, 4), margin=st.floats(1e-3, 20), beta=st.sampled_from([0.1, 0.7, 2.0]))
 def test_npo_flow_inverts(c: float, margin: float, beta: float) -> None:
-    assert npo_margin(npo_time(margin, c, beta=beta), c, beta=beta) == pytest.approx(margin, rel=1e-6)
+    with unchecked():
+        assert npo_margin(npo_time(margin, c, beta=beta), c, beta=beta) == pytest.approx(margin, rel=1e-6)
 
 
 @given(c=st.floats(-3, 4), margin=st.floats(0, 30))
