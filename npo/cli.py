@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from npo.cli_llm import add_verbs
-from npo.options import LAST_SEED, PATH, listed, numbers
+from npo.options import LAST_SEED, PATH, listed, number_options, numbers, plain_digits
 from npo.refusals import said
 from npo.stopping import SAID, goes_on, starts_anew
 from npo.terminal import settle
@@ -280,11 +280,16 @@ add_verbs(app)
 
 
 def _check_given(words: list[str]) -> None:
-    """UserError for an option that is given nothing: most often a variable of the shell that is not set."""
+    """UserError for an option that is given nothing (a variable of the shell that is not set), or a number like 1_0."""
     for word, following in zip(words, [*words[1:], "?"], strict=True):
-        if word.startswith("--") and len(word) > 2 and (word.endswith("=") or not following):
-            name = word.removesuffix("=")
+        if not word.startswith("--") or word == "--":
+            continue
+        name, equals, inside = word.partition("=")
+        value = inside if equals else following
+        if not value:
             raise UserError(f"{name} is empty. Give it a value or leave it out; is a variable of the shell not set?")
+        if not plain_digits(value) and name in number_options(app):
+            raise UserError(f"{name} {value}: write a number in plain digits, as 1000 or 1e-3.")
 
 
 def main() -> None:

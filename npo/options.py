@@ -1,12 +1,15 @@
 """Kinds of options and arguments that typer does not have: paths, lists, numbers. Nothing heavy is imported here."""
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import typer
+from typer.models import OptionInfo
 
 from records.errors import UserError
 from records.paths import user_path
 
-__all__ = ["LAST_SEED", "PATH", "a_path", "listed", "numbers"]
+__all__ = ["LAST_SEED", "PATH", "a_path", "listed", "number_options", "numbers", "plain_digits"]
 
 LAST_SEED = 2**63 - 1
 T = TypeVar("T", int, float)
@@ -29,11 +32,29 @@ def listed(words: list[str] | None, option: str = "--methods") -> tuple[str, ...
     return found
 
 
+def plain_digits(text: str) -> bool:
+    """Is there nothing in it that Python reads into a number and nobody else does: 1_0, digits of other scripts?"""
+    return "_" not in text and text.isascii()
+
+
+def number_options(app: typer.Typer) -> set[str]:
+    """Every option of every verb that takes one number, as it is typed."""
+    found = set()
+    for command in app.registered_commands:
+        for name, kind in get_type_hints(command.callback, include_extras=True).items():
+            inner, *marks = get_args(kind) or (kind,)
+            if {int, float} & {inner, *get_args(inner)}:
+                given = next((x.param_decls or () for x in marks if isinstance(x, OptionInfo)), ())
+                found |= set(given) or {f"--{name.replace('_', '-')}"}
+    inside = (number_options(group.typer_instance) for group in app.registered_groups if group.typer_instance)
+    return found.union(*inside)
+
+
 def numbers(name: str, text: str, kind: type[T]) -> tuple[T, ...]:
     """Numbers with commas between them; UserError for anything else, and for a seed that is none."""
     try:
-        if "_" in text:
-            raise ValueError  # which Python would read
+        if not plain_digits(text):
+            raise ValueError
         found = tuple(kind(x) for x in text.split(","))
     except ValueError:
         raise UserError(f"--{name} must be numbers with commas between them, got {text!r}.") from None

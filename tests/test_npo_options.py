@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from npo import cli
+from npo.options import number_options
 from records.arrays import read_arrays
 from records.errors import UserError, together
 from records.memory import check_memory
@@ -296,3 +297,35 @@ def test_no_verb_s_help_needs_torch(root: Path) -> None:
     torch, numpy, count = json.loads(done.stdout.splitlines()[-1])
     assert (torch, numpy) == (False, False)
     assert count > 15
+
+
+# --- numbers in plain digits -------------------------------------------------------------------------------------
+
+
+def test_the_options_that_take_a_number_are_known() -> None:
+    found = number_options(cli.app)
+    assert {"--steps", "--lr", "--beta", "--n-forget", "--d", "--seed", "--lora", "--hours", "--count"} <= found
+    assert not found & {"--out", "--method", "--methods", "--betas", "--model", "--quick", "--answer"}
+
+
+@pytest.mark.parametrize("number", ["1_0", "1_000.5", "１０", "٣"])
+def test_a_number_that_only_python_would_read_is_refused(number: str, run_npo: Npo) -> None:
+    for option in sorted(number_options(cli.app)):
+        for words in ((option, number), (f"{option}={number}",)):
+            code, _, err = run_npo("synthetic", "logistic", *words)
+            assert (code, err) == (2, f"npo: {option} {number}: write a number in plain digits, as 1000 or 1e-3.\n")
+    code, _, err = run_npo("synthetic", "logistic", "--seeds", f"1,{number}")
+    assert (code, err[:13]) == (2, "npo: --seeds "), err
+    for word in (f"unlearn.epochs={number}", f"unlearn.seeds=[{number}]", f"finetune.lr={number}", f"seed={number}"):
+        code, _, err = run_npo("plan", "quick", word)
+        assert code == 2, word
+        assert word.partition("=")[0] in err
+    code, _, err = run_npo("reproduce", f"logistic.seeds={number}", "--only", "logistic")
+    assert code == 2
+    assert "logistic.seeds.0" in err
+
+
+def test_a_folder_may_be_called_like_such_a_number(tmp_path: Path, run_npo: Npo) -> None:
+    code, _, err = run_npo("report", str(tmp_path), "--out", "1_0")
+    assert code == 2
+    assert "plain digits" not in err
