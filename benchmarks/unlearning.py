@@ -30,7 +30,7 @@ from scale.models.scorer import Scorer
 from scale.runtime.processes import Processes
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training
-from scale.training.optimizers import adamw
+from scale.training.optimizers import optimizer_of
 from scale.training.pairing import order, partner
 from scale.training.reference_lookup import cached_reference
 from scale.training.schedule import Schedule

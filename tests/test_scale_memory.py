@@ -10,7 +10,7 @@ from records.store import Data
 from scale.recipes.file import read_recipe
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
-from scale.training.optimizers import adamw
+from scale.training.optimizers import optimizer_of
 from scale.training.schedule import Schedule
 
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -49,13 +49,13 @@ def test_settings_that_do_not_go_together_are_told(words, said):
 @pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is there")
 def test_moments_in_8_bits_need_their_package():
     with pytest.raises(UserError, match="needs the package bitsandbytes: pip install"):
-        adamw([torch.nn.Parameter(torch.ones(2))], EIGHT_BIT)
+        optimizer_of([torch.nn.Parameter(torch.ones(2))], EIGHT_BIT)
 
 
 def _stepped(steps, folder, *, resumed=False):
     torch.manual_seed(0)
     model = torch.nn.Linear(128, 128)
-    optimizer = adamw(model.parameters(), EIGHT_BIT)
+    optimizer = optimizer_of(model.parameters(), EIGHT_BIT)
     if resumed:
         checkpoint.read(folder, model, optimizer, Processes("cpu"))
     for _ in range(steps):

@@ -23,7 +23,7 @@ from scale.models.scorer import BatchPart, Scorer
 from scale.models.scratch import Shape, from_scratch, train_tokenizer
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
-from scale.training.optimizers import adamw
+from scale.training.optimizers import optimizer_of
 from scale.training.schedule import Schedule
 from theory.losses import npo
 
@@ -77,7 +77,7 @@ def _worker(folder: Path, family: str) -> None:
 
 def _same_steps_and_weights(alone, shards, batch) -> None:
     """Log-probabilities, and so the gradient of the head, are made where its weights are gathered."""
-    optimizers = adamw(alone.parameters(), SCHEDULE), adamw(shards.parameters(), SCHEDULE)
+    optimizers = optimizer_of(alone.parameters(), SCHEDULE), optimizer_of(shards.parameters(), SCHEDULE)
     ours, theirs = _steps(alone, batch, optimizers[0]), _steps(shards, batch, optimizers[1])
     np.testing.assert_allclose(theirs, ours, rtol=1e-5)
     assert ours[-1] < ours[0] - 0.1
@@ -105,7 +105,7 @@ def _same_after_a_checkpoint(alone, shards, batch, place: Path, family: str, pro
     """What shards wrote, fresh shards and a whole model read, and both go on alike."""
     checkpoint.write(place, shards, shards.optimizer, Data({}, {"epoch": 1, "history": []}), processes)
     again = _sharded(Scorer(_language_model(family).model))
-    optimizer = adamw(again.parameters(), SCHEDULE)
+    optimizer = optimizer_of(again.parameters(), SCHEDULE)
     read = checkpoint.read(place, again, optimizer, processes)
     assert read is not None
     assert read.values == {"epoch": 1, "history": []}

@@ -26,7 +26,7 @@ from scale.recipes.recipe import UnlearnSettings
 from scale.runtime.processes import Processes
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood
-from scale.training.optimizers import adamw
+from scale.training.optimizers import optimizer_of
 from scale.training.pairing import idk_answer, order, partner
 from scale.training.reference_lookup import LiveReference, cached_reference
 from scale.training.schedule import Schedule
@@ -70,7 +70,7 @@ def _sgd(parameters, schedule):
     return torch.optim.SGD([p for p in parameters if p.requires_grad], lr=schedule.lr)
 
 
-def _run(objective, *, rows=None, schedule=None, seed=0, optimizer=adamw, reference=None, start=MODEL):
+def _run(objective, *, rows=None, schedule=None, seed=0, optimizer=optimizer_of, reference=None, start=MODEL):
     model = copy.deepcopy(start)
     rows = rows or TrainingRows(FORGET, RETAIN)
     schedule = schedule or Schedule(lr=1e-3, epochs=2, batch=8, piece=8)
@@ -166,7 +166,7 @@ def test_likelihood_is_the_mean_nll_of_a_token():
 
 
 def test_weight_decay_shrinks_what_no_gradient_touches():
-    decayed = next(iter(adamw([torch.nn.Parameter(torch.ones(2))], Schedule(lr=1e-3, epochs=1)).param_groups))
+    decayed = next(iter(optimizer_of([torch.nn.Parameter(torch.ones(2))], Schedule(lr=1e-3, epochs=1)).param_groups))
     assert decayed["weight_decay"] == 0.01
 
 

@@ -22,6 +22,8 @@ __all__ = ["Exam", "SetResult", "about_rouge", "arrays", "examine", "finite", "f
 
 TOKENS = 2048
 """Packed tokens of one forward pass on a CPU."""
+UTILITY = ("_probability", "_rouge", "_truth_ratio")
+"""What model utility is the mean of, on every set but the forget set; other measures leave it as it is."""
 
 
 class SetResult(NamedTuple):
@@ -146,9 +148,7 @@ def scores(
     values: dict[str, float] = {}
     for name, part in found.items():
         values |= _of_set(name, part, protocol)
-    parts = [
-        values[key] for key in values if not key.startswith("forget_") and not key.endswith(("rouge1", "degenerate"))
-    ]
+    parts = [values[key] for key in values if not key.startswith("forget_") and key.endswith(UTILITY)]
     rouge = all(len(part.rougeL) for name, part in found.items() if name != "forget")
     whole = {"model_utility": metrics.harmonic_mean(parts) if parts and rouge else math.nan}
     if retrained is not None:

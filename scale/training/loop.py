@@ -21,7 +21,7 @@ from scale.models.scoring import score_all
 from scale.runtime.bits import bits
 from scale.runtime.processes import Processes
 from scale.training.batches import BatchRows, TrainingRows, batches
-from scale.training.optimizers import MakeOptimizer, adamw
+from scale.training.optimizers import MakeOptimizer, optimizer_of
 from scale.training.schedule import Schedule, learning_rate, steps_of
 from theory import losses
 from theory.logprobs import Summed
@@ -91,7 +91,7 @@ class Training:
     reference: Reference | None = None
     every_step: bool = False
     pooled: bool = False
-    make_optimizer: MakeOptimizer = adamw
+    make_optimizer: MakeOptimizer = optimizer_of
 
     def __post_init__(self) -> None:
         self.objective = _scalable(self.objective)

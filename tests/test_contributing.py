@@ -1,0 +1,89 @@
+"""CONTRIBUTING names for each task the files to touch and a test that complains; what nothing else would notice."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from typer.main import get_command
+
+TASKS = (
+    "A loss",
+    "A theorem",
+    "A metric",
+    "A benchmark",
+    "An optimiser",
+    "A figure",
+    "A claim",
+    "A verb",
+    "A recipe or model",
+    "An attack",
+)
+
+
+def _section(root: Path, task: str) -> str:
+    text = (root / "CONTRIBUTING.md").read_text(encoding="utf8")
+    (section,) = re.findall(rf"^### {task}\n(.*?)(?=^##)", text, re.DOTALL | re.MULTILINE)
+    return str(section)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_each_task_has_its_files_and_a_test_that_complains(task: str, root: Path) -> None:
+    section = _section(root, task)
+    paths = [path for path in re.findall(r"`([\w./<>-]+)`", section) if "/" in path and "<" not in path]
+    assert paths
+    for path in paths:
+        assert (root / path).exists(), path
+    tests = re.findall(r"`(tests/test_\w+\.py)::(test_\w+)`", section)
+    assert tests
+    for file, name in tests:
+        assert f"def {name}(" in (root / file).read_text(encoding="utf8"), f"{file}::{name}"
+
+
+def test_every_kernel_has_a_row_a_slow_twin_and_a_gradient_weight() -> None:
+    from test_theory_losses import ROWS
+
+    from theory import losses, reference
+
+    kernels = {name for name in losses.__all__ if not name.endswith("_weight")}
+    assert kernels == set(ROWS)
+    assert {f"{name}_weight" for name in kernels} <= set(losses.__all__)
+    assert kernels <= set(reference.__all__)
+
+
+def test_every_optimizer_that_a_recipe_may_name_is_made_by_something() -> None:
+    from scale.training.optimizers import OPTIMIZERS
+    from scale.training.schedule import Schedule
+
+    assert set(get_args(Schedule.model_fields["optimizer"].annotation)) == set(OPTIMIZERS)
+
+
+def test_the_help_names_every_optimiser_of_the_small_transformer() -> None:
+    from npo.cli import app
+    from synthetic.transformer.optimiser_table import OPTIMISERS
+
+    verb = get_command(app).get_command(None, "synthetic").get_command(None, "transformer")
+    (option,) = (o for o in verb.params if "--optimizers" in o.opts)
+    for setting in OPTIMISERS:
+        assert re.search(rf"\b{re.escape(setting.name)}\b", option.help), setting.name
+
+
+def test_another_measure_leaves_model_utility_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Utility is the mean of TOFU's nine parts, whatever else is measured."""
+    import numpy as np
+
+    from scale.evaluation import exam
+    from scale.evaluation.metrics import Losses
+    from scale.evaluation.protocols import protocol_of
+
+    def part(nll: float) -> exam.SetResult:
+        column = np.full(3, nll)
+        losses = Losses(column, column, np.full((3, 2), nll + 1))
+        return exam.SetResult(losses, losses, column / 9, column / 9, np.zeros(3))
+
+    found = {name: part(nll) for name, nll in (("forget", 1.0), ("retain", 0.5), ("real_authors", 0.7))}
+    before = exam.scores(found, protocol_of("tofu"))["model_utility"]
+    real = exam._of_set
+    monkeypatch.setattr(exam, "_of_set", lambda name, *given: {**real(name, *given), f"{name}_new": 1e-3})
+    assert exam.scores(found, protocol_of("tofu"))["model_utility"] == before
+    assert before is not None
