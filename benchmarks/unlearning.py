@@ -135,7 +135,7 @@ class Ours:
         reference_model = ReferenceModel(self.scorer, "random", PAD, ALONE)
         with tempfile.TemporaryDirectory() as folder:
             reference = cached_reference(ReferenceCache(Path(folder)), reference_model, objective, given)
-        make = (lambda parameters, _: Recorder(parameters, lr=0.0)) if recorder else adamw
+        make = (lambda parameters, _: Recorder(parameters, lr=0.0)) if recorder else optimizer_of
         self.training = Training(
             self.scorer,
             objective,

@@ -43,12 +43,12 @@ def test_each_task_has_its_files_and_a_test_that_complains(task: str, root: Path
 def test_every_kernel_has_a_row_a_slow_twin_and_a_gradient_weight() -> None:
     from test_theory_losses import ROWS
 
-    from theory import losses, reference
+    from theory import losses, slow_twins
 
     kernels = {name for name in losses.__all__ if not name.endswith("_weight")}
     assert kernels == set(ROWS)
     assert {f"{name}_weight" for name in kernels} <= set(losses.__all__)
-    assert kernels <= set(reference.__all__)
+    assert kernels <= set(slow_twins.__all__)
 
 
 def test_every_optimizer_that_a_recipe_may_name_is_made_by_something() -> None:
