@@ -193,7 +193,7 @@ def _set_panel(ax: Axes, sets: Mapping[str, Ended]) -> None:
     ax.set(
         xscale="log",
         ylim=(-4.5, y - 1),
-        title="Whole sets leave it; an exact remainder puts them back",
+        title="Sets leave it; an exact remainder puts them back",
         xlabel="intrinsic time over the time that the curve asks for",
     )
     widest = 1.3 * max((float(np.exp(np.abs(np.log(before)).max())) for before, _, _ in sets.values()), default=10.0)

@@ -103,6 +103,28 @@ def test_panels_cover_their_axes_and_nothing_of_their_neighbours(tmp_path: Path,
     assert min(cut.top for cut in found.keys) > max(cut.top for cut in found.panels)
 
 
+def test_a_panel_without_a_heading_is_told_by_its_column(tmp_path: Path) -> None:
+    figure = _figure(2, 2)
+    for axes in figure.axes[2:]:
+        axes.set_title("")
+    found = _picture("columns", figure, tmp_path)
+    assert [cut.column for cut in found.panels] == ["", "", "panel 0", "panel 1"]
+    assert [cut.label for cut in found.panels] == ["panel 0", "panel 1", "drop", "drop"]
+    write_report(tmp_path, [], [found], {}, FACTS)
+    page = sound(tmp_path / "report.html")
+    assert "3 of 4: panel 0" in page.text
+    assert "Title of columns, panel 1: drop" in page.values("aria-label")
+
+
+def test_a_heading_is_not_cut_off(tmp_path: Path) -> None:
+    figure = _figure(2, 3)
+    figure.axes[1].set_ylabel("a taller label, so that\nthe boxes of a row differ")
+    figure.axes[4].set_title("a long heading that reaches over the next panel")
+    found = _picture("long", figure, tmp_path)
+    for cut, axes in zip(found.panels, figure.axes, strict=True):
+        assert cut.top <= 1 - axes.title.get_window_extent().y1 / figure.bbox.height + 1e-6, cut.label
+
+
 def test_what_is_not_drawn_has_no_panel() -> None:
     figure = _figure(1, 2)
     figure.axes[0].set_visible(False)

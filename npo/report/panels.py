@@ -19,13 +19,17 @@ PAD = 0.04  # inches around a cut
 
 
 class Cut(NamedTuple):
-    """A part of a picture: its left and upper edge and its size, as shares of the whole, and what is seen in it."""
+    """A part of a picture: its left and upper edge and its size, as shares of the whole, and what is seen in it.
+
+    `column` is what stands above its column, where a panel has no heading itself: alone, it must be told.
+    """
 
     left: float
     top: float
     width: float
     height: float
     label: str
+    column: str = ""
 
 
 class Picture(NamedTuple):
@@ -51,9 +55,9 @@ def picture(plate: Plate, figure: Figure, place: Path) -> Picture:
 def cuts(figure: Figure) -> tuple[tuple[Cut, ...], tuple[Cut, ...]]:
     """The panels of a figure that has been drawn, and the entries of its own legends."""
     seen = [(axes, box) for axes in figure.axes if (box := _extent(axes)) is not None]
-    panels = [(_apart(box, axes.get_window_extent(), [other for _, other in seen]), _title(axes)) for axes, box in seen]
     keys = [entry for legend in figure.legends for entry in _entries(legend)]
-    return tuple(_cut(figure, *x) for x in panels), tuple(_cut(figure, *x) for x in keys)
+    panels = (_cut(figure, _apart(axes, box, seen), _title(axes), _column(figure, axes)) for axes, box in seen)
+    return tuple(panels), tuple(_cut(figure, box, label) for box, label in keys)
 
 
 def _label_alone(axes: Axes) -> None:
@@ -70,18 +74,32 @@ def _extent(axes: Axes) -> Bbox | None:
     return box.padded(PAD * 72) if box is not None and box.width > 0 and box.height > 0 else None
 
 
-def _apart(box: Bbox, frame: Bbox, others: Sequence[Bbox]) -> Bbox:
-    """A panel without the labels of the next one, into which a text of its own may reach; its frame stays whole."""
-    right = [max(o.x0, frame.x1) for o in others if box.x0 < o.x0 < box.x1 and o.y0 < box.y1 and box.y0 < o.y1]
-    above = [max(o.y0, frame.y1) for o in others if box.y0 < o.y0 < box.y1 and o.x0 < box.x1 and box.x0 < o.x1]
+def _apart(axes: Axes, box: Bbox, seen: Sequence[tuple[Axes, Bbox]]) -> Bbox:
+    """A panel without the labels of the next ones, into which a text of its own may reach; its frame stays whole."""
+    frame = axes.get_window_extent()
+    others = [(other.get_window_extent(), reach) for other, reach in seen if reach.overlaps(box)]
+    right = [max(reach.x0, frame.x1) for other, reach in others if other.x0 >= frame.x1]
+    above = [max(reach.y0, frame.y1) for other, reach in others if other.y0 >= frame.y1]
     return Bbox.from_extents(box.x0, box.y0, min([box.x1, *right]), min([box.y1, *above]))
 
 
 def _title(axes: Axes) -> str:
     """What stands above a panel, else beside it, in words: formulas are left out."""
-    titles = (axes.get_title(loc) for loc in ("left", "center", "right"))
-    words = (*titles, axes.get_ylabel(), axes.get_xlabel())
+    words = (_heading(axes), axes.get_ylabel(), axes.get_xlabel())
     return next((re.sub(r"\s+", " ", text) for text in words if text and "$" not in text), "")
+
+
+def _heading(axes: Axes) -> str:
+    return next(filter(None, (axes.get_title(loc) for loc in ("left", "center", "right"))), "")
+
+
+def _column(figure: Figure, axes: Axes) -> str:
+    """The heading of a panel's column, where it has none of its own."""
+    place = axes.get_subplotspec()
+    if place is None or _heading(axes):
+        return ""
+    above = [a for a in figure.axes if (spec := a.get_subplotspec()) is not None and spec.colspan == place.colspan]
+    return next((text for a in above if (text := _heading(a)) and "$" not in text), "")
 
 
 def _entries(legend: Legend) -> Iterator[tuple[Bbox, str]]:
@@ -92,8 +110,8 @@ def _entries(legend: Legend) -> Iterator[tuple[Bbox, str]]:
         yield Bbox.from_extents(box.x0 - handle, box.y0, box.x1, box.y1).padded(PAD * 72), text.get_text()
 
 
-def _cut(figure: Figure, box: Bbox, label: str) -> Cut:
+def _cut(figure: Figure, box: Bbox, label: str, column: str = "") -> Cut:
     """A box in pixels as a part of the whole; the vertical axis of a page points down."""
     inside = Bbox.intersection(box, figure.bbox) or figure.bbox
     x0, y0, x1, y1 = inside.transformed(figure.transFigure.inverted()).extents
-    return Cut(float(x0), float(1 - y1), float(x1 - x0), float(y1 - y0), label)
+    return Cut(float(x0), float(1 - y1), float(x1 - x0), float(y1 - y0), label, column)
