@@ -11,9 +11,10 @@ from rouge_score.rouge_scorer import RougeScorer
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer
 from scale.data.tofu import Row, Sets
+from scale.data.words import by_unicode_words, unicode_words
 from scale.evaluation.exam import Exam, about_rouge
 from scale.evaluation.protocols import PROTOCOLS
-from scale.evaluation.rouge import Rouge, by_unicode_words, rouge_recall, said_of, unicode_words
+from scale.evaluation.rouge import Rouge, rouge_recall, said_of
 from scale.models.scratch import train_tokenizer
 
 USUAL = RougeScorer(["rouge1", "rougeL"], use_stemmer=True)

@@ -9,6 +9,7 @@ from torch.distributed.fsdp import FSDPModule
 from transformers import GenerationConfig
 
 from scale.data.prompts import Writer
+from scale.data.words import by_unicode_words, unicode_words
 from scale.models.faster_generation import Way, left_padded, way_of
 from scale.models.scorer import Scorer
 from scale.runtime.processes import Processes, by_length
@@ -16,7 +17,8 @@ from scale.runtime.processes import Processes, by_length
 __all__ = ["Generation", "answers", "answers_after", "degenerate"]
 
 REPEATED = 0.5
-"""An answer is degenerate if it is empty or more than this share of its token 3-grams have occurred before in it."""
+"""An answer is degenerate if it is empty or more than this share of its 3-grams have occurred before in it: of tokens,
+or of Unicode words where a byte-level tokenizer may have three tokens to a letter, two of which hardly ever change."""
 _TOKENS = 4096
 
 
@@ -42,15 +44,16 @@ class Answer(NamedTuple):
     degenerate: bool
 
 
-def degenerate(ids: Sequence[int]) -> bool:
-    """Is an answer of these tokens (end token left out) empty, or mostly repetition?
+def degenerate(ids: Sequence[int], text: str) -> bool:
+    """Is an answer of these tokens (end token left out), which say this text, empty or mostly repetition?
 
-    >>> degenerate([]), degenerate([5, 6, 7] * 4), degenerate(range(12))
+    >>> degenerate([], ""), degenerate([5, 6, 7] * 4, "It is. " * 4), degenerate(range(12), "He was born in Oldham.")
     (True, True, False)
     """
     if not ids:
         return True
-    grams = [tuple(ids[i : i + 3]) for i in range(len(ids) - 2)]
+    parts: Sequence[object] = unicode_words(text) if by_unicode_words(text) else ids
+    grams = [tuple(parts[i : i + 3]) for i in range(len(parts) - 2)]
     return bool(grams) and 1 - len(set(grams)) / len(grams) > REPEATED
 
 
@@ -84,7 +87,7 @@ def answers_after(
     texts = [
         str(writer.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)) for ids in kept
     ]
-    return [Answer(text.strip(), degenerate(ids)) for text, ids in zip(texts, kept, strict=True)]
+    return [Answer(text.strip(), degenerate(ids, text)) for text, ids in zip(texts, kept, strict=True)]
 
 
 def _batches(lengths: Sequence[int], way: Way, processes: Processes, how: Generation) -> list[list[int]]:
