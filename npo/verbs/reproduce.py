@@ -48,7 +48,7 @@ def _theory_units(preset: demonstrations.TheoryPreset) -> list[Unit]:
 
     settings, values = dataclasses.asdict(preset), {"seed": preset.seed}
     return [
-        Unit(name, settings, partial(computed, compute=demonstrate, settings=preset, values=values))
+        Unit(name, settings, partial(computed, compute=demonstrate, settings=preset, values=values), seconds=4)
         for name, demonstrate in work.items()
     ]
 

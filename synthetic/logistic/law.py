@@ -54,9 +54,11 @@ def law_units(preset: LogisticPreset, problems: Mapping[tuple[float, int], str])
         run = partial(_order_unit, preset=preset, seed=seed)
         found.append(Unit(f"logistic/order-{seed}", order, run, (problems[alpha, seed],)))
     departure = {k: v for k, v in every.items() if k.startswith("departure") or k == "fit_steps"}
+    cases = len(preset.departure_alphas) * len(preset.departure_noises) * len(preset.departure_betas)
+    seconds = 0.01 * preset.departure_until * cases
     for seed in preset.seeds[: preset.departure_seeds]:
         run = partial(_departure_unit, preset=preset, seed=seed)
-        found.append(Unit(f"logistic/departure-{seed}", departure | {"seed": seed}, run))
+        found.append(Unit(f"logistic/departure-{seed}", departure | {"seed": seed}, run, seconds=seconds))
     margin = {k: v for k, v in every.items() if k.startswith("margin") or k == "fit_steps"}
     for seed in preset.seeds:
         run = partial(_margin_unit, preset=preset, seed=seed)

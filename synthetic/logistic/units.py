@@ -42,8 +42,10 @@ def units(preset: LogisticPreset) -> list[Unit]:
     long = {"lr": preset.figure3_lr, "betas": preset.long_betas, "steps": preset.long_steps}
     for seed in preset.seeds:
         first = (problems[preset.alphas[0], seed],)
-        found.append(Unit(f"logistic/figure3-{seed}", figure3, partial(_figure3_unit, preset=preset, seed=seed), first))
-        found.append(Unit(f"logistic/long-{seed}", long, partial(_long_unit, preset=preset, seed=seed), first))
+        run, seconds = partial(_figure3_unit, preset=preset, seed=seed), 5e-4 * preset.figure3_steps
+        found.append(Unit(f"logistic/figure3-{seed}", figure3, run, first, seconds=seconds))
+        run, seconds = partial(_long_unit, preset=preset, seed=seed), 4e-5 * preset.long_steps
+        found.append(Unit(f"logistic/long-{seed}", long, run, first, seconds=seconds))
     return found + law_units(preset, problems)
 
 

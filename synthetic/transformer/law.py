@@ -63,10 +63,10 @@ def law_units(preset: TransformerPreset) -> list[Unit]:
     """The units of this part, in order."""
     shared = {"shape": asdict(preset.shape), "law": asdict(preset.law), "seeds": preset.seeds}
     needs = tuple(models_name(seed) for seed in preset.seeds)
-    kinds: tuple[tuple[str, Callable[..., None]], ...] = (
-        ("single", _single_unit),
-        ("set", _set_unit),
-        ("descent", _descent_unit),
+    kinds: tuple[tuple[str, Callable[..., None], float], ...] = (
+        ("single", _single_unit, 1.0),
+        ("set", _set_unit, 5.0),
+        ("descent", _descent_unit, 5e-3 * preset.law.steps),
     )
     found = [
         Unit(
@@ -74,8 +74,9 @@ def law_units(preset: TransformerPreset) -> list[Unit]:
             shared | {"beta": beta},
             partial(run, preset=preset, beta=beta),
             needs,
+            seconds=len(preset.seeds) * seconds,
         )
-        for kind, run in kinds
+        for kind, run, seconds in kinds
         for beta in (0.0, *preset.law.betas)
     ]
     return [*found, Unit("transformer/limit", shared, partial(_limit_unit, preset=preset), needs)]

@@ -75,7 +75,8 @@ def methods_units(preset: TransformerPreset, own: Sequence[MethodSetting] = ()) 
             name = f"transformer/methods-{optimizer}-{chosen.overlap:g}-{seed}"
             settings = shared | {"seed": seed, "table": [row.facts() for row in rows]}
             run = partial(_unit, preset=preset, rows=rows, optimizer=optimizer, overlap=chosen.overlap, seed=seed)
-            found.append(Unit(name, settings, run, needs))
+            steps = chosen.steps if optimizer == "GD" else chosen.adam_steps
+            found.append(Unit(name, settings, run, needs, seconds=0.02 * steps * len(rows)))
         for overlap in chosen.overlaps if not (chosen.names or own) else ():
             few = table(["GA", "NPO"])
             settings = shared | {"seed": seed, "overlap": overlap, "table": [row.facts() for row in few]}

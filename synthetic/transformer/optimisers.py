@@ -49,7 +49,8 @@ def optimisers_units(preset: TransformerPreset) -> list[Unit]:
         for retain in (False, True):
             name = f"transformer/optimizer-{setting.name}{'+RT' if retain else ''}"
             run = partial(_unit, preset=preset, setting=setting, retain=retain)
-            found.append(Unit(name, shared | facts | {"retain": retain}, run, needs))
+            seconds = 0.01 * preset.optimizers.steps * len(seeds)
+            found.append(Unit(name, shared | facts | {"retain": retain}, run, needs, seconds=seconds))
     return found
 
 
