@@ -8,6 +8,7 @@ import ast
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE
 from npo.ledger.claim import ROOMS as CLAIM_ROOMS
 from npo.ledger.smollm2 import recorded
 from npo.ledger.told import ledger_markdown
+from npo.report.gallery import GALLERY
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "docs" / "data"
@@ -148,6 +150,12 @@ def headlines() -> str:
     return ledger_markdown([kept(claim) for name in HEADLINES for claim in CLAIMS if claim.id == name])
 
 
+def caption(figure: str) -> str:
+    """What a reader should see in a figure, as the report says it."""
+    (found,) = (plate.caption for plate in GALLERY if plate.name == figure)
+    return textwrap.fill(found, 120)
+
+
 def take(path: Path) -> None:
     """Keep the verdicts of a finished run of the main job, less those it did not reach and those kept elsewhere."""
     found = _read("ledger")
@@ -187,7 +195,7 @@ def _read(name: str) -> Any:
 
 
 BLOCKS: dict[str, Callable[..., str]] = {
-    f.__name__: f for f in (files, contents, verbs, recipes, ledger, counts, headlines, theory, speed)
+    f.__name__: f for f in (files, contents, verbs, recipes, ledger, counts, headlines, caption, theory, speed)
 }
 
 
