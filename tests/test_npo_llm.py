@@ -18,7 +18,8 @@ from records.store import load
 from records.work import run_missing
 from scale.data.user_rows import read_user_rows
 from scale.runtime.processes import LAUNCH, Processes
-from scale.stages.forgetting import ForgetSettings, unit_of
+from scale.stages.forget_settings import ForgetSettings
+from scale.stages.forgetting import unit_of
 
 NPO = [sys.executable, "-m", "npo.cli"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"}

@@ -24,7 +24,8 @@ from scale.recipes.method import methods_of
 from scale.recipes.recipe import UnlearnSettings
 from scale.runtime.processes import Processes
 from scale.stages.findings import findings, remarks
-from scale.stages.forgetting import ForgetSettings, unit_of
+from scale.stages.forget_settings import ForgetSettings
+from scale.stages.forgetting import unit_of
 
 TOWNS = ["Brackwater", "Oldham", "Siena", "Kyoto", "Lima", "Turku"]
 TEXTS = [f"Question: Where was Ada born?\nAnswer: In {town}." for town in TOWNS]

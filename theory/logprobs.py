@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid
 
-from theory.chunks import BUDGET, Head, RowLoss, fits, over_rows, widened
+from theory.chunks import BUDGET, RowLoss, over_rows
+from theory.head import Head, fits, widened
 
 __all__ = [
     "BUDGET",

@@ -20,7 +20,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
-from theory.chunks import BUDGET, Head, HeadInto, RowLoss, fits, over_rows, widened
+from theory.chunks import BUDGET, RowLoss, over_rows
+from theory.head import Head, HeadInto, fits, widened
 
 __all__ = ["KLSums", "kl", "kl_from_hidden", "kl_from_logits", "kl_gradient", "padded_positions", "real_positions"]
 

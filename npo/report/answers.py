@@ -24,7 +24,7 @@ def side_by_side(runs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def answers_markdown(samples: Sequence[Mapping[str, Any]]) -> str:
-    """The same as Markdown."""
+    """Questions with the answers of several runs, as Markdown."""
     lines = []
     for sample in samples:
         lines += [f"**{markdown(sample['set'])}: {markdown(sample['question'])}**", ""]

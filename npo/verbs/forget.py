@@ -53,7 +53,8 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Forget
     from scale.data.user_rows import read_user_rows
     from scale.models.adapters import Lora
     from scale.runtime.processes import Processes
-    from scale.stages.forgetting import ForgetSettings, unit_of
+    from scale.stages.forget_settings import ForgetSettings
+    from scale.stages.forgetting import unit_of
 
     _, method, forgotten, retained = together(
         lambda: _known(asked, FORMATS),

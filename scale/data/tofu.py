@@ -24,7 +24,7 @@ AUTHOR = 20
 """Rows of one author."""
 
 SPLITS = ("forget01", "forget05", "forget10", "forget20", "forget30", "forget50", "forget90")
-"""Those of arXiv:2404.05868; any other forgetXX is cut as well."""
+"""The splits of arXiv:2404.05868; any other forgetXX is cut as well."""
 
 FULL_FILE = "full.json"
 FORGET_FILE, RETAIN_FILE = "forget10_perturbed.json", "retain_perturbed.json"

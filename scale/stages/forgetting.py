@@ -25,14 +25,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from records.errors import UserError
 from records.loader import source_of
-from records.settings import Seed
 from records.store import CHECKPOINT, Data, content_hash, save
 from records.work import Progress, Unit
 from scale.data.formats import FORMATS, Format
@@ -41,11 +39,11 @@ from scale.data.user_rows import UserFile, UserRow
 from scale.data.user_sets import about, encoded, refuse_common, refuse_equal
 from scale.evaluation.measured import Measured, ended, losses, summary
 from scale.models.adapter_files import is_adapter
-from scale.models.adapters import Lora, adapted
+from scale.models.adapters import adapted
 from scale.models.generation import Generation, answers_after
 from scale.models.identity import folders_of, model_hash
 from scale.models.language_model import LanguageModel, max_length, recompute_activations
-from scale.models.loading import Weights, load
+from scale.models.loading import load
 from scale.models.reference_cache import ReferenceCache, ReferenceModel, held_as
 from scale.models.scorable import check_head
 from scale.models.scorer import Scorer
@@ -55,27 +53,13 @@ from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
 from scale.stages.context import about_model, history_columns, lines, save_model_of
 from scale.stages.findings import UNKNOWN, findings, remarks
+from scale.stages.forget_settings import ForgetSettings
 from scale.training.loop import Training
 from scale.training.reference_lookup import cached_reference
 from scale.training.schedule import idle
 from scale.training.unlearning_rows import unlearning_user_rows
 
-__all__ = ["ForgetSettings", "unit_of"]
-
-
-class ForgetSettings(BaseModel):
-    """Everything beside the rows and the method."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    model: str
-    prompt: str | None = None
-    lora: Lora | None = None
-    weights: Weights = "float32"
-    max_length: Annotated[int, Field(ge=2)] | None = None
-    seed: Seed = 0
-    answers: int = 5
-    new_tokens: int = 60
+__all__ = ["unit_of"]
 
 
 @dataclass
