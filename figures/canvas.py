@@ -8,9 +8,11 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-__all__ = ["LOOK", "across", "beta_look", "line_with_spread", "picture", "save", "styled"]
+__all__ = ["LOOK", "across", "beta_look", "line_with_spread", "log_ticks", "picture", "save", "styled"]
 
 STYLE = Path(__file__).with_name("style.mplstyle")
 
@@ -54,6 +56,13 @@ def line_with_spread(ax: Axes, x: np.ndarray, every: np.ndarray, **look: Any) ->
     ax.plot(x, every.mean(axis=0), **look)
     if len(every) > 1:
         ax.fill_between(x, every.min(axis=0), every.max(axis=0), color=look["color"], alpha=0.1, linewidth=0)
+
+
+def log_ticks(axis: Axis) -> None:
+    """Plain numbers at 1, 2, 3, 5 and 7 of every decade, for a logarithmic axis of few decades, where powers crowd."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0, 7.0)))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from figures.canvas import styled
-from figures.llm_runs import legend_above, line, paths
+from figures.llm_runs import legends, line, paths
 from records.store import Data
 
 __all__ = ["draw"]
@@ -19,7 +19,9 @@ def draw(results: Mapping[str, Data]) -> Figure:
             for place, (label, path) in enumerate(paths(results, f"{name}_kl").items()):
                 line(axes, path, label, place)
             axes.set(
-                title=f"KL on {name} answers", xlabel="epoch of unlearning", ylabel="KL(π_ref ‖ π_θ), nats a token"
+                title=f"KL on {name} answers",
+                xlabel="epoch of unlearning",
+                ylabel=r"KL$(\pi_{\rm ref}\,\Vert\,\pi_\theta)$, nats a token",
             )
-        legend_above(figure, figure.axes[0])
+        legends(figure, figure.axes)
     return figure

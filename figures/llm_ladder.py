@@ -1,8 +1,8 @@
 """The intrinsic-time law in a language model, from its output head alone (left) up to all weights (right).
 
-Above: βu against βT; lines are the law, nothing is fitted. Large markers: the first answer alone, along the flow.
-Small: the mean over a set of answers at their collective clocks (open), with the exact remainder added (filled). Below:
-the mean drop by step, under plain gradient descent at a constant step size (lines) and under AdamW (dashed).
+Above: βu against βT of the first answer alone, along the flow; lines are the law, nothing is fitted. Middle: how far
+the answers of a set are from the curve, at their collective clocks (dashed) and with the exact remainder added. Below:
+the mean drop by step, under plain gradient descent at a constant step size and under AdamW (dashed).
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,10 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from figures.canvas import LOOK, beta_look, styled
 from records.store import Data
-from theory.theorems.intrinsic_time import curve
+from theory.theorems.intrinsic_time import curve, time_on_curve
 from theory.theorems.paths import from_arrays, labels_of
 
 __all__ = ["draw"]
@@ -31,15 +30,18 @@ def draw(results: Mapping[str, Data]) -> Figure:
     there = [rung for rung in TITLES if rung in by_rung]
     looks = beta_look(sorted({d.values["beta"] for d in results.values() if d.values["beta"]}))
     with styled():
-        figure = Figure(figsize=(1.2 + 3.1 * len(there), 6.2))
-        axes = figure.subplots(2, len(there), squeeze=False, sharey="row")
-        for (above, below), rung in zip(axes.T, there, strict=True):
-            above.set_title(TITLES[rung])
-            _flows(above, by_rung[rung], looks)
-            _steps(below, by_rung[rung], looks)
+        figure = Figure(figsize=(1.2 + 3.1 * len(there), 8.6))
+        axes = figure.subplots(3, len(there), squeeze=False, sharey="row")
+        for (alone, together, steps), rung in zip(axes.T, there, strict=True):
+            _flows(alone, by_rung[rung], looks)
+            _sets(together, by_rung[rung], looks)
+            _steps(steps, by_rung[rung], looks)
+            for ax, what in ((alone, "one answer"), (together, "a set off the curve"), (steps, "by step")):
+                if ax.axison:
+                    ax.set_title(f"{TITLES[rung]}: {what}")
         axes[0, 0].set_ylabel("drop βu  (GA: u, nats)")
-        axes[1, 0].set_ylabel("mean drop u (nats)")
-        figure.legend(handles=_key(looks), loc="outside lower center", ncols=max(2, 3 * len(there) // 2))
+        axes[1, 0].set_ylabel("largest |βF(u) − time| / (1 + βF)")
+        axes[2, 0].set_ylabel("mean drop u (nats)")
     return figure
 
 
@@ -50,21 +52,38 @@ def _colour(data: Data, looks: Looks) -> str:
 
 def _flows(axes: Axes, units: list[Data], looks: Looks) -> None:
     x = np.geomspace(1e-2, 1e5, 300)
-    axes.plot(x, x, color=LOOK["GA"]["color"], linewidth=1, zorder=1)
-    axes.plot(x, curve(x), color="black", linewidth=1, zorder=1)
+    axes.plot(x, x, color=LOOK["GA"]["color"], linewidth=1, zorder=1, label="GA: u = T")
+    axes.plot(x, curve(x), color="black", linewidth=1, zorder=1, label="NPO: the curve")
     for data in units:
         unit, colour = data.values["beta"] or 1.0, _colour(data, looks)
         single = from_arrays(data.arrays, "single").times(unit)
         clock, drop = single.clock[:, 0], single.drop[:, 0]
         at = _spread(clock)
-        axes.plot(clock[at], drop[at], "o", color=colour, markersize=6, markeredgecolor="white", mew=0.6)
-        if "set" in labels_of(data.arrays) and data.values["beta"]:
-            together = from_arrays(data.arrays, "set").times(unit)
-            clock, drop, rest = (x.mean(axis=1) for x in (together.clock, together.drop, together.remainder))
-            at = _spread(clock)
-            axes.plot(clock[at], drop[at], "s", color=colour, markersize=4, markerfacecolor="white", mew=0.8)
-            axes.plot((clock + rest)[at], drop[at], "s", color=colour, markersize=2.5)
+        label = f"β = {data.values['beta']:g}" if data.values["beta"] else None
+        axes.plot(clock[at], drop[at], "o", color=colour, markersize=6, markeredgecolor="white", mew=0.6, label=label)
     axes.set(xscale="log", yscale="log", xlim=(1e-2, 1e5), ylim=(1e-2, 100), xlabel="intrinsic time βT  (GA: T, nats)")
+    axes.legend(loc="lower right", fontsize=8)
+
+
+def _sets(axes: Axes, units: list[Data], looks: Looks) -> None:
+    """How far the answers of a set are from the curve, in the measure of the claim; empty where none was followed."""
+    followed = [data for data in units if data.values["beta"] and "set" in labels_of(data.arrays)]
+    if not followed:
+        axes.axis("off")
+        return
+    for data in followed:
+        path, beta = from_arrays(data.arrays, "set").times(data.values["beta"]), data.values["beta"]
+        asked = time_on_curve(path.drop)
+        for time, style, label in (
+            (path.clock, "--", None),
+            (path.clock + path.remainder, "-", f"β = {beta:g}"),
+        ):
+            far = (np.abs(asked - time) / (1 + np.abs(asked))).max(axis=1)
+            axes.plot(path.drop.mean(axis=1)[1:], far[1:], style, color=_colour(data, looks), label=label)
+    axes.plot([], [], "--", color="0.4", label="at the clock")
+    axes.plot([], [], color="0.4", label="with the remainder")
+    axes.set(xlabel="mean drop βu", yscale="log", ylim=(1e-3, 10))
+    axes.legend(loc="upper left", fontsize=8, ncols=2)
 
 
 def _spread(time: np.ndarray) -> np.ndarray:
@@ -80,22 +99,10 @@ def _steps(axes: Axes, units: list[Data], looks: Looks) -> None:
         for kind, style in (("descent", "-"), ("adamw", "--")):
             if f"{kind}.drop" in data.arrays:
                 steps, drop = data.arrays[f"{kind}.steps"], data.arrays[f"{kind}.drop"].mean(axis=1)
-                axes.plot(steps[1:], drop[1:], style, color=_colour(data, looks))
-    axes.set(xscale="log", yscale="log", ylim=(1e-2, 1e4), xlabel="step")
-
-
-def _key(looks: Looks) -> list[Line2D]:
-    lines = [
-        Line2D([], [], color=LOOK["GA"]["color"], label="GA: u = T"),
-        Line2D([], [], color="black", label="NPO: βT = ½(βu + e$^{βu}$ − 1)"),
-    ]
-    lines += [
-        Line2D([], [], linestyle="", marker="o", color=look["color"], label=f"β = {b:g}") for b, look in looks.items()
-    ]
-    lines += [
-        Line2D([], [], linestyle="", marker="s", color="0.4", markerfacecolor="white", label="set, at its clock"),
-        Line2D([], [], linestyle="", marker="s", markersize=3, color="0.4", label="set, with remainder"),
-        Line2D([], [], color="0.4", label="plain descent"),
-        Line2D([], [], color="0.4", linestyle="--", label="AdamW"),
-    ]
-    return lines
+                beta, alone = data.values["beta"], kind == "descent"
+                label = (f"β = {beta:g}" if beta else "GA") if alone else None
+                axes.plot(steps[1:], drop[1:], style, color=_colour(data, looks), label=label)
+    for style, label in (("-", "plain descent"), ("--", "AdamW")):
+        axes.plot([], [], style, color="0.4", label=label)
+    axes.set(xscale="log", yscale="log", ylim=(1e-3, 1e4), xlabel="step")
+    axes.legend(loc="lower right", fontsize=8, ncols=2)

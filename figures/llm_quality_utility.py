@@ -21,13 +21,13 @@ def draw(results: Mapping[str, Data]) -> Figure:
     """A path for each method, its end marked; the retrained model is the goal, up and to the right."""
     first = next(iter(results.values())).values
     with styled():
-        figure = Figure(figsize=(6.6, 4.8))
+        figure = Figure(figsize=(8.4, 4.8))
         axes = figure.subplots()
         utility, quality = paths(results, "model_utility"), paths(results, "log10_forget_quality")
         for place, label in enumerate(utility):
             look = look_of(label, place)
             x, y = utility[label].mean, quality[label].mean
-            axes.plot(x, y, color=look["color"], linewidth=1.0, alpha=0.6)
+            axes.plot(x, y, color=look["color"], linewidth=1.0, alpha=0.5, zorder=1)
             ends = {"marker": look.get("marker") or "o", "color": look["color"], "markersize": 9}
             axes.plot(x[-1:], y[-1:], **ends, linestyle="", label=label_of(label))
         start = moments_of(first)[0].scores
@@ -41,9 +41,9 @@ def draw(results: Mapping[str, Data]) -> Figure:
         if len(utility) > MANY:
             handles, labels = axes.get_legend_handles_labels()
             figure.set_figheight(4.8 + 0.2 * -(-len(labels) // 3))
-            figure.legend(handles, labels, loc="outside upper center", ncols=legend_columns(labels, 6.6), fontsize=8)
+            figure.legend(handles, labels, loc="outside upper center", ncols=legend_columns(labels, 8.4), fontsize=8)
         else:
-            axes.legend(loc="best", fontsize=8)
+            axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
         if first["not_rankable"]:
             figure.supxlabel("Methods can't be ranked here. " + " ".join(first["not_rankable"]), fontsize=8, wrap=True)
     return figure

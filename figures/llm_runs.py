@@ -1,6 +1,6 @@
 """What the figures of language-model runs share: a method's path over epochs, its mean and range over seeds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +12,21 @@ from figures.labels import legend_columns, literal
 from records.examined import Examined, moments_of
 from records.store import Data
 
-__all__ = ["SAME", "SeedBand", "label_of", "legend_above", "line", "look_of", "number", "paths", "reference_line"]
+__all__ = [
+    "SAME",
+    "SeedBand",
+    "label_of",
+    "legend_above",
+    "legends",
+    "line",
+    "look_of",
+    "number",
+    "paths",
+    "reference_line",
+]
 
 SAME = 0.05  # a forget quality above which two models can't be told apart
+FEW = 8  # labels that a panel has room for
 GREY = "#555555"
 _EXTRA = ("#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf", "#1b9e77", "#d95f02", "#7570b3")
 _MARKERS = ("o", "^", "D", "v", "P", "X", "s")
@@ -74,10 +86,20 @@ def legend_above(figure: Figure, axes: Axes) -> None:
     figure.legend(handles, labels, loc="outside upper center", ncols=legend_columns(labels, figure.get_figwidth()))
 
 
+def legends(figure: Figure, panels: Sequence[Axes]) -> None:
+    """A legend in every panel, so that each can be read alone; of many methods one for all, above them."""
+    if len(panels[0].get_legend_handles_labels()[1]) > FEW:
+        legend_above(figure, panels[0])
+        return
+    for panel in panels:
+        panel.legend(fontsize=8)
+
+
 def line(axes: Axes, path: SeedBand, label: str, place: int) -> None:
     """Mean and range of one method."""
-    look = look_of(label, place)
-    axes.plot(path.at, path.mean, **look, label=label_of(label), markersize=8 if look.get("marker") == "*" else 4)
+    look, known = look_of(label, place), np.isfinite(path.mean)  # what is measured at the ends alone is joined
+    size = 8 if look.get("marker") == "*" else 4
+    axes.plot(path.at[known], path.mean[known], **look, label=label_of(label), markersize=size)
     if (path.high > path.low).any():
         axes.fill_between(path.at, path.low, path.high, color=look["color"], alpha=0.15, linewidth=0)
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.canvas import LOOK, across, line_with_spread, styled
+from figures.canvas import LOOK, across, line_with_spread, log_ticks, styled
 from records.store import Data
 from synthetic.logistic.results import by_alpha
 
@@ -43,6 +43,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
         axes[3].set(ylabel="forget distance (nats)", title="(b) α = 0: both at once")
         for ax in (axes[0], axes[1], axes[3]):
             ax.set(xlabel="gradient-descent steps", xlim=(0, None), yscale="log")
+        log_ticks(axes[3].yaxis)
         for ax in axes:
             if ax.lines:
                 ax.legend(ncols=2)

@@ -38,6 +38,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
             words = "to forget" if side == "forget" else "to keep"
             question = first[side][picked_row[side]]["question"]
             ax.text(column, y, f"{words}: {question}", weight="bold", fontsize=9)
+        ax.text(0.08, y, "step", fontsize=8, color="0.4")
         for name, by_step in shown.items():
             y -= 0.4
             for k, step in enumerate(s for s in picked if str(s) in by_step):

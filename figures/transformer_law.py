@@ -1,12 +1,12 @@
 """The intrinsic-time law in the small transformer: sequences alone on one curve, and how sets leave it.
 
-(a) every sequence that was forgotten alone, all seeds and β, without a fit. (b, c) how far the sequences of a set are
-off the curve at their collective clocks, against the spread of their weights and the off-diagonal share of the tangent
-kernel; circles are measured, lines are what the exact remainder says.
+(a) every sequence that was forgotten alone, all seeds and β, without a fit. How far the sequences of a set are off the
+curve at their collective clocks, (b) as the exact remainder says, (c) against the spread of their weights, and (d)
+against the off-diagonal share of the tangent kernel.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,6 +23,7 @@ __all__ = ["draw", "looks_of"]
 
 Results = Mapping[str, Data]
 POINTS = 2  # of each path in (a)
+DISTANCE = "mean distance from the curve in βu"
 
 
 def looks_of(betas: list[float]) -> dict[float, dict[str, Any]]:
@@ -32,19 +33,19 @@ def looks_of(betas: list[float]) -> dict[float, dict[str, Any]]:
 
 
 def draw(results: Results) -> Figure:
-    """Three panels from the units transformer/single-* and transformer/set-*."""
+    """Four panels from the units transformer/single-* and transformer/set-*."""
     singles, sets = by_beta(results, "single"), by_beta(results, "set")
     looks = looks_of([*singles, *sets])
+    found = {beta: _departures(data, beta) for beta, data in sets.items() if beta}
     with styled():
-        figure = Figure(figsize=(13.2, 4.4))
-        left, middle, right = figure.subplots(1, 3)
-        _alone(left, singles, looks)
-        for ax, name, title in (
-            (middle, "spread of the weights, s.d. / mean of W", "(b) sets, against unequal weights"),
-            (right, "off-diagonal share of the tangent kernel", "(c) sets, against coupling"),
-        ):
-            _departures(ax, sets, looks, against_kernel=ax is right)
-            ax.set(xlabel=name, ylabel="mean distance from the curve in βu", title=title)
+        figure = Figure(figsize=(10.6, 8.0))
+        axes = figure.subplots(2, 2).ravel()
+        _alone(axes[0], singles, looks)
+        _exact(axes[1], found, looks)
+        _against(axes[2], {beta: (off.spread, off.measured) for beta, off in found.items()}, looks)
+        axes[2].set(xlabel="spread of the weights, s.d. / mean of W", title="(c) sets, against unequal weights")
+        _against(axes[3], {beta: (off.share, off.measured) for beta, off in found.items()}, looks)
+        axes[3].set(xlabel="off-diagonal share of the tangent kernel", title="(d) sets, against coupling")
     return figure
 
 
@@ -66,25 +67,49 @@ def _alone(ax: Axes, singles: Mapping[float, Data], looks: Mapping[float, dict[s
     ax.plot(x, curve(x), color="black", linewidth=1.2, zorder=1, label=r"βT = ½(βu + e$^{βu}$ − 1)")
     short = x[x < 10]
     ax.plot(short, short, color="black", linestyle=(0, (1, 1)), linewidth=1.2, zorder=1, label="u = T")
-    ax.set(xscale="log", xlabel="βT, own clock", ylabel="βu", ylim=(0, None), title="(a) one sequence alone, no fit")
+    ax.set(
+        xscale="log",
+        xlabel="βT, own clock",
+        ylabel="βu",
+        ylim=(0, None),
+        title="(a) one sequence alone: on the curve, no fit",
+    )
     ax.annotate(f"largest distance {off:.3f}", (0.97, 0.03), xycoords="axes fraction", ha="right", fontsize=8)
     ax.legend(loc="upper left", fontsize=8)
 
 
-def _departures(
-    ax: Axes, sets: Mapping[float, Data], looks: Mapping[float, dict[str, Any]], *, against_kernel: bool
+class Departures(NamedTuple):
+    """Over all seeds, at the looks at a kernel: distances from the curve in βu, and what they may hang on."""
+
+    measured: np.ndarray
+    predicted: np.ndarray  # by the exact remainder
+    spread: np.ndarray  # of the weights
+    share: np.ndarray  # of the tangent kernel that is off its diagonal
+
+
+def _departures(data: Data, beta: float) -> Departures:
+    rows = []
+    for seed in map(str, data.values["seeds"]):
+        off, run = departure(from_arrays(data.arrays, seed), beta), of_run(data.arrays, seed)
+        at = run["kernel_steps"].astype(int)
+        rows.append((off.measured[at], off.predicted[at], off.spread[at], run["kernel_share"]))
+    return Departures(*map(np.concatenate, zip(*rows, strict=True)))
+
+
+def _exact(ax: Axes, found: Mapping[float, Departures], looks: Mapping[float, dict[str, Any]]) -> None:
+    """What the remainder says against what was measured: on the diagonal, if it is exact."""
+    for beta, off in found.items():
+        ax.plot(off.predicted, off.measured, linestyle="none", markersize=4.5, label=label_of(beta), **looks[beta])
+    top = 1.05 * max((float(off.measured.max()) for off in found.values()), default=1.0)
+    ax.plot([0, top], [0, top], color="black", linewidth=1, zorder=1, label="as the remainder says")
+    ax.set(xlabel="by the exact remainder", ylabel=DISTANCE, title="(b) sets leave the curve as the remainder says")
+    ax.legend(fontsize=8)
+
+
+def _against(
+    ax: Axes, found: Mapping[float, tuple[np.ndarray, np.ndarray]], looks: Mapping[float, dict[str, Any]]
 ) -> None:
-    for beta, data in sets.items():
-        if not beta:
-            continue
-        for k, seed in enumerate(map(str, data.values["seeds"])):
-            found, run = departure(from_arrays(data.arrays, seed), beta), of_run(data.arrays, seed)
-            looks_at = run["kernel_steps"].astype(int)
-            x = run["kernel_share"] if against_kernel else found.spread[looks_at]
-            colour, marker = looks[beta]["color"], looks[beta]["marker"]
-            ax.plot(x, found.predicted[looks_at], color=colour, linewidth=0.8, alpha=0.7)
-            measured = found.measured[looks_at]
-            ax.plot(x, measured, marker, color=colour, markersize=3.5, mfc="none", label=None if k else label_of(beta))
-    ax.plot([], [], color="0.4", linewidth=0.8, label="the exact remainder")
-    ax.set(ylim=(0, 1.3 * ax.get_ylim()[1]))
-    ax.legend(fontsize=8, loc="upper left", ncols=2)
+    for beta, (x, measured) in found.items():
+        ax.plot(x, measured, linestyle="none", markersize=4.5, label=label_of(beta), **looks[beta])
+    ax.set(ylabel=DISTANCE, ylim=(0, None))
+    ax.legend(fontsize=8)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.canvas import LOOK, styled
+from figures.canvas import LOOK, log_ticks, styled
 from figures.labels import literal
 from records.store import Data
 from synthetic.transformer.language import KINDS
@@ -29,8 +29,6 @@ def draw(results: Mapping[str, Data]) -> Figure:
             _plane(row[0], seeds, title)
             for ax, side, what in ((row[1], "forget", "forget"), (row[2], "retain", "kept")):
                 _kinds(ax, seeds, side, f"answers to {what} questions, at the end")
-        axes[0, 0].legend(fontsize=7, ncols=2, loc="lower right")
-        figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -55,8 +53,10 @@ def _plane(ax: Axes, seeds: Sequence[Data], title: str) -> None:
         x, y = (np.mean([run[f"{side}_distance"][:reached] for run in runs], axis=0) for side in ("forget", "retain"))
         look = LOOK.get(name, {"color": "black", "linestyle": "-", "marker": "o"})
         ax.plot(x, y, markevery=[-1], label=literal(short(name)), **look)
-    ax.set(xscale="log", yscale="log", title=title, xlim=(0.1, 20), ylim=(0.02, 10))
-    ax.set(xlabel="forget distance, KL(π_retr ‖ π_θ) a token (nats)", ylabel="retain distance (nats)")
+    ax.set(xscale="log", yscale="log", title=title, ylabel="retain distance (nats)")
+    ax.set_xlabel(r"forget distance, KL$(\pi_{\rm retr}\,\Vert\,\pi_\theta)$ a token (nats)")
+    log_ticks(ax.xaxis)
+    ax.legend(fontsize=7, ncols=2)
 
 
 def _kinds(ax: Axes, seeds: Sequence[Data], side: str, title: str) -> None:
@@ -70,3 +70,4 @@ def _kinds(ax: Axes, seeds: Sequence[Data], side: str, title: str) -> None:
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), title=title, xlabel="share")
     ax.grid(visible=False)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=4, fontsize=8)

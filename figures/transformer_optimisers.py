@@ -30,10 +30,14 @@ def draw(results: Mapping[str, Data]) -> Figure:
             row, column = 2 * (k // columns), k % columns
             _drops(axes[row, column], name, both)
             _weights(axes[row + 1, column], both)
+            axes[row, column].legend(fontsize=7, loc="upper left")
+            axes[row + 1, column].legend(fontsize=7, loc="lower left")
+            if column == 0:
+                axes[row, column].set_ylabel("mean drop u (nats)")
+                axes[row + 1, column].set_ylabel("mean weight W of NPO")
         for k in range(len(found), bands * columns):
             for row in (0, 1):
                 axes[2 * (k // columns) + row, k % columns].axis("off")
-        axes[0, 0].legend(fontsize=8, loc="upper left")
     return figure
 
 
@@ -56,7 +60,6 @@ def _drops(ax: Axes, name: str, both: Mapping[bool, Data]) -> None:
         xscale="log",
         ylim=(0, min(MOST, ax.get_ylim()[1])),
         title=f"{name}, lr {values['lr']:g}",
-        ylabel="mean drop u (nats)",
     )
 
 
@@ -67,5 +70,5 @@ def _weights(ax: Axes, both: Mapping[bool, Data]) -> None:
         weight = np.mean([2 / (1 + np.exp(data.values["beta"] * drop)) for drop in runs], axis=(0, 2))
         label = f"NPO{'+RT' if retain else ''}"
         look = {k: LOOK[label][k] for k in ("color", "linestyle")}
-        ax.plot(steps, weight, **look)
-    ax.set(xscale="log", yscale="log", ylim=(1e-7, 2), xlabel="steps", ylabel="mean weight W of NPO")
+        ax.plot(steps, weight, label=label, **look)
+    ax.set(xscale="log", yscale="log", ylim=(1e-7, 2), xlabel="steps")

@@ -64,7 +64,7 @@ def _drops(ax: Axes, descents: Mapping[float, Data], looks: Looks) -> None:
             ax.fill_between(steps, mean - spread, mean + spread, color=looks[beta]["color"], alpha=0.2, linewidth=0)
     lr = next(iter(descents.values())).values["lr"]
     ax.set(xscale="log", xlabel=f"steps of plain descent, η = {lr:g}", ylabel="mean drop u of log π (nats)")
-    ax.set(title="(a) the forget set, mean ± s.d. over seeds", ylim=(0, None))
+    ax.set(title="(a) the forget set goes, mean ± s.d. over seeds", ylim=(0, None))
     ax.legend(fontsize=8)
 
 
@@ -93,7 +93,9 @@ def _factors(ax: Axes, sets: Mapping[float, Data]) -> None:
     ax.axhline(1, color="0.6", linewidth=0.8)
     ax.set_xticks(range(len(betas)), [f"{beta:g}" for beta in betas])
     ax.set(xlabel="β", title="(b) late slope against log t, and its factors", ylabel="last decade of time")
-    ax.legend(fontsize=8)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + 0.35 * (high - low))
+    ax.legend(fontsize=8, ncols=2, loc="upper center")
 
 
 def _looked(run: RunArrays) -> np.ndarray:
@@ -130,10 +132,10 @@ def _collapse(ax: Axes, sets: Mapping[float, Data]) -> None:
     if np.isfinite(first).all():
         u = float(np.mean(at_collapse))
         law = time_on_curve(betas * u) / (betas * u)
-        ax.plot(betas, law, color="black", linewidth=1, label=f"law at u = {u:.0f} nats, equal kernels")
+        ax.plot(betas, law, color="black", linewidth=1, label=f"the law at u = {u:.0f} nats, were kernels equal")
         ax.legend(fontsize=8, loc="upper left")
-    ax.set(xscale="log", yscale="log", xlabel="β", ylabel="time to collapse / GA's")
-    ax.set(title="(d) accuracy below ½, each seed (△: not yet)")
+    ax.set(xscale="log", yscale="log", xlabel="β", ylabel="time to accuracy below ½, over GA's")
+    ax.set(title="(d) time to collapse, each seed (△: not yet)")
 
 
 def _limit(ax: Axes, data: Data) -> None:
@@ -166,6 +168,6 @@ def _kernel(ax: Axes, sets: Mapping[float, Data], looks: Looks) -> None:
         xlabel="mean drop u (nats)",
         ylabel="mean |cosine| of ∇log π",
         ylim=(0, None),
-        title="(f) tangent kernel, first seed",
+        title="(f) gradients align on the way, first seed",
     )
     ax.legend(fontsize=8, ncols=2)

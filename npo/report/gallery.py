@@ -153,9 +153,8 @@ GALLERY = (
         "transformer_law",
         "A small transformer: one sequence on the curve, sets off it",
         "(a) Sequences forgotten alone, all seeds and β, on the curve of the intrinsic-time law and on GA's line; "
-        "nothing is fitted. (b, c) Sequences of a set, off the curve at their collective clocks: measured (markers) "
-        "and as the exact remainder says (lines), against the spread of NPO's weights and the coupling of the "
-        "tangent kernel.",
+        "nothing is fitted. Sequences of a set are off the curve at their collective clocks: (b) as far as the exact "
+        "remainder says, (c, d) the further the more NPO's weights spread and the tangent kernel couples them.",
         ("transformer/single-*", "transformer/set-*"),
         transformer_law.draw,
     ),
@@ -217,8 +216,9 @@ GALLERY = (
     Plate(
         "smollm2_ladder",
         "The law in SmolLM2-135M, rung by rung",
-        "Above: the first forget answer alone (large markers) and the mean of four (small: open at the collective "
-        "clock, filled with the exact remainder). Below: plain descent and AdamW, by step.",
+        "Above: the first forget answer alone lies on the law. Middle: four answers together are far from the curve at "
+        "their collective clocks (dashed), and with the exact remainder as near as steps of a tenth allow. Below: "
+        "plain descent and AdamW, by step.",
         ("smollm2/law/*",),
         llm_ladder.draw,
     ),
@@ -257,7 +257,8 @@ RUNS = (
     Plate(
         "llm_metrics",
         "All measures by epoch",
-        "After the paper's Figures 12 to 17; dotted: the retrained model.",
+        "After the paper's Figures 12 to 17; dotted: the retrained model. What was measured at the ends alone is "
+        "joined by a straight line.",
         ("*",),
         llm_metrics.draw,
     ),
