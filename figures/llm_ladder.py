@@ -36,7 +36,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
             _flows(alone, by_rung[rung], looks)
             _sets(together, by_rung[rung], looks)
             _steps(steps, by_rung[rung], looks)
-            for ax, what in ((alone, "one answer"), (together, "a set off the curve"), (steps, "by step")):
+            for ax, what in ((alone, "one answer"), (together, "a set"), (steps, "by step")):
                 if ax.axison:
                     ax.set_title(f"{TITLES[rung]}: {what}")
         axes[0, 0].set_ylabel("drop βu  (GA: u, nats)")
@@ -62,6 +62,7 @@ def _flows(axes: Axes, units: list[Data], looks: Looks) -> None:
         label = f"β = {data.values['beta']:g}" if data.values["beta"] else None
         axes.plot(clock[at], drop[at], "o", color=colour, markersize=6, markeredgecolor="white", mew=0.6, label=label)
     axes.set(xscale="log", yscale="log", xlim=(1e-2, 1e5), ylim=(1e-2, 100), xlabel="intrinsic time βT  (GA: T, nats)")
+    axes.set_xticks([1e-2, 1, 1e2, 1e4])
     axes.legend(loc="lower right", fontsize=8)
 
 

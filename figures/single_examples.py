@@ -48,9 +48,15 @@ def draw(results: Mapping[str, Data]) -> Figure:
         x = np.geomspace(1e-2, 1e3, 300)
         right.plot(x, x, color=LOOK["GA"]["color"], linewidth=1, label="u = T")
         right.plot(x, curve(x), color="black", linewidth=1, label="βT = ½(βu + e$^{βu}$ − 1)")
-        left.set(xscale="log", xlabel="time t = Σ η", ylabel="drop u (nats)", title="In plain time", xlim=(1e-1, None))
+        left.set(
+            xscale="log",
+            xlabel="time t = Σ η",
+            ylabel="drop u (nats)",
+            title="In plain time: all differ",
+            xlim=(1e-1, None),
+        )
         right.set(xscale="log", xlabel="βT  (GA: T, nats)", ylabel="βu  (GA: u, nats)", ylim=(0, 8))
-        right.set(title="In intrinsic time", xlim=(1e-2, 1e3))
+        right.set(title="In intrinsic time: one curve", xlim=(1e-2, 1e3))
         left.legend(fontsize=7)
         right.legend()
     return figure
