@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 READY  := .venv/.ready
+WORKERS  := -n logical --maxprocesses 4 --dist worksteal  # neighbours stay in one process until another is idle
 PACKAGES := records theory synthetic scale figures npo benchmarks tests
 
 .PHONY: reproduce test test-integration test-slow test-llm lint types pages docs notebooks figures bench mutants format clean
@@ -9,11 +10,11 @@ PACKAGES := records theory synthetic scale figures npo benchmarks tests
 reproduce: $(READY)        ## the main job: every room, the ledger, out/reproduce/report.html
 	$(BIN)/npo reproduce
 
-test: lint types           ## everything that a change needs; a file's tests stay in one process
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: lint types           ## everything that a change needs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS)
 
 test-integration: $(READY) ## real kills, several processes, notebooks, every family and method
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m integration -n logical --maxprocesses 4
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m integration $(WORKERS)
 
 test-slow: $(READY)        ## the full reproductions that `make test` leaves out
 	$(BIN)/python -m pytest -m slow

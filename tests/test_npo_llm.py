@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from in_process import npo
 from small_recipe import SMALL
 
 from npo.runs.run import saved
@@ -28,16 +29,13 @@ RUNS = (*SMALL, "unlearn.methods=[GA, NPO+RT]", "unlearn.seeds=[0, 1]")
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """The folder of a run of a small recipe, by the command itself in a process of its own; and what it printed."""
+    """The folder of a run of a small recipe, by the command; and what it printed."""
     folder = tmp_path_factory.mktemp("ran")
-    done = subprocess.run(
-        [*NPO, "run", "quick", *RUNS, "--out", str(folder), "--device", "cpu"],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout, done.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "160")
+        code, out, err = npo("run", "quick", *RUNS, "--out", str(folder), "--device", "cpu")
+    assert code == 0, err
+    return folder, out, err
 
 
 # --- running ------------------------------------------------------------------------------------------------------

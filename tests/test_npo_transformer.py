@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from npo.verbs import transformer
+from records.settings import override
 from records.store import load
+from synthetic.transformer.presets import QUICK
 
 Npo = Callable[..., tuple[int, str, str]]
 COMMAND = ("synthetic", "transformer", "--quick")
@@ -31,6 +34,13 @@ MISTAKES = {
     "no method": (["--methods", "NPP"], "--methods: Unknown method 'NPP'. Did you mean NPO?"),
     "no file": (["--methods", "nowhere.py:f"], "there is no file nowhere.py"),
 }
+
+
+@pytest.fixture(autouse=True)
+def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is quick is quicker: a transformer of one layer."""
+    changes = {"shape.width": "32", "shape.layers": "1", "optimizers.steps": "40", "methods.adam_steps": "8"}
+    monkeypatch.setattr(transformer, "QUICK", override(QUICK, changes, label="transformer"))
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
