@@ -1,19 +1,23 @@
 """Files that are whole or absent: written under another name beside their place, then renamed.
 
-A draft carries the machine and the process that write it in its name. So one that a killed process left behind is known
-for what it is, and taken away the next time a file is written there.
+A draft, which is a file or a folder of them, carries the machine and the process that write it in its name. So one that
+a killed process left behind is known for what it is, and taken away the next time something is written there. A piece
+of work that was begun is no draft: its checkpoint is wanted (`records.store`).
 """
 
 import json
 import os
 import re
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["alive", "draft_of", "opened", "tag", "write_json", "write_text"]
+from records.ownership import MARK
+
+__all__ = ["alive", "clear_drafts", "draft_beside", "draft_of", "opened", "tag", "write_json", "write_text"]
 
 _DRAFT = re.compile(r"\..+\.([^.]+\.\d+)\.npo-draft")
 
@@ -45,8 +49,8 @@ def draft_of(path: Path) -> Iterator[Path]:
     Drafts in that folder by processes that were killed are taken away. The file has the rights that the user's umask
     gives.
     """
-    _clear(path.parent)
-    draft = path.with_name(f".{path.name}.{tag()}.npo-draft")
+    clear_drafts(path.parent)
+    draft = draft_beside(path)
     try:
         yield draft
         os.replace(draft, path)
@@ -55,10 +59,20 @@ def draft_of(path: Path) -> Iterator[Path]:
         raise
 
 
-def _clear(folder: Path) -> None:
+def draft_beside(path: Path) -> Path:
+    """The name under which this process makes what becomes `path`, or goes from there to its places."""
+    return path.with_name(f".{path.name}.{tag()}.npo-draft")
+
+
+def clear_drafts(folder: Path) -> None:
+    """Take away what killed processes left half made: files, and folders with our mark."""
     for name in os.listdir(folder):
         if (found := _DRAFT.fullmatch(name)) and not alive(found[1]):
-            (folder / name).unlink(missing_ok=True)
+            left = folder / name
+            if (left / MARK).is_file():
+                shutil.rmtree(left, ignore_errors=True)
+            elif not left.is_dir():
+                left.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -7,13 +7,12 @@ stays.
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePath
 
 from records.errors import UserError
-from records.files import alive, tag, write_json
+from records.files import clear_drafts, draft_beside, write_json
 from records.ownership import MARK, file_hash, names
 from records.shown import few
 from records.store import writable
@@ -21,7 +20,6 @@ from records.store import writable
 __all__ = ["LIST", "check_outputs", "publish"]
 
 LIST = ".npo-files.json"
-_DRAFT = ".npo-draft."
 
 
 def check_outputs(folder: Path, wanted: Iterable[str], reads: Sequence[Path] = ()) -> None:
@@ -48,8 +46,8 @@ def publish(folder: Path, build: Callable[[Path], None], reads: Sequence[Path] =
     UserError, and nothing is moved, where a file in the way is not npo's or is one of the inputs `reads`.
     """
     writable(folder)
-    _clear(folder)
-    draft = folder / f"{_DRAFT}{tag()}"
+    clear_drafts(folder)
+    draft = draft_beside(folder / "outputs")
     draft.mkdir()
     (draft / MARK).touch()
     try:
@@ -85,11 +83,3 @@ def _list(folder: Path) -> dict[str, list[str]]:
         return {str(name): [str(x) for x in hashes] for name, hashes in found.items()}
     except (OSError, ValueError, AttributeError, TypeError, RecursionError):
         return {}
-
-
-def _clear(folder: Path) -> None:
-    """Take away what killed processes left half done."""
-    form = re.compile(re.escape(_DRAFT) + r"(.+\.\d+)")
-    for name in os.listdir(folder):
-        if (found := form.fullmatch(name)) and not alive(found[1]) and (folder / name / MARK).is_file():
-            shutil.rmtree(folder / name, ignore_errors=True)

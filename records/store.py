@@ -26,7 +26,7 @@ import numpy as np
 
 from records.arrays import read_arrays
 from records.errors import UserError
-from records.files import opened, write_json, write_text
+from records.files import opened, write_json
 from records.json_lines import parse_json
 from records.ownership import (
     MANIFEST,
@@ -52,11 +52,8 @@ __all__ = [
     "finished",
     "load",
     "locked",
-    "manifest",
     "save",
     "writable",
-    "write_json",
-    "write_text",
 ]
 
 LOCKS, CHECKPOINT = ".locks", "checkpoint"

@@ -5,10 +5,13 @@ from pathlib import Path
 
 from records.errors import UserError
 
-__all__ = ["LARGEST", "read_text"]
+__all__ = ["LARGEST", "POINTER", "read_text"]
 
 LARGEST = 2**30
 """Bytes of the largest file that is read whole."""
+
+POINTER = b"version https://git-lfs"
+"""How a file begins that stands for another one, which Git LFS has not brought."""
 
 _BEGINNINGS = {
     b"\x1f\x8b": "a gzip archive",
@@ -35,7 +38,7 @@ _BEGINNINGS = {
     b"\x80\x05": "a pickle",
     b"\xff\xfe": "text in UTF-16",
     b"\xfe\xff": "text in UTF-16",
-    b"version https://git-lfs.github.com/spec": "a pointer of Git LFS, not the file itself (git lfs pull gets that)",
+    POINTER: "a pointer of Git LFS, not the file itself (git lfs pull gets that)",
 }
 _MARK = b"\xef\xbb\xbf"  # UTF-8's byte-order mark, which some editors write
 _KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from records.files import write_json
 from records.ownership import MANIFEST, listed
-from records.store import Data, save, write_json
+from records.store import Data, save
 
 QUESTIONS = 4
 SETS = ("forget", "retain", "real_authors", "world_facts")

@@ -18,8 +18,9 @@ from npo.ledger import CLAIMS
 from npo.report.gallery import GALLERY
 from npo.verbs import reproduce
 from npo.verbs.reproduce import STEPS, units_of
+from records.ownership import manifest
 from records.settings import parse_words
-from records.store import load, manifest
+from records.store import load
 from synthetic.transformer import presets as transformer_presets
 from synthetic.transformer import units as transformer_study
 

@@ -22,8 +22,9 @@ from npo.runs.finished import check_outside, distinct_names
 from npo.runs.run import UnlearningRun, as_markdown, saved, saved_law, table, write_law
 from npo.verbs.ask import models_of
 from records.errors import UserError
+from records.files import write_json
 from records.plain import cell, markdown, plain
-from records.store import Data, write_json
+from records.store import Data
 from scale.models.card import write_card
 
 Npo = Callable[..., tuple[int, str, str]]

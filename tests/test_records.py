@@ -17,9 +17,11 @@ from pydantic import PositiveFloat
 from safetensors import SafetensorError
 
 from records.errors import UserError
+from records.files import write_json
 from records.loader import load_function
+from records.ownership import manifest
 from records.settings import distinct, override, parse_words
-from records.store import Data, content_hash, finish, finished, load, locked, manifest, save, writable, write_json
+from records.store import Data, content_hash, finish, finished, load, locked, save, writable
 from records.tensor_writes import tensors_written
 from records.work import Unit, keys, run_missing
 

@@ -313,7 +313,7 @@ def test_drafts_of_killed_processes_are_cleared_and_all_others_stay(tmp_path: Pa
 
 
 def test_a_half_published_folder_is_cleared(tmp_path: Path) -> None:
-    left, theirs = tmp_path / f".npo-draft.{_dead()}", tmp_path / f".npo-draft.{_dead()}"
+    left, theirs = tmp_path / f".outputs.{_dead()}.npo-draft", tmp_path / f".outputs.{_dead()}.npo-draft"
     left.mkdir()
     (left / ".npo-unfinished").touch()
     if theirs != left:

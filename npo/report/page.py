@@ -11,7 +11,7 @@ from npo.report.answers import side_by_side
 from npo.report.panels import Picture
 from npo.report.template import fill
 from records.examined import moments_of
-from records.store import write_text
+from records.files import write_text
 
 __all__ = ["language_models", "write_report"]
 

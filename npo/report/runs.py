@@ -11,7 +11,8 @@ from npo.report.plates import draw_plates
 from npo.report.template import fill
 from npo.runs.findings import findings
 from npo.runs.run import COLUMNS, UnlearningRun, as_csv, as_json, as_markdown, rows_of, warnings_of
-from records.store import environment, write_json, write_text
+from records.files import write_json, write_text
+from records.store import environment
 
 __all__ = ["WRITTEN", "write_runs"]
 

@@ -15,10 +15,11 @@ from npo.runs.finished import settings_of, why_unfinished
 from npo.runs.values import LawUnit, RunValues, checked
 from records.errors import UserError
 from records.examined import Examined, moments_of
+from records.files import write_json
 from records.json_lines import read_json
 from records.plain import cell, markdown, plain
 from records.shown import named
-from records.store import Data, environment, load, write_json
+from records.store import Data, environment, load
 from theory.theorems.paths import COLUMNS as COLUMNS_OF_A_PATH
 
 __all__ = [

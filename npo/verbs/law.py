@@ -16,8 +16,9 @@ from npo.running.units import run_units
 from npo.runs.run import write_law
 from records.errors import together
 from records.outputs import check_outputs, publish
+from records.ownership import manifest
 from records.paths import may_write
-from records.store import Data, load, manifest, writable
+from records.store import Data, load, writable
 from theory.theorems.intrinsic_time import curve, time_on_curve
 from theory.theorems.paths import from_arrays, labels_of
 

@@ -103,9 +103,8 @@ def _other(choices: LogisticChoices) -> UnlearnAll:
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
+    """A mistake in a method with its name; what an optimiser can't take was tried before (`logistic_choices.check`)."""
     try:
         yield
     except UserError as error:
         raise UserError(f"--methods {name}: {words(error)}") from error
-    except (TypeError, ValueError, RuntimeError) as error:  # of torch.optim: an option or a gradient that it can't take
-        raise UserError(f"--optimiser, at --methods {name}: {error}") from error

@@ -20,10 +20,12 @@ from npo.running.sizes import check_logistic, check_transformer
 from npo.running.units import run_units
 from records.computed import computed
 from records.errors import UserError, together
+from records.files import write_json, write_text
 from records.outputs import check_outputs, publish
+from records.ownership import manifest
 from records.paths import may_write
 from records.settings import override, parse_words
-from records.store import Data, environment, load, manifest, writable, write_json, write_text
+from records.store import Data, environment, load, writable
 from records.work import Unit
 from synthetic.logistic import presets as logistic_presets
 from synthetic.logistic import units as logistic_study

@@ -17,11 +17,13 @@ from npo.running.methods import objectives_of
 from npo.running.units import run_units
 from npo.verbs.transformer_tables import endings, tables
 from records.errors import UserError
+from records.files import write_json, write_text
 from records.loader import source_of
 from records.outputs import check_outputs, publish
+from records.ownership import manifest
 from records.plain import plain
 from records.settings import SettingsError, override
-from records.store import content_hash, load, manifest, writable, write_json, write_text
+from records.store import content_hash, load, writable
 from synthetic.transformer.methods import BETA, BOUNDED, MethodSetting
 from synthetic.transformer.presets import FULL, PARTS, QUICK, TransformerPreset
 from synthetic.transformer.units import units

@@ -10,8 +10,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from records.files import write_text
 from records.plain import markdown, plain
-from records.store import write_text
 
 __all__ = ["write_card"]
 

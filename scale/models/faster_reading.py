@@ -26,6 +26,10 @@ TOLERANCE = {torch.float32: 2e-4, torch.float16: 2e-2}
 """How far final states or logits may be apart, relative to their length, by the type of the weights; of all others
 (bfloat16, quantised ones) 0.1. Rounding stays far below; the edge of a window and a leak are far above."""
 
+REFUSALS = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
+"""What a model makes of a mask, of positions or a cache that it does not expect: shapes that don't fit, arguments and
+parts that it lacks. Nothing else says how it reads: no error of a user, of a disk, of memory."""
+
 
 def alike(found: Tensor, plain: Tensor, scorer: Scorer) -> bool:
     """Are these vectors (…, width) those of the plain way? Where that one is not finite there is nothing to compare."""
@@ -57,7 +61,7 @@ def tried_once(scorer: nn.Module, processes: Processes, key: Key, ask: Callable[
             found = ask(module)
         except torch.OutOfMemoryError:
             raise  # that says nothing of the model
-        except Exception:  # whatever a model makes of a mask that it does not expect
+        except REFUSALS:
             found = False
         module.train(was)
         said = any(other[0] == key[0] and not right for other, right in module.ways.items())

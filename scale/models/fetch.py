@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from records.errors import UserError
+from records.files import write_json
 from records.ownership import file_hash
-from records.store import content_hash, finish, writable, write_json
+from records.store import content_hash, finish, writable
 from scale.models.language_model import save
 from scale.models.loading import load, load_gguf
 from scale.models.names import KNOWN, PROVENANCE, Known, place

@@ -12,10 +12,10 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from records.errors import UserError
+from records.text_file import POINTER
 
 __all__ = ["check_count", "check_files", "check_sizes", "json_object", "refuse_code", "refuse_quantised", "shapes_in"]
 
-LFS = b"version https://git-lfs"
 GENERATION = "generation_config.json"
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
 LOOPED = ("layer", "expert", "block")
@@ -82,7 +82,7 @@ def shapes_in(files: Iterable[Path]) -> dict[str, tuple[int, ...]]:
     for file in files:
         try:
             with open(file, "rb") as opened:
-                _refuse_pointer(file, opened.read(len(LFS)))
+                _refuse_pointer(file, opened.read(len(POINTER)))
             with safe_open(file, "pt") as opened:
                 shapes |= {name: tuple(opened.get_slice(name).get_shape()) for name in sorted(opened.keys())}
         except (OSError, SafetensorError) as error:
@@ -145,7 +145,7 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 def _refuse_pointer(file: Path, start: bytes) -> None:
-    if start.startswith(LFS):
+    if start.startswith(POINTER):
         raise UserError(f"{file} is a pointer of Git LFS, not the file itself. Get it: git lfs pull")
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from records.errors import UserError
-from records.store import CHECKPOINT, Data, save, write_json
+from records.files import write_json
+from records.store import CHECKPOINT, Data, save
 from records.work import Progress
 from scale.data.formats import format_of
 from scale.data.tofu import Row

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from records.examined import Examined, moments_of
-from records.store import CHECKPOINT, Data, load, save, write_json
+from records.files import write_json
+from records.store import CHECKPOINT, Data, load, save
 from records.work import Progress
 from scale.data.prompts import Encoded, Writer
 from scale.evaluation.drift import drift
