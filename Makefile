@@ -13,7 +13,7 @@ reproduce: $(READY)        ## the main job: every room, the ledger, out/reproduc
 test: lint types           ## everything that a change needs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS)
 
-test-integration: $(READY) ## real kills, several processes, notebooks, every family and method
+test-integration: .venv/.docs ## real kills, several processes, notebooks, every family and method, the site
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m integration $(WORKERS)
 
 test-slow: $(READY)        ## the full reproductions that `make test` leaves out

@@ -19,9 +19,17 @@ pytestmark = [
 HERE = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="module")
-def site() -> Path:
-    """The site, built anew: every link and reference that leads nowhere would end the build."""
+def test_the_site_is_built_whole_and_fetches_nothing() -> None:
+    """One build for all that is asked of it: it lies in build/, where two at a time would be in each other's way."""
+    site = _built()
+    _every_page_notebook_and_module_is_in(site)
+    _formulas_and_examples_are_shown(site)
+    _nothing_is_fetched_from_elsewhere(site)
+    _every_link_leads_to_a_file(site)
+
+
+def _built() -> Path:
+    """The site, built anew: a link or reference that leads nowhere ends the build."""
     subprocess.run([sys.executable, "docs/site.py"], cwd=HERE, check=True)
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "--config-file", "build/mkdocs.yml"]
     done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
@@ -29,7 +37,7 @@ def site() -> Path:
     return HERE / "build" / "site"
 
 
-def test_every_page_notebook_and_module_is_in_it(site: Path) -> None:
+def _every_page_notebook_and_module_is_in(site: Path) -> None:
     expected = [*HERE.glob("docs/*.md"), *HERE.glob("*/README.md"), *HERE.glob("notebooks/*.ipynb")]
     for package in ("records", "theory", "synthetic", "scale", "figures", "npo"):
         expected += [path for path in (HERE / package).rglob("*.py") if path.name != "__init__.py"]
@@ -38,7 +46,7 @@ def test_every_page_notebook_and_module_is_in_it(site: Path) -> None:
         assert page.with_name("index.html" if path.name == "README.md" else page.name).is_file(), path
 
 
-def test_formulas_and_examples_are_shown(site: Path) -> None:
+def _formulas_and_examples_are_shown(site: Path) -> None:
     notebook = (site / "notebooks/03_gradient_weights_and_intrinsic_time.html").read_text(encoding="utf8")
     assert notebook.count("<math") >= 20
     assert "$$" not in notebook
@@ -48,13 +56,13 @@ def test_formulas_and_examples_are_shown(site: Path) -> None:
     assert "<blockquote>" not in module
 
 
-def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
+def _nothing_is_fetched_from_elsewhere(site: Path) -> None:
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf8")
         assert not re.search(r"<(?:script|img|link|iframe)\b[^>]*(?:src|href)=\"?(?:https?:)?//", text), page
 
 
-def test_every_link_in_it_leads_to_a_file(site: Path) -> None:
+def _every_link_leads_to_a_file(site: Path) -> None:
     """Pictures, too."""
     count = 0
     for page in site.rglob("*.html"):
