@@ -36,10 +36,15 @@ def _cut(cut: Cut, picture: Picture) -> str:
     width, height = (share * inches for share, inches in zip((cut.width, cut.height), picture.size, strict=True))
     left, top = (_offset(*along) for along in ((cut.left, cut.width), (cut.top, cut.height)))
     return (
-        f"--inches: {width:.3f}; aspect-ratio: {width:.3f} / {height:.3f}; "
+        f"--inches: {width:.3f}; --least: {_least(width):.0f}px; aspect-ratio: {width:.3f} / {height:.3f}; "
         f"background-size: {100 / cut.width:.2f}% {100 / cut.height:.2f}%; "
         f"background-position: {left:.2f}% {top:.2f}%"
     )
+
+
+def _least(inches: float) -> float:
+    """The pixels that a panel needs to be read on a phone: one that is too wide for it at any size may be scrolled."""
+    return inches * (56 if inches < 6.6 else 84)
 
 
 def _offset(start: float, share: float) -> float:

@@ -39,7 +39,7 @@ def _quality(ends: Sequence[tuple[str, Measures]], *, rankable: bool) -> str:
     best, log10 = known[0]
     nearest = f"{best} {'comes nearest to' if len(known) > 1 else 'is compared with'} the retrained model"
     caution = "" if rankable else ", a number that ranks nothing here"
-    return f"On the forget set {nearest}: log₁₀ forget quality {log10:.3g} (0 can't be told apart){caution}."
+    return f"On the forget set {nearest}: log₁₀ forget quality {log10:.3g} (0: they can't be told apart){caution}."
 
 
 def _forgotten(finetuned: Measures, retrained: Measures, ends: Sequence[tuple[str, Measures]]) -> str:
