@@ -355,8 +355,8 @@ def test_messages_do_not_steer_the_terminal(run_npo: Npo) -> None:
 
 
 def test_a_model_card_holds_no_markup_from_names_and_settings(tmp_path: Path) -> None:
-    title, settings = "<img src=x>\x1b[2J[a](javascript:x)", {"base": "\u202ex", "name": "```\n# x"}
-    write_card(tmp_path, title=title, settings=settings, results={"a|b": 1.0})
+    label, settings = "<img src=x>\x1b[2J[a](javascript:x)", {"base": "\u202ex", "name": "```\n# x"}
+    write_card(tmp_path, about={"stage": "unlearn", "label": label}, settings=settings, results={"a|b": 1.0})
     card = (tmp_path / "README.md").read_text(encoding="utf8")
     assert "<img" not in card
     assert "\x1b" not in card
