@@ -213,7 +213,7 @@ def test_real_numbers_of_any_kind_are_taken_and_a_path_may_hold_brackets(tmp_pat
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez_compressed(tmp_path / "bomb.npz", W=np.zeros(10**6))
     assert (tmp_path / "bomb.npz").stat().st_size < 10**5
-    monkeypatch.setattr("records.memory._memory", lambda: 10.0**6)
+    monkeypatch.setattr("records.memory.memory", lambda: 10.0**6)
     with pytest.raises(UserError, match=r"bomb\.npz would take about"):
         read_arrays(tmp_path / "bomb.npz")
 
