@@ -38,7 +38,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
             ylabel="retain distance (nats)",
             xscale="log",
             yscale="log",
-            title="(a3) α = 1: both",
+            title="(a3) α = 1: one against the other",
         )
         axes[3].set(ylabel="forget distance (nats)", title="(b) α = 0: both at once")
         for ax in (axes[0], axes[1], axes[3]):
