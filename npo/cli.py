@@ -45,7 +45,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-synthetic = typer.Typer(cls=Verbs, help="Experiments small enough to watch.", no_args_is_help=True)
+synthetic = typer.Typer(
+    cls=Verbs, help="Experiments small enough to watch: a logistic model, a small transformer.", no_args_is_help=True
+)
 app.add_typer(synthetic, name="synthetic")
 
 Out = Annotated[Path | None, typer.Option(**PATH, help="Folder for results; it is made if needed.")]
@@ -102,7 +104,9 @@ def reproduce(
 
 @app.command()
 def theory(
-    name: Annotated[str | None, typer.Argument(help="A theorem, or `slips`; without it they are listed.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A theorem (npo theory lists them), or `slips`: those of the paper.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=LAST_SEED, help="Seed of the instance.")] = 0,
 ) -> None:
     """List the theorems, or check one: hypotheses, prediction, measurement, verdict. Exit code 1 if it fails.

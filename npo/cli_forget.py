@@ -13,7 +13,7 @@ __all__ = ["forget"]
 RowsFile = Annotated[
     Path, typer.Argument(parser=a_path, help="Rows to forget, one JSON object a line: question/answer, text, …")
 ]
-Model = Annotated[str, typer.Option(help="A model: a folder, or owner/name of the hub.")]
+Model = Annotated[str, typer.Option(help="A folder, owner/name of the hub, or a small model to get (npo ls models).")]
 Out = Annotated[Path, typer.Option(**PATH, help="Folder for the unlearned model and what was measured.")]
 Retain = Annotated[Path | None, typer.Option(**PATH, help="Rows to keep, in the same form.")]
 MethodName = Annotated[
@@ -27,11 +27,14 @@ Beta = Annotated[float | None, typer.Option(help="β, where the method has one."
 Lr = Annotated[float, typer.Option(help="Peak learning rate.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Passes over the rows to forget; the first warms up.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Rows of a step.")]
-Piece = Annotated[int, typer.Option(min=1, help="Rows of a forward pass.")]
+Piece = Annotated[
+    int, typer.Option(min=1, help="Rows of a forward pass: fewer take less memory, with the same result.")
+]
 RetainWeight = Annotated[float, typer.Option(min=0, help="Weight of the retain term.")]
 LoraRank = Annotated[int | None, typer.Option(min=1, help="Train an adapter of this rank.", show_default="all weights")]
 Prompt = Annotated[
-    str | None, typer.Option(help="A prompt format.", show_default="the model's chat template, else plain")
+    str | None,
+    typer.Option(help="A prompt format (npo ls formats).", show_default="the model's chat template, else plain"),
 ]
 MaxLength = Annotated[
     int | None,
@@ -44,7 +47,9 @@ Seed = Annotated[int, typer.Option(min=0, max=LAST_SEED, help="Seed of order and
 Weights = Annotated[
     str, typer.Option(help="float32; bf16: half the memory, loses small updates; 4bit: with --lora, on a GPU.")
 ]
-Optimizer = Annotated[str, typer.Option(help="adamw, or adamw8bit (needs the package bitsandbytes).")]
+Optimizer = Annotated[
+    str, typer.Option("--optimizer", "--optimiser", help="adamw, or adamw8bit (needs the package bitsandbytes).")
+]
 
 
 @goes_on

@@ -29,7 +29,12 @@ DataFolder = Annotated[
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.", show_default="the recipe's: auto")]
 Precision = Annotated[str | None, typer.Option("--dtype", help="float32, or bf16 (autocast; weights stay float32).")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the run.", show_default="the recipe's")]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Seed of models, order and pairing; methods run with unlearn.seeds.", show_default="the recipe's"
+    ),
+]
 Out = Annotated[Path | None, typer.Option(**PATH, help="Folder for results.", show_default="out/RECIPE")]
 StageName = Literal["pretrain", "finetune", "retrain", "unlearn", "evaluate"]
 
@@ -43,7 +48,9 @@ def run(
     device: Device = None,
     dtype: Precision = None,
     seed: Seed = None,
-    unit: Annotated[str | None, typer.Option(help="Run this unit alone, with what it needs.")] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Run this unit alone, with what it needs, e.g. unlearn/NPO+RT-s0.")
+    ] = None,
 ) -> None:
     """Run all stages of a recipe: models, unlearning, evaluation.
 
@@ -104,7 +111,10 @@ def evaluate(
     dtype: Precision = None,
     seed: Seed = None,
 ) -> None:
-    """Examine finetuned and retrained model, or any other with --model; leaves log.json in TOFU's format."""
+    """Examine the finetuned and the retrained model, trained first where missing, or the one of --model.
+
+    It leaves log.json in TOFU's format, which npo score reads.
+    """
     from npo.running.recipes import RecipeChoices, evaluate_one
     from npo.running.recipes import run as start
 
@@ -116,7 +126,7 @@ def evaluate(
 
 
 def plan(recipe: RecipeName, settings: KeyValues = None, data: DataFolder = None) -> None:
-    """Print the resolved recipe, its steps, and an estimate of time and memory; runs nothing."""
+    """Print the resolved recipe, its stages and steps, and an estimate of time and memory; trains nothing."""
     from npo.running.recipes import RecipeChoices
     from npo.verbs.plan import plan as show
 
@@ -142,7 +152,7 @@ def ls(
         typer.Argument(help="methods, recipes, models, formats, protocols, splits or launch.", show_default="all"),
     ] = None,
 ) -> None:
-    """List what there is to name."""
+    """List what recipes and options can name: methods, recipes, models, formats, protocols, splits, launch files."""
     from npo.verbs.inventory import show
 
     show(kind)
@@ -152,7 +162,7 @@ def score(
     unlearned: Annotated[
         Path, typer.Argument(parser=a_path, help="Evaluation log of the unlearned model, in TOFU's format.")
     ],
-    retrained: Annotated[Path, typer.Argument(parser=a_path, help="That of the retrained model.")],
+    retrained: Annotated[Path, typer.Argument(parser=a_path, help="The same of the retrained model.")],
     protocol: Annotated[str, typer.Option(help="tofu, tofu-paper or open-unlearning.")] = "tofu",
 ) -> None:
     """Score evaluation logs: model utility and its parts, forget quality; as JSON."""
@@ -170,7 +180,7 @@ def report(
         Path | None, typer.Option(**PATH, help="Folder for page, tables, figures.", show_default="RUN/report")
     ] = None,
 ) -> None:
-    """Tables, the paper's figures and one self-contained page about finished unlearning runs."""
+    """Write tables, the paper's figures and one self-contained page about finished unlearning runs."""
     from npo.running.recipes import report as write
 
     write(runs, out)
@@ -230,8 +240,8 @@ def sweep(
     recipe: RecipeName,
     settings: KeyValues = None,
     cluster: Annotated[str, typer.Option(help="slurm, or local: processes on this machine.")] = "slurm",
-    partition: Annotated[str | None, typer.Option(help="SLURM partition.")] = None,
-    gpus: Annotated[int, typer.Option(min=0, help="GPUs of a job.")] = 1,
+    partition: Annotated[str | None, typer.Option(help="SLURM partition.", show_default="the cluster's")] = None,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs of a job, on SLURM.")] = 1,
     hours: Annotated[int, typer.Option(min=1, help="Time limit of a job.")] = 24,
     parallel: Annotated[int, typer.Option(min=1, help="Jobs at once.")] = 8,
     out: Out = None,
@@ -249,7 +259,7 @@ def sweep(
 
 
 def _models() -> None:
-    """Small real language models."""
+    """Small real language models to fetch."""
 
 
 def add_verbs(app: typer.Typer) -> None:

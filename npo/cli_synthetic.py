@@ -22,7 +22,9 @@ MethodNames = Annotated[
         show_default="all twelve",
     ),
 ]
-Alpha = Annotated[float, typer.Option(help="1: forget and retain inputs apart; 0: one over the other.")]
+Alpha = Annotated[
+    float, typer.Option(help="How far forget and retain inputs lie apart: 0 one over the other, 1 apart.")
+]
 Seeds = Annotated[str, typer.Option("--seeds", "--seed", help="Seeds of the data, one result each.")]
 FIVE_SEEDS = "1000,2000,3000,4000,5000"
 
@@ -53,13 +55,18 @@ def logistic(
     classes: Annotated[int, typer.Option(min=2, max=MOST, help="Classes K.")] = 2,
     activation: Annotated[str, typer.Option(help="relu, or a function of numpy: tanh, cos, …")] = "relu",
     optimiser: Annotated[
-        str | None, typer.Option(help="A class of torch.optim, e.g. Adam.", show_default="plain descent")
+        str | None,
+        typer.Option(
+            "--optimiser", "--optimizer", help="A class of torch.optim, e.g. Adam.", show_default="plain descent"
+        ),
     ] = None,
-    momentum: Annotated[float | None, typer.Option(help="Momentum of --optimiser SGD.")] = None,
+    momentum: Annotated[float | None, typer.Option(help="Momentum, of --optimiser SGD.")] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, max=MOST, help="Forget rows a step, and as many to retain.", show_default="all")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="One seed, models fitted in 2000 steps, 500 steps.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="The first seed alone; models fitted in 2000 steps, unlearned in 500.")
+    ] = False,
     out: Annotated[Path, typer.Option(**PATH, help="Folder for trajectories and figure.")] = Path("out/logistic"),
 ) -> None:
     """Unlearn in the paper's logistic model (arXiv:2404.05868, Sec. 4), and print and draw what became of each method.
@@ -108,13 +115,19 @@ def transformer(
     optimizers: Annotated[
         list[str] | None,
         typer.Option(
+            "--optimizers",
+            "--optimisers",
             help="Of the part optimizers: GD, momentum, Adam, Adam-slow, Adam-0.99, Adam-0.99-slow, Adam-0.99-eps, "
             "AdamW, AMSGrad.",
             show_default="all",
         ),
     ] = None,
-    betas: Annotated[str, typer.Option(help="Values of β, of the part law.", show_default="0.1,0.2,0.5,1,2")] = "",
-    seeds: Annotated[str, typer.Option(help="Seeds of data and models.", show_default="0,1,2,3,4")] = "",
+    betas: Annotated[
+        str, typer.Option(help="Values of β, of the part law.", show_default="0.1,0.2,0.5,1,2; 0.1,1 with --quick")
+    ] = "",
+    seeds: Annotated[
+        str, typer.Option(help="Seeds of data and models.", show_default="0,1,2,3,4; 0 with --quick")
+    ] = "",
     quick: Annotated[bool, typer.Option("--quick", help="A small model and few steps; about a minute.")] = False,
     out: Annotated[Path, typer.Option(**PATH, help="Folder for results and figures.")] = Path("out/transformer"),
 ) -> None:

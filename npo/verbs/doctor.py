@@ -1,4 +1,4 @@
-"""What this machine has, what is missing, and whether another distribution shadows one of our packages."""
+"""npo doctor: what this machine has, what is missing, and whether another distribution shadows one of our packages."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""The main job: run what is missing of every step, draw the figures, judge the claims, write one report."""
+"""npo reproduce, the main job: run what is missing of every step, draw figures, judge the claims, write one report."""
 
 import dataclasses
 import time
