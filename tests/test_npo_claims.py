@@ -520,7 +520,8 @@ def test_seeds_that_disagree_decide_nothing(true_results: Results) -> None:
 
 def test_entries_have_the_documented_fields(true_results: Results) -> None:
     entry = enter(CLAIMS[0], true_results, {"theory/proposition-1": 1.234}, {"theory": "--quick"})
-    wanted = {"id", "statement", "source", "verdict", "effect", "interval", "seeds", "command", "figure", "seconds"}
+    wanted = {"id", "room", "short", "statement", "source", "verdict", "effect", "measure", "interval", "seeds"}
+    wanted |= {"reason", "command", "figure", "seconds"}
     assert wanted <= entry.keys()
     assert entry["seconds"] == 1.23
     assert entry["command"] == "npo reproduce --only theory --quick"

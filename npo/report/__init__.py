@@ -1,1 +1,1 @@
-"""The pages: figures, tables and facts of a run in one self-contained file."""
+"""The pages: findings, pictures, tables and facts of a run in one self-contained file."""
