@@ -1,6 +1,7 @@
 """The shape of the project: one-way arrows, no circles, loss arithmetic in one place, one wheel, no machine's name."""
 
 import ast
+import functools
 import graphlib
 import re
 import subprocess
@@ -50,9 +51,14 @@ SUB_ARROWS = {
 LOSS_ARITHMETIC = {"logsigmoid", "softplus", "log_softmax", "cross_entropy", "kl_div", "nll_loss", "log_sigmoid"}
 
 
+@functools.cache
+def _parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
 def _sources(root: Path, package: str) -> Iterator[tuple[Path, ast.Module]]:
     for path in sorted((root / package).rglob("*.py")):
-        yield path, ast.parse(path.read_text(encoding="utf8"))
+        yield path, _parsed(path.read_text(encoding="utf8"))
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
