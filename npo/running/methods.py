@@ -162,6 +162,7 @@ class _Guarded:
     """
 
     def __init__(self, kernel: Kernel, reference: str) -> None:
+        self.__name__ = reference.rpartition(":")[2]  # a partial has no name
         update_wrapper(self, kernel)
         self._kernel, self._reference = kernel, reference
 
