@@ -46,16 +46,17 @@ def test_every_kernel_has_a_row_a_slow_twin_and_a_gradient_weight() -> None:
     from theory import losses, slow_twins
 
     kernels = {name for name in losses.__all__ if not name.endswith("_weight")}
-    assert kernels == set(ROWS)
-    assert {f"{name}_weight" for name in kernels} <= set(losses.__all__)
-    assert kernels <= set(slow_twins.__all__)
+    assert kernels == set(ROWS), "ROWS of tests/test_theory_losses.py has other kernels than theory/losses.py"
+    assert {f"{name}_weight" for name in kernels} <= set(losses.__all__), "a kernel lacks its gradient weight"
+    assert kernels <= set(slow_twins.__all__), "a kernel lacks its slow twin"
 
 
 def test_every_optimizer_that_a_recipe_may_name_is_made_by_something() -> None:
     from scale.training.optimizers import OPTIMIZERS
     from scale.training.schedule import Schedule
 
-    assert set(get_args(Schedule.model_fields["optimizer"].annotation)) == set(OPTIMIZERS)
+    named = set(get_args(Schedule.model_fields["optimizer"].annotation))
+    assert named == set(OPTIMIZERS), "Schedule.optimizer and OPTIMIZERS name different optimizers"
 
 
 def test_the_help_names_every_optimiser_of_the_small_transformer() -> None:
@@ -65,7 +66,7 @@ def test_the_help_names_every_optimiser_of_the_small_transformer() -> None:
     verb = get_command(app).get_command(None, "synthetic").get_command(None, "transformer")
     (option,) = (o for o in verb.params if "--optimizers" in o.opts)
     for setting in OPTIMISERS:
-        assert re.search(rf"\b{re.escape(setting.name)}\b", option.help), setting.name
+        assert re.search(rf"\b{re.escape(setting.name)}\b", option.help), f"--optimizers lacks {setting.name}"
 
 
 def test_another_measure_leaves_model_utility_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

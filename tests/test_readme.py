@@ -211,7 +211,7 @@ def test_the_theory_s_numbers_are_those_of_its_commands(root: Path) -> None:
     text = (root / "docs" / "theory.md").read_text(encoding="utf8")
     for name, exhibit in CATALOGUE.items():
         found = re.search(rf"^\| `npo theory {name}` \| holds at (\d+) points \| (\S+) \|", text, re.MULTILINE)
-        assert found, name
+        assert found, f"{name}: put what `npo theory {name}` prints into docs/data/theory.json, then make pages"
         if name.startswith(("theorem-2", "instance")):
             continue  # a million steps each
         verdict = exhibit.theorem.check(exhibit.instance(0))

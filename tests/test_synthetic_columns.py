@@ -53,7 +53,7 @@ def test_the_formula_is_that_of_the_gradient_weights(name: str) -> None:
     weights = {"forget_weight": 1.7} | ({"retain_weight": 0.4} if "+" in name else {})
     objective = _objective(name, **weights)
     numbers = closed(objective, lr, 7, 9)
-    assert numbers is not None
+    assert numbers is not None, f"synthetic/logistic/columns.py has no line for the loss of {name}"
     theta = p.theta_ref + np.random.default_rng(0).normal(size=5)
     moved = step(_rows(p), columns(numbers), theta[None])[0]
     np.testing.assert_allclose(moved, theta - lr * gradient(p, objective)(theta), atol=1e-14)
