@@ -34,7 +34,8 @@ def test_every_figure_is_drawn_from_results_alone(name: str, draw: Callable[[Map
 
 def test_the_gallery_has_every_figure_that_is_not_of_one_verb_or_notebook() -> None:
     shown = {plate.draw for plate in (*GALLERY, *RUNS)}
-    assert {name for name, draw in _drawn() if draw not in shown} == OF_ONE_VERB | OF_NOTEBOOKS
+    alone = {name for name, draw in _drawn() if draw not in shown}
+    assert alone == OF_ONE_VERB | OF_NOTEBOOKS, "a figure without a Plate in npo/report/gallery.py"
     for gallery in (GALLERY, RUNS):
         assert len({plate.name for plate in gallery}) == len(gallery)
 

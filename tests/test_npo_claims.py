@@ -525,7 +525,8 @@ def test_entries_have_the_documented_fields(true_results: Results) -> None:
     assert wanted <= entry.keys()
     assert entry["seconds"] == 1.23
     assert entry["command"] == "npo reproduce --only theory --quick"
-    assert len({c.id for c in CLAIMS}) == len(CLAIMS) == len(SPOIL)
+    assert len({c.id for c in CLAIMS}) == len(CLAIMS), "two claims have one id"
+    assert {c.id for c in CLAIMS} == set(SPOIL), "a claim without a line of SPOIL, or a line without a claim"
 
 
 def test_statistics() -> None:

@@ -175,9 +175,10 @@ def test_the_ledger_has_every_claim_and_a_verdict(root: Path) -> None:
 
     text = (root / "docs" / "ledger.md").read_text(encoding="utf8")
     for claim in CLAIMS:
-        (line,) = [
-            line for line in text.splitlines() if line.startswith(f"| {claim.statement.replace('|', chr(92) + '|')} |")
-        ]
+        start = f"| {claim.statement.replace('|', chr(92) + '|')} |"
+        lines = [line for line in text.splitlines() if line.startswith(start)]
+        assert len(lines) == 1, f"{claim.id}: docs/ledger.md has {len(lines)} lines of it; make pages"
+        (line,) = lines
         assert re.search(r"\*\*(holds|fails|not testable here)\*\*", line), claim.id
 
 
