@@ -18,7 +18,7 @@ from theory.retain import kl, kl_gradient
 
 @dataclass(frozen=True)
 class Row:
-    """A kernel and its slow twin, a plain formula of Python floats."""
+    """A kernel and its slow twin, a plain formula of Python floats; of its hyperparameters β alone is given."""
 
     kernel: Callable[..., Tensor]
     slow: Callable[..., float]

@@ -10,7 +10,8 @@ example, to be minimised. It knows no model, no batch and no reduction (`theory.
 
 Beside each kernel stands its gradient weight, d loss / d logp, by the name `<kernel>_weight`: descent lowers
 a log-probability where its weight is positive. The theory, the closed-form engine and the figures live on these.
-A kernel of your own follows the same two rules and may leave the weight out; then autograd supplies it.
+A kernel of your own follows the same two rules and may leave the weight out; then autograd supplies it. No kernel is
+given the length of an answer: a log-probability is the sum over its tokens.
 
 Half-precision inputs are answered in float32, float32 and float64 are kept. NaN in, NaN out.
 """

@@ -170,6 +170,7 @@ def _reduced(
 
 # --- the paper's methods --------------------------------------------------------------------------------------
 
+# Names in capitals: what a user writes is looked up so.
 _TABLE: dict[str, tuple[Kernel, Kernel | None]] = {
     "GA": (losses.ga, None),
     "GA+RT": (losses.ga, losses.nll),
