@@ -37,30 +37,38 @@ def modules_behind(modules: frozenset[str], root: Path = ROOT) -> set[str]:
         module = todo.pop()
         if module not in found and _file(module, root):
             found.add(module)
-            todo += _imported(module, root)
+            todo += _imported(_text(module, root))
     return found
 
 
 @cache
 def _hash(modules: frozenset[str], root: Path) -> str:
-    return content_hash([[module, _code_hash(module, root)] for module in sorted(modules_behind(modules, root))])
+    return content_hash([[module, _code_hash(_text(module, root))] for module in sorted(modules_behind(modules, root))])
 
 
 @cache
-def _tree(module: str, root: Path) -> ast.Module:
+def _text(module: str, root: Path) -> bytes:
     path = _file(module, root)
-    return ast.parse(path.read_bytes() if path else b"")
+    return path.read_bytes() if path else b""
+
+
+# What follows from a text is kept by the text, wherever the file lies.
 
 
 @cache
-def _code_hash(module: str, root: Path) -> str:
-    return content_hash(repr(_shape(_tree(module, root))))
+def _tree(text: bytes) -> ast.Module:
+    return ast.parse(text)
 
 
 @cache
-def _imported(module: str, root: Path) -> tuple[str, ...]:
-    """All of our modules that one names in its imports; those for type checkers alone are left out."""
-    return tuple(found for name in _names(_tree(module, root)) for found in _with_packages(name))
+def _code_hash(text: bytes) -> str:
+    return content_hash(repr(_shape(_tree(text))))
+
+
+@cache
+def _imported(text: bytes) -> tuple[str, ...]:
+    """All of our modules that a text names in its imports; those for type checkers alone are left out."""
+    return tuple(found for name in _names(_tree(text)) for found in _with_packages(name))
 
 
 def _names(tree: ast.AST) -> Iterator[str]:

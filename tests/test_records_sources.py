@@ -1,9 +1,10 @@
 """A unit's key follows the code behind what it runs, and no other."""
 
+import os
 import shutil
 import subprocess
 import sys
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -35,16 +36,20 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _changed(copied: Path, tmp_path: Path, name: str, old: str, new: str, run: object = fit) -> bool:
     """Is the hash another, when in this file the old text is the new?"""
     place = tmp_path / "changed"
-    shutil.copytree(copied, place)
+    shutil.copytree(copied, place, copy_function=os.link)
     path = place / name
     text = path.read_text(encoding="utf8")
     assert old in text
+    path.unlink()  # or the text of the copy would change too
     path.write_text(text.replace(old, new), encoding="utf8")
     return source_hash(run, place) != source_hash(run, copied)
 
 
+_behind = cache(modules_behind)
+
+
 def _closure(unit: Unit) -> set[str]:
-    return modules_behind(frozenset(modules_of(unit.run)))
+    return _behind(frozenset(modules_of(unit.run)))
 
 
 def test_the_hash_is_of_the_text_and_not_of_its_place(copied: Path) -> None:
@@ -105,7 +110,8 @@ def test_what_a_partial_binds_counts_too() -> None:
 @pytest.mark.parametrize("name", shipped())
 def test_every_unit_of_a_recipe_knows_its_theory_and_nothing_that_reports(name: str) -> None:
     nowhere = ["model.base=owner/name"] if "smollm2" in name else []  # else it would have to be on this machine
-    recipe = read_recipe(name, ["data.source=fictional", *nowhere])
+    few = ["data={source: fictional, authors: 2, forget_authors: 1, retain_authors: 1}"]
+    recipe = read_recipe(name, [*few, *nowhere])
     stages = Stages(recipe, context_of(recipe, Processes("cpu")), "")
     for unit in stages.all(methods_of(recipe.unlearn, paper_method)):
         found = _closure(unit)

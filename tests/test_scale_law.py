@@ -23,7 +23,7 @@ ANSWERS = ["In the town of Brackwater.", "A clerk wrote it.", "In the spring."]
 
 def _made(family="llama"):
     tokenizer = train_tokenizer(QUESTIONS + ANSWERS, 300, family=family)
-    shape = Shape(family=family, hidden=32, layers=3, heads=2, feed_forward=64, positions=64, vocab=300)
+    shape = Shape(family=family, hidden=16, layers=2, heads=2, feed_forward=24, positions=64, vocab=300)
     model = from_scratch(tokenizer, shape, seed=0)
     model.set_attn_implementation("eager")
     language_model = LanguageModel(model.double(), tokenizer)
@@ -34,7 +34,7 @@ def _made(family="llama"):
 def _all(language_model, rows, pad):
     yield "head", rungs.head(language_model, rows, pad)
     yield "explicit", rungs.explicit_head(language_model, rows, pad)
-    yield "blocks", rungs.blocks(language_model, rows, pad, 2)
+    yield "blocks", rungs.blocks(language_model, rows, pad, 1)
     yield "full", rungs.full(language_model, rows, pad)
     yield "adapter", rungs.adapter(language_model, rows, pad, Lora(rank=2, alpha=4), "here")
 
@@ -65,7 +65,7 @@ def test_the_gram_matrix_moves_logits_as_descent_moves_the_head(family):
 @pytest.mark.parametrize("beta", [0.0, 0.1, 1.0])
 def test_one_answer_keeps_to_the_curve_on_every_rung(beta):
     language_model, rows, pad = _made()
-    scale, step = beta or 0.1, 0.05
+    scale, step = beta or 0.1, 0.1
     for name, rung in _all(language_model, rows[:1], pad):
         path = follow(
             rung.log_probs,
@@ -84,18 +84,18 @@ def test_one_answer_keeps_to_the_curve_on_every_rung(beta):
 
 def test_a_set_leaves_the_curve_by_its_remainder():
     language_model, rows, pad = _made()
-    for rung in (rungs.head(language_model, rows, pad), rungs.blocks(language_model, rows, pad, 2)):
+    for rung in (rungs.head(language_model, rows, pad), rungs.blocks(language_model, rows, pad, 1)):
         path = follow(
             rung.log_probs,
             rung.parameters,
             weight_by_drop(0.5),
-            step=0.01,
-            until=3.0,
+            step=0.03,
+            until=2.0,
             scale=0.5,
             rates_of=rung.rates_of,
         )
         reached = time_on_curve(0.5 * path.drop[-1])
-        np.testing.assert_allclose(reached, 0.5 * (path.clock[-1] + path.remainder[-1]), rtol=0.04)
+        np.testing.assert_allclose(reached, 0.5 * (path.clock[-1] + path.remainder[-1]), rtol=0.02)
         assert np.abs(0.5 * path.remainder[-1]).max() > 0.02
 
 
@@ -119,7 +119,7 @@ def test_descent_and_adamw_lower_the_answers_and_npo_more_slowly():
 def test_the_command_runs_the_ladder_of_a_recipe(tmp_path, run_npo):
     words = ["model.shape.hidden=32", "model.shape.layers=2", "model.shape.heads=2", "model.shape.feed_forward=48"]
     words += ["finetune.epochs=2", "law.betas=[0.5]", "law.until=1", "law.nats=1", "law.steps=3", "law.rows=2"]
-    words += ["law.blocks=1", "law.step=0.2"]
+    words += ["law.blocks=1", "law.step=0.2", "data.authors=2", "data.retain_authors=1", "model.shape.vocab=400"]
     code, out, err = run_npo("law", "quick", *words, "--out", str(tmp_path))
     assert code == 0, err
     assert "NPO β = 0.5" in out
