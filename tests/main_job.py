@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 from in_process import npo
 from small_recipe import SMALL
-from unchecked import unchecked
 
 if TYPE_CHECKING:  # theory may be imported only after the check of its shapes is set up
     from synthetic.transformer.presets import TransformerPreset
@@ -65,7 +64,7 @@ def _in_this_process(out: Path, *words: str) -> str:
     lines = canvas.STYLE.read_text(encoding="utf8").splitlines()
     style = out.with_name("plain.mplstyle")
     style.write_text("\n".join(line for line in lines if "constrained" not in line), encoding="utf8")
-    with pytest.MonkeyPatch.context() as patch, unchecked():
+    with pytest.MonkeyPatch.context() as patch:
         patch.delenv("NPO_DATA", raising=False)
         patch.setattr(canvas, "STYLE", style)
         code, printed, err = npo("reproduce", "--quick", *words, "--out", str(out))

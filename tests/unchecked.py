@@ -10,7 +10,7 @@ __all__ = ["unchecked"]
 
 @contextmanager
 def unchecked() -> Iterator[None]:
-    """For loops of thousands of calls, of functions whose own tests have their shapes checked."""
+    """For tests of all that calls theory, and for loops of thousands of calls in its own: see `tests/conftest.py`."""
     before = config.jaxtyping_disable
     config.update("jaxtyping_disable", True)
     try:
