@@ -186,6 +186,7 @@ def test_a_mistake_gets_one_message_and_exit_code_2(
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "1000").write_text("")
     monkeypatch.delenv("NPO_DATA", raising=False)
+    monkeypatch.setattr("npo.verbs.logistic.QUICK_FIT", 100)
     words, message = MISTAKES[mistake]
     code, out, err = run_npo(*(w.format(tmp=tmp_path) for w in words))
     assert code == 2
@@ -213,6 +214,7 @@ def test_mistakes_in_the_words_themselves_are_click_s(run_npo: Callable[..., tup
     assert "No such command 'reprodcue'" in err
 
 
+@pytest.mark.integration  # a process that imports torch
 def test_the_real_command_prints_no_traceback(root: Path) -> None:
     done = subprocess.run([*NPO, "reproduce", "--only", "x"], capture_output=True, text=True, cwd=root)
     assert done.returncode == 2
@@ -223,7 +225,7 @@ def test_the_real_command_prints_no_traceback(root: Path) -> None:
 def test_logistic_runs_without_any_option_and_says_where_a_run_diverged(
     tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]]
 ) -> None:
-    code, out, _ = run_npo("synthetic", "logistic", "--steps", "40", "--every", "25", "--out", str(tmp_path))
+    code, out, _ = run_npo("synthetic", "logistic", "--steps", "20", "--every", "20", "--out", str(tmp_path))
     assert code == 0
     assert all(f"│ {name} " in out for name in METHODS)
     assert "α = 1, 5 seed(s)" in out
@@ -300,6 +302,7 @@ INTERRUPTIBLE = (
 )
 
 
+@pytest.mark.integration
 def test_an_interrupted_run_says_so_and_how_to_go_on(root: Path, tmp_path: Path) -> None:
     words = ["reproduce", "--quick", "--only", "logistic", "--out", str(tmp_path / "out")]
     with subprocess.Popen(
