@@ -27,6 +27,14 @@ from scale.stages.fit import evaluate_model
 from scale.stages.pipeline import stage_of, units
 
 ALONE = Processes("cpu")
+# The recipe with its own data, epochs and methods, but a smaller model that writes less.
+LIGHT = (
+    "model.shape.hidden=48",
+    "model.shape.layers=1",
+    "model.shape.heads=2",
+    "model.shape.feed_forward=96",
+    "evaluate.new_tokens=6",
+)
 STAGES = ["finetune", "retrain", "evaluate/finetune", "evaluate/retrain"]
 
 
@@ -39,7 +47,7 @@ def _units(*words, name="quick"):
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("quick")
-    run_missing(_units(), folder)
+    run_missing(_units(*LIGHT), folder)
     return folder
 
 
@@ -211,7 +219,7 @@ def test_the_first_moment_is_the_finetuned_model_and_the_last_the_saved_one(out,
     known = load(out / "evaluate/finetune")
     for name, array in known.arrays.items():
         np.testing.assert_array_equal(run.arrays[name][0], array)
-    context = context_of(read_recipe("quick"), ALONE)
+    context = context_of(read_recipe("quick", LIGHT), ALONE)
     evaluate_model(tmp_path, out / "unlearn/NPO+RT-s0" / "model", context, "again")
     again = load(tmp_path)
     for name, array in again.arrays.items():
@@ -231,7 +239,7 @@ def test_any_protocol_can_be_applied_to_what_is_saved(out):
 def test_a_finished_run_is_not_run_again_and_a_changed_one_is(out):
     def what(*words):
         ran = []
-        found = _units(*words)
+        found = _units(*LIGHT, *words)
         for unit, key in zip(found, keys(found).values(), strict=True):
             manifest = json.loads((out / unit.name / "manifest.json").read_text()) if (out / unit.name).exists() else {}
             ran += [unit.name] if manifest.get("key") != key else []
@@ -240,7 +248,7 @@ def test_a_finished_run_is_not_run_again_and_a_changed_one_is(out):
     assert what() == []
     assert what("unlearn.beta=0.2") == ["unlearn/NPO-s0", "unlearn/NPO+RT-s0"]
     cached = []
-    run_missing(_units(), out, lambda unit, done: cached.append(done) or silent)
+    run_missing(_units(*LIGHT), out, lambda unit, done: cached.append(done) or silent)
     assert all(cached)
 
 
@@ -316,7 +324,7 @@ from scale.recipes.file import read_recipe
 words = list({w.partition("=")[0]: w for w in sys.argv[2:]}.values())
 run_missing(units(read_recipe("quick", words), Processes("cpu")), Path(sys.argv[1]))
 """
-LONG = (*SMALL, "finetune.epochs=6", "unlearn.epochs=6", "unlearn.methods=[NPO+KL]")
+LONG = (*SMALL, "finetune.epochs=6", "unlearn.epochs=6", "unlearn.methods=[NPO+KL]", "evaluate.questions=2")
 
 
 def _process(folder, root):

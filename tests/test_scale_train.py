@@ -214,7 +214,7 @@ def test_every_method_trains_the_same_with_a_kept_and_a_live_reference_and_howev
     live = LiveReference(Scorer(copy.deepcopy(MODEL).requires_grad_(False).eval()), PAD, ALONE)
     lr = 1e-3 if "KL" in name or "IDK" in name else 1e-4
     whole = Schedule(lr=lr, epochs=2, batch=8, piece=8)
-    cut = Schedule(lr=lr, epochs=2, batch=8, piece=3)
+    cut = Schedule(lr=lr, epochs=2, batch=8, piece=5)
     one, log = _run(objective, rows=rows, schedule=whole, optimizer=_sgd, reference=fixed)
     assert not torch.equal(_flat(one), _flat(MODEL))
     for reference, schedule in ((live, whole), (fixed, cut)):

@@ -33,8 +33,8 @@ def _tiny():
     return cast(initial(TINY, torch.Generator().manual_seed(1)), torch.float64)
 
 
-SIZES = Sizes(forget=8, retain=24, prompt=3, answer=8, vocab=64)
-CONFIG = Config(vocab=64, length=11, width=64, heads=4, layers=2, expansion=2)
+SIZES = Sizes(forget=4, retain=12, prompt=3, answer=6, vocab=32)
+CONFIG = Config(vocab=32, length=9, width=32, heads=4, layers=2, expansion=2)
 TRAINING = Memorising(target=0.9, rate=3e-3, max_steps=1000)
 
 
@@ -189,7 +189,7 @@ def _alone(reference, forget, beta, step, until=4.0, scale=None):
 
 @pytest.mark.parametrize("beta", QUICK.law.betas)
 def test_one_sequence_alone_is_on_the_curve_and_the_nearer_the_finer_the_steps(reference, forget, beta):
-    steps, errors = (0.1, 0.05, 0.025), []
+    steps, errors = (0.16, 0.08, 0.04), []
     for step in steps:
         path = _alone(reference, forget, beta, step)
         x, y = beta * path.clock[1:, 0], time_on_curve(beta * path.drop[1:, 0])
@@ -199,11 +199,11 @@ def test_one_sequence_alone_is_on_the_curve_and_the_nearer_the_finer_the_steps(r
         errors.append(abs(y[-1] / x[-1] - 1))
     rate = np.polyfit(np.log(steps), np.log(errors), 1)[0]
     assert rate == pytest.approx(1, abs=0.15)
-    assert errors[-1] < 0.02  # half a step
+    assert errors[-1] < 0.8 * steps[-1]
 
 
 def test_gradient_ascent_alone_drops_by_its_clock(reference, forget):
-    steps, errors = (0.1, 0.05, 0.025), []
+    steps, errors = (0.16, 0.08, 0.04), []
     for step in steps:
         path = _alone(reference, forget, 0.0, step, until=4.0, scale=0.1)
         drop, clock = path.drop[1:, 0], path.clock[1:, 0]
@@ -240,9 +240,9 @@ def test_a_set_is_on_the_curve_once_its_remainder_is_added(reference, forget):
 
 
 def test_constant_small_steps_on_the_objective_reach_the_same_drop_at_the_same_time():
-    beta, steps, start = 0.5, 300, _tiny()
+    beta, steps, start = 0.5, 150, _tiny()
     function = log_probs(TINY, draw(TINY_SIZES, 0).forget)
-    path = follow(function, start, weight_by_drop(beta), step=0.02, until=2.0, scale=beta)
+    path = follow(function, start, weight_by_drop(beta), step=0.03, until=2.0, scale=beta)
     theta = {name: p.clone().requires_grad_() for name, p in start.items()}
     ref_logp, objective = function(start), method("NPO", beta=beta)
     for _ in range(steps):

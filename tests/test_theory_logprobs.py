@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import linear
 
@@ -27,6 +27,7 @@ from theory.logprobs import (
 from theory.objective import compose, examples, gradient_weights, tokens
 
 SEEDS = st.integers(0, 10**6)
+FEWER = settings(max_examples=max(8, settings.default.max_examples // 2))  # each is tried on several cases
 BUDGETS = st.sampled_from([0, 100, 200, 300, 1000, 2**28])  # of 11 float64 logits each: 1, 1, 2, 3, 11 rows, all
 
 
@@ -117,6 +118,7 @@ OBJECTIVES: dict[str, Any] = {
 
 @pytest.mark.parametrize("kernel", OBJECTIVES.values(), ids=list(OBJECTIVES))
 @pytest.mark.parametrize("per", [examples, tokens])
+@FEWER
 @given(seed=SEEDS, budget=BUDGETS, forget_weight=st.sampled_from([1.0, 0.3, 0.0]), frozen=st.booleans())
 def test_the_gradient_made_in_the_forward_pass_is_that_of_the_objective(
     kernel: Callable[..., torch.Tensor],
@@ -174,6 +176,7 @@ def test_a_weight_is_used_once_and_recomputed_after(seed: int, factor: float) ->
     torch.testing.assert_close(torch.autograd.grad(total, leaves), first, rtol=1e-12, atol=1e-12)
 
 
+@FEWER
 @given(seed=SEEDS, budget=st.sampled_from([0, 300]))
 def test_a_wrong_weight_warns_and_changes_nothing(seed: int, budget: int) -> None:
     hidden, head, labels = _batch(seed)
@@ -194,6 +197,7 @@ FORMS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
+@FEWER
 @given(seed=SEEDS, junk=st.sampled_from([math.nan, math.inf, 1e30, -3.0]), frozen=st.booleans())
 def test_positions_that_predict_nothing_do_not_matter(form: Any, seed: int, junk: float, frozen: bool) -> None:
     hidden, head, labels = _batch(seed, bias=False)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from unchecked import unchecked
 
@@ -17,6 +17,8 @@ from theory.theorems.instance_constants import INSTANCE_GA, INSTANCE_NPO
 from theory.theorems.margins import LinearLogistic, drop, log_grid, simulate
 from theory.theorems.slips import SLIPS, Slip
 from theory.theorems.theorem import Bounds, HypothesisError, Measurement
+
+FEWER = settings(max_examples=max(8, settings.default.max_examples // 2))  # each simulates or integrates for long
 
 # --- Proposition 1 --------------------------------------------------------------------------------------------------
 
@@ -53,6 +55,7 @@ def test_log_cosh(v: float) -> None:
 # --- Theorem 2 ------------------------------------------------------------------------------------------------------
 
 
+@FEWER
 @given(
     n=st.integers(1, 12),
     extra=st.integers(0, 6),
@@ -176,6 +179,7 @@ def test_drop_lies_between_its_bounds(c: float, margin: float) -> None:
 # --- the instance's own constants -----------------------------------------------------------------------------------
 
 
+@FEWER
 @given(
     n=st.integers(1, 10),
     beta=st.floats(0.05, 2),
@@ -297,6 +301,7 @@ def test_npo_flow_reaches_its_asymptote_with_its_constant(beta: float) -> None:
     assert (far[1] - far[0]) / (70 * np.log(10)) == pytest.approx(1 / beta, rel=1e-10)  # the slope is exactly 1/β
 
 
+@FEWER
 @given(c=st.floats(-3, 4), margin=st.floats(1e-3, 20), beta=st.sampled_from([0.1, 0.7, 2.0]))
 def test_npo_flow_inverts(c: float, margin: float, beta: float) -> None:
     with unchecked():
