@@ -181,7 +181,7 @@ def report(
     ] = None,
 ) -> None:
     """Write tables, the paper's figures and one self-contained page about finished unlearning runs."""
-    from npo.running.recipes import report as write
+    from npo.verbs.report import report as write
 
     write(runs, out)
 

@@ -44,7 +44,7 @@ SUB_ARROWS = {
     "npo.runs": set(),
     "npo.ledger": {"npo.runs"},
     "npo.report": {"npo.runs", "npo.ledger"},
-    "npo.running": {"npo.runs", "npo.ledger", "npo.report"},
+    "npo.running": {"npo.runs"},
     "npo.verbs": _RUNNING,
     "npo": _RUNNING | {"npo.verbs"},
 }

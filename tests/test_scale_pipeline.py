@@ -23,7 +23,7 @@ from scale.models.loading import load as load_model
 from scale.recipes.file import read_recipe, shipped
 from scale.runtime.processes import Processes
 from scale.stages.context import context_of
-from scale.stages.fit import evaluate_model
+from scale.stages.evaluate import evaluate_model
 from scale.stages.pipeline import stage_of, units
 
 ALONE = Processes("cpu")

@@ -10,8 +10,6 @@ from rich.console import Console
 from npo.running.methods import looked_at, objective_of
 from npo.running.units import run_units
 from records.errors import UserError, together
-from records.outputs import check_outputs, publish
-from records.ownership import is_piece
 from records.paths import may_write, user_path
 from records.plain import plain
 from records.store import content_hash, load
@@ -20,7 +18,7 @@ from records.work import Unit
 if TYPE_CHECKING:
     from scale.recipes.recipe import Recipe
 
-__all__ = ["RecipeChoices", "evaluate_one", "read", "report", "run", "with_needs"]
+__all__ = ["RecipeChoices", "evaluate_one", "read", "run", "with_needs"]
 
 
 def scale_or_error() -> None:
@@ -174,26 +172,3 @@ def evaluated_as(model: str) -> str:
         return model.replace("/", "-")
     whole = path.resolve()
     return "-".join([*whole.parts[-2:], content_hash(str(whole))[:6]]).lstrip("/")
-
-
-def report(folders: Sequence[Path], out: Path | None) -> None:
-    """Write the page, tables and figures about the runs in these folders."""
-    from npo.report.runs import WRITTEN, write_runs
-    from npo.runs.collect import collect
-    from npo.runs.finished import check_outside
-
-    runs, notes = collect(folders)
-    place = out or (_beside(folders[0]) if is_piece(folders[0]) else folders[0] / "report")
-    check_outside(place)
-    command = " ".join(["npo report", *(folder.name for folder in folders)])
-    check_outputs(place, WRITTEN)  # before anything is drawn
-    publish(place, lambda draft: write_runs(draft, runs, notes, command))
-    for note in notes:
-        Console(stderr=True).print(plain(note), markup=False, highlight=False, soft_wrap=True)
-    Console().print(plain(str(place / "report.html")), markup=False, highlight=False, soft_wrap=True)
-
-
-def _beside(run: Path) -> Path:
-    """The report about a single run, which itself stays as it is: beside `unlearn/`."""
-    whole = run.resolve()
-    return whole.parent.parent / f"report-{whole.name}"

@@ -10,7 +10,6 @@ from scale.data.corpora import corpus_of
 from scale.data.formats import format_of
 from scale.data.prompts import Writer
 from scale.data.tofu import Corpus
-from scale.evaluation.exam import Exam
 from scale.evaluation.protocols import Protocol, protocol_of
 from scale.models.card import write_card
 from scale.models.language_model import LanguageModel, max_length
@@ -47,10 +46,6 @@ class Context:
         """How questions are written for this model."""
         most = min(x for x in (max_length(language_model.model), self.model.longest) if x is not None)
         return Writer(language_model.tokenizer, format_of(self.model.prompt), most)
-
-    def exam(self, writer: Writer) -> Exam:
-        """What a model is asked."""
-        return Exam.of(self.corpus.asked, self.exams, writer, most=self.asked.questions)
 
 
 def context_of(recipe: Recipe, processes: Processes, corpus: Corpus | None = None) -> Context:

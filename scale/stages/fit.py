@@ -1,8 +1,7 @@
-"""What the units of a run do: pretrain, finetune, retrain; evaluate; unlearn, evaluated on the way.
+"""What `pretrain`, `finetune` and `retrain` do: a model trained on the likelihood of rows.
 
-A folder of `pretrain`, `finetune`, `retrain` and `unlearn/…` holds `model/` (loadable by
-`AutoModelForCausalLM.from_pretrained`), `data.json` and `data.npz`; `evaluate/…` and `unlearn/…` hold `log.json` in
-TOFU's format too. What is in them is documented in `scale.stages.pipeline`.
+Their folders hold `model/`, loadable by `AutoModelForCausalLM.from_pretrained`; what else is in them is documented in
+`scale.stages.pipeline`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,31 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from records.errors import UserError
-from records.files import write_json
 from records.store import CHECKPOINT, Data, save
 from records.work import Progress
 from scale.data.formats import format_of
 from scale.data.tofu import Row
-from scale.evaluation.exam import about_rouge, arrays, examine, scores, texts
-from scale.evaluation.tofu_log import as_log
 from scale.models.adapters import adapted
 from scale.models.language_model import LanguageModel, recompute_activations
 from scale.models.loading import load as load_model
 from scale.models.scorer import Scorer
 from scale.models.scratch import Shape, from_scratch, train_tokenizer
-from scale.recipes.method import Method
 from scale.runtime import checkpoint
 from scale.stages.context import MODEL, Context, about_model, history_columns, lines, save_model_of
-from scale.stages.unlearn import Unlearning
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood
 from scale.training.schedule import Schedule
 
-__all__ = ["evaluate", "evaluate_model", "evaluate_named", "fit", "starting_model", "unlearn"]
-
-LOG = "log.json"
-
-# --- training on likelihood -------------------------------------------------------------------------------------
+__all__ = ["fit", "starting_model"]
 
 
 def fit(
@@ -137,72 +127,3 @@ def _from_scratch(context: Context, shape: Shape, seed: int) -> LanguageModel:
     said = [form.prompt(bare, row.question) + row.answer for row in rows] + list(corpus.idk)
     tokenizer = train_tokenizer(said, shape.vocab, family=shape.family)
     return LanguageModel(from_scratch(tokenizer, shape, seed=seed), tokenizer)
-
-
-# --- evaluation -------------------------------------------------------------------------------------------------
-
-
-def evaluate(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, context: Context, of: str) -> None:
-    """Examine the model of the stage `of`."""
-    del progress
-    evaluate_model(folder, inputs[of] / MODEL, context, of)
-
-
-def evaluate_named(
-    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, context: Context, model: str
-) -> None:
-    """Examine the model that a user names."""
-    del inputs, progress
-    evaluate_model(folder, model, context, model)
-
-
-def evaluate_model(folder: Path, model: Path | str, context: Context, name: str) -> None:
-    """Examine any model; leaves `data.json`, `data.npz` and `log.json`."""
-    language_model = context.ready(load_model(model, weights=context.model.weights))
-    exam = context.exam(context.writer(language_model))
-    found = examine(Scorer(language_model.model), exam, context.processes)
-    values = {
-        "of": name,
-        "protocol": context.exams.name,
-        "scores": scores(found, context.exams),
-        "model": about_model(language_model),
-        "questions": {key: [row.question for row in rows] for key, rows in exam.rows.items()},
-        "texts": texts(found, exam, context.asked.texts),
-        **about_rouge(exam),
-    }
-    if context.processes.first:
-        save(folder, Data(arrays(found), values))
-        write_json(folder / LOG, as_log(found, exam))
-
-
-# --- unlearning -------------------------------------------------------------------------------------------------
-
-
-def unlearn(
-    folder: Path,
-    inputs: Mapping[str, Path],
-    progress: Progress,
-    *,
-    context: Context,
-    method: Method,
-    seed: int,
-    live: bool,
-    keep_model: bool,
-    settings: Mapping[str, Any],
-    finetuned: str,
-    judged_by: tuple[str, str],
-) -> None:
-    """Run one method on the finetuned model; `judged_by` names the evaluations of finetuned and retrained model."""
-    finetuned_scores, retrained_scores = (inputs[name] for name in judged_by)
-    Unlearning(
-        folder,
-        context=context,
-        method=method,
-        seed=seed,
-        live=live,
-        keep_model=keep_model,
-        settings=settings,
-        finetuned=inputs[finetuned],
-        finetuned_scores=finetuned_scores,
-        retrained_scores=retrained_scores,
-    ).run(progress)

@@ -52,7 +52,9 @@ from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
 from scale.stages.context import Context, context_of
 from scale.stages.cost import of_examination, of_training, of_unlearning, stands_alone
-from scale.stages.fit import evaluate, evaluate_named, fit, unlearn
+from scale.stages.evaluate import evaluate, evaluate_named
+from scale.stages.fit import fit
+from scale.stages.unlearn import unlearn
 from scale.training.schedule import Schedule, idle
 
 __all__ = ["STAGES", "Stages", "evaluation_of", "stage_of", "units"]

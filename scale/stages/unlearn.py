@@ -25,11 +25,42 @@ from scale.models.scorer import Scorer
 from scale.recipes.method import Method
 from scale.runtime import checkpoint
 from scale.stages.context import MODEL, Context, about_model, history_columns, lines, save_model_of
+from scale.stages.evaluate import LOG, exam_of
 from scale.training.loop import Moment, Training
 from scale.training.reference_lookup import CachedReference, LiveReference, cached_reference
 from scale.training.unlearning_rows import unlearning_rows
 
-__all__ = ["Unlearning"]
+__all__ = ["Unlearning", "unlearn"]
+
+
+def unlearn(
+    folder: Path,
+    inputs: Mapping[str, Path],
+    progress: Progress,
+    *,
+    context: Context,
+    method: Method,
+    seed: int,
+    live: bool,
+    keep_model: bool,
+    settings: Mapping[str, Any],
+    finetuned: str,
+    judged_by: tuple[str, str],
+) -> None:
+    """Run one method on the finetuned model; `judged_by` names the evaluations of finetuned and retrained model."""
+    finetuned_scores, retrained_scores = (inputs[name] for name in judged_by)
+    Unlearning(
+        folder,
+        context=context,
+        method=method,
+        seed=seed,
+        live=live,
+        keep_model=keep_model,
+        settings=settings,
+        finetuned=inputs[finetuned],
+        finetuned_scores=finetuned_scores,
+        retrained_scores=retrained_scores,
+    ).run(progress)
 
 
 @dataclass
@@ -94,7 +125,7 @@ class Unlearning:
     @cached_property
     def exam(self) -> Exam:
         """What the model is asked."""
-        return self.context.exam(self.writer)
+        return exam_of(self.context, self.writer)
 
     def _training(self) -> Training:
         model, context, schedule = self.language_model.model, self.context, self.method.schedule
@@ -224,7 +255,7 @@ class Unlearning:
         if self.context.processes.first:
             save(self.folder, Data(_stacked(self.found), self._values(stopped, last)))
             if last:
-                write_json(self.folder / "log.json", as_log(last, self.exam))
+                write_json(self.folder / LOG, as_log(last, self.exam))
         if self.keep_model:
             lora = self.context.model.lora
             save_model_of(

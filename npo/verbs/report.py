@@ -1,0 +1,34 @@
+"""npo report: the page, tables and figures about finished unlearning runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from npo.report.runs import WRITTEN, write_runs
+from npo.runs.collect import collect
+from npo.runs.finished import check_outside
+from records.outputs import check_outputs, publish
+from records.ownership import is_piece
+from records.plain import plain
+
+__all__ = ["report"]
+
+
+def report(folders: Sequence[Path], out: Path | None) -> None:
+    """Write the page, tables and figures about the runs in these folders."""
+    runs, notes = collect(folders)
+    place = out or (_beside(folders[0]) if is_piece(folders[0]) else folders[0] / "report")
+    check_outside(place)
+    command = " ".join(["npo report", *(folder.name for folder in folders)])
+    check_outputs(place, WRITTEN)  # before anything is drawn
+    publish(place, lambda draft: write_runs(draft, runs, notes, command))
+    for note in notes:
+        Console(stderr=True).print(plain(note), markup=False, highlight=False, soft_wrap=True)
+    Console().print(plain(str(place / "report.html")), markup=False, highlight=False, soft_wrap=True)
+
+
+def _beside(run: Path) -> Path:
+    """The report about a single run, which itself stays as it is: beside `unlearn/`."""
+    whole = run.resolve()
+    return whole.parent.parent / f"report-{whole.name}"

@@ -1,0 +1,56 @@
+"""What `evaluate` does: the examination of a model, kept with its numbers, its answers and TOFU's `log.json`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from records.files import write_json
+from records.store import Data, save
+from records.work import Progress
+from scale.data.prompts import Writer
+from scale.evaluation.exam import Exam, about_rouge, arrays, examine, scores, texts
+from scale.evaluation.tofu_log import as_log
+from scale.models.loading import load as load_model
+from scale.models.scorer import Scorer
+from scale.stages.context import MODEL, Context, about_model
+
+__all__ = ["LOG", "evaluate", "evaluate_model", "evaluate_named", "exam_of"]
+
+LOG = "log.json"
+
+
+def exam_of(context: Context, writer: Writer) -> Exam:
+    """What a model is asked."""
+    return Exam.of(context.corpus.asked, context.exams, writer, most=context.asked.questions)
+
+
+def evaluate(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, context: Context, of: str) -> None:
+    """Examine the model of the stage `of`."""
+    del progress
+    evaluate_model(folder, inputs[of] / MODEL, context, of)
+
+
+def evaluate_named(
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, context: Context, model: str
+) -> None:
+    """Examine the model that a user names."""
+    del inputs, progress
+    evaluate_model(folder, model, context, model)
+
+
+def evaluate_model(folder: Path, model: Path | str, context: Context, name: str) -> None:
+    """Examine any model; leaves `data.json`, `data.npz` and `log.json`."""
+    language_model = context.ready(load_model(model, weights=context.model.weights))
+    exam = exam_of(context, context.writer(language_model))
+    found = examine(Scorer(language_model.model), exam, context.processes)
+    values = {
+        "of": name,
+        "protocol": context.exams.name,
+        "scores": scores(found, context.exams),
+        "model": about_model(language_model),
+        "questions": {key: [row.question for row in rows] for key, rows in exam.rows.items()},
+        "texts": texts(found, exam, context.asked.texts),
+        **about_rouge(exam),
+    }
+    if context.processes.first:
+        save(folder, Data(arrays(found), values))
+        write_json(folder / LOG, as_log(found, exam))
