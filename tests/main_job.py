@@ -23,13 +23,14 @@ TRANSFORMER = {
     "shape.width": "32",
     "shape.layers": "1",
     "law.steps": "120",
+    "law.set_until": "12",
     "optimizers.steps": "40",
     "methods.steps": "6",
     "methods.adam_steps": "8",
     "methods.per_decade": "1",
 }
 SMALLER = (
-    *("logistic.fit_steps=600", "logistic.steps=500", "logistic.figure3_steps=400"),
+    *("logistic.fit_steps=300", "logistic.steps=500", "logistic.figure3_steps=400"),
     *(f"transformer.{key}={value}" for key, value in TRANSFORMER.items()),
     *(f"llm.{word}" for word in SMALL),
 )
@@ -58,7 +59,7 @@ def run(size: str, out: Path) -> None:
 
 
 def _in_this_process(out: Path, *words: str) -> str:
-    """Without `constrained_layout`, half the time of a figure, and with letters as text: others draw them as they are."""
+    """Without `constrained_layout`, half the time of a figure, letters as text: others draw them as they are."""
     from figures import canvas
 
     lines = canvas.STYLE.read_text(encoding="utf8").splitlines()

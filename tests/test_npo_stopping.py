@@ -182,6 +182,7 @@ def test_a_sweep_that_is_stopped_cancels_its_jobs_and_asks_for_the_same_again(
     assert submitted[3:] == first
 
 
+@pytest.mark.integration
 def test_a_job_that_is_cancelled_takes_its_command_with_it(tmp_path: Path) -> None:
     asleep = f"import pathlib, time; pathlib.Path({str(tmp_path / 'begun')!r}).touch(); time.sleep(60)"
     code = f"from npo.verbs.sweep import _command; _command([{sys.executable!r}, '-c', {asleep!r}])"

@@ -45,6 +45,7 @@ def test_a_terminal_of_few_characters_shows_everything(
     assert out.strip()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_an_error_in_other_letters_is_told(encoding: str) -> None:
     found = subprocess.run(
