@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 PAGES = BUILD / "pages"
 PACKAGES = ("records", "theory", "synthetic", "scale", "figures", "npo")
+ROOMS = (*PACKAGES, "benchmarks", "notebooks", "tests")  # a cache or a folder of results may hold a README too
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MATH = re.compile(r"\$\$(.+?)\$\$|(?<![\\$])\$([^$\n]+?)\$", re.DOTALL)
 NAMED = re.compile(r"(<mi>\w{3,}</mi>)(?=<mi>|<mfrac>)")  # log t, not logt
@@ -27,7 +28,7 @@ LINK = re.compile(r"\[((?:!\[[^\]]*\]\([^)]*\)|[^\[\]])*)\]\(((?!https?:)[^)\s]+
 def lay_out() -> None:
     """Every page anew, and the site's settings with their order."""
     shutil.rmtree(PAGES, ignore_errors=True)
-    written = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
+    written = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *(ROOT / room / "README.md" for room in ROOMS)]
     for page in written:
         _write(page, _linked(page.read_text(encoding="utf8"), page.parent))
     for notebook in sorted(ROOT.glob("notebooks/*.ipynb")):
@@ -112,19 +113,12 @@ def with_mathml(text: str) -> str:
 def order() -> list[Any]:
     """The site's contents: what was found, the notebooks, then the rooms with their modules."""
     pages = [path for path in sorted(PAGES.glob("docs/*.md")) if path.name != "index.md"]
-    rooms = [
-        path.parent.name for path in sorted(PAGES.glob("*/index.md")) if path.parent.name not in ("docs", "notebooks")
-    ]
     return [
         {"Home": ["index.md", "CONTRIBUTING.md", "CHANGELOG.md"]},
         {"Documentation": ["docs/index.md", *map(_name, pages)]},
         {"Notebooks": ["notebooks/index.md", *map(_name, sorted(PAGES.glob("notebooks/[0-9]*.md")))]},
-        *({room: list(_room(PAGES / room))} for room in sorted(rooms, key=_rank)),
+        *({room: list(_room(PAGES / room))} for room in ROOMS if room != "notebooks"),
     ]
-
-
-def _rank(room: str) -> int:
-    return (*PACKAGES, "benchmarks", "tests").index(room)
 
 
 def _name(path: Path) -> str:

@@ -17,6 +17,8 @@ pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"`make docs` installs what is missing: {', '.join(MISSING)}"),
 ]
 HERE = Path(__file__).resolve().parents[1]
+PACKAGES = ("records", "theory", "synthetic", "scale", "figures", "npo")
+ROOMS = (*PACKAGES, "benchmarks", "notebooks", "tests")
 
 
 def test_the_site_is_built_whole_and_fetches_nothing() -> None:
@@ -38,8 +40,12 @@ def _built() -> Path:
 
 
 def _every_page_notebook_and_module_is_in(site: Path) -> None:
-    expected = [*HERE.glob("docs/*.md"), *HERE.glob("*/README.md"), *HERE.glob("notebooks/*.ipynb")]
-    for package in ("records", "theory", "synthetic", "scale", "figures", "npo"):
+    expected = [
+        *HERE.glob("docs/*.md"),
+        *(HERE / room / "README.md" for room in ROOMS),
+        *HERE.glob("notebooks/*.ipynb"),
+    ]
+    for package in PACKAGES:
         expected += [path for path in (HERE / package).rglob("*.py") if path.name != "__init__.py"]
     for path in expected:
         page = site / path.relative_to(HERE).with_suffix(".html")

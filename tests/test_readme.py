@@ -85,7 +85,8 @@ def test_every_door_opens(
 
 def _pages(root: Path) -> list[Path]:
     """Every page of the project's own."""
-    return [*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("*/README.md")]
+    rooms = [path for path in root.glob("[a-z]*/README.md") if path.parent.name not in ("build", "mutants", "out")]
+    return [*root.glob("*.md"), *root.glob("docs/*.md"), *rooms]
 
 
 def _linked(page: Path) -> list[tuple[Path, str]]:
