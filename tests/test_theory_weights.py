@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
 
 from theory import losses, weights
 from theory.retain import kl
@@ -48,3 +49,8 @@ def test_bernoulli_kl_keeps_its_digits_in_the_tails(a: float, b: float) -> None:
         exact = float(exact)
     found = float(weights.bernoulli_kl(np.array(a), np.array(b)))
     assert found == pytest.approx(exact, rel=1e-9, abs=1e-30)
+
+
+def test_the_shapes_of_theory_are_checked_in_its_own_tests() -> None:
+    with pytest.raises(TypeCheckError, match="ref_logp"):
+        losses.npo(torch.zeros(2), torch.zeros(3), beta=1.0)
