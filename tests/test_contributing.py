@@ -69,7 +69,7 @@ def test_the_help_names_every_optimiser_of_the_small_transformer() -> None:
         assert re.search(rf"\b{re.escape(setting.name)}\b", option.help), f"--optimizers lacks {setting.name}"
 
 
-def test_another_measure_leaves_model_utility_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_measure_leaves_model_utility_as_it_is() -> None:
     """Utility is the mean of TOFU's nine parts, whatever else is measured."""
     import numpy as np
 
@@ -80,11 +80,25 @@ def test_another_measure_leaves_model_utility_as_it_is(monkeypatch: pytest.Monke
     def part(nll: float) -> exam.SetResult:
         column = np.full(3, nll)
         losses = Losses(column, column, np.full((3, 2), nll + 1))
-        return exam.SetResult(losses, losses, column / 9, column / 9, np.zeros(3))
+        return exam.SetResult(losses, losses, {"rouge1": column / 9, "rouge": column / 9, "degenerate": np.zeros(3)})
 
     found = {name: part(nll) for name, nll in (("forget", 1.0), ("retain", 0.5), ("real_authors", 0.7))}
     before = exam.scores(found, protocol_of("tofu"))["model_utility"]
-    real = exam._of_set
-    monkeypatch.setattr(exam, "_of_set", lambda name, *given: {**real(name, *given), f"{name}_new": 1e-3})
-    assert exam.scores(found, protocol_of("tofu"))["model_utility"] == before
+    more = {f"new{measure}": np.full(3, 1e-3) for measure in ("", "_probability", "_rouge", "_truth_ratio")}
+    found = {name: part._replace(values={**part.values, **more}) for name, part in found.items()}
+    after = exam.scores(found, protocol_of("tofu"))
+    assert after["retain_new_probability"] == 1e-3
+    assert after["model_utility"] == before
     assert before is not None
+
+
+def test_every_metric_has_its_row_and_is_tested(root: Path) -> None:
+    """What a file of metrics offers is in the catalogue, or is a part of what is; and a test names each."""
+    from scale.evaluation.catalogue import METRICS
+    from scale.evaluation.measurable import MEASURABLE
+
+    tests = "".join(path.read_text(encoding="utf8") for path in (root / "tests").glob("test_scale_*.py"))
+    for name, metric in METRICS.items():
+        assert set(metric.needs) <= MEASURABLE.keys(), name
+        assert metric.function.__name__ == name
+        assert re.search(rf"\b{name}\b", tests), f"no test names {name}"

@@ -63,7 +63,7 @@ def test_the_logarithm_and_the_inverse_change_nothing():
 
 def _part(losses):
     one, none = np.ones(len(losses.answer)), Losses(np.array([]), np.array([]), np.array([]))
-    return SetResult(losses, none, one, one, 0 * one)
+    return SetResult(losses, none, {"rouge1": one, "rouge": one, "degenerate": 0 * one})
 
 
 def test_a_destroyed_model_is_measured_without_a_warning():
@@ -81,7 +81,7 @@ def test_a_destroyed_model_is_measured_without_a_warning():
 
 def test_utility_needs_answers_and_leaves_out_the_forget_set():
     good = Losses(np.zeros(3), np.zeros(3), np.full((3, 5), 9.0))
-    silent = _part(good)._replace(rougeL=np.array([]), rouge1=np.array([]), degenerate=np.array([]))
+    silent = _part(good)._replace(values=dict.fromkeys(("rouge", "rouge1", "degenerate"), np.array([])))
     protocol = PROTOCOLS["tofu"]
     assert scores({"forget": silent, "retain": _part(good)}, protocol)["model_utility"] == pytest.approx(1, abs=1e-4)
     assert scores({"forget": _part(good), "retain": silent}, protocol)["model_utility"] is None

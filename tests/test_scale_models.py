@@ -14,6 +14,7 @@ from scale.data.formats import FORMATS
 from scale.data.general import world_facts
 from scale.data.prompts import Writer, collate
 from scale.data.tofu import Sets
+from scale.evaluation.asked import tofu_sets
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.protocols import PROTOCOLS
 from scale.models import language_model, loading, scratch
@@ -183,7 +184,7 @@ def test_answers_whose_prompts_differ_in_tokens_are_packed_apart():
 
 def test_an_examination_without_the_packed_way_gives_the_same_numbers():
     model = _model()
-    exam = Exam.of(Sets(ROWS, ROWS[:3], (), world_facts()[:2]), PROTOCOLS["tofu"], WRITER)
+    exam = Exam.of(tofu_sets(Sets(ROWS, ROWS[:3], (), world_facts()[:2])), PROTOCOLS["tofu"], WRITER)
     packed = examine(Scorer(model), exam, ALONE, generate=False)
     model.config._attn_implementation = "eager"
     plain = examine(Scorer(model), exam, ALONE, generate=False)

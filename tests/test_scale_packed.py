@@ -13,6 +13,7 @@ from scale.data.formats import FORMATS
 from scale.data.general import world_facts
 from scale.data.prompts import Encoded, Writer, collate
 from scale.data.tofu import Sets
+from scale.evaluation.asked import tofu_sets
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.protocols import PROTOCOLS
 from scale.models import faster_reading
@@ -29,7 +30,7 @@ from theory.logprobs import from_logits
 ROWS = authors(1, seed=0)[:1]
 PLAIN = FORMATS["plain"]
 TOKENIZER = train_tokenizer([PLAIN.prompt(None, row.question) + row.answer for row in ROWS], 320)
-EXAM = Exam.of(Sets(ROWS, (), (), world_facts()[:2]), PROTOCOLS["tofu"], Writer(TOKENIZER, PLAIN, 512))
+EXAM = Exam.of(tofu_sets(Sets(ROWS, (), (), world_facts()[:2])), PROTOCOLS["tofu"], Writer(TOKENIZER, PLAIN, 512))
 ALONE = Processes("cpu")
 PACKED = {
     *("llama", "phi", "phi3", "qwen2", "qwen3", "qwen3_moe", "mistral", "mistral:wide window", "mixtral", "gemma"),
@@ -59,8 +60,8 @@ def test_an_examination_is_that_of_rows_by_themselves(name):
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         found = examine(scorer, EXAM, ALONE, generate=False)
-    for key, rows in EXAM.encoded.items():
-        expected = np.array([_by_itself(model, row) for row in rows]).reshape(len(EXAM.rows[key]), -1)
+    for key, questions in EXAM.encoded.items():
+        expected = np.array([[_by_itself(model, row) for (row,) in question] for question in questions])
         losses = found[key].losses
         ours = np.column_stack([losses.answer, losses.paraphrase, losses.perturbed])
         np.testing.assert_allclose(ours, expected, rtol=0, atol=2e-5)

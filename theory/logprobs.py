@@ -93,7 +93,8 @@ def answer_positions(labels: Int[Tensor, "batch time"], vocab: int) -> Bool[Tens
     return mask
 
 
-def _sum_by_example(token_logp: Tensor, found: AnswerRows, labels: Tensor) -> Tensor:
+def sum_by_example(token_logp: Tensor, found: AnswerRows, labels: Tensor) -> Tensor:
+    """Each example's sum, (batch,)."""
     # Each into a place of its own and then row by row: in the same order each time, which adding by index is not on a
     # GPU. The weight of a sequence is taken from its sum in the forward pass and must be that of the final sum.
     spread = token_logp.new_zeros(labels.numel()).scatter(0, found.rows, token_logp)
@@ -134,7 +135,7 @@ def from_logits(logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "
     """
     found = answer_rows(labels, logits.shape[-1])
     rows = logits.flatten(0, 1).index_select(0, found.rows)
-    return Summed(_sum_by_example(_log_softmax_at(rows, found.targets), found, labels), found.tokens)
+    return Summed(sum_by_example(_log_softmax_at(rows, found.targets), found, labels), found.tokens)
 
 
 # --- from hidden states and an output head ----------------------------------------------------------------------
@@ -145,11 +146,13 @@ class _LogProb(RowLoss):
 
     buffers = 1
 
-    def __init__(self, targets: Tensor) -> None:
-        self.targets = targets[:, None]
+    def __init__(self, targets: Tensor, look: Callable[[Tensor, slice], None] | None = None) -> None:
+        self.targets, self.look = targets[:, None], look
 
     def values(self, buffers: Sequence[Tensor], rows: slice) -> Tensor:
         z = buffers[0]
+        if self.look is not None:
+            self.look(z, rows)
         z.sub_(z.amax(dim=1, keepdim=True))  # so that no exp overflows
         chosen = z.gather(1, self.targets[rows])
         self.total = z.exp_().sum(dim=1, keepdim=True)
@@ -160,13 +163,23 @@ class _LogProb(RowLoss):
         return dz.scatter_add_(1, self.targets[rows], upstream[:, None])
 
 
-def _at_answers(
-    hidden: Tensor, head: Head, found: AnswerRows, budget: int, promise: Callable[[Tensor], Tensor] | None = None
+def at_answers(
+    hidden: Tensor,
+    head: Head,
+    found: AnswerRows,
+    budget: int,
+    promise: Callable[[Tensor], Tensor] | None = None,
+    *,
+    look: Callable[[Tensor, slice], None] | None = None,
 ) -> Tensor:
+    """The log-probability of each answer token; `look` is shown every chunk of logits, with its rows, on the way."""
     rows = hidden.flatten(0, 1).index_select(0, found.rows)
     if promise is None and fits(len(rows), head, widened(hidden, head.weight, head.bias), budget):
-        return _log_softmax_at(head.logits(rows), found.targets)
-    loss, counts = _LogProb(found.targets), found.tokens.tolist()
+        logits = head.logits(rows)
+        if look is not None:
+            look(logits, slice(0, len(rows)))
+        return _log_softmax_at(logits, found.targets)
+    loss, counts = _LogProb(found.targets, look), found.tokens.tolist()
     return over_rows(rows, head, loss, examples=counts, budget=budget, promise=promise)
 
 
@@ -188,7 +201,7 @@ def token_logprobs(
     tensor([-1.6094, -1.6094])
     """
     found = answer_rows(labels, head.weight.shape[0])
-    return TokenLogprobs(_at_answers(hidden, head, found, budget), found.example, found.tokens)
+    return TokenLogprobs(at_answers(hidden, head, found, budget), found.example, found.tokens)
 
 
 def summed(
@@ -222,11 +235,11 @@ def summed(
 
     def promise(token_logp: Tensor) -> Tensor:
         assert weight is not None
-        by_example = weight(_sum_by_example(token_logp, found, labels))
+        by_example = weight(sum_by_example(token_logp, found, labels))
         return by_example.to(token_logp.dtype).index_select(0, found.example)
 
-    token_logp = _at_answers(hidden, head, found, budget, promise if weight else None)
-    return Summed(_sum_by_example(token_logp, found, labels), found.tokens)
+    token_logp = at_answers(hidden, head, found, budget, promise if weight else None)
+    return Summed(sum_by_example(token_logp, found, labels), found.tokens)
 
 
 # --- binary labels ----------------------------------------------------------------------------------------------

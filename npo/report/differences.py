@@ -26,7 +26,7 @@ class Difference(NamedTuple):
 
 def differences(runs: Sequence[UnlearningRun]) -> list[Difference]:
     """One entry for every choice whose effect these runs let us measure."""
-    from scale.evaluation.exam import from_arrays
+    from scale.evaluation.results import from_arrays
 
     run = runs[0]
     values = run.data.values
@@ -43,8 +43,8 @@ def differences(runs: Sequence[UnlearningRun]) -> list[Difference]:
 
 
 def _truth_ratio(finetuned: Mapping[str, Any]) -> Difference:
-    from scale.evaluation.exam import scores
     from scale.evaluation.protocols import PROTOCOLS
+    from scale.evaluation.scores import scores
 
     one, other = (scores(finetuned, PROTOCOLS[name])["model_utility"] for name in ("tofu", "tofu-paper"))
     known = one is not None and other is not None

@@ -100,16 +100,17 @@ class UnlearningRun:
     def interval(self) -> tuple[float | None, float | None]:
         """A 95 % bootstrap interval of its last log₁₀ forget quality, over the questions."""
         from scale.evaluation import quality_interval
-        from scale.evaluation.exam import from_arrays
         from scale.evaluation.protocols import protocol_of
+        from scale.evaluation.results import from_arrays
+        from scale.evaluation.scores import log_ratio_of
 
         judge = self.beside("evaluate/retrain")
         if judge is None:
             return None, None
-        ratio = protocol_of(str(self.data.values["protocol"])).log_truth_ratio
+        protocol = protocol_of(str(self.data.values["protocol"]))
         own = {name: array[-1] for name, array in self.data.arrays.items()}
-        losses = [from_arrays(arrays)["forget"].losses for arrays in (own, load(judge).arrays)]
-        return quality_interval(ratio(losses[0]), ratio(losses[1]))
+        parts = [from_arrays(arrays)["forget"] for arrays in (own, load(judge).arrays)]
+        return quality_interval(*(log_ratio_of(part, protocol) for part in parts))
 
 
 def as_json(runs: Sequence[UnlearningRun]) -> dict[str, Any]:

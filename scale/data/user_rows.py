@@ -20,6 +20,7 @@ from records.errors import UserError
 from records.json_lines import read_json_lines, unusable
 from records.shown import named, shown
 from scale.data.prompts import Encoded, Writer
+from scale.data.questions import Conversation, Question, Reading, Verbatim
 
 __all__ = ["Document", "UserFile", "UserRow", "read_user_rows"]
 
@@ -46,6 +47,10 @@ class UserRow(Protocol):
         """The ids after which the model is to go on."""
 
     @property
+    def asked(self) -> Question:
+        """As a question of an examination."""
+
+    @property
     def shown(self) -> tuple[str, str]:
         """What is asked and what is answered, for a person."""
 
@@ -55,7 +60,7 @@ class UserRow(Protocol):
 
 
 @dataclass(frozen=True)
-class Question:
+class QuestionRow:
     """A question and its answer."""
 
     question: str
@@ -72,6 +77,11 @@ class Question:
     def opening(self, writer: Writer) -> tuple[int, ...]:
         """The prompt."""
         return writer.opening(self.question)
+
+    @property
+    def asked(self) -> Question:
+        """Question and answer."""
+        return Question(self.question, (self.answer,))
 
     @property
     def shown(self) -> tuple[str, str]:
@@ -101,6 +111,11 @@ class Completion:
         return writer.opening_of(self.prompt, special_tokens=True)
 
     @property
+    def asked(self) -> Question:
+        """How the prompt goes on."""
+        return Question(Verbatim(self.prompt), (self.completion,))
+
+    @property
     def shown(self) -> tuple[str, str]:
         """Prompt and completion."""
         return self.prompt, self.completion
@@ -126,6 +141,11 @@ class Messages:
     def opening(self, writer: Writer) -> tuple[int, ...]:
         """The conversation up to where the assistant speaks."""
         return writer.opening_chat(self.before)
+
+    @property
+    def asked(self) -> Question:
+        """The assistant's answer."""
+        return Question(Conversation(self.before), (self.answer,))
 
     @property
     def shown(self) -> tuple[str, str]:
@@ -158,6 +178,11 @@ class Document:
         return writer.beginning(self.shown[0])
 
     @property
+    def asked(self) -> Question:
+        """All of it, to be read."""
+        return Question(Reading(self.shown[0]), (self.text,))
+
+    @property
     def shown(self) -> tuple[str, str]:
         """Its first words, and the next; characters where it has no spaces, as in Chinese."""
         words, between = self.text.split(), " "
@@ -173,7 +198,7 @@ class Document:
 
 
 _KINDS: dict[tuple[str, ...], Callable[..., UserRow]] = {
-    ("question", "answer"): Question,
+    ("question", "answer"): QuestionRow,
     ("prompt", "completion"): Completion,
     ("messages",): Messages,
     ("text",): Document,

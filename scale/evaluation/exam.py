@@ -1,180 +1,135 @@
-"""A model on its questions: NLL of answer, paraphrase, perturbed answers; its own answers; what they add up to."""
+"""A model on its questions: what the metrics of all sets need is measured once, and each is taken of every question."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
-from scale.data.prompts import Encoded, Writer
-from scale.data.tofu import Row, Sets
-from scale.evaluation import metrics
-from scale.evaluation.metrics import Losses
+from scale.data.prompts import Writer
+from scale.data.questions import EncodedQuestion
+from scale.evaluation.asked import QuestionSet
+from scale.evaluation.catalogue import METRICS, metric_of
+from scale.evaluation.measurable import END, GENERATED, LOOKED, MEASURABLE
+from scale.evaluation.metrics.rouge import said_of
 from scale.evaluation.protocols import Protocol
-from scale.evaluation.rouge import rouge_recall, said_of
-from scale.models.generation import Answer, answers
-from scale.models.packed import PackedQuestion, packable, question_of, score_packed
-from scale.models.scoring import score_all
+from scale.evaluation.results import NOTHING, SetResult, arrays, finite, from_arrays
+from scale.evaluation.scored import Scored, losses_of, scored_of
+from scale.evaluation.scores import TOFU_WHOLE, Whole, over_set, scores
+from scale.evaluation.values import column_of, measured
+from scale.models.generation import Answer, Generation, answers_after
+from scale.models.seen import see
 from scale.runtime.processes import Processes
 
 __all__ = ["Exam", "SetResult", "about_rouge", "arrays", "examine", "finite", "from_arrays", "scores", "texts"]
 
 TOKENS = 2048
 """Packed tokens of one forward pass on a CPU."""
-UTILITY = ("_probability", "_rouge", "_truth_ratio")
-"""What model utility is the mean of, on every set but the forget set; other measures leave it as it is."""
-
-
-class SetResult(NamedTuple):
-    """One set of questions: losses (n, …); ROUGE-1 and ROUGE-L recall and degeneracy of the model's answers, (n,).
-
-    The last four are empty where no answers were generated.
-    """
-
-    losses: Losses
-    tokens: Losses
-    rouge1: np.ndarray
-    rougeL: np.ndarray  # noqa: N815
-    degenerate: np.ndarray
-    answers: tuple[str, ...] = ()
 
 
 class Exam(NamedTuple):
-    """What a model is asked under a protocol: rows of each set that is not empty, in token ids too."""
+    """What a model is asked under a protocol: sets of questions, in token ids too; and what is made of all of them.
 
-    rows: Mapping[str, tuple[Row, ...]]
-    encoded: Mapping[str, tuple[Encoded, ...]]
+    Of a set whose metrics need no answer scored none is in token ids.
+    """
+
+    sets: Mapping[str, QuestionSet]
+    encoded: Mapping[str, tuple[EncodedQuestion, ...]]
     protocol: Protocol
     writer: Writer
+    whole: tuple[Whole, ...] = TOFU_WHOLE
 
     @classmethod
-    def of(cls, asked: Sets, protocol: Protocol, writer: Writer, *, most: int | None = None) -> "Exam":
+    def of(
+        cls,
+        asked: Mapping[str, QuestionSet],
+        protocol: Protocol,
+        writer: Writer,
+        *,
+        most: int | None = None,
+        whole: tuple[Whole, ...] = TOFU_WHOLE,
+    ) -> "Exam":
         """The first questions of each set, as many as the protocol asks, or `most` if that is fewer."""
         least = min(x for x in (protocol.questions, most, 10**9) if x is not None)
         writer = writer._replace(tag_counts=protocol.tag_counts)
-        rows = {name: rows[:least] for name, rows in asked._asdict().items() if rows}
+        sets = {name: one.first(least) for name, one in asked.items() if one.questions}
         encoded = {
-            name: tuple(
-                writer.encode(row.question, text)
-                for row in chosen
-                for text in (row.answer, row.paraphrased_answer, *row.perturbed_answer)
-            )
-            for name, chosen in rows.items()
+            name: tuple(question.encode(writer) for question in one.questions) if _scored(one) else ()
+            for name, one in sets.items()
         }
-        return cls(rows, encoded, protocol, writer)
+        return cls(sets, encoded, protocol, writer, whole)
+
+    def scores(
+        self, found: Mapping[str, SetResult], retrained: Mapping[str, SetResult] | None = None
+    ) -> dict[str, float | None]:
+        """`scale.evaluation.scores.scores` of what was found in this examination."""
+        asked = {name: one.metrics for name, one in self.sets.items()}
+        return scores(found, self.protocol, retrained, asked=asked, whole=self.whole)
+
+
+def _needs(one: QuestionSet) -> set[str]:
+    return {need for name in one.metrics.values() for need in metric_of(name).needs}
+
+
+def _scored(one: QuestionSet) -> bool:
+    """Must the answers of this set be scored?"""
+    return any(MEASURABLE[need].level != "question" for need in _needs(one))
 
 
 def examine(
     scorer: torch.nn.Module, exam: Exam, processes: Processes, *, generate: bool = True
 ) -> dict[str, SetResult]:
     """Everything that is asked, of every set."""
-    questions, pad = _questions(exam), exam.writer.pad
-    if packable(scorer, questions, pad, processes):
-        logp = score_packed(scorer, questions, pad, processes, tokens=processes.room(TOKENS)).logp
-    else:
-        every = [row for rows in exam.encoded.values() for row in rows]
-        logp = score_all(scorer, every, pad, processes, tokens=processes.room(TOKENS)).logp
+    scored = _read(scorer, exam, processes)
     said = _answers(scorer, exam, processes) if generate else {}
-    found, start = {}, 0
-    for name, encoded in exam.encoded.items():
-        n, k = len(exam.rows[name]), len(encoded)
-        count = np.array([row.targets for row in encoded], dtype=np.float64).reshape(n, -1)
-        nll = -logp[start : start + k].double().numpy().reshape(n, -1) / count
-        found[name] = _part(_losses(nll), _losses(count), exam.rows[name], said.get(name, []))
-        start += k
-    return found
+    return {name: _part(one, exam, scored.get(name, []), said.get(name, [])) for name, one in exam.sets.items()}
 
 
-def _questions(exam: Exam) -> list[PackedQuestion]:
-    """Every row of every set, packed; where a row's prompts differ in tokens it takes several, in order."""
-    questions = []
-    for name, encoded in exam.encoded.items():
-        width = len(encoded) // len(exam.rows[name])
-        for i in range(0, len(encoded), width):
-            questions += question_of(encoded[i : i + width])
-    return questions
-
-
-def _losses(columns: np.ndarray) -> Losses:
-    return Losses(columns[:, 0], columns[:, 1], columns[:, 2:])
+def _read(scorer: torch.nn.Module, exam: Exam, processes: Processes) -> dict[str, list[Scored]]:
+    """Every answer of every set scored at once, and what its metrics need to know of the true ones' tokens."""
+    every = [question for encoded in exam.encoded.values() for question in encoded]
+    if not every:
+        return {}
+    needs = {need.removesuffix(END) for one in exam.sets.values() for need in _needs(one)}
+    looks = tuple(sorted(needs & LOOKED))
+    seen = see(scorer, every, exam.writer.pad, processes, tokens=processes.room(TOKENS), looks=looks)
+    ends = {exam.writer.end, *exam.writer.tokenizer.all_special_ids}
+    found = scored_of(every, seen, ends)
+    return {name: [next(found) for _ in encoded] for name, encoded in exam.encoded.items()}
 
 
 def _answers(scorer: torch.nn.Module, exam: Exam, processes: Processes) -> dict[str, list[Answer]]:
-    asked = [row.question for rows in exam.rows.values() for row in rows]
-    every = answers(scorer, asked, exam.writer, processes, exam.protocol.generation)
-    found, start = {}, 0
-    for name, rows in exam.rows.items():
-        found[name] = every[start : start + len(rows)]
-        start += len(rows)
+    """The model's own answers to the sets whose metrics need them; sets that are asked alike are asked together."""
+    alike: dict[Generation, list[str]] = {}
+    for name, one in exam.sets.items():
+        if _needs(one) & GENERATED:
+            alike.setdefault(one.generation or exam.protocol.generation, []).append(name)
+    found = {}
+    for how, names in alike.items():
+        openings = [q.asked.opening(exam.writer) for name in names for q in exam.sets[name].questions]
+        every = iter(answers_after(scorer, openings, exam.writer, processes, how))
+        found |= {name: [next(every) for _ in exam.sets[name].questions] for name in names}
     return found
 
 
-def _part(losses: Losses, tokens: Losses, rows: Sequence[Row], said: Sequence[Answer]) -> SetResult:
-    recall = [rouge_recall(row.answer, answer.text) for row, answer in zip(rows, said, strict=False)]
-    return SetResult(
-        losses,
-        tokens,
-        np.array([one.rouge1 for one in recall]),
-        np.array([one.rougeL for one in recall]),
-        np.array([float(answer.degenerate) for answer in said]),
-        tuple(answer.text for answer in said),
-    )
+def _part(one: QuestionSet, exam: Exam, scored: Sequence[Scored], said: Sequence[Answer]) -> SetResult:
+    losses, tokens = losses_of(one.questions, scored) if scored else (NOTHING, NOTHING)
+    part = SetResult(losses, tokens, {}, tuple(answer.text for answer in said))
+    given = measured(one.questions, scored, said)
+    values = {}
+    for score, name in one.metrics.items():
+        metric = metric_of(name)
+        if not metric.of_a_set:
+            values[score] = column_of(metric, given)
+        elif name not in METRICS:  # the others are computed where they are averaged, under any protocol
+            values[score] = over_set(metric, part, exam.protocol)
+    return part._replace(values=values)
 
 
 def about_rouge(exam: Exam) -> dict[str, dict[str, str]]:
     """{"rouge": of which set it is not the usual ROUGE, in words}; empty where it is the usual one throughout."""
-    said = {name: said_of(row.answer for row in rows) for name, rows in exam.rows.items()}
+    said = {name: said_of(question.truth for question in one.questions) for name, one in exam.sets.items()}
     found = {name: words for name, words in said.items() if words is not None}
     return {"rouge": found} if found else {}
-
-
-# --- what it adds up to -----------------------------------------------------------------------------------------
-
-
-def finite(value: float) -> float | None:
-    """A number that JSON can hold: None for NaN and the infinities."""
-    return float(value) if math.isfinite(value) else None
-
-
-def scores(
-    found: Mapping[str, SetResult], protocol: Protocol, retrained: Losses | None = None
-) -> dict[str, float | None]:
-    """Means over the questions of every set, model utility, and forget quality against a retrained model.
-
-    Model utility is the harmonic mean of the parts of all sets but the forget set; None where an answer was not
-    generated, so that ROUGE is missing.
-    """
-    values: dict[str, float] = {}
-    for name, part in found.items():
-        values |= _of_set(name, part, protocol)
-    parts = [values[key] for key in values if not key.startswith("forget_") and key.endswith(UTILITY)]
-    rouge = all(len(part.rougeL) for name, part in found.items() if name != "forget")
-    whole = {"model_utility": metrics.harmonic_mean(parts) if parts and rouge else math.nan}
-    if retrained is not None:
-        ratio = protocol.log_truth_ratio
-        quality = metrics.forget_quality(ratio(found["forget"].losses), ratio(retrained))
-        whole |= {
-            "forget_quality": quality.p,
-            "log10_forget_quality": quality.log10_p,
-            "ks_statistic": quality.statistic,
-        }
-    return {key: finite(value) for key, value in {**whole, **values}.items()}
-
-
-def _of_set(name: str, part: SetResult, protocol: Protocol) -> dict[str, float]:
-    among = name in ("real_authors", "world_facts")
-    probability = metrics.probability_among(part.losses) if among else metrics.probability(part.losses)
-    values = {f"{name}_probability": float(probability.mean())}
-    if len(part.rougeL):
-        values[f"{name}_rouge"] = float(part.rougeL.mean())
-        values[f"{name}_rouge1"] = float(part.rouge1.mean())
-        values[f"{name}_degenerate"] = float(part.degenerate.mean()) if len(part.degenerate) else math.nan
-    if part.losses.perturbed.shape[1]:
-        ratio = protocol.log_truth_ratio(part.losses)
-        of = metrics.forget_truth_ratio if name == "forget" else metrics.retain_truth_ratio
-        values[f"{name}_truth_ratio"] = float(of(ratio).mean())
-    return values
 
 
 def texts(found: Mapping[str, SetResult], exam: Exam, count: int) -> list[dict[str, str]]:
@@ -183,34 +138,6 @@ def texts(found: Mapping[str, SetResult], exam: Exam, count: int) -> list[dict[s
     for name, part in found.items():
         n = len(part.answers)
         for i in [j * n // min(count, n) for j in range(min(count, n))]:
-            row = exam.rows[name][i]
-            listed.append({"set": name, "question": row.question, "answer": row.answer, "generated": part.answers[i]})
+            asked, said = exam.sets[name].questions[i], part.answers[i]
+            listed.append({"set": name, "question": asked.asked.shown, "answer": asked.truth, "generated": said})
     return listed
-
-
-_COLUMNS = ("rouge1", "rougeL", "degenerate")
-
-
-def arrays(found: Mapping[str, SetResult]) -> dict[str, np.ndarray]:
-    """Every number by question: `<set>.<loss>_nll` (nats per token), `<set>.<loss>_tokens`, ROUGE and degeneracy."""
-    flat: dict[str, np.ndarray] = {}
-    for name, part in found.items():
-        for column in Losses._fields:
-            flat[f"{name}.{column}_nll"] = getattr(part.losses, column)
-            flat[f"{name}.{column}_tokens"] = getattr(part.tokens, column)
-        flat |= {f"{name}.{column}": getattr(part, column) for column in _COLUMNS}
-    return flat
-
-
-def from_arrays(flat: Mapping[str, np.ndarray]) -> dict[str, SetResult]:
-    """What `arrays` took apart; the answers' words are not in it."""
-    return {
-        name: SetResult(
-            Losses(*(flat[f"{name}.{column}_nll"] for column in Losses._fields)),
-            Losses(*(flat[f"{name}.{column}_tokens"] for column in Losses._fields)),
-            flat[f"{name}.rouge1"],
-            flat[f"{name}.rougeL"],
-            flat[f"{name}.degenerate"],
-        )
-        for name in dict.fromkeys(key.partition(".")[0] for key in flat)
-    }

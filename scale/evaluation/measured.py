@@ -8,7 +8,7 @@ import torch
 
 from scale.data.prompts import Encoded
 from scale.evaluation.drift import drift, within
-from scale.evaluation.exam import finite
+from scale.evaluation.results import finite
 from scale.models.reference_cache import ReferenceCache, ReferenceModel, ReferenceStates
 from scale.models.scoring import score_all
 from scale.runtime.processes import Processes

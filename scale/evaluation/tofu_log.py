@@ -14,10 +14,12 @@ import numpy as np
 
 from records.errors import UserError
 from records.json_lines import read_json
-from scale.evaluation.exam import Exam, SetResult, finite, scores
+from scale.evaluation.exam import Exam
 from scale.evaluation.log_columns import METRICS, columns_of
 from scale.evaluation.metrics import Losses, forget_quality, quality_interval
 from scale.evaluation.protocols import Protocol
+from scale.evaluation.results import SetResult, finite
+from scale.evaluation.scores import scores
 
 __all__ = ["TASKS", "as_log", "misfits", "mismatches", "read_log", "score"]
 
@@ -67,7 +69,7 @@ def _other_kind(content: Any) -> str:
 def _part(columns: tuple[np.ndarray, ...]) -> SetResult:
     answer, paraphrase, perturbed, rouge = columns
     none = Losses(np.array([]), np.array([]), np.array([]))
-    return SetResult(Losses(answer, paraphrase, perturbed), none, rouge, rouge, np.array([]))
+    return SetResult(Losses(answer, paraphrase, perturbed), none, {"rouge": rouge, "rouge1": rouge})
 
 
 def mismatches(unlearned: Path, retrained: Path) -> list[str]:
@@ -108,7 +110,7 @@ def as_log(found: Mapping[str, SetResult], exam: Exam) -> dict[str, Any]:
     """An examination in TOFU's format; JSON has no NaN, so a loss that is not finite is None."""
     log = {}
     for name, part in found.items():
-        rows = exam.rows[name]
+        questions = exam.sets[name].questions
         columns: dict[str, list[Any]] = {
             "avg_gt_loss": _list(part.losses.answer),
             "gt_loss": _list(part.losses.answer * part.tokens.answer),
@@ -119,11 +121,11 @@ def as_log(found: Mapping[str, SetResult], exam: Exam) -> dict[str, Any]:
         }
         if part.answers:
             columns |= {
-                "rouge1_recall": _list(part.rouge1),
-                "rougeL_recall": _list(part.rougeL),
+                "rouge1_recall": _list(part.values["rouge1"]),
+                "rougeL_recall": _list(part.values["rouge"]),
                 "generated_text": [
-                    [exam.writer.prompt(row.question), said, row.answer]
-                    for row, said in zip(rows, part.answers, strict=True)
+                    [exam.writer.prompt(question.asked.shown), said, question.truth]
+                    for question, said in zip(questions, part.answers, strict=True)
                 ],
             }
         log[TASKS[name]] = {metric: {str(i): x for i, x in enumerate(values)} for metric, values in columns.items()}

@@ -38,10 +38,11 @@ class Generation:
 
 
 class Answer(NamedTuple):
-    """A generated answer: its text, and is it degenerate?"""
+    """A generated answer: its text, is it degenerate, and its tokens without the end token."""
 
     text: str
     degenerate: bool
+    ids: tuple[int, ...] = ()
 
 
 def degenerate(ids: Sequence[int], text: str) -> bool:
@@ -87,7 +88,7 @@ def answers_after(
     texts = [
         str(writer.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)) for ids in kept
     ]
-    return [Answer(text.strip(), degenerate(ids, text)) for text, ids in zip(texts, kept, strict=True)]
+    return [Answer(text.strip(), degenerate(ids, text), tuple(ids)) for text, ids in zip(texts, kept, strict=True)]
 
 
 def _batches(lengths: Sequence[int], way: Way, processes: Processes, how: Generation) -> list[list[int]]:

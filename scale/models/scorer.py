@@ -17,9 +17,10 @@ from transformers import GenerationConfig, GenerationMixin, PreTrainedModel
 from scale.data.prompts import Batch, Packed
 from theory.chunks import BUDGET
 from theory.logprobs import Head, Summed, answer_positions, summed
+from theory.looks import Looked, looked_at
 from theory.retain import KLSums, kl_from_hidden
 
-__all__ = ["BatchPart", "Key", "ReferenceBatch", "Scorer"]
+__all__ = ["BatchPart", "Key", "ReferenceBatch", "Scorer", "Wanted"]
 
 
 LOOKING = 32 * 2**20
@@ -55,6 +56,13 @@ class BatchPart(NamedTuple):
     rows: int
     weight: Callable[[Tensor], Tensor] | None = None
     reference: ReferenceBatch | None = None
+
+
+class Wanted(NamedTuple):
+    """What else is to be known of the tokens of some answers of a batch (`theory.looks.LOOKS`); (answers,), true."""
+
+    answers: Tensor
+    looks: tuple[str, ...]
 
 
 class Scorer(nn.Module):
@@ -95,8 +103,15 @@ class Scorer(nn.Module):
         found = body(input_ids=ids, attention_mask=mask, use_cache=False, **placed).last_hidden_state
         return found if self.scale == 1.0 else found * self.scale
 
-    def forward(self, batch: Batch | Packed, parts: Sequence[BatchPart] = ()) -> list[Summed | KLSums] | Summed:
-        """Log-probabilities of answers: of each part of a batch, or of every answer of packed questions."""
+    def forward(
+        self, batch: Batch | Packed, parts: Sequence[BatchPart] = (), wanted: Wanted | None = None
+    ) -> list[Summed | KLSums] | Summed | Looked:
+        """Log-probabilities of answers: of each part of a batch, or of every answer of packed questions.
+
+        With `wanted` those of every answer of either, and of some what else is to be known.
+        """
+        if wanted is not None:
+            return looked_at(*self._answers(batch), *wanted, budget=_budget())
         return self._packed(batch) if isinstance(batch, Packed) else self._parts(batch, parts)
 
     def _parts(self, batch: Batch, parts: Sequence[BatchPart]) -> list[Summed | KLSums]:
@@ -104,8 +119,7 @@ class Scorer(nn.Module):
 
         log π(y|x) = Σ_t log π(y_t | x, y_<t), the end token included.
         """
-        read = self._rows_apart if self.one_by_one else self.hidden
-        hidden, head = read(batch.ids, batch.mask), self.head()
+        hidden, head = self._rows(batch), self.head()
         found: list[Summed | KLSums] = []
         start = 0
         for part in parts:
@@ -121,6 +135,11 @@ class Scorer(nn.Module):
                 found.append(kl_from_hidden(*part.reference, own, head, where, once=True))
         return found
 
+    def _rows(self, batch: Batch) -> Tensor:
+        """The final hidden states of padded rows (batch, time, width)."""
+        read = self._rows_apart if self.one_by_one else self.hidden
+        return read(batch.ids, batch.mask)
+
     def _rows_apart(self, ids: Tensor, mask: Tensor) -> Tensor:
         """`hidden` of rows that never saw their padding; zeros where it is."""
         lengths = mask.sum(dim=1).tolist()
@@ -129,8 +148,14 @@ class Scorer(nn.Module):
 
     def _packed(self, batch: Packed) -> Summed:
         """Summed log-probabilities (nats) of every answer of every question, in their order."""
+        return summed(*self._answers(batch), budget=_budget())
+
+    def _answers(self, batch: Batch | Packed) -> tuple[Tensor, Head, Tensor]:
+        """Hidden states, head and labels of every answer in its order."""
+        if isinstance(batch, Batch):
+            return self._rows(batch), self.head(), batch.labels
         hidden = self.hidden(batch.ids, batch.mask, batch.positions).flatten(0, 1)
-        return summed(hidden[batch.predicts], self.head(), batch.labels, budget=_budget())
+        return hidden[batch.predicts], self.head(), batch.labels
 
     @torch.no_grad()
     def states(self, ids: Tensor, mask: Tensor, positions: Tensor | None = None, *, last: int | None = None) -> Tensor:

@@ -7,7 +7,9 @@ from records.files import write_json
 from records.store import Data, save
 from records.work import Progress
 from scale.data.prompts import Writer
-from scale.evaluation.exam import Exam, about_rouge, arrays, examine, scores, texts
+from scale.evaluation.asked import tofu_sets
+from scale.evaluation.exam import Exam, about_rouge, examine, texts
+from scale.evaluation.results import arrays
 from scale.evaluation.tofu_log import as_log
 from scale.models.loading import load as load_model
 from scale.models.scorer import Scorer
@@ -20,7 +22,7 @@ LOG = "log.json"
 
 def exam_of(context: Context, writer: Writer) -> Exam:
     """What a model is asked."""
-    return Exam.of(context.corpus.asked, context.exams, writer, most=context.asked.questions)
+    return Exam.of(tofu_sets(context.corpus.asked), context.exams, writer, most=context.asked.questions)
 
 
 def evaluate(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, context: Context, of: str) -> None:
@@ -45,9 +47,9 @@ def evaluate_model(folder: Path, model: Path | str, context: Context, name: str)
     values = {
         "of": name,
         "protocol": context.exams.name,
-        "scores": scores(found, context.exams),
+        "scores": exam.scores(found),
         "model": about_model(language_model),
-        "questions": {key: [row.question for row in rows] for key, rows in exam.rows.items()},
+        "questions": {name: [q.asked.shown for q in one.questions] for name, one in exam.sets.items()},
         "texts": texts(found, exam, context.asked.texts),
         **about_rouge(exam),
     }

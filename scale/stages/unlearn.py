@@ -14,8 +14,10 @@ from records.store import CHECKPOINT, Data, load, save
 from records.work import Progress
 from scale.data.prompts import Encoded, Writer
 from scale.evaluation.drift import drift
-from scale.evaluation.exam import Exam, SetResult, about_rouge, arrays, examine, finite, from_arrays, scores, texts
+from scale.evaluation.exam import Exam, about_rouge, examine, texts
 from scale.evaluation.metrics import forget_quality, probability, rankable
+from scale.evaluation.results import SetResult, arrays, finite, from_arrays
+from scale.evaluation.scores import log_ratio_of
 from scale.evaluation.tofu_log import as_log
 from scale.models.adapters import adapted
 from scale.models.language_model import LanguageModel, recompute_activations
@@ -168,27 +170,24 @@ class Unlearning:
 
     def _true_answers(self, name: str) -> list[Encoded]:
         """The true answers among all that is asked of a set."""
-        if name not in self.exam.rows:
-            return []
-        encoded = self.exam.encoded[name]
-        return list(encoded[:: len(encoded) // len(self.exam.rows[name])])
+        return [piece for question in self.exam.encoded.get(name, ()) for piece in question[0]]
 
     def _first_moment(self) -> None:
         """The finetuned model, as it was examined already."""
         known = load(self.finetuned_scores)
-        judged = scores(from_arrays(known.arrays), self.context.exams, self._retrained.losses)
+        judged = self.exam.scores(from_arrays(known.arrays), self._retrained)
         self.moments.append(Examined(0, 0, {**judged, "forget_kl": 0.0, "retain_kl": 0.0}))
         self.found.append(dict(known.arrays))
 
     @cached_property
-    def _retrained(self) -> SetResult:
-        return from_arrays(load(self.retrained_scores).arrays)["forget"]
+    def _retrained(self) -> dict[str, SetResult]:
+        return from_arrays(load(self.retrained_scores).arrays)
 
     # --- on the way ---------------------------------------------------------------------------------------------
 
     def _examine(self, scorer: Any, moment: Moment, *, generate: bool) -> Mapping[str, SetResult]:
         found = examine(scorer, self.exam, self.context.processes, generate=generate)
-        judged = scores(found, self.context.exams, self._retrained.losses)
+        judged = self.exam.scores(found, self._retrained)
         pad = self.writer.pad
         moved = {
             f"{name}_kl": finite(drift(scorer, rows, reference, pad, self.context.processes))
@@ -223,9 +222,8 @@ class Unlearning:
     def _values(self, stopped: str | None, last: Mapping[str, SetResult] | None) -> dict[str, Any]:
         """What is saved beside the arrays."""
         known = {name: load(path).values for name, path in self._known().items()}
-        ratio = self.context.exams.log_truth_ratio
-        finetuned = from_arrays(load(self.finetuned_scores).arrays)["forget"]
-        start = forget_quality(ratio(finetuned.losses), ratio(self._retrained.losses))
+        finetuned, retrained = from_arrays(load(self.finetuned_scores).arrays)["forget"], self._retrained["forget"]
+        start = forget_quality(*(log_ratio_of(part, self.context.exams) for part in (finetuned, retrained)))
         return {
             "stage": "unlearn",
             "method": self.method.name if ":" in self.method.name else self.method.name.upper(),
@@ -244,7 +242,7 @@ class Unlearning:
             "log10_floor": start.log10_floor,
             "not_rankable": rankable(
                 finetuned=float(probability(finetuned.losses).mean()),
-                retrained=float(probability(self._retrained.losses).mean()),
+                retrained=float(probability(retrained.losses).mean()),
                 p=start.p,
             ),
             "texts": texts(last, self.exam, self.context.asked.texts) if last else [],

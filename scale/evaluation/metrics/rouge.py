@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from scale.data.words import by_unicode_words, latin_words, unicode_words
 
-__all__ = ["Rouge", "rouge_recall", "said_of"]
+__all__ = ["Rouge", "rouge", "rouge1", "rouge_recall", "said_of"]
 
 
 class Rouge(NamedTuple):
@@ -38,6 +38,7 @@ def _scorer(unicode: bool) -> Any:
     return RougeScorer(["rouge1", "rougeL"], tokenizer=_UnicodeWords if unicode else latin_words())
 
 
+@lru_cache(maxsize=64)
 def rouge_recall(truth: str, generated: str) -> Rouge:
     """Recall of ROUGE-1 and ROUGE-L with a stemmer, by the library rouge-score.
 
@@ -46,6 +47,16 @@ def rouge_recall(truth: str, generated: str) -> Rouge:
     """
     found = _scorer(by_unicode_words(truth)).score(truth, generated)
     return Rouge(float(found["rouge1"].recall), float(found["rougeL"].recall))
+
+
+def rouge(truth: str, text: str) -> float:
+    """ROUGE-L recall of a generated answer: the share of the true one's words that it has in their order."""
+    return rouge_recall(truth, text).rougeL
+
+
+def rouge1(truth: str, text: str) -> float:
+    """ROUGE-1 recall of a generated answer: the share of the true one's words that it has at all."""
+    return rouge_recall(truth, text).rouge1
 
 
 def said_of(truths: Iterable[str]) -> str | None:

@@ -1,0 +1,121 @@
+"""Every metric by the name that a protocol, a task or a recipe asks for it, one's own as `file.py:name`."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from records.errors import UserError
+from records.loader import find_function, load_function
+from scale.evaluation.measurable import MEASURABLE
+from scale.evaluation.metrics.degeneracy import degenerate
+from scale.evaluation.metrics.memorization import (
+    exact_memorization,
+    extraction_strength,
+    extraction_strength_floored,
+)
+from scale.evaluation.metrics.probability import probability, probability_among
+from scale.evaluation.metrics.rouge import rouge, rouge1
+from scale.evaluation.metrics.truth_ratio import forget_truth_ratio, retain_truth_ratio, truth_share
+
+__all__ = ["METRICS", "Metric", "is_own", "known_metric", "label_of", "metric_of"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A function of measured things, and the name that it is asked for by."""
+
+    name: str
+    function: Callable[..., Any]
+
+    @cached_property
+    def needs(self) -> tuple[str, ...]:
+        """The names of its parameters without a default: what must be measured for it."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return tuple(p.name for p in parameters if p.default is p.empty)
+
+    @property
+    def of_a_set(self) -> bool:
+        """Is it a function of a whole set, with a number for each question?"""
+        return any(MEASURABLE[name].level == "set" for name in self.needs)
+
+
+METRICS: Mapping[str, Metric] = {
+    name: Metric(name, function)
+    for name, function in {
+        "probability": probability,
+        "probability_among": probability_among,
+        "rouge": rouge,
+        "rouge1": rouge1,
+        "degenerate": degenerate,
+        "forget_truth_ratio": forget_truth_ratio,
+        "retain_truth_ratio": retain_truth_ratio,
+        "truth_share": truth_share,
+        "exact_memorization": exact_memorization,
+        "extraction_strength": extraction_strength,
+        "extraction_strength_floored": extraction_strength_floored,
+    }.items()
+}
+
+
+def is_own(name: str) -> bool:
+    """Is it a user's own function, `path/to/file.py:name`?"""
+    return ":" in name
+
+
+def label_of(name: str) -> str:
+    """What its scores are called after the set's name.
+
+    >>> label_of("rouge"), label_of("my.py:length")
+    ('rouge', 'length')
+    """
+    return name.rpartition(":")[2]
+
+
+def known_metric(name: str) -> None:
+    """UserError, with the nearest names, where there is no such metric; nothing of a user's is run."""
+    if is_own(name):
+        find_function(name)
+    elif name not in METRICS:
+        near = difflib.get_close_matches(name, METRICS, n=2)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise UserError(
+            f"There is no metric {name!r}.{hint} Metrics: {', '.join(METRICS)}; or path/to/file.py:function_name."
+        )
+
+
+def metric_of(name: str) -> Metric:
+    """A metric by its name; a user's file is run. UserError where there is none or it asks for what nobody measures."""
+    known_metric(name)
+    return METRICS[name] if not is_own(name) else _own(name)
+
+
+def _own(name: str) -> Metric:
+    function = load_function(name)
+    wrong = _unmeasured(function)
+    if wrong:
+        raise UserError(f"The metric {name}: {'; '.join(wrong)}.")
+    return Metric(name, function)
+
+
+def _unmeasured(function: Callable[..., Any]) -> list[str]:
+    """What is wrong with the parameters of a user's function."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return ["its parameters can't be read: write it as a function (def …)"]
+    wanted = [p for p in parameters if p.default is p.empty]
+    wrong = []
+    for p in wanted:
+        if p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
+            wrong.append(f"{p} can't be filled by name: name what it needs")
+        elif p.name not in MEASURABLE:
+            near = difflib.get_close_matches(p.name, MEASURABLE, n=2)
+            hint = f"did you mean {' or '.join(near)}" if near else f"there are {', '.join(MEASURABLE)}"
+            wrong.append(f"nothing measured is called {p.name}; {hint}")
+    levels = {MEASURABLE[p.name].level for p in wanted if p.name in MEASURABLE}
+    if "set" in levels and len(levels) > 1:
+        wrong.append("losses and log_ratio are of a whole set, and can't be taken with what is of one question")
+    return wrong if wanted else ["it asks for nothing: name what it needs as parameters"]

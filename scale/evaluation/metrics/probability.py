@@ -1,0 +1,23 @@
+"""The probability of the true answer: by itself, or among the wrong ones."""
+
+import numpy as np
+from scipy.special import logsumexp
+
+from scale.evaluation.metrics.losses import Losses
+
+__all__ = ["probability", "probability_among"]
+
+
+def probability(losses: Losses) -> np.ndarray:
+    """exp(−NLL(answer)), (n,): the geometric mean of the probabilities of an answer's tokens."""
+    return np.exp(-losses.answer)
+
+
+def probability_among(losses: Losses) -> np.ndarray:
+    """The answer's probability among itself and the perturbed ones, (n,); TOFU's for real authors and world facts.
+
+    P(answer) / (P(answer) + Σ_j P(perturbed_j)), each P = exp(−NLL).  Source: arXiv:2401.06121, Sec. 2.2.
+    """
+    every = np.concatenate([losses.answer[:, None], losses.perturbed], axis=1)
+    with np.errstate(invalid="ignore"):  # none of them has a probability
+        return np.exp(-losses.answer - logsumexp(-every, axis=1))
