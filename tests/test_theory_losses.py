@@ -1,8 +1,8 @@
 """The kernels as one contract suite: a new kernel is tested by its row."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
@@ -12,29 +12,49 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from theory import losses, slow_twins
-from theory.objective import gradient_weights, needs
+from theory.kernel import QUANTITIES, bind, gradient_weights, moves, needs, takes
+from theory.losses.representations import control_vector
 from theory.retain import kl, kl_gradient
 
 
 @dataclass(frozen=True)
 class Row:
-    """A kernel and its slow twin, a plain formula of Python floats; of its hyperparameters β alone is given."""
+    """A kernel, its slow twin (a plain formula of Python floats) and its hyperparameters, each with its range.
+
+    `stopped`: a factor of it has no gradient, so that its gradient is not the slope of its value.
+    """
 
     kernel: Callable[..., Tensor]
     slow: Callable[..., float]
-    with_beta: bool
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    stopped: bool = False
 
-    def bound(self, beta: float) -> Callable[..., Tensor]:
-        return partial(self.kernel, beta=beta) if self.with_beta else self.kernel
+    def bound(self, **given: float) -> Callable[..., Tensor]:
+        fixed = {"layer": 1} if "layer" in takes(self.kernel) else {}
+        return bind(self.kernel, **given, **fixed)
+
+    def with_beta(self, beta: float) -> Callable[..., Tensor]:
+        """β where there is one, the others at an ordinary value."""
+        return self.bound(**{name: beta if name == "beta" else 1.0 for name in self.ranges})
 
 
+BETA = {"beta": (1e-4, 1e3)}
 ROWS = {
-    "ga": Row(losses.ga, slow_twins.ga, False),
-    "nll": Row(losses.nll, slow_twins.nll, False),
-    "idk": Row(losses.idk, slow_twins.idk, False),
-    "npo": Row(losses.npo, slow_twins.npo, True),
-    "dpo": Row(losses.dpo, slow_twins.dpo, True),
-    "kto": Row(losses.kto, slow_twins.kto, True),
+    "ga": Row(losses.ga, slow_twins.ga),
+    "nll": Row(losses.nll, slow_twins.nll),
+    "idk": Row(losses.idk, slow_twins.idk),
+    "npo": Row(losses.npo, slow_twins.npo, BETA),
+    "dpo": Row(losses.dpo, slow_twins.dpo, BETA),
+    "kto": Row(losses.kto, slow_twins.kto, BETA),
+    "altpo": Row(losses.altpo, slow_twins.altpo, BETA),
+    "simnpo": Row(losses.simnpo, slow_twins.simnpo, BETA | {"gamma": (-50, 50)}),
+    "wga": Row(losses.wga, slow_twins.wga, BETA, stopped=True),
+    "tnpo": Row(losses.tnpo, slow_twins.tnpo, BETA, stopped=True),
+    "satimp": Row(losses.satimp, slow_twins.satimp, {"beta1": (0, 100), "beta2": (0, 100)}, stopped=True),
+    "ce_u": Row(losses.ce_u, slow_twins.ce_u),
+    "undial": Row(losses.undial, slow_twins.undial, {"beta": (1e-4, 100)}),
+    "rmu": Row(losses.rmu, partial(slow_twins.rmu, direction=control_vector(3).tolist()), {"c": (1e-3, 1e3)}),
+    "rmu_retain": Row(losses.rmu_retain, slow_twins.rmu_retain),
 }
 RAISES = {"nll", "idk"}  # descent raises these answers; all other lower theirs
 
@@ -43,12 +63,27 @@ logps = st.lists(st.floats(-300, 0), min_size=1, max_size=6)
 betas = st.floats(1e-4, 1e3)
 
 
+def _hyper(row: Row, data: st.DataObject) -> dict[str, float]:
+    """A value of each hyperparameter, as often small as large."""
+    drawn = {}
+    for name, (low, high) in row.ranges.items():
+        span = st.floats(low, high) if low <= 0 else st.floats(math.log(low), math.log(high)).map(math.exp)
+        drawn[name] = data.draw(span, label=name)
+    return drawn
+
+
 def _inputs(row: Row, values: list[float], dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
     """A tensor for each parameter, each another permutation of the values, so that log-ratios are not all zero."""
-    names = needs(row.bound(1.0))
-    given = {name: torch.tensor(values[i % len(values) :] + values[: i % len(values)]) for i, name in enumerate(names)}
-    given = {name: x.to(dtype) for name, x in given.items()}
-    return given | ({"z_ref": torch.tensor(0.3, dtype=dtype)} if "z_ref" in names else {})
+    n, given = len(values), {}
+    for i, name in enumerate(needs(row.kernel)):
+        turned = torch.tensor(values[i % n :] + values[: i % n], dtype=dtype)
+        if QUANTITIES[name].level in ("logits", "hidden"):
+            given[name] = torch.stack([turned, turned.roll(1) / 2, 0 * turned + i], dim=1)
+        elif name.startswith("count"):
+            given[name] = torch.arange(1, n + 1)
+        else:  # each token is an answer of its own
+            given[name] = torch.zeros(n, dtype=torch.long) if QUANTITIES[name].level == "index" else turned
+    return given | ({"z_ref": torch.tensor(0.3, dtype=dtype)} if "z_ref" in given else {})
 
 
 def _weights(kernel: Callable[..., Tensor], inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -59,22 +94,23 @@ def _weights(kernel: Callable[..., Tensor], inputs: dict[str, Tensor]) -> dict[s
 
 
 @rows
-@given(values=logps, beta=betas)
-def test_value_equals_the_formula(row: Row, values: list[float], beta: float) -> None:
-    inputs = _inputs(row, values)
-    fast = row.bound(beta)(**inputs)
-    columns = [x.expand(len(values)).tolist() for x in inputs.values()]
-    slow = [row.slow(*args, **({"beta": beta} if row.with_beta else {})) for args in zip(*columns, strict=True)]
+@given(values=logps, data=st.data())
+def test_value_equals_the_formula(row: Row, values: list[float], data: st.DataObject) -> None:
+    inputs, given = _inputs(row, values), _hyper(row, data)
+    fast = row.bound(**given)(**inputs)
+    columns = [(x if x.ndim else x.expand(len(values))).tolist() for x in inputs.values()]
+    slow = [row.slow(*args, **given) for args in zip(*columns, strict=True)]
     torch.testing.assert_close(fast, torch.tensor(slow, dtype=torch.float64), rtol=1e-12, atol=1e-12)
 
 
 @rows
-@given(values=logps, beta=betas)
-def test_closed_weight_equals_autograd(row: Row, values: list[float], beta: float) -> None:
-    kernel, inputs = row.bound(beta), _inputs(row, values)
+@given(values=logps, data=st.data())
+def test_closed_weight_equals_autograd(row: Row, values: list[float], data: st.DataObject) -> None:
+    kernel, inputs = row.bound(**_hyper(row, data)), _inputs(row, values)
     closed = _weights(kernel, inputs)
-    free = {k: x.clone().requires_grad_() for k, x in inputs.items() if not k.startswith(("ref_", "z_ref"))}
+    free = {k: x.clone().requires_grad_() for k, x in inputs.items() if moves(k)}
     grads = torch.autograd.grad(kernel(**{**inputs, **free}).sum(), list(free.values()))
+    assert set(closed) == set(free)
     for name, grad in zip(free, grads, strict=True):
         torch.testing.assert_close(closed[name], grad, rtol=1e-10, atol=1e-10)
 
@@ -84,22 +120,35 @@ def test_closed_weight_equals_autograd(row: Row, values: list[float], beta: floa
 @given(values=logps, log_beta=st.floats(-4, 3))
 def test_gradients_and_second_derivatives_by_finite_differences(row: Row, values: list[float], log_beta: float) -> None:
     # Values within a few 1/β of each other, where the kernel bends; else finite differences only see straight lines.
-    beta = 10.0**log_beta
-    inputs = {k: x / (50 * beta) for k, x in _inputs(row, values).items()}
-    free = tuple(x.requires_grad_() for x in inputs.values() if x.ndim)
-    rest = [x for x in inputs.values() if not x.ndim]  # z_ref carries no gradient
-    kernel = row.bound(beta)
+    if row.stopped:
+        return
+    beta = 10.0**log_beta if row.kernel is not losses.undial else 1.0
+    inputs = {k: x / (50 * beta) if x.is_floating_point() else x for k, x in _inputs(row, values).items()}
+    moving = {k: x for k, x in inputs.items() if x.is_floating_point() and x.ndim}  # z_ref carries no gradient
+    if row.kernel in (losses.ce_u, losses.undial):
+        inputs, moving = (
+            {k: x - 0.1 if k in moving else x for k, x in inputs.items()},
+            {k: x for k, x in moving.items() if moves(k)},
+        )
+    rest = {k: x for k, x in inputs.items() if k not in moving}
+    kernel = row.with_beta(beta)
     step = 1e-4 / beta
-    assert torch.autograd.gradcheck(lambda *x: kernel(*x, *rest), free, eps=step, atol=1e-5)
-    if row.with_beta:  # the others are linear
-        assert torch.autograd.gradgradcheck(lambda *x: beta * kernel(*x, *rest), free, eps=step, atol=1e-3 * beta)
+    free = tuple(inputs[k].detach().requires_grad_() for k in moving)
+
+    def of(*given: Tensor) -> Tensor:
+        return kernel(**dict(zip(moving, given, strict=True)), **rest)
+
+    assert torch.autograd.gradcheck(of, free, eps=step, atol=1e-5)
+    if "beta" in row.ranges:  # the others are linear
+        assert torch.autograd.gradgradcheck(lambda *x: beta * of(*x), free, eps=step, atol=1e-3 * beta)
 
 
 @rows
 @given(ratio=st.floats(-1e4, 1e4), log_beta=st.floats(-8, 3), dtype=st.sampled_from([torch.float32, torch.float64]))
 def test_extreme_log_ratios_stay_finite(row: Row, ratio: float, log_beta: float, dtype: torch.dtype) -> None:
-    kernel, inputs = row.bound(10.0**log_beta), _inputs(row, [0.0], dtype)
-    inputs = {name: x + (ratio if name in ("logp", "logp_win") else 0.0) for name, x in inputs.items()}
+    kernel, inputs = row.with_beta(10.0**log_beta), _inputs(row, [0.0], dtype)
+    far = {"token_logp": -abs(ratio)} | dict.fromkeys(("logp", "logp_win", "logp_alternate", "logits", "hidden"), ratio)
+    inputs = {name: x + far.get(name, 0.0) if moves(name) else x for name, x in inputs.items()}
     weights = _weights(kernel, inputs)
     value = kernel(**inputs)
     assert value.isfinite().all()
@@ -107,36 +156,37 @@ def test_extreme_log_ratios_stay_finite(row: Row, ratio: float, log_beta: float,
     sign = -1 if row.kernel.__name__ in RAISES else 1
     for name, weight in weights.items():
         assert weight.isfinite().all()
-        assert (weight * (-sign if name == "logp_win" and sign == 1 else sign) >= 0).all()
+        if QUANTITIES[name].level in ("example", "token"):
+            preferred = name in ("logp_win", "logp_alternate") and sign == 1
+            assert (weight * (-sign if preferred else sign) >= 0).all()
 
 
 @rows
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_inputs_are_answered_in_float32(row: Row, dtype: torch.dtype) -> None:
     inputs = _inputs(row, [-3.0, -70.0], dtype)
-    assert row.bound(0.1)(**inputs).dtype == torch.float32
-    assert all(w.dtype == torch.float32 for w in _weights(row.bound(0.1), inputs).values())
+    assert row.with_beta(0.1)(**inputs).dtype == torch.float32
+    assert all(w.dtype == torch.float32 for w in _weights(row.with_beta(0.1), inputs).values())
 
 
 @rows
 def test_nan_is_not_repaired(row: Row) -> None:
-    inputs = _inputs(row, [-1.0, -2.0])
-    first = next(iter(inputs))
-    inputs[first] = inputs[first].clone()
-    inputs[first][0] = math.nan
-    value = row.bound(0.5)(**inputs)
-    assert value[0].isnan()
-    assert value[1].isfinite()
+    for name, x in (inputs := _inputs(row, [-1.0, -2.0])).items():
+        if not x.is_floating_point() or not x.ndim:
+            continue
+        broken = x.clone()
+        broken[0] = math.nan
+        value = row.with_beta(0.5)(**{**inputs, name: broken})
+        assert value[0].isnan()
+        assert value[1].isfinite()
 
 
 @rows
 @given(values=st.lists(st.floats(-300, 0), min_size=2, max_size=6))
 def test_examples_do_not_see_each_other(row: Row, values: list[float]) -> None:
-    inputs = _inputs(row, values)
-    whole = row.bound(0.2)(**inputs)
-    alone = [
-        row.bound(0.2)(**{k: x if x.ndim == 0 else x[i : i + 1] for k, x in inputs.items()}) for i in range(len(values))
-    ]
+    inputs, kernel = _inputs(row, values), row.with_beta(0.2)
+    whole = kernel(**inputs)
+    alone = [kernel(**{k: x if x.ndim == 0 else x[i : i + 1] for k, x in inputs.items()}) for i in range(len(values))]
     torch.testing.assert_close(whole, torch.cat(alone), rtol=0, atol=0)
 
 

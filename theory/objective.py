@@ -10,16 +10,15 @@ What a kernel needs it says by its parameter names (see `theory.losses`); whoeve
 `forget_needs` / `retain_needs`, computes just those quantities and hands them over by name.
 """
 
-import difflib
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from theory import losses, retain
 from theory.kernel import (
     Kernel,
     Quantities,
@@ -31,14 +30,18 @@ from theory.kernel import (
     plain_name,
     takes,
 )
+from theory.methods import EVERY, METHODS, RETAIN, named
+from theory.reductions import Denominator, examples, tokens
 
 __all__ = [
+    "EVERY",
     "METHODS",
     "Kernel",
     "Objective",
     "Terms",
     "bind",
     "compose",
+    "defaults",
     "examples",
     "gradient_weights",
     "kernels",
@@ -49,22 +52,6 @@ __all__ = [
     "z_ref_from_kl",
     "z_ref_from_positive",
 ]
-
-Denominator = Callable[[Tensor], Tensor]
-
-
-# --- reductions -----------------------------------------------------------------------------------------------
-
-
-def examples(count: Tensor) -> Tensor:
-    """Divide a sum of losses by the number of examples; `count` holds the answer tokens of each."""
-    return torch.tensor(float(count.numel()), device=count.device)
-
-
-def tokens(count: Tensor) -> Tensor:
-    """Divide a sum of losses by the number of answer tokens of all examples together."""
-    return count.sum()
-
 
 # --- z_ref of KTO ---------------------------------------------------------------------------------------------
 
@@ -112,6 +99,15 @@ class Objective:
     z_ref_floor: float = 0.0
 
     @property
+    def hyperparameters(self) -> dict[str, float | int]:
+        """The hyperparameters that are bound, of the forget and of the retain kernel.
+
+        >>> method("SimNPO", beta=2.5).hyperparameters
+        {'beta': 2.5, 'gamma': 0.0}
+        """
+        return _bound(self.forget) | _bound(self.retain)
+
+    @property
     def forget_needs(self) -> frozenset[str]:
         """Names of the quantities of the forget set that must be computed."""
         own = {plain_name(name) for name in needs(self.forget)}
@@ -144,18 +140,22 @@ class Objective:
     ) -> Terms:
         """The loss of one batch.
 
-        `forget` and `retain` hold the quantities by name, and `count` (`count_win` for the positive answers), the
-        answer tokens of each example; without it an answer is one label. For a piece of a larger batch, give the
-        denominators of the whole, so that the sum over pieces is the loss of the whole.
+        `forget` and `retain` hold the quantities by name, and `count` (`count_win` where the positive answer stands
+        alone), the answer tokens of each example; without it an answer is one label. For a piece of a larger batch,
+        give the denominators of the whole, so that the sum over pieces is the loss of the whole.
         """
         given = self.with_z_ref(forget)
-        counted = "count" if "logp" in self.forget_needs else "count_win"
+        counted = "count_win" if "logp_win" in self.forget_needs and "logp" not in self.forget_needs else "count"
         forget_term = _reduced(self.forget, given, self.forget_per, counted, forget_denominator)
         total, retain_term = self.forget_weight * forget_term, None
         if self.retain is not None:
             retain_term = _reduced(self.retain, retain or {}, self.retain_per, "count", retain_denominator)
             total = total + self.retain_weight * retain_term
         return Terms(total, forget_term, retain_term, given.get("z_ref_estimate"))
+
+
+def _bound(kernel: Kernel | None) -> dict[str, Any]:
+    return dict(kernel.keywords) if isinstance(kernel, partial) else {}
 
 
 def _reduced(
@@ -168,24 +168,7 @@ def _reduced(
     return values.sum() / denominator
 
 
-# --- the paper's methods --------------------------------------------------------------------------------------
-
-# Names in capitals: what a user writes is looked up so.
-_TABLE: dict[str, tuple[Kernel, Kernel | None]] = {
-    "GA": (losses.ga, None),
-    "GA+RT": (losses.ga, losses.nll),
-    "GA+KL": (losses.ga, retain.kl),
-    "IDK+RT": (losses.idk, losses.nll),
-    "DPO": (losses.dpo, None),
-    "DPO+RT": (losses.dpo, losses.nll),
-    "DPO+KL": (losses.dpo, retain.kl),
-    "KTO": (losses.kto, None),
-    "KTO+RT": (losses.kto, losses.nll),
-    "NPO": (losses.npo, None),
-    "NPO+RT": (losses.npo, losses.nll),
-    "NPO+KL": (losses.npo, retain.kl),
-}
-METHODS = tuple(_TABLE)
+# --- the methods ----------------------------------------------------------------------------------------------------
 
 
 def compose(
@@ -194,10 +177,11 @@ def compose(
     *,
     forget_weight: float = 1.0,
     retain_weight: float = 1.0,
-    **hyperparameters: float,
+    **hyperparameters: float | int,
 ) -> Objective:
     """An objective from any two kernels, one's own included; hyperparameters go to the forget kernel.
 
+    >>> from theory import losses
     >>> compose(losses.npo, losses.nll, beta=0.1).forget_needs == {"logp", "ref_logp"}
     True
     """
@@ -206,31 +190,68 @@ def compose(
             raise ValueError(f"{label} must be a number ≥ 0, got {weight}.")
     if retain_kernel is None and retain_weight != 1.0:
         raise ValueError(f"retain_weight={retain_weight} has nothing to weigh: this method has no retain term.")
-    bound = bind(forget, **hyperparameters)
-    z_ref = bind(z_ref_from_positive, **hyperparameters) if "z_ref" in needs(bound) else None
-    return Objective(bound, retain_kernel, forget_weight=forget_weight, retain_weight=retain_weight, z_ref=z_ref)
+    forget, retain_kernel = _bind_both(forget, retain_kernel, hyperparameters)
+    shared = {name: value for name, value in _bound(forget).items() if name == "beta"}
+    z_ref = bind(z_ref_from_positive, **shared) if "z_ref" in needs(forget) else None
+    return Objective(forget, retain_kernel, forget_weight=forget_weight, retain_weight=retain_weight, z_ref=z_ref)
+
+
+def _bind_both(
+    forget: Kernel, retain_kernel: Kernel | None, given: Mapping[str, float | int]
+) -> tuple[Kernel, Kernel | None]:
+    """Each hyperparameter to whichever kernel takes it; one that neither takes is the forget kernel's to refuse."""
+    if retain_kernel is None:
+        return bind(forget, **given), None
+    own, kept = takes(forget), takes(retain_kernel)
+    bound = bind(forget, **{name: value for name, value in given.items() if name in own or name not in kept})
+    return bound, bind(retain_kernel, **{name: value for name, value in given.items() if name in kept})
 
 
 def kernels(name: str) -> tuple[Kernel, Kernel | None]:
-    """The forget and retain kernel of one of the paper's methods; ValueError with the nearest name if unknown."""
-    if name.upper() not in _TABLE:
-        near = difflib.get_close_matches(name.upper(), METHODS, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise ValueError(f"Unknown method {name!r}.{hint} Known methods: {', '.join(METHODS)}.")
-    return _TABLE[name.upper()]
+    """The forget and retain kernel of a method, hyperparameters unbound; ValueError with the nearest name if unknown.
+
+    >>> [kernel.__name__ for kernel in kernels("npo+kl")]
+    ['npo', 'kl']
+    """
+    row, kept = named(name)
+    return row.kernel, RETAIN[kept] if kept else row.own
 
 
-def method(name: str, *, forget_weight: float = 1.0, retain_weight: float = 1.0, **hyperparameters: float) -> Objective:
-    """One of the paper's twelve methods by name, whatever its case.
+def defaults(name: str) -> dict[str, float | int]:
+    """The hyperparameters that a method has without being told, its paper's; β of NPO, DPO and KTO is not among them.
 
-    Raises ValueError for an unknown name (with the nearest known one) and for a hyperparameter that is unknown,
-    missing or not positive.  Source: arXiv:2404.05868, Sec. 4 and App. E.1.
+    >>> defaults("simnpo+rt"), defaults("NPO")
+    ({'beta': 4.5, 'gamma': 0.0}, {})
+    """
+    return dict(named(name)[0].hyperparameters)
+
+
+def method(
+    name: str, *, forget_weight: float = 1.0, retain_weight: float | None = None, **hyperparameters: float | int
+) -> Objective:
+    """A method by name, whatever its case: a forget loss, alone, with "+RT" (NLL) or with "+KL".
+
+    What is not given is as in the loss's paper: hyperparameters (NPO, DPO and KTO have no default β), the mean over
+    examples or tokens, the weight of a retain term. RMU has a retain term of its own, which "+RT" and "+KL" replace
+    and `retain_weight=0` leaves out. Raises ValueError for an unknown name (with the nearest known one) and for a
+    hyperparameter that is unknown, missing or outside its domain.  Source: arXiv:2404.05868, Sec. 4 and App. E.1;
+    for the others see `theory.losses`.
 
     >>> method("npo+rt", beta=0.1, retain_weight=5.0).retain_weight
     5.0
+    >>> method("simnpo", gamma=0.5).hyperparameters
+    {'beta': 4.5, 'gamma': 0.5}
     >>> method("GA", beta=1.0)
     Traceback (most recent call last):
     ValueError: ga takes no hyperparameter beta.
     """
+    row, kept = named(name)
     forget, retain_kernel = kernels(name)
-    return compose(forget, retain_kernel, forget_weight=forget_weight, retain_weight=retain_weight, **hyperparameters)
+    weight = retain_weight
+    if weight is None:
+        weight = 1.0 if retain_kernel is None else row.retain_weight if kept else row.own_weight
+    if not kept and row.own is not None and weight == 0:
+        retain_kernel, weight = None, 1.0
+    given = {**row.hyperparameters, **hyperparameters}
+    found = compose(forget, retain_kernel, forget_weight=forget_weight, retain_weight=weight, **given)
+    return replace(found, forget_per=row.per, retain_per=row.per)

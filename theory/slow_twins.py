@@ -8,7 +8,9 @@ import math
 from collections.abc import Sequence
 
 __all__ = [
+    "altpo",
     "bernoulli_kl",
+    "ce_u",
     "collective_clock_rate",
     "dpo",
     "ga",
@@ -20,8 +22,15 @@ __all__ = [
     "npo",
     "npo_margin_step",
     "npo_weight",
+    "rmu",
+    "rmu_retain",
+    "satimp",
     "sequence_logp",
     "sigmoid",
+    "simnpo",
+    "tnpo",
+    "undial",
+    "wga",
 ]
 
 Vector = Sequence[float]
@@ -83,6 +92,58 @@ def dpo(logp_win: float, ref_logp_win: float, logp_lose: float, ref_logp_lose: f
 def kto(logp: float, ref_logp: float, z_ref: float, *, beta: float) -> float:
     """−(2/β) log σ(z_ref − β log(π_θ/π_ref))."""
     return 2 / beta * log1p_exp(beta * (logp - ref_logp) - z_ref)
+
+
+# --- kernels of other papers, whose sources `theory.losses` names -----------------------------------------------------
+
+
+def altpo(
+    logp_alternate: float, ref_logp_alternate: float, logp_lose: float, ref_logp_lose: float, *, beta: float
+) -> float:
+    """DPO with the alternative answer in the place of y⁺."""
+    return dpo(logp_alternate, ref_logp_alternate, logp_lose, ref_logp_lose, beta=beta)
+
+
+def simnpo(logp: float, count: int, *, beta: float, gamma: float) -> float:
+    """−(2/β) log σ(−(β/n) log π_θ − γ)."""
+    return 2 / beta * log1p_exp(beta / count * logp + gamma)
+
+
+def wga(token_logp: float, *, beta: float) -> float:
+    """p^β log p."""
+    return math.exp(beta * token_logp) * token_logp
+
+
+def tnpo(token_logp: float, ref_token_logp: float, *, beta: float) -> float:
+    """2p^β / (p^β + p_ref^β + 10⁻⁵) · log p."""
+    own, ref = math.exp(beta * token_logp), math.exp(beta * ref_token_logp)
+    return 2 * own / (own + ref + 1e-5) * token_logp
+
+
+def satimp(token_logp: float, *, beta1: float, beta2: float) -> float:
+    """p^β₁ (1 − p)^β₂ log p."""
+    return math.exp(beta1 * token_logp) * (-math.expm1(token_logp)) ** beta2 * token_logp
+
+
+def ce_u(token_logp: float, position: int = 0) -> float:
+    """−log(1 − p) of a token that counts, with 1 − p at least half of the float's epsilon."""
+    return -math.log(max(-math.expm1(token_logp), 2.0**-53))
+
+
+def undial(logits: Vector, ref_logits: Vector, label: int, *, beta: float) -> float:
+    """−Σ_v q_v log p_v, q the softmax of the reference's logits with β less at the label."""
+    lowered = [z - beta * (v == label) for v, z in enumerate(ref_logits)]
+    return -sum(math.exp(q) * p for q, p in zip(_log_softmax(lowered), _log_softmax(logits), strict=True))
+
+
+def rmu(hidden: Vector, *, direction: Vector, c: float) -> float:
+    """Σ_i (h_i − c u_i)²."""
+    return sum((h - c * u) ** 2 for h, u in zip(hidden, direction, strict=True))
+
+
+def rmu_retain(hidden: Vector, ref_hidden: Vector) -> float:
+    """Σ_i (h_i − h_ref,i)²."""
+    return sum((a - b) ** 2 for a, b in zip(hidden, ref_hidden, strict=True))
 
 
 # --- log-probabilities and divergences ------------------------------------------------------------------------------

@@ -1,0 +1,76 @@
+"""The methods by name: a row for each forget loss, crossed with the retain terms "", "+RT" (NLL) and "+KL".
+
+A row says how the paper of a loss uses it. `theory.objective.method` makes the objective, and whatever a user says
+goes before what stands here.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from theory import losses, retain
+from theory.kernel import Kernel
+from theory.reductions import Denominator, examples, tokens
+
+__all__ = ["EVERY", "FORGET", "METHODS", "RETAIN", "ForgetLoss", "named"]
+
+
+@dataclass(frozen=True)
+class ForgetLoss:
+    """A forget loss as its paper has it: hyperparameters, mean, and how strongly a retain term is meant.
+
+    `per` is the mean of both terms, over examples or over answer tokens. `own` is a retain kernel that belongs to the
+    loss, of weight `own_weight`: it is there where no other is asked for.
+    """
+
+    kernel: Kernel
+    hyperparameters: Mapping[str, float | int] = field(default_factory=dict)
+    per: Denominator = examples
+    retain_weight: float = 1.0
+    own: Kernel | None = None
+    own_weight: float = 1.0
+
+
+FORGET: Mapping[str, ForgetLoss] = {
+    "GA": ForgetLoss(losses.ga),
+    "IDK": ForgetLoss(losses.idk),
+    "DPO": ForgetLoss(losses.dpo),
+    "KTO": ForgetLoss(losses.kto),
+    "NPO": ForgetLoss(losses.npo),
+    "SimNPO": ForgetLoss(losses.simnpo, {"beta": 4.5, "gamma": 0.0}, retain_weight=8.0),  # its TOFU forget10: 1/8 : 1
+    "WGA": ForgetLoss(losses.wga, {"beta": 1.0}, tokens),
+    "TNPO": ForgetLoss(losses.tnpo, {"beta": 4.0}, tokens),
+    "SatImp": ForgetLoss(losses.satimp, {"beta1": 5.0, "beta2": 1.0}, tokens, retain_weight=0.1),
+    "CE-U": ForgetLoss(losses.ce_u, {}, tokens),
+    "UNDIAL": ForgetLoss(losses.undial, {"beta": 10.0}, tokens),
+    "AltPO": ForgetLoss(losses.altpo, {"beta": 0.1}),
+    # Layer 7, counted from 0, of the 32 of its Zephyr 7B: after a quarter of the blocks.
+    "RMU": ForgetLoss(losses.rmu, {"layer": 0.25, "c": 6.5}, tokens, own=losses.rmu_retain, own_weight=1200.0),
+}
+RETAIN: Mapping[str, Kernel | None] = {"": None, "+RT": losses.nll, "+KL": retain.kl}
+_NAMES = {f"{name}{kept}".upper(): (name, kept) for name in FORGET for kept in RETAIN}
+
+METHODS = (
+    *("GA", "GA+RT", "GA+KL", "IDK+RT", "DPO", "DPO+RT", "DPO+KL"),
+    *("KTO", "KTO+RT", "NPO", "NPO+RT", "NPO+KL"),
+)
+"""The twelve methods of the paper (arXiv:2404.05868)."""
+
+EVERY = tuple(f"{name}{kept}" for name, kept in _NAMES.values())
+"""All methods: every forget loss alone, with +RT and with +KL."""
+
+
+def named(name: str) -> tuple[ForgetLoss, str]:
+    """The forget loss of a method and the name of its retain term; ValueError with the nearest name if unknown.
+
+    >>> named("npo+rt")[1]
+    '+RT'
+    """
+    if name.upper() not in _NAMES:
+        near = difflib.get_close_matches(name.upper(), _NAMES, n=1)
+        hint = f" Did you mean {''.join(_NAMES[near[0]])}?" if near else ""
+        raise ValueError(
+            f"Unknown method {name!r}.{hint} Known methods: {', '.join(FORGET)}; each alone, with +RT or with +KL."
+        )
+    forget, kept = _NAMES[name.upper()]
+    return FORGET[forget], kept
