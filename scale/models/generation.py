@@ -12,7 +12,7 @@ from scale.data.prompts import Writer
 from scale.data.words import by_unicode_words, unicode_words
 from scale.models.faster_generation import Way, left_padded, way_of
 from scale.models.scorer import Scorer
-from scale.runtime.processes import Processes, by_length
+from scale.runtime.processes import Processes
 
 __all__ = ["Generation", "answers", "answers_after", "degenerate"]
 
@@ -65,6 +65,19 @@ def answers(
     return answers_after(scorer, [writer.opening(question) for question in questions], writer, processes, how)
 
 
+class _Begun(NamedTuple):
+    """An answer on its way: after which tokens, which are known, and how many more there may be (0: it has ended)."""
+
+    opening: tuple[int, ...]
+    known: tuple[int, ...]
+    left: int
+
+    @property
+    def read(self) -> tuple[int, ...]:
+        """What the model has to read before it goes on."""
+        return self.opening + self.known
+
+
 @torch.no_grad()
 def answers_after(
     scorer: torch.nn.Module,
@@ -72,53 +85,85 @@ def answers_after(
     writer: Writer,
     processes: Processes,
     how: Generation,
+    drafts: Sequence[Sequence[int]] = (),
 ) -> list[Answer]:
-    """An answer after each of some token ids, in their order."""
+    """An answer after each of some token ids, in their order.
+
+    `drafts` are the first tokens of each, where they are known (`scale.models.drafts`): only the rest is generated.
+    They count for nothing where answers are drawn.
+    """
     module: Scorer = processes.accelerator.unwrap_model(scorer)
     module.eval()
-    way = way_of(scorer, openings, writer, processes)
-    found = torch.zeros((len(openings), how.max_length + 1), dtype=torch.long)
-    for batch, spare in processes.share(_batches([len(opening) for opening in openings], way, processes, how)):
-        new = _generated([openings[i] for i in batch], module, writer, processes, how, way)
+    known: Sequence[Sequence[int]] = drafts if drafts and not how.sample else [()] * len(openings)
+    begun = [_begun(*pair, writer, how) for pair in zip(openings, known, strict=True)]
+    todo = [i for i, one in enumerate(begun) if one.left]
+    way = way_of(scorer, [begun[i].read for i in todo], writer, processes)
+    found = torch.zeros((len(todo), how.max_length + 1), dtype=torch.long)
+    for batch, spare in processes.share(_batches([begun[i] for i in todo], way, writer, processes)):
+        new = _generated([begun[todo[i]] for i in batch], module, writer, processes, how, way)
         if not spare:
             for i, row in zip(batch, new, strict=True):
                 found[i, : len(row)] = torch.tensor(row, dtype=torch.long)
                 found[i, how.max_length] = len(row)
-    kept = [row[: int(row[-1])].tolist() for row in processes.together(found)]
+    kept = [list(one.known) for one in begun]
+    for i, row in zip(todo, processes.together(found), strict=True):
+        kept[i] += row[: int(row[-1])].tolist()
     texts = [
         str(writer.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)) for ids in kept
     ]
     return [Answer(text.strip(), degenerate(ids, text), tuple(ids)) for text, ids in zip(texts, kept, strict=True)]
 
 
-def _batches(lengths: Sequence[int], way: Way, processes: Processes, how: Generation) -> list[list[int]]:
-    """Prompts of a batch: of similar length, or, where a model can't skip padding, of the same."""
-    room = processes.room(_TOKENS)
-    if way.padded:
-        return by_length([length + how.max_length for length in lengths], room)
-    found = []
-    for length in sorted(set(lengths)):
-        same = [i for i, other in enumerate(lengths) if other == length]
-        most = max(1, room // (length + how.max_length))
-        found += [same[i : i + most] for i in range(0, len(same), most)]
-    return found
+def _ends(writer: Writer) -> list[int]:
+    """Tokens at which an answer ends."""
+    return sorted({writer.end, *(x for x in [writer.tokenizer.eos_token_id] if x is not None)})
+
+
+def _until_end(tokens: Sequence[int], writer: Writer) -> list[int]:
+    """Tokens before the first that ends an answer."""
+    ends = _ends(writer)
+    return list(tokens[: next((i for i, token in enumerate(tokens) if token in ends), len(tokens))])
+
+
+def _begun(opening: Sequence[int], draft: Sequence[int], writer: Writer, how: Generation) -> _Begun:
+    """What is known of an answer, and how much may still come: one token at least, none past what the model reads."""
+    longest = min(how.max_length - len(opening) * how.prompt_counts, writer.max_length - len(opening))
+    allowed = max(1, longest)
+    known = _until_end(draft[:allowed], writer)
+    ended = len(known) < min(len(draft), allowed)
+    return _Begun(tuple(opening), tuple(known), 0 if ended else allowed - len(known))
+
+
+def _batches(begun: Sequence[_Begun], way: Way, writer: Writer, processes: Processes) -> list[list[int]]:
+    """Prompts of a batch: all that there is room for, the shortest first; of one length where padding is not skipped.
+
+    A step costs hardly more for many rows than for a few, so batches are few, and padding, which is read once, is let.
+    """
+    room, batches = processes.room(_TOKENS), list[list[int]]()
+    for i in sorted(range(len(begun)), key=lambda i: len(begun[i].read)):
+        longest = len(begun[i].read)
+        joined = [*batches[-1], i] if batches else [i]
+        whole = longest + max(begun[j].left for j in joined)
+        fits = len(joined) * whole <= room and whole <= writer.max_length
+        if batches and fits and (way.padded or longest == len(begun[joined[0]].read)):
+            batches[-1] = joined
+        else:
+            batches.append([i])
+    return batches
 
 
 def _generated(
-    openings: Sequence[Sequence[int]], module: Scorer, writer: Writer, processes: Processes, how: Generation, way: Way
+    begun: Sequence[_Begun], module: Scorer, writer: Writer, processes: Processes, how: Generation, way: Way
 ) -> list[list[int]]:
     """New tokens of one batch, without the end token."""
     device = processes.accelerator.device
-    ids, mask = left_padded(openings, writer.pad)
-    time = ids.shape[1]
-    allowed = [max(1, how.max_length - len(opening) * how.prompt_counts) for opening in openings]
-    ends = sorted({writer.end, *(x for x in [writer.tokenizer.eos_token_id] if x is not None)})
+    ids, mask = left_padded([one.read for one in begun], writer.pad)
     settings = GenerationConfig(
-        max_new_tokens=min(max(allowed), writer.max_length - time) if writer.max_length > time else 1,
+        max_new_tokens=max(one.left for one in begun),
         do_sample=how.sample,
         use_cache=way.cached,
         pad_token_id=writer.pad,
-        eos_token_id=ends,
+        eos_token_id=_ends(writer),
     )
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), processes.accelerator.autocast():
         torch.manual_seed(how.seed)
@@ -127,10 +172,5 @@ def _generated(
             mask.to(device),
             settings,
             synced_gpus=processes.count > 1 and isinstance(module, FSDPModule),
-        )[:, time:]
-    rows = []
-    for row, most in zip(new.tolist(), allowed, strict=True):
-        row = row[:most]
-        stop = next((i for i, token in enumerate(row) if token in ends), len(row))
-        rows.append(row[:stop])
-    return rows
+        )[:, ids.shape[1] :]
+    return [_until_end(row[: one.left], writer) for row, one in zip(new.tolist(), begun, strict=True)]
