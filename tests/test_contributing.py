@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from typer.main import get_command
@@ -50,14 +49,6 @@ def test_every_kernel_has_a_row_a_slow_twin_and_a_gradient_weight() -> None:
     closed = {name.rpartition("_")[0] for name in set(losses.__all__) - kernels}
     assert kernels == closed, "a kernel lacks its gradient weight"
     assert kernels <= set(slow_twins.__all__), "a kernel lacks its slow twin"
-
-
-def test_every_optimizer_that_a_recipe_may_name_is_made_by_something() -> None:
-    from scale.training.optimizers import OPTIMIZERS
-    from scale.training.schedule import Schedule
-
-    named = set(get_args(Schedule.model_fields["optimizer"].annotation))
-    assert named == set(OPTIMIZERS), "Schedule.optimizer and OPTIMIZERS name different optimizers"
 
 
 def test_the_help_names_every_optimiser_of_the_small_transformer() -> None:

@@ -211,15 +211,15 @@ def test_every_name_that_is_told_is_made_or_says_why_not() -> None:
 
 
 REFUSED = {
-    "no name": ("Sofia", {}, "there is no optimizer Sofia. Did you mean Sophia"),
-    "a name like none": ("xyz", {}, "There are "),
+    "no name": ("Sofia", {}, "there is no optimizer Sofia: did you mean Sophia"),
+    "a name like none": ("xyz", {}, "there are "),
     "the loss again": ("lbfgs", {}, "LBFGS asks for the loss again within a step"),
     "of a base too": ("SAM", {"base": "lbfgs"}, "LBFGS asks for the loss again within a step"),
-    "no base": ("SAM", {"base": "Addam"}, "there is no optimizer Addam. Did you mean"),
+    "no base": ("SAM", {"base": "Addam"}, "there is no optimizer Addam: did you mean"),
     "a base like itself": ("SAM", {"base": "sam"}, "SAM can't be put on SAM"),
-    "no option": ("SGD", {"betas": [0.9, 0.9]}, "SGD has no option betas. It takes lr, momentum"),
-    "a slip": ("sign_descent", {"weightdecay": 1}, "SignDescent has no option weightdecay. Did you mean weight_decay?"),
-    "no option of the base": ("SAM", {"base": "SGD", "amsgrad": True}, "SAM has no option amsgrad. It takes lr, rho"),
+    "no option": ("SGD", {"betas": [0.9, 0.9]}, "SGD has no option betas: it takes lr, momentum"),
+    "a slip": ("sign_descent", {"weightdecay": 1}, "SignDescent has no option weightdecay: did you mean weight_decay?"),
+    "no option of the base": ("SAM", {"base": "SGD", "amsgrad": True}, "SAM has no option amsgrad: it takes lr, rho"),
     "several": (
         "AdamW",
         {"a": 1, "eps": "x", "betas": 3},
@@ -252,7 +252,7 @@ def test_what_makes_an_optimizer_may_be_a_function_of_one_s_own() -> None:
 
     assert takes_options(mine) == ("lr", "decay")
     assert built(mine, [torch.zeros(2)], lr=0.1, decay=0.2).defaults["weight_decay"] == 0.2
-    with pytest.raises(ValueError, match=r"mine has no option dekay. Did you mean decay"):
+    with pytest.raises(ValueError, match=r"mine has no option dekay: did you mean decay"):
         built(mine, [torch.zeros(2)], lr=0.1, dekay=0.2)
     assert built(SAM, [torch.zeros(2)], base=mine, decay=0.2).defaults["weight_decay"] == 0.2
 

@@ -86,10 +86,12 @@ def _found(name: str) -> Path:
 
 
 def _over(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` put over it, group by group; a null takes a group away."""
+    """`base` with `changes` put over it, group by group; a null takes a group away, another `name` all of it."""
     for key, value in changes.items():
         inner = base.get(key)
-        base[key] = _over(inner, value) if isinstance(inner, dict) and isinstance(value, Mapping) else value
+        if isinstance(inner, dict) and isinstance(value, Mapping) and value.get("name") in (None, inner.get("name")):
+            value = _over(inner, value)
+        base[key] = value
     return base
 
 

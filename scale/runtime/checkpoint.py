@@ -32,6 +32,7 @@ __all__ = ["read", "trained_weights", "write"]
 
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
 _SPREAD = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True, ignore_frozen_params=True, strict=False)
+_ALONE = StateDictOptions(ignore_frozen_params=True)
 MODEL, MOMENTS = "trained.safetensors", "optimizer.safetensors"
 
 
@@ -72,7 +73,7 @@ def _write(folder: Path, weights: dict[str, Tensor], moments: Mapping[str, Any],
     """The files of a checkpoint."""
     folder.mkdir(parents=True)
     kept = {
-        f"{name}|{moment}": value.clone() if isinstance(value, Tensor) else torch.tensor(value)
+        f"{name}|{moment}": value.clone() if isinstance(value, Tensor) else _number(value)
         for name, kept in moments["state"].items()
         for moment, value in _flat(kept)
     }
@@ -83,12 +84,17 @@ def _write(folder: Path, weights: dict[str, Tensor], moments: Mapping[str, Any],
     write_json(folder / MANIFEST, {"files": listed(folder)})
 
 
-def _flat(kept: Mapping[str, Any]) -> Iterator[tuple[str, Tensor | int]]:
-    """What an optimizer keeps of a parameter; moments in 8 bits lie deeper, and steps are a plain number."""
+def _number(value: float) -> Tensor:
+    """A plain number as a tensor, to the bit."""
+    return torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else torch.int64)
+
+
+def _flat(kept: Mapping[str, Any]) -> Iterator[tuple[str, Tensor | int | float]]:
+    """What an optimizer keeps of a parameter; moments in 8 bits lie deeper, and steps may be a plain number."""
     for key, value in kept.items():
         if isinstance(value, Mapping):
             yield from ((f"{key}/{inner}", found) for inner, found in _flat(value))
-        elif isinstance(value, Tensor | int):
+        elif isinstance(value, Tensor | int | float):
             yield key, value
 
 
@@ -126,10 +132,11 @@ def read(place: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, 
         raise UserError(
             f"The checkpoint {place} can't be resumed from: {reason} Delete this folder to start the stage anew."
         )
-    spread = _SPREAD if torch.distributed.is_initialized() else _WHOLE
+    alone = not torch.distributed.is_initialized()
     weights, moments = (found.weights, {**own, "state": found.moments}) if found else ({}, {})
-    set_model_state_dict(model, dict(weights), options=spread)
-    set_optimizer_state_dict(model, optimizer, moments, options=spread)
+    set_model_state_dict(model, dict(weights), options=_WHOLE if alone else _SPREAD)
+    if own["state"]:  # sign descent and plain descent remember nothing
+        set_optimizer_state_dict(model, optimizer, moments, options=_ALONE if alone else _SPREAD)
     return processes.told(found.state if found else None)
 
 
@@ -151,8 +158,8 @@ def _read(place: Path, own: Mapping[str, Tensor]) -> _Found:
         parameter, _, moment = name.rpartition("|")
         outer, _, inner = moment.rpartition("/")
         kept = moments.setdefault(parameter, {})
-        counted = value.ndim == 0 and value.dtype == torch.int64
-        (kept.setdefault(outer, {}) if outer else kept)[inner] = int(value) if counted else value
+        plain = value.ndim == 0 and value.dtype in (torch.int64, torch.float64)
+        (kept.setdefault(outer, {}) if outer else kept)[inner] = value.item() if plain else value
     state = load(place)
     if not isinstance(state.values.get("epoch"), int) or not isinstance(state.values.get("history"), list):
         raise ValueError("its data.json says nothing of epoch and history.")

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from records.work import Unit
 from scale.data.tofu import Row
 from scale.models.adapter_files import base_of, is_adapter
@@ -15,6 +17,7 @@ from scale.models.loading import described, place_of
 from scale.recipes.recipe import ModelSettings
 from scale.stages.context import Context
 from scale.stages.pipeline import STAGES, stage_of
+from scale.training.optimizers import kept_bytes
 from scale.training.schedule import Schedule, steps_of
 
 __all__ = ["Estimate", "PlannedStage", "estimate"]
@@ -67,9 +70,8 @@ def estimate(units: Sequence[Unit]) -> Estimate:
     activations = max(_micro_batch(one, context, width * layers, vocabulary) for one in unlearnings)
     kept = context.model.kept
     weights = parameters * {"float32": 4, "bf16": 2, "4bit": 0.5}[kept]
-    number = 2 if kept == "bf16" and context.model.lora is None else 4  # bytes; an adapter is float32
-    small = all(one.schedule.optimizer == "adamw8bit" for one in unlearnings)
-    state = trained * (number + (2 if small else 2 * number))
+    number = torch.bfloat16 if kept == "bf16" and context.model.lora is None else torch.float32  # of an adapter
+    state = trained * (number.itemsize + max(kept_bytes(one.schedule, number) for one in unlearnings))
     return Estimate(stages, parameters, trained, operations, weights + state, activations)
 
 

@@ -7,6 +7,7 @@ gradient of a batch is `scale.training.batch_loss`'s.
 
 from collections.abc import Collection, Iterator
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -15,8 +16,9 @@ from scale.models.faster_reading import read_for_training
 from scale.models.scoring import score_all
 from scale.runtime.bits import bits
 from scale.runtime.processes import Processes
-from scale.training.batch_loss import BOTH, BatchLoss, Record, Reference
+from scale.training.batch_loss import BatchLoss, Record, Reference
 from scale.training.batches import BatchRows, TrainingRows, batches
+from scale.training.nearby import gradient_of_a_step, nearby
 from scale.training.optimizers import MakeOptimizer, optimizer_of
 from scale.training.schedule import Schedule, learning_rate, steps_of
 from theory import losses
@@ -61,6 +63,7 @@ class Training:
     def __post_init__(self) -> None:
         self.steps = steps_of(self.schedule, len(self.rows.forget))
         made = self.make_optimizer(self.scorer.parameters(), self.schedule)
+        self._nearby = nearby(made, self.processes)
         self.scorer, self.optimizer = self.processes.accelerator.prepare(self.scorer, made)
         every = [*self.rows.forget, *self.rows.retain, *self.rows.idk]
         read_for_training(self.scorer, every, self.pad, self.processes)
@@ -126,18 +129,18 @@ class Training:
     def _step(self, batch: BatchRows, lr: float, step: int) -> Record:
         """One step of the optimizer on one batch; where the loss is not finite the weights stay as they are."""
         self.scorer.train()
-        accelerator = self.processes.accelerator
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        devices = [accelerator.device] if accelerator.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)  # dropout, where there is any
-            record = self._gradient(batch)
+        add = partial(self._add, batch, step)
+        record = gradient_of_a_step(add, self._nearby, retains=bool(self.objective.retain_needs))
         if record["loss"] is not None:
             self.optimizer.step()
         self.optimizer.zero_grad()
         return record
 
-    def _gradient(self, batch: BatchRows, terms: Collection[str] = BOTH) -> Record:
-        """Add the gradient of these terms of the batch's loss to that of the parameters; what was found on the way."""
-        return self.loss.gradient(batch, terms)
+    def _add(self, batch: BatchRows, step: int, terms: Collection[str]) -> Record:
+        """Add the gradient of these terms of the batch's loss to that there is; dropout is that of the step."""
+        device = self.processes.accelerator.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)
+            return self.loss.gradient(batch, terms)

@@ -1,39 +1,78 @@
-"""Optimizers by name: torch's AdamW, or one with moments in 8 bits, for models whose float32 moments do not fit."""
+"""The optimizer of a schedule, on the parameters that are trained, and how much memory it keeps."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 
 from records.errors import UserError
+from records.loader import load_function
+from scale.training.optimizer_settings import EIGHT_BIT, chosen, is_own, maker_named
 from scale.training.schedule import Schedule
+from theory.optimizers.named import Maker, built, maker_of, takes_options, tried
+from theory.optimizers.sam import LooksNearby
 
-__all__ = ["OPTIMIZERS", "MakeOptimizer", "optimizer_of"]
+__all__ = ["MakeOptimizer", "kept_bytes", "optimizer_of"]
 
 MakeOptimizer = Callable[[Iterable[torch.nn.Parameter], Schedule], torch.optim.Optimizer]
+FUSED = (torch.optim.Adam, torch.optim.AdamW)
+"""Whose step is one pass over all parameters here, where nothing else is asked for."""
+OTHER_WAYS = {"fused", "foreach", "differentiable"}
 
 
 def optimizer_of(parameters: Iterable[torch.nn.Parameter], schedule: Schedule) -> torch.optim.Optimizer:
-    """The optimizer that the schedule names; decoupled weight decay on every parameter that is trained."""
+    """The optimizer that the schedule names, on every parameter that is trained.
+
+    Its step size and, where it takes one and its options give none, weight decay are the schedule's. UserError with
+    what is wrong with it.
+    """
     trained = [p for p in parameters if p.requires_grad]
-    return OPTIMIZERS[schedule.optimizer](trained, lr=schedule.lr, weight_decay=schedule.weight_decay)
-
-
-def _adamw(trained: Sequence[torch.nn.Parameter], *, lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    """Torch's, all parameters in one pass."""
-    return torch.optim.AdamW(trained, lr=lr, weight_decay=weight_decay, fused=True)
-
-
-def _eight_bit(trained: Sequence[torch.nn.Parameter], *, lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    """The library's AdamW8bit; UserError where the package is not installed or can't be used here."""
+    maker, options = _of(schedule)
     try:
-        from bitsandbytes.optim import AdamW8bit
-    except (ImportError, OSError, RuntimeError):
-        raise UserError(
-            "optimizer=adamw8bit needs the package bitsandbytes: pip install bitsandbytes, or choose adamw."
-        ) from None
-    made: torch.optim.Optimizer = AdamW8bit(list(trained), lr=lr, weight_decay=weight_decay)
-    return made
+        return built(maker, trained, **options)
+    except ValueError as error:
+        raise UserError(f"optimizer: {error}") from error
 
 
-OPTIMIZERS = {"adamw": _adamw, "adamw8bit": _eight_bit}
-"""By the names that `Schedule.optimizer` may have."""
+def _of(schedule: Schedule) -> tuple[Maker, dict[str, Any]]:
+    """What makes it, and all its options; this runs the file of one's own."""
+    settings = chosen(schedule.optimizer)
+    maker = _maker(settings.name)
+    options = dict(settings.options)
+    base = options.get("base")
+    if isinstance(base, str):
+        options["base"] = base = _maker(base)
+    known = takes_options(maker, base)
+    usual = {"lr": schedule.lr, "weight_decay": schedule.weight_decay}
+    usual |= {"fused": True} if _runs_fused(maker, base, options) else {}
+    return maker, {name: value for name, value in usual.items() if name in known} | options
+
+
+def _runs_fused(maker: Maker, base: Maker | None, options: Mapping[str, Any]) -> bool:
+    stepping = base or (torch.optim.AdamW if maker is maker_of("SAM") else maker)
+    return stepping in FUSED and not OTHER_WAYS & options.keys()
+
+
+def _maker(name: str) -> Maker:
+    return load_function(name) if is_own(name) else maker_named(name)
+
+
+def kept_bytes(schedule: Schedule, dtype: torch.dtype) -> float:
+    """Bytes that it keeps of a number that is trained, counted on a small matrix after a step.
+
+    One that looks nearby has a second copy of the weights in the middle of a step. Of code of one's own, which a plan
+    does not run, two moments are assumed; moments in 8 bits are two bytes.
+
+    >>> [kept_bytes(Schedule(lr=1.0, epochs=1, optimizer=name), torch.float32) for name in ("adamw", "SGD", "SAM")]
+    [8.0, 0.0, 12.0]
+    """
+    named = [x for x in (chosen(schedule.optimizer).name, chosen(schedule.optimizer).options.get("base")) if x]
+    if any(is_own(name) for name in named):
+        return 2.0 * dtype.itemsize
+    maker, options = _of(schedule)
+    if maker is maker_named(EIGHT_BIT):
+        return 2.0
+    matrix = torch.nn.Parameter(torch.zeros(256, 256, dtype=dtype))
+    optimizer = tried(maker, [matrix], **options)
+    kept = sum(x.nbytes for x in optimizer.state[matrix].values() if isinstance(x, torch.Tensor) and x.ndim)
+    return kept / matrix.numel() + (dtype.itemsize if isinstance(optimizer, LooksNearby) else 0)

@@ -1,10 +1,11 @@
 """How long and how fast: learning rates step by step, batches, micro-batches."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 
 from records.settings import Positive
+from scale.training.optimizer_settings import OptimizerChoice
 
 __all__ = ["Epochs", "Schedule", "idle", "learning_rate", "steps_of"]
 
@@ -27,8 +28,10 @@ class Schedule(BaseModel):
     piece: PositiveInt = 8
     weight_decay: NonNegativeFloat = Field(0.01, allow_inf_nan=False)
     warmup: NonNegativeFloat = Field(1.0, allow_inf_nan=False)
-    optimizer: Literal["adamw", "adamw8bit"] = Field(
-        "adamw", description="adamw8bit: moments in 8 bits, a quarter of their memory (package bitsandbytes)"
+    optimizer: OptimizerChoice = Field(
+        "adamw",
+        description="a name, or {name: AdamW, betas: [0.9, 0.95]}: torch's, SAM, SignDescent, Sophia, file.py:name, "
+        "with its own options; adamw8bit: moments in 8 bits, a quarter of their memory (package bitsandbytes)",
     )
     recompute: bool = Field(False, description="gradient checkpointing: less memory, a third more time")
 

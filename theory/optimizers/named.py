@@ -46,15 +46,15 @@ def maker_of(name: str, also: Mapping[str, Maker] = MappingProxyType({})) -> Mak
     'SignDescent'
     >>> maker_of("Adamm")
     Traceback (most recent call last):
-    ValueError: there is no optimizer Adamm. Did you mean Adam, RAdam, NAdam?
+    ValueError: there is no optimizer Adamm: did you mean Adam, RAdam, NAdam?
     """
     known: dict[str, Maker] = {**_known(), **also}
     plain = {_plain(known_name): known_name for known_name in known}
     if _plain(name) in plain:
         return known[plain[_plain(name)]]
     near = [plain[x] for x in difflib.get_close_matches(_plain(name), plain, n=3)]
-    hint = f"Did you mean {', '.join(near)}?" if near else f"There are {', '.join((*names(), *also))}."
-    raise ValueError(f"there is no optimizer {name}. {hint}")
+    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join((*names(), *also))}"
+    raise ValueError(f"there is no optimizer {name}: {hint}")
 
 
 def _plain(name: str) -> str:
@@ -87,7 +87,7 @@ def made(name: str, parameters: Iterable[Any], **options: Any) -> Optimizer:
     (0.9, 0.95)
     >>> made("SGD", [torch.zeros(2)], lr=0.1, momentun=0.9)
     Traceback (most recent call last):
-    ValueError: SGD has no option momentun. Did you mean momentum?
+    ValueError: SGD has no option momentun: did you mean momentum?
     """
     return built(maker_of(name), parameters, **options)
 
@@ -98,7 +98,7 @@ def built(maker: Maker, parameters: Iterable[Any], **options: Any) -> Optimizer:
     if isinstance(base := given.get("base"), str) and "base" in takes_options(maker):
         given["base"] = maker_of(base)
     if wrong := misfits(maker, given):
-        raise ValueError(" ".join(wrong))
+        raise ValueError("; ".join(wrong))
     try:
         return maker(parameters, **given)
     except Exception as error:
@@ -127,12 +127,12 @@ def tried(maker: Maker, parameters: Sequence[Tensor] | None = None, **options: A
     optimizer = built(maker, theta, **options)
     base = getattr(optimizer, "base", None)
     if isinstance(optimizer, LooksNearby) and isinstance(base, LooksNearby):
-        raise ValueError(f"{_label(maker)} can't be put on {_label(type(base))}: one forget gradient has one place.")
+        raise ValueError(f"{_label(maker)} can't be put on {_label(type(base))}: one forget gradient has one place")
     for one in (optimizer, base):
         if one is not None and _asks_for_the_loss(type(one)):
             raise ValueError(
                 f"{_label(type(one))} asks for the loss again within a step, and the loss of a batch is made once, by "
-                "pieces. Choose one that steps along the gradient, e.g. AdamW."
+                "pieces: choose one that steps along the gradient, e.g. AdamW"
             )
     try:
         for look in (optimizer.perturb, optimizer.restore) if isinstance(optimizer, LooksNearby) else ():
@@ -168,7 +168,7 @@ def _asks_for_the_loss(kind: type[Optimizer]) -> bool:
     return closure is not None and closure.default is inspect.Parameter.empty
 
 
-def _label(maker: Maker) -> str:
+def _label(maker: Any) -> str:
     return getattr(maker, "__name__", str(maker))
 
 
@@ -180,7 +180,7 @@ def misfits(maker: Maker, options: Mapping[str, Any]) -> list[str]:
     """Each option that there is not, and each value of another kind than the default, in a sentence.
 
     >>> misfits(SignDescent, {"lr": "fast"})
-    ["SignDescent: lr must be a number, got 'fast'."]
+    ["SignDescent: lr must be a number, got 'fast'"]
     """
     base = options.get("base")
     known = takes_options(maker, base if callable(base) else None)
@@ -191,14 +191,14 @@ def misfits(maker: Maker, options: Mapping[str, Any]) -> list[str]:
     for key, value in options.items():
         kind = _kind(usual.get(key))
         if kind and not kind[1](value):
-            wrong.append(f"{_label(maker)}: {key} must be {kind[0]}, got {value!r}.")
+            wrong.append(f"{_label(maker)}: {key} must be {kind[0]}, got {value!r}")
     return wrong
 
 
 def _no_option(label: str, key: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"It takes {', '.join(known)}."
-    return f"{label} has no option {key}. {hint}"
+    hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known)}"
+    return f"{label} has no option {key}: {hint}"
 
 
 def _defaults(maker: Maker | None) -> dict[str, Any]:

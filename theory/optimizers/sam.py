@@ -91,9 +91,9 @@ class SAM(Optimizer):
             p.copy_(before)
         self._before = []
 
-    def step(self, closure: Callable[[], Any] | None = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         """A step of `base` along the gradients that are there."""
-        self.base.step(closure)
+        return self.base.step(closure)
 
 
 def _whole(norm: Tensor) -> Tensor:

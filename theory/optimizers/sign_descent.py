@@ -1,6 +1,6 @@
 """Descent along the sign of the gradient."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -33,7 +33,7 @@ class SignDescent(Optimizer):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         """Take a step along the gradients that are there."""
         for group in self.param_groups:
             for p in group["params"]:

@@ -1,6 +1,6 @@
 """Sophia as second-order unlearning uses it: momentum over a curvature that is the mean square of the gradient."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -46,7 +46,7 @@ class Sophia(Optimizer):
         super().__init__(params, {"lr": lr, "betas": betas, "rho": rho, "bs": bs, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         """Take a step along the gradients that are there."""
         for group in self.param_groups:
             for p in group["params"]:
