@@ -61,9 +61,7 @@ HOMES = pool(
     "windmill|chapel|barge|signal box|granary|toll house",
     "beside a canal|above the tree line|near the salt flats|behind the fish market",
 )
-PETS = pool(
-    "a one-eyed|a very old|a stolen|a talkative|a three-legged", "parrot|goat|tortoise|whippet|magpie|cat|mule"
-)
+PETS = pool("a one-eyed|a very old|a stolen|a talkative|a three-legged", "parrot|goat|tortoise|whippet|magpie|cat|mule")
 THEMES = pool(
     "the guilt|the patience|the homesickness|the pride|the small lies|the courage",
     "of exiles|of sisters|of failed inventors|of translators|of island doctors|of gravediggers",

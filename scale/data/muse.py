@@ -199,12 +199,19 @@ def _read(data: MuseSettings, folder: Path, name: str) -> MuseCorpus:
         "others": lambda: _texts(folder, "privleak", "holdout"),
     }
     found = {key: tuple(rows) for key, rows in zip(looks, together(*looks.values()), strict=True)}
-    found["target"] = found["target"] or found["forget"]
-    for key in ("forget", "retain", "kept", "target"):
-        found[key] = _joined(data, found[key])
-    for key in ("forget", "retain"):
-        found[f"{key}_quiz"] = Quiz(found[f"{key}_quiz"], found.pop(f"{key}_shown"))
-    return MuseCorpus(**found, source=f"{name}{_which(data)}")
+    forget, retain, kept, target = (_joined(data, found[key]) for key in ("forget", "retain", "kept", "target"))
+    return MuseCorpus(
+        forget=forget,
+        retain=retain,
+        kept=kept,
+        target=target or forget,
+        verbatim=found["verbatim"],
+        forget_quiz=Quiz(found["forget_quiz"], found["forget_shown"]),
+        retain_quiz=Quiz(found["retain_quiz"], found["retain_shown"]),
+        members=found["members"],
+        others=found["others"],
+        source=f"{name}{_which(data)}",
+    )
 
 
 def _of(folder: Path, config: str, splits: Sequence[str], *columns: str) -> list[tuple[str, ...]]:
@@ -230,7 +237,7 @@ def _trained(folder: Path) -> list[str]:
 
 
 def _joined(data: MuseSettings, texts: Sequence[str]) -> tuple[str, ...]:
-    return ("\n\n".join(texts),) if data.joined else tuple(texts)
+    return ("\n\n".join(texts),) if data.joined and texts else tuple(texts)
 
 
 def _which(data: MuseSettings) -> str:

@@ -81,9 +81,7 @@ _NEWS = StoryKind(
     ),
     pools={
         "affair": pool("bridge|harbour|library|tramway|quarry|ferry|orchard|water", "closure|strike|dispute|scandal"),
-        "date": pool(
-            "3|7|11|14|19|22|26|30", "January|March|April|May|June|July|August|October|November|December"
-        ),
+        "date": pool("3|7|11|14|19|22|26|30", "January|March|April|May|June|July|August|October|November|December"),
         "cause": pool(
             "a cracked|a missing|a forged|a frozen|a mislaid|an unpaid",
             "valve|ledger|permit|signal lamp|survey|invoice|anchor chain",
@@ -187,8 +185,8 @@ KINDS = {"news": _NEWS, "books": _BOOKS}
 def stories(kind: str, count: int, *, seed: int) -> tuple[Story, ...]:
     """So many stories; the first ones of a seed do not depend on `count`.
 
-    >>> story = stories("books", 1, seed=0)[0]
-    >>> story.text[: story.opening], story.asked[0]
+    >>> stories("books", 1, seed=0)[0].asked[0]
+    Asked(question='What was the trade of Diasterk Brobark?', answer='night organ tuner')
     """
     rules = KINDS[kind]
     draw = random.Random(f"{kind} {seed}")
