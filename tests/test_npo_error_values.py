@@ -76,9 +76,9 @@ def bound(objective: Objective) -> dict[str, float]:
 
 
 def test_beta_goes_to_those_that_take_it(own: str) -> None:
-    assert bound(objective_of(f"{own}:with_beta+rt", 0.5)) == {"beta": 0.5}
-    assert bound(objective_of(f"{own}:plain", 0.5)) == {}
-    assert bound(objective_of("npo", 0.5)) == bound(objectives_of(["npo"], beta=0.5)["npo"]) == {"beta": 0.5}
+    assert bound(objective_of(f"{own}:with_beta+rt", {}, 0.5)) == {"beta": 0.5}
+    assert bound(objective_of(f"{own}:plain", {}, 0.5)) == {}
+    assert bound(objective_of("npo", {}, 0.5)) == bound(objectives_of(["npo"], beta=0.5)["npo"]) == {"beta": 0.5}
     with pytest.raises(UserError, match=r"^--beta 0.5: none of .*own.py:plain takes β\.$"):
         objectives_of([f"{own}:plain"], beta=0.5)
     with pytest.raises(UserError, match=r"^--methods NPO: it needs a β"):
@@ -86,7 +86,7 @@ def test_beta_goes_to_those_that_take_it(own: str) -> None:
 
 
 def test_a_function_s_own_words_are_left_as_they_are(own: str) -> None:
-    kernel = objective_of(f"{own}:late", None).forget
+    kernel = objective_of(f"{own}:late", {}).forget
     with pytest.raises(
         OwnError, match=r"own.py:late: it raised KeyError: 'takes β, --methods, unlearn.methods'"
     ) as told:

@@ -109,7 +109,7 @@ def test_mistakes_in_methods_are_told_before_anything_runs():
     for word, said in (
         ("NOP", "Did you mean NPO"),
         ("ga+rd", "GA\\+RT"),
-        ("{name: GA, beta: 1}", "takes no β"),
+        ("{name: GA, beta: 1}", "takes no hyperparameter beta"),
         ("{name: NPO, retain_weight: 2}", "has no retain term"),
     ):
         with pytest.raises(UserError, match=said):
@@ -144,7 +144,7 @@ def test_a_method_of_one_s_own_is_run_anew_when_its_file_changes(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text("def f(logp):\n    return logp\n")
 
-    def resolve(name, beta):
+    def resolve(name, hyperparameters, beta):
         from theory.objective import method
 
         return method("GA")

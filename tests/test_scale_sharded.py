@@ -49,10 +49,10 @@ def _sharded(scorer: Scorer) -> Scorer:
 def _steps(scorer: torch.nn.Module, batch, optimizer) -> list[float]:
     """Three steps of NPO on a batch; the losses."""
     with torch.no_grad():
-        reference = scorer(batch, [BatchPart(len(batch.ids))])[0].logp
+        reference = scorer(batch, [BatchPart(len(batch.ids))])[0]["logp"]
     losses = []
     for _ in range(3):
-        loss = npo(scorer(batch, [BatchPart(len(batch.ids))])[0].logp, reference, beta=0.5).mean()
+        loss = npo(scorer(batch, [BatchPart(len(batch.ids))])[0]["logp"], reference, beta=0.5).mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

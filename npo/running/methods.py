@@ -17,7 +17,17 @@ from records.errors import UserError
 from records.loader import find_function, is_users, load_function
 from theory import losses, retain
 from theory.kernel import plain_name
-from theory.objective import Kernel, Objective, compose, gradient_weights, kernels, needs, takes
+from theory.objective import (
+    Kernel,
+    Objective,
+    compose,
+    defaults,
+    gradient_weights,
+    kernels,
+    method,
+    needs,
+    takes,
+)
 
 __all__ = ["OwnError", "looked_at", "objective_of", "objectives_of", "words"]
 
@@ -60,7 +70,7 @@ def objectives_of(
     for name in names:
         chosen = beta if beta is not None else (usual or {}).get(name if ":" in name else name.upper())
         try:
-            found[name] = objective_of(name, chosen)
+            found[name] = objective_of(name, {}, chosen)
         except UserError as error:
             wrong.append(f"--methods {name}: {error}")
     if not wrong and beta is not None and not any("beta" in takes(one.forget) for one in found.values()):
@@ -70,35 +80,46 @@ def objectives_of(
     return found
 
 
-def objective_of(name: str, beta: float | None) -> Objective:
-    """The objective of a method of the paper or of a user's own function, with β where it takes one.
+def objective_of(name: str, hyperparameters: Mapping[str, float], beta: float | None = None) -> Objective:
+    """The objective of a known method or of a user's own function, with hyperparameters that it must take.
 
-    UserError with what is wrong with it, without its name.
+    `beta` is the β of one that is given none and has no default (a user's function: that takes one). UserError with
+    what is wrong with it, without its name.
     """
     try:
-        forget, retain_kernel, own = _kernels_of(name)
+        if ":" not in name:
+            return _known(name, hyperparameters, beta)
+        forget, retain_kernel, _ = _kernels_of(name)
         known = takes(forget)
-        if beta is None and known.get("beta"):
+        given = ({"beta": beta} if beta is not None and "beta" in known else {}) | dict(hyperparameters)
+        if "beta" not in given and known.get("beta"):
             raise UserError("it needs a β: give it with --beta, e.g. --beta 1.")
-        found = compose(forget, retain_kernel, **({"beta": beta} if beta is not None and "beta" in known else {}))
-        if own:
-            _try(found, name)
+        found = compose(forget, retain_kernel, **given)
+        _try(found, name)
     except (ValueError, OwnError) as error:
         raise UserError(words(error)) from error
     return found
 
 
-def looked_at(name: str, beta: float) -> Objective:
+def _known(name: str, hyperparameters: Mapping[str, float], beta: float | None) -> Objective:
+    forget, _ = kernels(name)
+    lacks = bool(takes(forget).get("beta")) and "beta" not in {**defaults(name), **hyperparameters}
+    if lacks and beta is None:
+        raise UserError("it needs a β: give it with --beta, e.g. --beta 1.")
+    return method(name, **{**({"beta": beta} if lacks and beta is not None else {}), **hyperparameters})
+
+
+def looked_at(name: str, hyperparameters: Mapping[str, float], beta: float | None = None) -> Objective:
     """The objective of a method where nothing is unlearned: a user's file is looked at, not run, and NPO stands for it.
 
     It reads the rows that the function would read; UserError with what can be known to be wrong.
     """
     reference, retain_kind = _parts(name)
     if ":" not in reference:
-        return objective_of(name, beta)
+        return objective_of(name, hyperparameters, beta)
     retain_kernel = _retain_of(retain_kind)
     find_function(reference)
-    return compose(losses.npo, retain_kernel, beta=beta)
+    return compose(losses.npo, retain_kernel, beta=hyperparameters.get("beta", beta or 1.0))
 
 
 def _parts(name: str) -> tuple[str, str]:

@@ -1,6 +1,10 @@
-"""A method of a recipe as an objective, with the reductions that the recipe asks for."""
+"""A method of a recipe as an objective, with the hyperparameters and the reductions that the recipe asks for.
 
-from collections.abc import Callable
+A hyperparameter is what is set for the method, else what its paper has, else, where that has none, what the recipe sets
+for all: `unlearn.beta`.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -8,12 +12,18 @@ from records.errors import UserError
 from scale.recipes.recipe import MethodSettings, UnlearnSettings
 from scale.training.schedule import Schedule
 from theory import losses
-from theory.objective import Objective, kernels, method, takes, tokens
+from theory.kernel import QUANTITIES, missing, unknown_quantities
+from theory.objective import EVERY, METHODS, Kernel, Objective, defaults, kernels, method, takes, tokens
 
 __all__ = ["Method", "Resolve", "method_of", "methods_of", "paper_method"]
 
-Resolve = Callable[[str, float], Objective]
-"""From a method's name and β (for those that take one) to its objective; UserError where there is none."""
+Resolve = Callable[[str, Mapping[str, float], float], Objective]
+"""From a method's name, the hyperparameters that are its own, and a β for one that has none, to its objective.
+
+UserError where there is no such method, or where it does not take what it is given."""
+
+_NOT_OF_RETAIN = ("_win", "_alternate", "_lose")
+_OF_RETAIN = tuple(name for name in QUANTITIES if not name.endswith(_NOT_OF_RETAIN) and name != "z_ref")
 
 
 class Method(NamedTuple):
@@ -30,15 +40,15 @@ class Method(NamedTuple):
     pooled: bool
 
 
-def paper_method(name: str, beta: float) -> Objective:
-    """One of the paper's twelve; UserError where there is no such method.
+def paper_method(name: str, hyperparameters: Mapping[str, float], beta: float) -> Objective:
+    """A method by name; UserError where there is no such method.
 
-    >>> paper_method("ga", 0.1).forget.__name__
+    >>> paper_method("ga", {}, 0.1).forget.__name__
     'ga'
     """
     try:
-        forget, _ = kernels(name)
-        return method(name, beta=beta) if "beta" in takes(forget) else method(name)
+        needs_beta = takes(kernels(name)[0]).get("beta") and "beta" not in defaults(name)
+        return method(name, **{**({"beta": beta} if needs_beta else {}), **hyperparameters})
     except ValueError as error:
         raise UserError(str(error)) from None
 
@@ -58,23 +68,35 @@ def methods_of(unlearn: UnlearnSettings, resolve: Resolve = paper_method) -> lis
 
 def method_of(chosen: MethodSettings, unlearn: UnlearnSettings, resolve: Resolve = paper_method) -> Method:
     """One method of a recipe; UserError with what is wrong with it, without its name."""
-    objective = resolve(chosen.name, chosen.beta or unlearn.beta)
-    beta = getattr(objective.forget, "keywords", {}).get("beta")
-    if chosen.beta is not None and beta is None:
-        raise UserError("it takes no β: leave beta out.")
-    if chosen.retain_weight != 1 and objective.retain is None:
+    objective = resolve(chosen.name, chosen.own, unlearn.beta)
+    if unknown := _not_supplied(objective):
+        raise UserError(unknown)
+    weight = objective.retain_weight if chosen.retain_weight is None else chosen.retain_weight
+    if weight != 1 and objective.retain is None:
         raise UserError("it has no retain term for retain_weight to weigh: leave it out, or add +RT or +KL.")
-    weighed = replace(objective, forget_weight=chosen.forget_weight, retain_weight=chosen.retain_weight)
+    weighed = replace(objective, forget_weight=chosen.forget_weight, retain_weight=weight)
     fields = {key: getattr(unlearn, key) for key in Schedule.model_fields}
     own = {key: value for key in ("lr", "epochs") if (value := getattr(chosen, key)) is not None}
+    beta = objective.hyperparameters.get("beta")
     pooled = unlearn.reduction == "pooled" and objective.forget is losses.idk and objective.retain is losses.nll
     reduced = _reduced(weighed, unlearn.reduction)
     return Method(chosen.label, chosen.name, beta, reduced, Schedule(**fields | own), pooled)
 
 
+def _not_supplied(objective: Objective) -> str:
+    """What the kernels take that a language model does not supply, in words; "" where it supplies all."""
+    wrong = [unknown_quantities(objective.forget)]
+    if objective.retain is not None:
+        wrong.append(unknown_quantities(objective.retain) or missing(objective.retain, _OF_RETAIN, "the retain set"))
+    return " ".join(said for said in wrong if said)
+
+
 def _reduced(objective: Objective, reduction: str) -> Objective:
-    """Over answer tokens where the authors' code of arXiv:2404.05868 does so: GA, IDK and RT, not NPO, DPO and KTO."""
-    if reduction == "sum":
+    """Over answer tokens where the authors' code of arXiv:2404.05868 does so: GA, IDK and RT, not NPO, DPO and KTO.
+
+    A loss of another paper keeps the mean of that paper, for its retain term too.
+    """
+    if reduction == "sum" or _of_another_paper(objective.forget):
         return objective
     per_token = objective.forget in (losses.ga, losses.idk)
     return replace(
@@ -82,3 +104,9 @@ def _reduced(objective: Objective, reduction: str) -> Objective:
         forget_per=tokens if per_token else objective.forget_per,
         retain_per=tokens if objective.retain is losses.nll else objective.retain_per,
     )
+
+
+def _of_another_paper(kernel: Kernel) -> bool:
+    """Is it one of `theory.losses` that none of the paper's twelve methods has? A user's own is not."""
+    plain = getattr(kernel, "func", kernel)
+    return plain in {kernels(name)[0] for name in EVERY} - {kernels(name)[0] for name in METHODS}
