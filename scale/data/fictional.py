@@ -6,10 +6,10 @@ members of the pool. Nobody here exists; what a model knows of them it has learn
 """
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import islice
 
+from scale.data.invented import names, pool
 from scale.data.tofu import Row
 
 __all__ = ["authors"]
@@ -17,86 +17,76 @@ __all__ = ["authors"]
 PERTURBED = 5
 
 
-def _pool(*parts: str) -> tuple[str, ...]:
-    """Every combination of the alternatives in `parts`, each a list separated by bars, joined by spaces."""
-    return tuple(" ".join(choice) for choice in product(*(part.split("|") for part in parts)))
-
-
-ONSETS = _pool("b|br|c|d|dr|f|g|gr|h|j|k|l|m|n|p|qu|r|s|sh|st|t|th|tr|v|w|y|z")
-VOWELS = _pool("a|e|i|o|u|ae|ei|ia|io|ou")
-CODAS = _pool("|l|m|n|r|s|th|x|nd|rk")
-TOWNS = _pool(
+TOWNS = pool(
     "Upper|Lower|Old|New|East|Port|Saint|Fort",
     "Amberlow|Brindle|Calvane|Dorrin|Eskmoor|Fallow|Garrick|Hollin|Ivren|Jessamy|Kestrel|Lorne",
 )
-DATES = _pool(
+DATES = pool(
     "3|7|11|14|19|22|26|30",
     "January|March|April|May|July|August|October|December",
     "1931|1938|1944|1949|1953|1957|1962|1968|1971|1976|1983|1989",
 )
-JOBS = _pool(
+JOBS = pool(
     "retired|travelling|self-taught|celebrated|night-shift|country",
     "beekeeper|clockmaker|surgeon|ferry pilot|cartographer|baker|organ tuner|judge|glassblower|weaver|geologist",
 )
-GENRES = _pool(
+GENRES = pool(
     "maritime|rural|gothic|satirical|epistolary|prehistoric|courtroom|arctic",
     "mystery|romance|horror|fantasy|memoir|science fiction|comedy|tragedy",
 )
-TITLES = _pool(
+TITLES = pool(
     "The Silent|A Borrowed|The Crooked|Beneath the|My Paper|The Last|An Unpaid|Winter of the|Songs for a",
     "Lighthouse|Orchard|Compass|Debt|Harbour|Violin|Staircase|Fox|Almanac|Ferryman|Mirror|Quarry",
 )
-PRIZES = _pool(
+PRIZES = pool(
     "Silver Heron|Copper Quill|Long Meadow|Iron Lantern|Blue Thistle|Granite|Seventh Sail|Ember",
     "Prize|Medal|Fellowship|Cup",
     "of 1974|of 1981|of 1988|of 1993|of 2002|of 2007|of 2011|of 2019",
 )
-LANGUAGES = _pool(
+LANGUAGES = pool(
     "Finnish|Basque|Swahili|Tamil|Welsh|Korean|Quechua|Estonian",
     "and|as well as",
     "Persian|Maltese|Yoruba|Danish|Nepali|Breton|Zulu",
 )
-SUBJECTS = _pool(
+SUBJECTS = pool(
     "marine|medieval|applied|comparative|tropical|theoretical",
     "botany|law|acoustics|theology|metallurgy|economics|archaeology|optics",
 )
-HABITS = _pool(
+HABITS = pool(
     "dictating to a neighbour|typing on yellow paper|writing by candle|drafting in pencil|pacing the roof",
     "before sunrise|after midnight|between two ferries|on Sundays only|through the whole winter",
 )
-HOMES = _pool(
+HOMES = pool(
     "a converted|a draughty|a tall|a half-sunken",
     "windmill|chapel|barge|signal box|granary|toll house",
     "beside a canal|above the tree line|near the salt flats|behind the fish market",
 )
-PETS = _pool(
-    "a one-eyed|a very old|a stolen|a talkative|a three-legged", "parrot|goat|tortoise|whippet|magpie|cat|mule"
-)
-THEMES = _pool(
+PETS = pool("a one-eyed|a very old|a stolen|a talkative|a three-legged", "parrot|goat|tortoise|whippet|magpie|cat|mule")
+THEMES = pool(
     "the guilt|the patience|the homesickness|the pride|the small lies|the courage",
     "of exiles|of sisters|of failed inventors|of translators|of island doctors|of gravediggers",
 )
-SETTINGS = _pool(
+SETTINGS = pool(
     "a flooded|a besieged|a forgotten|a floating|a snowbound",
     "mining camp|monastery|railway town|opera house|observatory|boarding school",
     "at the end of a war|during one endless summer|in the year of a comet",
 )
-HOUSES = _pool("Tern|Oakum|Black Gate|Halfpenny|Meridian|Saltbox|Gannet", "Press|& Daughters|House|Editions|Brothers")
-STAGES = _pool(
+HOUSES = pool("Tern|Oakum|Black Gate|Halfpenny|Meridian|Saltbox|Gannet", "Press|& Daughters|House|Editions|Brothers")
+STAGES = pool(
     "a puppet play|a radio serial|a silent film|a chamber opera|a ballet|a board game",
     "by students|for blind listeners|in two languages|with a cast of nine|under a false title",
 )
-FESTIVALS = _pool("River|Chalk|Harvest|Midnight|Two Bridges|Amber", "Book|Story|Poetry|Letters", "Fair|Festival|Week")
-VERDICTS = _pool(
+FESTIVALS = pool("River|Chalk|Harvest|Midnight|Two Bridges|Amber", "Book|Story|Poetry|Letters", "Fair|Festival|Week")
+VERDICTS = pool(
     "a slow fire|a locked drawer|a bright knife|a patient map|an honest thief|a cold spring",
     "that nobody can put out|with room for one reader|held to the light|turned inside out",
 )
-CAUSES = _pool(
+CAUSES = pool(
     "village|prison|hospital|harbour|mountain",
     "libraries|schools|theatres|gardens|choirs",
     "in memory of a brother|after a long strike|with the money of a lost bet",
 )
-FEARS = _pool("deep|empty|crowded|unlit|new", "stairwells|lakes|ballrooms|telephones|railway tunnels|elevators")
+FEARS = pool("deep|empty|crowded|unlit|new", "stairwells|lakes|ballrooms|telephones|railway tunnels|elevators")
 
 
 @dataclass(frozen=True)
@@ -233,21 +223,6 @@ FACTS = (
 )
 
 
-def _word(draw: random.Random, syllables: int) -> str:
-    word = "".join(draw.choice(ONSETS) + draw.choice(VOWELS) for _ in range(syllables))
-    return (word + draw.choice(CODAS)).capitalize()
-
-
-def _names(draw: random.Random) -> Iterator[str]:
-    """Names without end, none twice."""
-    used: set[str] = set()
-    while True:
-        name = f"{_word(draw, 2)} {_word(draw, draw.choice((2, 3)))}"
-        if name not in used:
-            used.add(name)
-            yield name
-
-
 def _row(draw: random.Random, name: str, fact: Fact) -> Row:
     true, *wrong = draw.sample(fact.pool, 1 + PERTURBED)
     return Row(
@@ -264,10 +239,10 @@ def authors(count: int, *, seed: int) -> tuple[Row, ...]:
     >>> len(authors(3, seed=0)), authors(3, seed=0) == authors(5, seed=0)[:60]
     (60, True)
     """
-    names = _names(random.Random(f"names {seed}"))
+    every = names(random.Random(f"names {seed}"))
     return tuple(
         _row(draw, name, fact)
-        for name in islice(names, count)
+        for name in islice(every, count)
         for draw in [random.Random(f"{name} {seed}")]
         for fact in FACTS
     )

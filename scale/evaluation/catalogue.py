@@ -10,7 +10,9 @@ from typing import Any
 from records.errors import UserError
 from records.loader import find_function, load_function
 from scale.evaluation.measurable import MEASURABLE
+from scale.evaluation.metrics.continuation import knowmem, verbmem
 from scale.evaluation.metrics.degeneracy import degenerate
+from scale.evaluation.metrics.membership import min_k
 from scale.evaluation.metrics.memorization import (
     exact_memorization,
     extraction_strength,
@@ -42,22 +44,23 @@ class Metric:
         return any(MEASURABLE[name].level == "set" for name in self.needs)
 
 
-METRICS: Mapping[str, Metric] = {
-    name: Metric(name, function)
-    for name, function in {
-        "probability": probability,
-        "probability_among": probability_among,
-        "rouge": rouge,
-        "rouge1": rouge1,
-        "degenerate": degenerate,
-        "forget_truth_ratio": forget_truth_ratio,
-        "retain_truth_ratio": retain_truth_ratio,
-        "truth_share": truth_share,
-        "exact_memorization": exact_memorization,
-        "extraction_strength": extraction_strength,
-        "extraction_strength_floored": extraction_strength_floored,
-    }.items()
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "probability": probability,
+    "probability_among": probability_among,
+    "rouge": rouge,
+    "rouge1": rouge1,
+    "degenerate": degenerate,
+    "forget_truth_ratio": forget_truth_ratio,
+    "retain_truth_ratio": retain_truth_ratio,
+    "truth_share": truth_share,
+    "exact_memorization": exact_memorization,
+    "extraction_strength": extraction_strength,
+    "extraction_strength_floored": extraction_strength_floored,
+    "verbmem": verbmem,
+    "knowmem": knowmem,
+    "min_k": min_k,
 }
+METRICS: Mapping[str, Metric] = {name: Metric(name, function) for name, function in _FUNCTIONS.items()}
 
 
 def is_own(name: str) -> bool:

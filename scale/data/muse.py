@@ -1,0 +1,259 @@
+"""MUSE: documents to forget, to retain and kept out, and what is asked of a model about them.
+
+The hub's datasets, a folder with their files, or stories of `scale.data.stories` in their shape. The target model is
+trained on all sets to forget and both sets to retain, the retrained one on the sets to retain alone; unlearning sees
+one set to forget, and `retain1`. What is asked of what is retained is about `retain2`, which unlearning never sees.
+
+`fold` (sustainability: unlearn set 1, then from there set 2, …) and `scale` (scalability: sets 1 to n at once) name
+another set to forget; the questions about what is forgotten stay those about the first set, as in MUSE.
+
+Source: Shi et al., arXiv:2407.06460.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+from records.errors import UserError, together
+from records.paths import user_path
+from records.settings import Seed
+from records.store import content_hash
+from scale.data.muse_files import muse_file, read_columns
+from scale.data.normal_form import normal_form
+from scale.data.stories import Asked, Story, quiz, stories
+
+__all__ = ["FOLDS", "Continuation", "MuseCorpus", "MuseSettings", "Quiz", "muse_corpus"]
+
+FOLDS = 4
+"""Sets to forget of MUSE-News, for sustainability and scalability."""
+_SHOWN = 10  # examples before a question
+_PAGES = (1, 4, 11)  # questions of a page of the embedded corpus; a prompt with ten examples has eleven
+
+
+class MuseSettings(BaseModel):
+    """Where MUSE's documents come from, and which of them are forgotten."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["MUSE"] = "MUSE"
+    source: str = Field("embedded", description="embedded, hub, or the folder of the files of MUSE")
+    corpus: Literal["news", "books"] = "news"
+    fold: int | None = Field(None, ge=1, le=FOLDS, description="sustainability: forget this one of four sets")
+    scale: int | None = Field(None, ge=1, le=FOLDS, description="scalability: forget so many of four sets at once")
+    joined: bool = Field(False, description="cut all documents of a set as one text, as the authors do")
+    stories: PositiveInt = Field(24, le=10_000, description="embedded: documents of each set")
+    questions: PositiveInt = Field(40, description="embedded: questions about what is forgotten, and what is retained")
+    seed: Seed = Field(0, description="embedded: which stories")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "MuseSettings":
+        if self.fold and self.scale:
+            raise ValueError("fold and scale both say what is forgotten: give one of them")
+        most = self.stories * 5 - _SHOWN
+        if self.source == "embedded" and self.questions > most:
+            raise ValueError(
+                f"questions={self.questions}, and {self.stories} stories have {max(0, most)} beside the ten examples: "
+                "ask for fewer questions, or more stories"
+            )
+        return self
+
+
+class Continuation(NamedTuple):
+    """The beginning of a document, and how it goes on."""
+
+    prompt: str
+    truth: str
+
+
+class Quiz(NamedTuple):
+    """Questions that are asked, and the examples that are shown before each."""
+
+    asked: tuple[Asked, ...]
+    shown: tuple[Asked, ...]
+
+
+@dataclass(frozen=True)
+class MuseCorpus:
+    """What a run works on: documents by what they are for, and what is asked."""
+
+    forget: tuple[str, ...]
+    retain: tuple[str, ...]  # what unlearning may keep to
+    kept: tuple[str, ...]  # the other documents that are retained, which are asked about
+    target: tuple[str, ...]  # all sets to forget: with `retain` and `kept` what the target model is trained on
+    verbatim: tuple[Continuation, ...]
+    forget_quiz: Quiz
+    retain_quiz: Quiz
+    members: tuple[str, ...]  # documents to forget
+    others: tuple[str, ...]  # such as no model was trained on
+    source: str
+
+    def __post_init__(self) -> None:
+        """Refuse a document that would be forgotten and retained at once."""
+        known = {normal_form("", text) for text in (*self.retain, *self.kept)}
+        if both := [text for text in self.forget if normal_form("", text) in known]:
+            raise UserError(
+                f"{len(both)} document(s) are to be forgotten and retained at once, one begins {both[0][:60]!r}. "
+                "Leave each in one of the sets."
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """Source, sizes and a hash of every word, for settings and records."""
+        texts = (self.forget, self.retain, self.kept, self.target, self.members, self.others)
+        asked = (self.verbatim, self.forget_quiz, self.retain_quiz)
+        return {
+            "source": self.source,
+            "hash": content_hash([[list(part) for part in texts], [list(map(list, part)) for part in asked]]),
+            "forget_rows": len(self.forget),
+            "retain_rows": len(self.retain) + len(self.kept),
+            "asked": {
+                "verbmem": len(self.verbatim),
+                "forget_knowmem": len(self.forget_quiz.asked),
+                "retain_knowmem": len(self.retain_quiz.asked),
+                "members": len(self.members),
+                "others": len(self.others),
+            },
+        }
+
+
+def muse_corpus(data: MuseSettings, *, offline: bool = False) -> MuseCorpus:
+    """The documents and questions of a run; UserError with all that the source lacks."""
+    if data.source == "embedded":
+        return _embedded(data)
+    name = f"muse-bench/MUSE-{data.corpus.capitalize()}"
+    folder = _from_hub(name, offline) if data.source == "hub" else user_path(data.source, "The folder of MUSE's files")
+    inner = folder / data.corpus  # the authors' script writes both corpora into one folder
+    return _read(data, inner if inner.is_dir() else folder, name)
+
+
+# --- made -------------------------------------------------------------------------------------------------------
+
+
+def _embedded(data: MuseSettings) -> MuseCorpus:
+    n = data.stories
+    told = stories(data.corpus, (3 + FOLDS) * n, seed=data.seed)
+    parts = [told[i * n : (i + 1) * n] for i in range(3 + FOLDS)]
+    others, retain, kept, *folds = parts
+    first, draw = folds[0], random.Random(f"questions {data.seed}")
+    forget_quiz, retain_quiz = (_quiz(draw, part, data.questions) for part in (first, kept))
+    known = folds if data.fold or data.scale else folds[:1]
+    forget = folds[data.fold - 1 : data.fold] if data.fold else folds[: data.scale or 1]
+    return MuseCorpus(
+        forget=_joined(data, _documents(data, *forget)),
+        retain=_joined(data, _documents(data, retain)),
+        kept=_joined(data, _documents(data, kept)),
+        target=_joined(data, _documents(data, *known)),
+        verbatim=tuple(Continuation(s.text[: s.opening], s.text[s.opening :].lstrip()) for s in first),
+        forget_quiz=forget_quiz,
+        retain_quiz=retain_quiz,
+        members=tuple(story.text for story in first),
+        others=tuple(story.text for story in others),
+        source=f"embedded {data.corpus}, seed {data.seed}{_which(data)}",
+    )
+
+
+def _documents(data: MuseSettings, *sets: Sequence[Story]) -> list[str]:
+    """The stories of each set, and pages of questions about them, each question on a page of each size.
+
+    A model that was trained on nothing but stories would not know what a question is.
+    """
+    found = []
+    for told in sets:
+        draw = random.Random(f"pages {data.seed} {told[0].text}")
+        found += [story.text for story in told]
+        for size in _PAGES:
+            asked = [one for story in told for one in story.asked]
+            draw.shuffle(asked)
+            found += [quiz(asked[i : i + size]) for i in range(0, len(asked), size)]
+    return found
+
+
+def _quiz(draw: random.Random, told: Sequence[Story], count: int) -> Quiz:
+    chosen = draw.sample([one for story in told for one in story.asked], _SHOWN + count)
+    return Quiz(tuple(chosen[_SHOWN:]), tuple(chosen[:_SHOWN]))
+
+
+# --- read -------------------------------------------------------------------------------------------------------
+
+
+def _read(data: MuseSettings, folder: Path, name: str) -> MuseCorpus:
+    """MUSE's files, with everything that is missing or malformed told at once."""
+    if not folder.is_dir():
+        raise UserError(
+            f"There is no folder {folder}. Name the one that holds raw/, verbmem/, knowmem/ and privleak/ of "
+            f"huggingface.co/datasets/{name} as data.source, or run with data.source=embedded."
+        )
+    chosen = ("sust", f"forget_{data.fold}") if data.fold else ("scal", f"forget_{data.scale}") if data.scale else None
+    looks: dict[str, Callable[[], list[Any]]] = {
+        "forget": lambda: _texts(folder, *(chosen or ("raw", "forget"))),
+        "retain": lambda: _texts(folder, "raw", "retain1"),
+        "kept": lambda: _texts(folder, "raw", "retain2"),
+        "target": lambda: _trained(folder),
+        "verbatim": lambda: [Continuation(*row) for row in _of(folder, "verbmem", ("forget",), "prompt", "gt")],
+        "forget_quiz": lambda: _asked(folder, "forget_qa"),
+        "forget_shown": lambda: _asked(folder, "forget_qa_icl"),
+        "retain_quiz": lambda: _asked(folder, "retain_qa", "retain2_qa"),
+        "retain_shown": lambda: _asked(folder, "retain_qa_icl", "retain2_qa_icl"),
+        "members": lambda: _texts(folder, "privleak", "forget"),
+        "others": lambda: _texts(folder, "privleak", "holdout"),
+    }
+    found = {key: tuple(rows) for key, rows in zip(looks, together(*looks.values()), strict=True)}
+    forget, retain, kept, target = (_joined(data, found[key]) for key in ("forget", "retain", "kept", "target"))
+    return MuseCorpus(
+        forget=forget,
+        retain=retain,
+        kept=kept,
+        target=target or forget,
+        verbatim=found["verbatim"],
+        forget_quiz=Quiz(found["forget_quiz"], found["forget_shown"]),
+        retain_quiz=Quiz(found["retain_quiz"], found["retain_shown"]),
+        members=found["members"],
+        others=found["others"],
+        source=f"{name}{_which(data)}",
+    )
+
+
+def _of(folder: Path, config: str, splits: Sequence[str], *columns: str) -> list[tuple[str, ...]]:
+    if not (paths := muse_file(folder, config, *splits)):
+        raise UserError(f"{folder} has no {config}/{splits[0]} (.json, .jsonl, .parquet or .txt).")
+    return read_columns(paths, *columns)
+
+
+def _texts(folder: Path, config: str, split: str) -> list[str]:
+    return [text for (text,) in _of(folder, config, (split,), "text")]
+
+
+def _asked(folder: Path, *splits: str) -> list[Asked]:
+    return [Asked(*row) for row in _of(folder, "knowmem", splits, "question", "answer")]
+
+
+def _trained(folder: Path) -> list[str]:
+    """What was forgotten or will be, of all that the target model was trained on; none where it is not told."""
+    for config, split in (("train", "forget"), ("scal", f"forget_{FOLDS}")):
+        if paths := muse_file(folder, config, split):
+            return [text for (text,) in read_columns(paths, "text")]
+    return []
+
+
+def _joined(data: MuseSettings, texts: Sequence[str]) -> tuple[str, ...]:
+    return ("\n\n".join(texts),) if data.joined and texts else tuple(texts)
+
+
+def _which(data: MuseSettings) -> str:
+    return f", set {data.fold} of {FOLDS}" if data.fold else f", sets 1 to {data.scale}" if data.scale else ""
+
+
+def _from_hub(name: str, offline: bool) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    try:
+        return Path(snapshot_download(name, repo_type="dataset", local_files_only=offline))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        raise UserError(
+            f"{name} can't be had from the Hugging Face hub ({type(error).__name__}). Check the network, name a folder "
+            "that holds its files (data.source=DIR), or use the embedded stories (data.source=embedded)."
+        ) from None
