@@ -22,6 +22,16 @@ MethodNames = Annotated[
         show_default="all twelve",
     ),
 ]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=NUMBER",
+        help="A hyperparameter of the methods that take it, e.g. gamma=0; of one alone, e.g. NPO.beta=0.5. "
+        "May be repeated.",
+        show_default="as in the method's paper",
+    ),
+]
 Alpha = Annotated[
     float, typer.Option(help="How far forget and retain inputs lie apart: 0 one over the other, 1 apart.")
 ]
@@ -39,6 +49,7 @@ def logistic(
         float | None,
         typer.Option(help="β of the methods that have one.", show_default="the paper's Table 1"),
     ] = None,
+    settings: Settings = None,
     steps: Annotated[int, typer.Option(min=1, max=MOST_STEPS, help="Steps of descent.")] = 2000,
     every: Annotated[int, typer.Option(min=1, max=MOST_STEPS, help="Steps between evaluations.")] = 25,
     problem: Annotated[
@@ -76,6 +87,8 @@ def logistic(
     npo synthetic logistic --methods NPO+RT,GA --alpha 0
 
     npo synthetic logistic --methods NPO+RT --methods my_loss.py:my_loss+rt --beta 1
+
+    npo synthetic logistic --methods NPO,DPO --set NPO.beta=0.5 --set prefactor=1
     """
     from npo.verbs.logistic import run
     from npo.verbs.logistic_choices import LogisticChoices, LogisticData
@@ -84,6 +97,7 @@ def logistic(
         methods=listed(methods),
         lr=lr,
         beta=beta,
+        settings=tuple(settings or ()),
         steps=steps,
         every=every,
         optimiser=optimiser,
@@ -112,6 +126,7 @@ def transformer(
         typer.Option(help="law, optimizers or methods; may be repeated.", show_default="all three"),
     ] = None,
     methods: MethodNames = None,
+    settings: Settings = None,
     optimizers: Annotated[
         list[str] | None,
         typer.Option(
@@ -142,7 +157,12 @@ def transformer(
     from npo.verbs.transformer import TransformerChoices, run
 
     chosen = TransformerChoices(
-        listed(part, "--part"), listed(methods), listed(optimizers, "--optimizers"), betas, seeds
+        parts=listed(part, "--part"),
+        methods=listed(methods),
+        settings=tuple(settings or ()),
+        optimizers=listed(optimizers, "--optimizers"),
+        betas=betas,
+        seeds=seeds,
     )
     run(chosen, quick=quick, out=out)
 
@@ -152,6 +172,7 @@ def grid(
     methods: MethodNames = None,
     lrs: Annotated[str, typer.Option(help="Step sizes to try.")] = "1e-4,5e-4,1e-3,5e-3,1e-2,5e-2",
     betas: Annotated[str, typer.Option(help="Values of β to try.")] = "0.1,0.5,1,2,5,10",
+    settings: Settings = None,
     alpha: Alpha = 1.0,
     seeds: Seeds = FIVE_SEEDS,
     steps: Annotated[int, typer.Option(min=1, max=MOST_STEPS, help="Gradient-descent steps.")] = 2000,
@@ -167,8 +188,17 @@ def grid(
     """
     from npo.verbs.grid import Grid, search
 
-    values = numbers("lrs", lrs, float), numbers("betas", betas, float)
-    search(Grid(listed(methods), *values, alpha, numbers("seeds", seeds, int), steps, every), out=out)
+    tried = Grid(
+        methods=listed(methods),
+        lrs=numbers("lrs", lrs, float),
+        betas=numbers("betas", betas, float),
+        settings=tuple(settings or ()),
+        alpha=alpha,
+        seeds=numbers("seeds", seeds, int),
+        steps=steps,
+        every=every,
+    )
+    search(tried, out=out)
 
 
 def add_synthetic(app: typer.Typer) -> None:

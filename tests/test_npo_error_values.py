@@ -78,7 +78,7 @@ def bound(objective: Objective) -> dict[str, float]:
 def test_beta_goes_to_those_that_take_it(own: str) -> None:
     assert bound(objective_of(f"{own}:with_beta+rt", {}, 0.5)) == {"beta": 0.5}
     assert bound(objective_of(f"{own}:plain", {}, 0.5)) == {}
-    assert bound(objective_of("npo", {}, 0.5)) == bound(objectives_of(["npo"], beta=0.5)["npo"]) == {"beta": 0.5}
+    assert bound(objective_of("npo", {"beta": 0.5})) == bound(objectives_of(["npo"], beta=0.5)["npo"]) == {"beta": 0.5}
     with pytest.raises(UserError, match=r"^--beta 0.5: none of .*own.py:plain takes β\.$"):
         objectives_of([f"{own}:plain"], beta=0.5)
     with pytest.raises(UserError, match=r"^--methods NPO: it needs a β"):

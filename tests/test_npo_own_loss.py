@@ -12,27 +12,56 @@ from records.loader import find_function, load_function
 from synthetic.logistic import load_trajectories
 
 LOSSES = {
-    "an unknown quantity": ("def f(logits): return logits", "no quantity is called logits; there are logp, ref_logp"),
+    "an unknown quantity": ("def f(logit): return logit", "no quantity is called logit; a hyperparameter is keyword-o"),
+    "a quantity that is near": ("def f(tokn_logp): return tokn_logp", "write `*, tokn_logp`. Did you mean token_logp?"),
+    "one quantity by two names": ("def f(logp, logp_lose): return logp + logp_lose", "logp_lose and logp are the same"),
     "an exception": ("def f(logp): return logp + torch.ones(7)", "it raised RuntimeError: The size of tensor a"),
     "a name that is not there": ("def f(logp): return lgop", "it raised NameError: name 'lgop' is not defined"),
     "numpy": ("def f(logp): return logp.detach().numpy()", "it returns ndarray, not a torch tensor"),
     "a number": ("def f(logp): return 1.0", "it returns float, not a torch tensor"),
     "a mean": ("def f(logp): return logp.mean()", "it returns shape () for 3 examples: return one loss for each"),
     "a wrong shape": ("def f(logp): return logp[:, None]", "it returns shape (3, 1) for 3 examples"),
+    "one a token for one an example": (
+        "def f(token_logp): return token_logp.sum()[None].expand(3)",
+        "it returns shape (3,) for 6 answer tokens: return one loss for each",
+    ),
+    "a row of logits": ("def f(logits): return logits", "it returns shape (6, 4) for 6 answer tokens"),
+    "NaN": ("def f(token_logp): return token_logp * float('nan')", "its loss is NaN at finite token_logp"),
     "no gradient": ("def f(logp): return logp.detach()", "its loss has no gradient"),
+    "no gradient of tokens": ("def f(token_logp): return token_logp.detach()", "its loss has no gradient"),
     "one unused": ("def f(logp, logp_win): return logp", "its loss does not depend on logp_win"),
-    "not finite": ("def f(logp): return torch.log(logp)", "is not finite at logp = [-0.4"),
+    "not finite": ("def f(logp): return 1 / (logp - logp)", "is not finite at logp = [-0.4"),
+    "NaN of a logarithm": ("def f(logp): return torch.log(logp)", "its loss is NaN at finite logp"),
     "a positional β": ("def f(logp, beta): return beta * logp", "beta must be keyword-only: write `*, beta`"),
     "a default β": ("def f(logp, beta=1.0): return beta * logp", "beta must be keyword-only: write `*, beta`"),
     "a quantity with a default": ("def f(logp, ref_logp=0): return logp", "ref_logp would always keep its default"),
-    "another hyperparameter": ("def f(logp, *, c): return c * logp", "nothing gives a value to c: give it a default"),
+    "a hyperparameter without a value": (
+        "def f(logp, *, c): return c * logp",
+        "nothing gives a value to c: give it a default",
+    ),
+    "two of them": ("def f(logp, *, c, d): return logp", "nothing gives a value to d: give it a default"),
     "z_ref without β": ("def f(logp, z_ref): return logp - z_ref", "z_ref is β times a mean KL, so beta must be a"),
-    "nothing that moves": ("def f(ref_logp): return ref_logp", "it takes none of logp, logp_win, logp_lose"),
+    "nothing that moves": ("def f(ref_logp): return ref_logp", "it takes none of logp, logp_lose, logp_win"),
+    "nothing that moves among integers": ("def f(count, labels): return labels", "it takes none of logp, logp_lose"),
+    "states of no layer": ("def f(hidden): return hidden.sum(1)", "hidden states are those after the block `layer`"),
     "any words": ("def f(**given): return given['logp']", "**given can't be filled by name"),
     "no signature": ("f = dict", "its parameters can't be read"),
     "a wrong closed form": (
         "def f(logp): return 2 * logp\n\ndef f_weight(logp): return torch.ones_like(logp)",
         "the gradient weight beside it is not its derivative by logp",
+    ),
+    "a wrong closed form of tokens": (
+        "def f(token_logp, position): return token_logp * position\n\n"
+        "def f_weight(token_logp, position): return torch.ones_like(token_logp)",
+        "the gradient weight beside it is not its derivative by token_logp",
+    ),
+    "a wrong closed form of logits": (
+        "def f(logits): return logits.square().sum(1)\n\ndef f_gradient(logits): return logits",
+        "the gradient weight beside it is not its derivative by logits",
+    ),
+    "NaN of a closed form": (
+        "def f(logp): return logp\n\ndef f_weight(logp): return logp * float('nan')",
+        "its gradient weight is NaN at finite logp",
     ),
     "a failing closed form": (
         "def f(logp): return logp\n\ndef f_weight(x): return x",
@@ -152,6 +181,7 @@ LATER = {
     "another shape": ("return logp if len(logp) == 3 else logp.mean()", "it returns shape () for 4 examples"),
     "no gradient": ("return logp if len(logp) == 3 else logp.detach()", "its loss has no gradient"),
     "an end": ("return logp if len(logp) == 3 else exit(0)", "it raised SystemExit: 0"),
+    "NaN": ("return logp if len(logp) == 3 else logp * float('nan')", "its loss is NaN at finite logp"),
     "another kind": ("return logp if len(logp) == 3 else 1.0", "it returns float, not a torch tensor"),
 }
 

@@ -81,4 +81,4 @@ def test_ones_own_loss_runs_beside_the_paper_s_and_one_that_diverges_stops_alone
     assert "overlap" not in out
     code, _, err = run_npo(*COMMAND, "--part", "methods", "--methods", f"{tmp_path}/loss.py:broken")
     assert code == 2
-    assert "is not finite" in err
+    assert "broken: its loss is NaN at finite logp" in err

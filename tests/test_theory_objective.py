@@ -11,14 +11,18 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from theory import losses, retain
+from theory.kernel import gather, missing, moves, not_finite, plain_name, unknown_quantities
+from theory.methods import spelled
 from theory.objective import (
     EVERY,
     METHODS,
     Objective,
     bind,
     compose,
+    defaults,
     examples,
     gradient_weights,
+    kernels,
     method,
     needs,
     takes,
@@ -68,6 +72,108 @@ def test_each_method_is_the_sum_of_its_terms(name: str) -> None:
     torch.testing.assert_close(terms.total, expected)
     assert objective.forget_needs <= set(forget)
     assert objective.retain_needs <= set(kept)
+
+
+TOKENS = torch.tensor([0, 0, 1, 2, 2, 2])  # whose each token is
+
+
+def _tokens(n: int = 3, seed: int = 2) -> dict[str, Tensor]:
+    """Quantities of all levels of so many answers, of 2, 1 and 3 tokens."""
+    generator = torch.Generator().manual_seed(seed)
+    wide = {
+        name: torch.randn(len(TOKENS), 5, generator=generator, dtype=torch.float64)
+        for name in ("logits", "ref_logits", "hidden", "ref_hidden")
+    }
+    labels = torch.tensor([0, 4, 1, 3, 2, 2])
+    one = {
+        f"{kind}token_logp": wide[f"{kind}logits"].log_softmax(1).gather(1, labels[:, None])[:, 0]
+        for kind in ("", "ref_")
+    }
+    per_example = {
+        f"{kind}logp": torch.zeros(n, dtype=torch.float64).index_add(0, TOKENS, one[f"{kind}token_logp"])
+        for kind in ("", "ref_")
+    }
+    given = {name: -torch.rand(n, generator=generator, dtype=torch.float64) for name in ("logp_win", "logp_alternate")}
+    given |= {f"ref_{name}": x - 0.3 for name, x in given.items()}
+    indices = {"example": TOKENS, "position": torch.tensor([0, 1, 0, 0, 1, 2]), "labels": labels}
+    counts = {
+        "count": torch.tensor([2, 1, 3]),
+        "count_win": torch.full((n,), 2),
+        "count_alternate": torch.full((n,), 3),
+    }
+    return wide | one | per_example | given | indices | counts
+
+
+def _ones_beta(name: str) -> dict[str, float]:
+    return {"beta": 0.3} if takes(kernels(name)[0]).get("beta") and "beta" not in defaults(name) else {}
+
+
+def test_every_loss_is_there_alone_and_with_each_retain_term() -> None:
+    for name in ("SimNPO", "WGA", "TNPO", "SatImp", "CE-U", "UNDIAL", "AltPO", "RMU", "IDK", "NPO"):
+        assert {name, f"{name}+RT", f"{name}+KL"} <= set(EVERY)
+    assert len(set(EVERY)) == len(EVERY) == 39
+    assert all(spelled(name.lower()) == name for name in EVERY)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_each_method_is_made_from_its_row_alone_and_descends(name: str) -> None:
+    """Its value is that of its kernels, and its gradient flows to what they say that it does."""
+    objective = method(name.upper(), **_ones_beta(name))
+    given, kept = _tokens(), _tokens(seed=3)
+    own = {plain_name(k) for k in needs(objective.forget)}
+    moving = {k: x.requires_grad_() for k, x in given.items() if k in own and moves(k)}
+    terms = objective(given, kept)
+    assert terms.total.isfinite()
+    assert all(slope.abs().sum() > 0 for slope in torch.autograd.grad(terms.total, list(moving.values())))
+    assert (terms.retain is None) == (objective.retain is None)
+    values = objective.forget(**gather(objective.forget, objective.with_z_ref(given)))
+    per = 6 if objective.forget_per is tokens else 3
+    torch.testing.assert_close(terms.forget, values.sum() / per)
+
+
+def test_a_loss_comes_with_what_its_paper_chose_and_what_is_said_goes_before() -> None:
+    assert method("simnpo").hyperparameters == {"beta": 4.5, "gamma": 0.0} == defaults("SimNPO")
+    assert method("simnpo", beta=2.5).hyperparameters == {"beta": 2.5, "gamma": 0.0}
+    assert method("GA").hyperparameters == defaults("NPO+KL") == {}
+    assert method("SimNPO+RT").retain_weight == 8
+    assert method("SimNPO+RT", retain_weight=1.0).retain_weight == 1
+    assert method("SimNPO").retain_weight == method("NPO+RT", beta=1.0).retain_weight == 1
+    assert method("WGA+RT").forget_per is method("WGA+RT").retain_per is tokens
+    assert (method("SimNPO+RT").forget_per, method("SimNPO+RT").retain_per) == (examples, tokens)
+    assert method("NPO+RT", beta=1.0).retain_per is examples
+
+
+def test_rmu_has_a_retain_term_of_its_own_in_the_same_layer() -> None:
+    own = method("RMU", layer=3)
+    assert own.hyperparameters == {"layer": 3, "c": 6.5}
+    assert own.retain_needs == {"hidden", "ref_hidden"}
+    assert own.retain_weight == 1200
+    assert isinstance(own.retain, partial)
+    assert own.retain.keywords == {"layer": 3}
+    alone = method("RMU", retain_weight=0.0)
+    assert (alone.retain, alone.retain_weight) == (None, 1)
+    assert method("RMU+RT").retain is losses.nll
+    assert method("RMU+RT").retain_weight == 1
+
+
+def test_hyperparameters_go_to_whichever_kernel_takes_them() -> None:
+    def steep(logp: Tensor, *, power: float) -> Tensor:
+        return -logp * power
+
+    objective = compose(_own, steep, gamma=3.0, power=2.0)
+    assert objective.hyperparameters == {"gamma": 3.0, "power": 2.0}
+    with pytest.raises(ValueError, match="steep needs power"):
+        compose(_own, steep, gamma=3.0)
+    with pytest.raises(ValueError, match=r"_own takes no hyperparameter powr \(it takes gamma\)"):
+        compose(_own, steep, powr=3.0, power=1.0)
+
+
+def test_counts_are_of_the_tokens_where_they_are_not_given() -> None:
+    given = {name: x for name, x in _tokens().items() if name in ("token_logp", "example")}
+    per_example = Objective(partial(losses.wga, beta=1.0))(given).total
+    torch.testing.assert_close(per_example, losses.wga(given["token_logp"], beta=1.0).sum() / 3)
+    del given["example"]  # then a token is an answer
+    torch.testing.assert_close(Objective(partial(losses.wga, beta=1.0))(given).total, per_example / 2)
 
 
 def test_reductions_differ_by_the_number_of_tokens() -> None:
@@ -154,6 +260,16 @@ def test_kl_gradient_stands_beside_its_kernel() -> None:
         ("NPO", {"gamma": 1.0}, "takes no hyperparameter gamma \\(it takes beta\\). npo needs beta"),
         ("NPO", {"beta": 1.0, "retain_weight": 5.0}, "no retain term"),
         ("NPO+RT", {"beta": 1.0, "retain_weight": -1.0}, "retain_weight must be a number"),
+        ("SimPO", {}, "Did you mean SimNPO"),
+        (
+            "SimNPO",
+            {"gama": 1.0},
+            r"simnpo takes no hyperparameter gama \(it takes beta, gamma\). Did you mean gamma",
+        ),
+        ("SimNPO", {"gamma": math.nan}, "gamma of simnpo must be a finite number, got nan"),
+        ("SatImp", {"beta1": -1.0, "beta2": math.inf}, "beta1 of satimp must be a number ≥ 0.*beta2 of satimp must be"),
+        ("RMU", {"layer": 1.5}, "layer of rmu must be a whole number of blocks, or a share of them below 1, got 1.5"),
+        ("RMU", {"layer": 0, "c": 0.0}, "layer of rmu must be.*c of rmu must be a positive number, got 0"),
     ],
 )
 def test_refusals(name: str, given: dict[str, float], message: str) -> None:
@@ -179,6 +295,52 @@ def test_a_kernel_that_averages_by_itself_is_refused(kernel: Callable[..., Tenso
     for use in (lambda: Objective(kernel)(_forget()), lambda: gradient_weights(kernel, _forget())):
         with pytest.raises(ValueError, match="must return one value an example"):
             use()
+
+
+def _without_gradient(logp: Tensor) -> Tensor:
+    return logp.detach().exp()
+
+
+def _wrong_rows(token_logp: Tensor, example: Tensor) -> Tensor:
+    return torch.zeros(3, dtype=token_logp.dtype).index_add(0, example, token_logp)
+
+
+def test_a_loss_that_cannot_be_one_is_told_by_its_name() -> None:
+    with pytest.raises(ValueError, match="_without_gradient returns values without a gradient"):
+        Objective(_without_gradient)({"logp": torch.zeros(2, requires_grad=True)})
+    with pytest.raises(ValueError, match=r"_wrong_rows must return one value a token, a tensor of shape \(6,\)"):
+        Objective(_wrong_rows)(_tokens())
+    logp = torch.tensor([-1.0, -4.0])
+    assert not_finite(_own, {"logp": logp, "ref_logp": logp}, torch.zeros(2)) == ""
+    said = not_finite(_own, {"logp": logp, "ref_logp": logp}, torch.tensor([0.0, math.inf]))
+    assert said == "_own returns inf at logp = -4.0, ref_logp = -4.0."
+    assert not_finite(_own, {"logp": logp / 0, "ref_logp": logp}, logp / 0) == ""  # not its fault
+
+
+def test_a_quantity_that_is_not_there_is_named_with_the_nearest() -> None:
+    def misspelt(logp: Tensor, ref_lopg: Tensor, entropy: Tensor) -> Tensor:
+        return logp
+
+    said = unknown_quantities(misspelt)
+    assert "ref_lopg: did you mean ref_logp?" in said
+    assert "entropy: there are logp, " in said
+    assert unknown_quantities(losses.undial) == ""
+    assert (
+        missing(losses.undial, {"logits", "labels"}, "this room")
+        == "undial takes ref_logits, which this room does not have."
+    )
+    assert missing(losses.dpo, {"logp", "ref_logp", "logp_win", "ref_logp_win"}, "this room") == ""
+
+
+def test_ones_own_hyperparameter_may_be_called_as_one_likes() -> None:
+    """The domain is in the annotation of a kernel, not in the name; β, a prefactor and a layer are alike everywhere."""
+
+    def mine(logp: Tensor, *, c: float, beta: float) -> Tensor:
+        return c * beta * logp
+
+    assert bind(mine, c=-1.0, beta=1.0) is not None
+    with pytest.raises(ValueError, match="beta of mine must be a positive number, got -1"):
+        bind(mine, c=-1.0, beta=-1.0)
 
 
 def test_only_beta_must_be_positive() -> None:

@@ -7,16 +7,15 @@ runs by autograd.
 
 import difflib
 import inspect
-import math
 import sys
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from functools import lru_cache, partial
-from types import MappingProxyType
-from typing import Literal
 
 import torch
 from torch import Tensor
+
+from theory.losses.domains import Blocks, Domain, Finite, Positive
+from theory.quantities import QUANTITIES, Quantity, moves, plain_name, wide
 
 __all__ = [
     "QUANTITIES",
@@ -30,6 +29,7 @@ __all__ = [
     "missing",
     "moves",
     "needs",
+    "not_finite",
     "one_value_per_example",
     "per_token",
     "plain_name",
@@ -39,71 +39,6 @@ __all__ = [
 
 Kernel = Callable[..., Tensor]
 Quantities = Mapping[str, Tensor]
-
-
-# --- the quantities -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """What a kernel may ask for by a parameter of this name; `moving` is what gradients flow to.
-
-    `level` is "example" (one number an answer), "token" (one an answer token), "logits" (a row over the vocabulary at
-    each position that predicts an answer token), "hidden" (a hidden state at each of these) or "index" (integers of
-    the same rows). The rows of a batch stand example after example, in the order of the answers.
-    """
-
-    name: str
-    level: Literal["example", "token", "logits", "hidden", "index"]
-    shape: str
-    unit: str
-    moving: bool
-    about: str
-
-
-def _example(name: str, about: str, *, moving: bool = False, unit: str = "nats", shape: str = "(batch,)") -> Quantity:
-    return Quantity(name, "example", shape, unit, moving, about)
-
-
-QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
-    {
-        one.name: one
-        for one in (
-            _example("logp", "log π_θ(y|x) of the answer, summed over its tokens", moving=True),
-            _example("ref_logp", "the same under the reference"),
-            _example("logp_lose", "`logp`, where a kernel pairs it with another answer", moving=True),
-            _example("ref_logp_lose", "`ref_logp`, where a kernel pairs it with another answer"),
-            _example("logp_win", 'log π_θ(y⁺|x) of the positive answer, "I don\'t know"', moving=True),
-            _example("ref_logp_win", "the same under the reference"),
-            _example("logp_alternate", "log π_θ of an alternative answer of the same domain", moving=True),
-            _example("ref_logp_alternate", "the same under the reference"),
-            _example("count", "how many tokens the answer has", unit="tokens"),
-            _example("count_win", "how many the positive answer has", unit="tokens"),
-            _example("count_alternate", "how many the alternative answer has", unit="tokens"),
-            _example("z_ref", "the reference point of KTO, β times a mean KL", shape="()"),
-            Quantity("token_logp", "token", "(tokens,)", "nats", True, "log p_t of each answer token"),
-            Quantity("ref_token_logp", "token", "(tokens,)", "nats", False, "the same under the reference"),
-            Quantity("example", "index", "(tokens,)", "1", False, "which example of the batch a token belongs to"),
-            Quantity("position", "index", "(tokens,)", "1", False, "its place in its answer, from 0"),
-            Quantity("labels", "index", "(tokens,)", "1", False, "its number in the vocabulary"),
-            Quantity("logits", "logits", "(tokens, vocabulary)", "1", True, "the logits that predict it"),
-            Quantity("ref_logits", "logits", "(tokens, vocabulary)", "1", False, "the same of the reference"),
-            Quantity("hidden", "hidden", "(tokens, width)", "1", True, "the state there after the block `layer`"),
-            Quantity("ref_hidden", "hidden", "(tokens, width)", "1", False, "the same of the reference"),
-        )
-    }
-)
-"""Everything that a kernel may ask for, by name; of a retain kernel it is that of the retain set."""
-
-
-def moves(name: str) -> bool:
-    """Whether gradients flow to a quantity.
-
-    >>> moves("token_logp"), moves("count"), moves("ref_logp")
-    (True, False, False)
-    """
-    known = QUANTITIES.get(name)
-    return known.moving if known else not name.startswith("ref_")
 
 
 def per_token(kernel: Kernel) -> bool:
@@ -142,26 +77,13 @@ def missing(kernel: Kernel, supplied: Collection[str], room: str) -> str:
     return f"{label(kernel)} takes {', '.join(lacking)}, which {room} does not have." if lacking else ""
 
 
-# --- a kernel's parameters ------------------------------------------------------------------------------------------
-
-# The forget answer goes by one name where it is alone and by another where a kernel pairs it with a positive one.
-_ALIASES = {"logp_lose": "logp", "ref_logp_lose": "ref_logp"}
-_POSITIVE = ("beta", "prefactor", "c")
-_NOT_NEGATIVE = ("beta1", "beta2", "floor", "skip")
+# What a hyperparameter of these names must be where its annotation says nothing; any other must be finite.
+_USUAL = {"beta": Positive, "prefactor": Positive, "layer": Blocks}
 
 
 def label(kernel: Kernel) -> str:
     """The name of a kernel in messages, that of the function where hyperparameters are bound."""
     return str(getattr(kernel.func if isinstance(kernel, partial) else kernel, "__name__", kernel))
-
-
-def plain_name(name: str) -> str:
-    """The name by which a quantity is handed over: that of the forget answer, however a kernel calls it.
-
-    >>> plain_name("logp_lose")
-    'logp'
-    """
-    return _ALIASES.get(name, name)
 
 
 @lru_cache(maxsize=256)  # inner loops ask at every step
@@ -203,9 +125,9 @@ def bind(kernel: Kernel, **hyperparameters: float | int) -> Kernel:
         if required and name not in hyperparameters
     ]
     wrong += [
-        f"{name} of {label(kernel)} must be {said}, got {value}."
+        f"{name} of {label(kernel)} must be {domain.said}, got {value}."
         for name, value in hyperparameters.items()
-        if name in known and (said := _outside(name, value))
+        if name in known and not (domain := _domain(kernel, name)).holds(value)
     ]
     if wrong:
         raise ValueError(" ".join(wrong))
@@ -219,15 +141,11 @@ def _unknown(kernel: Kernel, name: str) -> str:
     return f"{label(kernel)} takes no hyperparameter {name}{own}." + (f" Did you mean {near[0]}?" if near else "")
 
 
-def _outside(name: str, value: float | int) -> str:
-    """What a hyperparameter of this name must be where the value is not; "" where it is."""
-    if name in _POSITIVE:
-        return "" if value > 0 and math.isfinite(value) else "a positive number"
-    if name in _NOT_NEGATIVE:
-        return "" if value >= 0 and math.isfinite(value) else "a number ≥ 0"
-    if name == "layer":
-        return "" if 0 < value < 1 or (value >= 1 and value == int(value)) else "a number of blocks, or a share below 1"
-    return "" if math.isfinite(value) else "a finite number"
+def _domain(kernel: Kernel, name: str) -> Domain:
+    """What its annotation says, or else its name: see `theory.losses.domains`."""
+    said = getattr(inspect.signature(kernel).parameters[name].annotation, "__metadata__", ())
+    found = [one for one in (*said, *_USUAL.get(name, Finite).__metadata__) if isinstance(one, Domain)]
+    return found[0]
 
 
 def gather(kernel: Kernel, quantities: Quantities) -> dict[str, Tensor]:
@@ -240,27 +158,52 @@ def gather(kernel: Kernel, quantities: Quantities) -> dict[str, Tensor]:
 
 
 def one_value_per_example(kernel: Kernel, inputs: Quantities, values: object) -> Tensor:
-    """The kernel's values, if there is one an example, or one a token of a kernel that takes tokens.
+    """The kernel's values, if they can be a loss: one an example, or one a token of a kernel that takes tokens.
 
-    ValueError for a mean, a sum or another shape: a kernel that averaged by itself would be averaged twice, n times
-    too weak, and nobody would be told.
+    ValueError, which names the kernel, for a mean, a sum or another shape, as a kernel that averaged by itself would
+    be averaged twice; and for values without a gradient.
     """
-    rows = per_token(kernel)
-    shapes = {_rows(name, x) for name, x in inputs.items() if not rows or QUANTITIES[name].level != "example"}
-    wanted = max(shapes, key=len)
+    one, wanted = _shape(kernel, inputs)
     if not isinstance(values, Tensor) or tuple(values.shape) != wanted:
         got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
-        one = "a token" if rows else "an example"
         raise ValueError(
             f"{label(kernel)} must return one value {one}, a tensor of shape {wanted}, not {got}: no mean, no sum."
+        )
+    follows = torch.is_grad_enabled() and any(x.requires_grad for name, x in inputs.items() if moves(name))
+    if not values.is_floating_point() or (follows and not values.requires_grad):
+        raise ValueError(
+            f"{label(kernel)} returns values without a gradient: compute with torch operations on what it is given."
         )
     return values
 
 
-def _rows(name: str, x: Tensor) -> tuple[int, ...]:
-    """The shape of a quantity without its vocabulary or width."""
-    wide = name in QUANTITIES and QUANTITIES[name].level in ("logits", "hidden")
-    return tuple(x.shape[:-1] if wide else x.shape)
+def not_finite(kernel: Kernel, inputs: Quantities, values: Tensor) -> str:
+    """What to say of values that are NaN or infinite where all that the kernel was given is finite; "" if none is.
+
+    >>> def root(logp):
+    ...     return logp.sqrt()
+    >>> given = {"logp": torch.tensor([-4.0, 0.0])}
+    >>> not_finite(root, given, root(**given))
+    'root returns nan at logp = -4.0.'
+    """
+    one, shape = _shape(kernel, inputs)
+    if all(bool(x.isfinite().all()) for x in inputs.values()) and (bad := ~values.isfinite()).any():
+        where = int(torch.nonzero(bad)[0])
+        given = {name: x[where] if x.shape[:1] == shape else x for name, x in inputs.items() if not wide(name)}
+        said = ", ".join(f"{name} = {x.item()}" for name, x in given.items()) or f"{one} of finite rows"
+        return f"{label(kernel)} returns {values[where].item()} at {said}."
+    return ""
+
+
+def _shape(kernel: Kernel, inputs: Quantities) -> tuple[str, tuple[int, ...]]:
+    """What there is a value of, in words, and the shape of all values."""
+    rows = per_token(kernel)
+    shapes = {
+        tuple(x.shape[:-1] if wide(name) else x.shape)
+        for name, x in inputs.items()
+        if not rows or (name in QUANTITIES and QUANTITIES[name].level != "example")
+    }
+    return "a token" if rows else "an example", max(shapes, key=len)
 
 
 def _closed_form(kernel: Kernel, suffix: str) -> Kernel | None:

@@ -12,20 +12,22 @@ from theory import losses, retain
 from theory.kernel import Kernel
 from theory.reductions import Denominator, examples, tokens
 
-__all__ = ["EVERY", "FORGET", "METHODS", "RETAIN", "ForgetLoss", "named"]
+__all__ = ["EVERY", "FORGET", "METHODS", "RETAIN", "ForgetLoss", "named", "spelled"]
 
 
 @dataclass(frozen=True)
 class ForgetLoss:
     """A forget loss as its paper has it: hyperparameters, mean, and how strongly a retain term is meant.
 
-    `per` is the mean of both terms, over examples or over answer tokens. `own` is a retain kernel that belongs to the
-    loss, of weight `own_weight`: it is there where no other is asked for.
+    `per` is the mean, over examples or over answer tokens, and `retain_per` that of the retain term, where it is
+    another. `own` is a retain kernel that belongs to the loss, of weight `own_weight`: it is there where no other is
+    asked for.
     """
 
     kernel: Kernel
     hyperparameters: Mapping[str, float | int] = field(default_factory=dict)
     per: Denominator = examples
+    retain_per: Denominator | None = None
     retain_weight: float = 1.0
     own: Kernel | None = None
     own_weight: float = 1.0
@@ -37,7 +39,8 @@ FORGET: Mapping[str, ForgetLoss] = {
     "DPO": ForgetLoss(losses.dpo),
     "KTO": ForgetLoss(losses.kto),
     "NPO": ForgetLoss(losses.npo),
-    "SimNPO": ForgetLoss(losses.simnpo, {"beta": 4.5, "gamma": 0.0}, retain_weight=8.0),  # its TOFU forget10: 1/8 : 1
+    # Its code for TOFU forget10: an eighth of the forget loss and the retain set's NLL a token.
+    "SimNPO": ForgetLoss(losses.simnpo, {"beta": 4.5, "gamma": 0.0}, retain_per=tokens, retain_weight=8.0),
     "WGA": ForgetLoss(losses.wga, {"beta": 1.0}, tokens),
     "TNPO": ForgetLoss(losses.tnpo, {"beta": 4.0}, tokens),
     "SatImp": ForgetLoss(losses.satimp, {"beta1": 5.0, "beta2": 1.0}, tokens, retain_weight=0.1),
@@ -74,3 +77,13 @@ def named(name: str) -> tuple[ForgetLoss, str]:
         )
     forget, kept = _NAMES[name.upper()]
     return FORGET[forget], kept
+
+
+def spelled(name: str) -> str:
+    """A method's name as it is written here; ValueError with the nearest name if unknown.
+
+    >>> spelled("simnpo+rt"), spelled("npo")
+    ('SimNPO+RT', 'NPO')
+    """
+    named(name)
+    return "".join(_NAMES[name.upper()])

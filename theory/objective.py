@@ -164,8 +164,15 @@ def _reduced(
     inputs = gather(kernel, quantities)
     values = one_value_per_example(kernel, inputs, kernel(**inputs))
     if denominator is None:
-        denominator = per(quantities.get(counted, torch.ones_like(values)))
+        denominator = per(_counts(quantities, counted, values))
     return values.sum() / denominator
+
+
+def _counts(quantities: Quantities, counted: str, values: Tensor) -> Tensor:
+    """Answer tokens of each example: as given, or by whose each token is, or one each."""
+    if counted in quantities:
+        return quantities[counted]
+    return quantities["example"].bincount() if "example" in quantities else torch.ones_like(values)
 
 
 # --- the methods ----------------------------------------------------------------------------------------------------
@@ -254,4 +261,4 @@ def method(
         retain_kernel, weight = None, 1.0
     given = {**row.hyperparameters, **hyperparameters}
     found = compose(forget, retain_kernel, forget_weight=forget_weight, retain_weight=weight, **given)
-    return replace(found, forget_per=row.per, retain_per=row.per)
+    return replace(found, forget_per=row.per, retain_per=row.retain_per or row.per)

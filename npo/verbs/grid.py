@@ -19,6 +19,7 @@ from rich.text import Text
 from figures import logistic_grid
 from figures.canvas import save as save_figure
 from npo.running.display import progress_bars
+from npo.running.hyperparameters import typed
 from npo.running.methods import objectives_of
 from npo.running.sizes import check_looks
 from records.errors import UserError
@@ -31,7 +32,8 @@ from synthetic.logistic.fronts import areas
 from synthetic.logistic.gaussians import draw
 from synthetic.logistic.presets import table_1
 from synthetic.logistic.problem import problem_from_arrays
-from theory.objective import METHODS, Objective, takes
+from synthetic.logistic.quantities import check_supplied
+from theory.objective import METHODS, Objective
 
 __all__ = ["Grid", "search"]
 
@@ -50,6 +52,8 @@ class Grid:
     seeds: tuple[int, ...]
     steps: int
     every: int
+    settings: tuple[str, ...] = ()
+    """As typed after `--set`: hyperparameters beside β."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +113,10 @@ def _cells(grid: Grid) -> dict[str, tuple[str, float, float | None, Objective]]:
     wrong += [] if np.isfinite(grid.alpha) else [f"--alpha must be a finite number, got {grid.alpha}."]
     if wrong:
         raise UserError("\n".join(wrong))
-    names = list(grid.methods or METHODS)
-    by_beta = {beta: objectives_of(names, beta=None, usual=dict.fromkeys(names, beta)) for beta in grid.betas}
-    cells = {}
+    names, cells = list(grid.methods or METHODS), {}
+    by_beta = {beta: _objectives(grid, names, beta) for beta in grid.betas}
     for name in names:
-        has_beta = "beta" in _bound(by_beta[grid.betas[0]][name])
+        has_beta = "beta" in by_beta[grid.betas[0]][name].hyperparameters
         for beta in grid.betas if has_beta else grid.betas[:1]:
             for lr in grid.lrs:
                 shown = beta if has_beta else None
@@ -121,9 +124,18 @@ def _cells(grid: Grid) -> dict[str, tuple[str, float, float | None, Objective]]:
     return cells
 
 
-def _bound(objective: Objective) -> Mapping[str, object]:
-    """The hyperparameters that the forget kernel has, bound or not."""
-    return getattr(objective.forget, "keywords", {}) | takes(objective.forget)
+def _objectives(grid: Grid, names: Sequence[str], beta: float) -> dict[str, Objective]:
+    """The objectives at one β; UserError with what is wrong with `--set`, or not to be had in the logistic room."""
+    said = typed(grid.settings)
+    if "beta" in {*said.shared, *(key for of in said.alone.values() for key in of)}:
+        raise UserError("--set: β is what --betas tries.")
+    found = objectives_of(names, settings=grid.settings, tried=beta)
+    for name, objective in found.items():
+        try:
+            check_supplied(objective)
+        except UserError as error:
+            raise UserError(f"--methods {name}: {error}") from None
+    return found
 
 
 def _arrays(path: Trajectory) -> dict[str, np.ndarray]:

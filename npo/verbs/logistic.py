@@ -74,7 +74,8 @@ def _provenance(
     """What made a trajectory, for the JSON beside it."""
     found: dict[str, Any] = {"label": label, "fit_steps": fit_steps, "choices": asdict(choices)}
     found |= {"lr": {name: lr for name, (_, lr) in runs.items()}, "environment": environment()}
-    found |= {"beta": {name: getattr(o.forget, "keywords", {}).get("beta") for name, (o, _) in runs.items()}}
+    found |= {"beta": {name: o.hyperparameters.get("beta") for name, (o, _) in runs.items()}}
+    found |= {"hyperparameters": {name: o.hyperparameters for name, (o, _) in runs.items()}}
     return found | {"data": asdict(data) | {"file": str(data.file or "")}}
 
 

@@ -3,19 +3,21 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from npo.running.methods import objectives_of
+from npo.running.methods import labelled, objectives_of
 from npo.running.sizes import check_looks, check_sample
 from records.arrays import read_arrays
 from records.errors import UserError, together
 from synthetic.logistic.gaussians import Sample, draw
 from synthetic.logistic.presets import table_1
 from synthetic.logistic.problem import relu
+from synthetic.logistic.quantities import check_supplied
 from synthetic.logistic.softmax import draw_classes
 from theory.objective import METHODS, Objective
 
@@ -62,6 +64,8 @@ class LogisticChoices:
     optimiser: str | None = None
     momentum: float | None = None
     batch: int | None = None
+    settings: tuple[str, ...] = ()
+    """As typed after `--set`."""
 
     @property
     def of_optimiser(self) -> dict[str, float]:
@@ -124,15 +128,28 @@ def _numbers_of(data: LogisticData, choices: LogisticChoices) -> list[str]:
 
 
 def runs_of(choices: LogisticChoices, alpha: float) -> dict[str, tuple[Objective, float]]:
-    """Objective and step size of each method: what was typed, else the values of Table 1 at this α."""
+    """Objective and step size of each method by label: what was typed, else the values of Table 1 at this α.
+
+    UserError with everything that is wrong, and with what this room does not have for a method.
+    """
     rows = {row.method: row for row in table_1(alpha)}
     usual = {name: row.beta for name, row in rows.items() if row.beta is not None}
-    objectives = objectives_of(list(choices.methods or METHODS), beta=choices.beta, usual=usual)
+    names = choices.methods or METHODS
+    objectives = objectives_of(names, beta=choices.beta, settings=choices.settings, usual=usual)
+    together(*(partial(_supplied, name, objective) for name, objective in objectives.items()))
     usual_lr = {name: row.lr for name, row in rows.items()}
-    own_lr = rows["NPO"].lr
+    own_lr, labels = rows["NPO"].lr, labelled(objectives, choices.settings)
     return {
-        name: (objective, choices.lr or usual_lr.get(name.upper(), own_lr)) for name, objective in objectives.items()
+        labels[name]: (objective, choices.lr or usual_lr.get(name.upper(), own_lr))
+        for name, objective in objectives.items()
     }
+
+
+def _supplied(name: str, objective: Objective) -> None:
+    try:
+        check_supplied(objective)
+    except UserError as error:
+        raise UserError(f"--methods {name}: {error}") from None
 
 
 def problems(data: LogisticData) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,9 +1,10 @@
 """`npo synthetic transformer`: the law, the optimisers and the methods on a small transformer, in resumable pieces."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -13,10 +14,10 @@ from npo.ledger.told import ledger_markdown, tell
 from npo.report.gallery import GALLERY
 from npo.report.panels import Picture
 from npo.report.plates import PAGES, draw_plates
-from npo.running.methods import objectives_of
+from npo.running.methods import labelled, objectives_of
 from npo.running.units import run_units
 from npo.verbs.transformer_tables import endings, tables
-from records.errors import UserError
+from records.errors import UserError, together
 from records.files import write_json, write_text
 from records.loader import source_of
 from records.outputs import check_outputs, publish
@@ -24,9 +25,13 @@ from records.ownership import manifest
 from records.plain import plain
 from records.settings import SettingsError, override
 from records.store import content_hash, load, writable
-from synthetic.transformer.methods import BETA, BOUNDED, MethodSetting
+from synthetic.transformer.methods import BETA, MethodSetting, setting
+from synthetic.transformer.model import Config
 from synthetic.transformer.presets import FULL, PARTS, QUICK, TransformerPreset
+from synthetic.transformer.quantities import asked_of
 from synthetic.transformer.units import units
+from theory.methods import spelled
+from theory.objective import METHODS, Objective
 
 __all__ = ["TransformerChoices", "run"]
 
@@ -45,14 +50,11 @@ class TransformerChoices:
 
     parts: tuple[str, ...]
     methods: tuple[str, ...]
+    settings: tuple[str, ...]
+    """As typed after `--set`."""
     optimizers: tuple[str, ...]
     betas: str
     seeds: str
-
-    @property
-    def own(self) -> list[str]:
-        """Those methods that are functions from a file."""
-        return [name for name in self.methods if ":" in name]
 
     def changes(self) -> dict[str, str]:
         """As settings of a preset."""
@@ -66,7 +68,7 @@ def run(choices: TransformerChoices, *, quick: bool, out: Path) -> None:
     started = time.time()
     parts = _parts(choices)
     preset = _preset(choices, quick)
-    todo = units(preset, parts, _own(choices.own))
+    todo = units(preset, parts, _rows(choices, preset.shape.reader))
     folder = writable(out)
     check_outputs(folder, PAGES)
     run_units(todo, folder, "transformer")
@@ -100,11 +102,15 @@ def _parts(choices: TransformerChoices) -> tuple[str, ...]:
     """The parts in order; UserError for one that is none, or for an option of a part that is left out."""
     parts = tuple(part for part in PARTS if part in choices.parts) if choices.parts else PARTS
     wrong = [f"--part {part}: there are {', '.join(PARTS)}." for part in choices.parts if part not in PARTS]
-    given = {"law": choices.betas, "optimizers": choices.optimizers, "methods": choices.methods}
-    names = {"law": "--betas", "optimizers": "--optimizers", "methods": "--methods"}
+    given = {
+        "--betas": ("law", choices.betas),
+        "--optimizers": ("optimizers", choices.optimizers),
+        "--methods": ("methods", choices.methods),
+        "--set": ("methods", choices.settings),
+    }
     wrong += [
-        f"{names[part]} is for the part {part}, which --part leaves out."
-        for part, words in given.items()
+        f"{option} is for the part {part}, which --part leaves out."
+        for option, (part, words) in given.items()
         if words and part not in parts and not wrong
     ]
     if wrong:
@@ -133,14 +139,27 @@ def _option(place: str, changes: Mapping[str, str]) -> str:
     return ", ".join(inside)
 
 
-def _own(names: Sequence[str]) -> list[MethodSetting]:
-    """A user's own methods, as rows of the table; what they depend on is the text of their files."""
-    usual: Mapping[str, float] = dict.fromkeys(names, BETA)
-    found = objectives_of(list(names), beta=None, usual=usual)
-    rows = []
-    for name, objective in found.items():
-        source = content_hash(source_of(name))
-        rows.append(
-            MethodSetting(name, BOUNDED, getattr(objective.forget, "keywords", {}).get("beta"), objective, source)
-        )
-    return rows
+def _rows(choices: TransformerChoices, config: Config) -> list[MethodSetting]:
+    """The methods with what `--set` says of them, none where all are run as they are.
+
+    Those by name come first; what a user's own ones depend on is the text of their files.
+    """
+    if not (choices.methods or choices.settings):
+        return []
+    names = sorted(choices.methods or METHODS, key=lambda name: ":" in name)
+    usual = {name if ":" in name else name.upper(): BETA for name in names}
+    found = objectives_of(names, settings=choices.settings, usual=usual)
+    together(*(partial(_read, name, objective, config) for name, objective in found.items()))
+    labels = labelled({name if ":" in name else spelled(name): one for name, one in found.items()}, choices.settings)
+    return [
+        setting(label, name, objective, content_hash(source_of(name)) if ":" in name else "")
+        for label, (name, objective) in zip(labels.values(), found.items(), strict=True)
+    ]
+
+
+def _read(name: str, objective: Objective, config: Config) -> None:
+    """UserError, with the method's name, for what this transformer does not have."""
+    try:
+        asked_of(objective, config)
+    except UserError as error:
+        raise UserError(f"--methods {name}: {error}") from None

@@ -1,7 +1,8 @@
-"""The gradient of any objective on the logistic problem, from its gradient weights.
+"""The gradient of any objective on a logistic problem, of two classes or of K, from its gradient weights.
 
-d loss / d logit = Σ over answers of (d loss / d log π) · (y − σ(z)), since d log π(y|x) / d z = y − σ(z). The paper's
-methods have a shorter form, `synthetic.logistic.columns`; this one serves a kernel of one's own, and checks that one.
+d loss / d logits = Σ over quantities of (d loss / d quantity) · (d quantity / d logits), the second as in
+`synthetic.logistic.quantities`. The paper's methods have a shorter form, `synthetic.logistic.columns`; this one serves
+every other and a kernel of one's own, and checks that one.
 """
 
 from collections.abc import Callable
@@ -10,38 +11,38 @@ from functools import partial
 
 import numpy as np
 import torch
-from scipy.special import expit
 
 from synthetic.logistic.problem import Problem
+from synthetic.logistic.quantities import TWO, Rows, check_supplied
 from theory.objective import Objective, gradient_weights, z_ref_from_kl, z_ref_from_positive
-from theory.weights import bernoulli_kl, log_sigmoid
 
-__all__ = ["gradient", "with_exact_kl"]
+__all__ = ["gradient", "gradient_on"]
 
 Array = np.ndarray
-Slope = Callable[[Array], Array]  # logits -> d (mean loss) / d logit, example by example
+Slope = Callable[[Array], Array]  # logits -> d (mean loss) / d logits, example by example
 
 
 def gradient(problem: Problem, objective: Objective) -> Callable[[Array], Array]:
-    """∇L(θ) as a function of θ (N,), over all rows of the problem."""
-    H_forget, H_retain = problem.H_forget, problem.H_retain
-    forget = _forget_slope(problem, objective, H_forget @ problem.theta_ref)
-    retain = _retain_slope(problem, objective, H_retain @ problem.theta_ref)
+    """∇L(θ) as a function of θ (N,), over all rows of the problem; UserError where L needs what is not there."""
+    y, ref = problem.y_forget, problem.theta_ref
+    answers = {"": y, "_win": problem.y_idk, "_alternate": 1 - y}
+    forget = Rows(TWO, problem.H_forget, answers, problem.H_forget @ ref)
+    retain = Rows(TWO, problem.H_retain, {"": problem.y_retain}, problem.H_retain @ ref)
+    return gradient_on(forget, retain, objective)
+
+
+def gradient_on(forget: Rows, retain: Rows, objective: Objective) -> Callable[[Array], Array]:
+    """∇L(θ) as a function of θ, (N,) or (K, N), on the rows to forget and to keep."""
+    check_supplied(objective)
+    forgetting, keeping = _forget_slope(forget, with_exact_kl(objective)), _retain_slope(retain, objective)
 
     def at(theta: Array) -> Array:
-        found = forget(H_forget @ theta) @ H_forget
-        return found if retain is None else found + retain(H_retain @ theta) @ H_retain
+        found = forgetting(forget.features @ theta.T).T @ forget.features
+        if keeping is not None:
+            found = found + keeping(retain.features @ theta.T).T @ retain.features
+        return np.asarray(found)
 
     return at
-
-
-def _logp(logit: Array, y: Array) -> torch.Tensor:
-    """log π(y|x) = log σ((2y − 1) · logit)."""
-    return torch.from_numpy(log_sigmoid((2 * y - 1) * logit))
-
-
-def _two_class(logit: Array) -> torch.Tensor:
-    return torch.from_numpy(np.stack([np.zeros_like(logit), logit], axis=1))
 
 
 def with_exact_kl(objective: Objective) -> Objective:
@@ -52,35 +53,24 @@ def with_exact_kl(objective: Objective) -> Objective:
     return objective
 
 
-def _forget_slope(problem: Problem, objective: Objective, ref_logit: Array) -> Slope:
-    """The gradient of the weighted mean forget loss on the forget logits, given those of π_ref."""
-    objective = with_exact_kl(objective)
+def _forget_slope(rows: Rows, objective: Objective) -> Slope:
+    """The gradient of the weighted mean forget loss on the forget logits."""
     asked = objective.forget_needs
-    labels = {"logp": problem.y_forget, "logp_win": problem.y_idk}
-    moving = {name: y for name, y in labels.items() if name in asked}
-    fixed = {f"ref_{name}": _logp(ref_logit, y) for name, y in labels.items() if f"ref_{name}" in asked}
-    scale = objective.forget_weight / float(objective.forget_per(torch.ones(len(ref_logit))))
+    fixed = rows.fixed(asked)
+    scale = objective.forget_weight / float(objective.forget_per(torch.ones(len(rows.ref))))
 
     def slope(z: Array) -> Array:
-        given = fixed | {name: _logp(z, y) for name, y in moving.items()}
-        if "kl_to_ref" in asked:
-            given["kl_to_ref"] = torch.from_numpy(bernoulli_kl(z, ref_logit))
-        weight, p = gradient_weights(objective.forget, objective.with_z_ref(given)), expit(z)
-        return scale * sum((w.numpy() * (labels[name] - p) for name, w in weight.items()), np.zeros_like(p))
+        given = objective.with_z_ref(fixed | rows.moving(z, asked))
+        return scale * rows.slope(z, gradient_weights(objective.forget, given))
 
     return slope
 
 
-def _retain_slope(problem: Problem, objective: Objective, ref_logit: Array) -> Slope | None:
+def _retain_slope(rows: Rows, objective: Objective) -> Slope | None:
     """The gradient of the weighted mean retain loss on the retain logits; None where there is no such term."""
-    if objective.retain is None:
+    kernel, asked = objective.retain, objective.retain_needs
+    if kernel is None:
         return None
-    kernel, y = objective.retain, problem.y_retain
-    scale = objective.retain_weight / float(objective.retain_per(torch.ones(len(ref_logit))))
-    if "logits" in objective.retain_needs:
-        ref_logits = _two_class(ref_logit)
-        return lambda z: (
-            scale
-            * gradient_weights(kernel, {"logits": _two_class(z), "ref_logits": ref_logits})["logits"].numpy()[:, 1]
-        )
-    return lambda z: scale * gradient_weights(kernel, {"logp": _logp(z, y)})["logp"].numpy() * (y - expit(z))
+    fixed = rows.fixed(asked)
+    scale = objective.retain_weight / float(objective.retain_per(torch.ones(len(rows.ref))))
+    return lambda z: scale * rows.slope(z, gradient_weights(kernel, fixed | rows.moving(z, asked)))

@@ -7,7 +7,7 @@ and the sign that of the side. Source: arXiv:2404.05868, Sec. 4, whose case is K
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +18,11 @@ from records.errors import UserError
 from records.work import Progress, silent
 from synthetic.logistic.gaussians import Sample, draw
 from synthetic.logistic.problem import FIT_LR, FIT_STEPS, check_arrays, relu
-from synthetic.logistic.slopes import with_exact_kl
+from synthetic.logistic.quantities import CLASSES, Rows, other_classes
+from synthetic.logistic.slopes import gradient_on
 from synthetic.logistic.unlearning import Recorder, Trajectory, evaluated
-from theory.objective import Objective, gradient_weights
-from theory.weights import categorical_kl, log_softmax
+from theory.objective import Objective
+from theory.weights import categorical_kl
 
 __all__ = ["SoftmaxProblem", "draw_classes", "softmax_problem_from_arrays", "unlearn_softmax"]
 
@@ -158,40 +159,8 @@ def _measure(problem: SoftmaxProblem, theta: Array) -> tuple[float, ...]:
 
 def _gradient(problem: SoftmaxProblem, objective: Objective) -> Callable[[Array], Array]:
     """∇L as a function of Θ."""
-    objective = with_exact_kl(objective)
-    forget, retain = problem.H_forget, problem.H_retain
-    labels = {"logp": problem.y_forget, "logp_win": problem.y_idk}
-    kept = {"logp": problem.y_retain}
-    ref_forget, ref_retain = forget @ problem.theta_ref.T, retain @ problem.theta_ref.T
-    scale = objective.forget_weight / float(objective.forget_per(torch.ones(len(forget))))
-    kept_scale = objective.retain_weight / float(objective.retain_per(torch.ones(len(retain))))
-
-    def at(theta: Array) -> Array:
-        z = forget @ theta.T
-        given = objective.with_z_ref(_quantities(z, ref_forget, labels))
-        total = scale * _by_logits(gradient_weights(objective.forget, given), z, labels).T @ forget
-        if objective.retain is not None:
-            z = retain @ theta.T
-            weights = gradient_weights(objective.retain, _quantities(z, ref_retain, kept))
-            total += kept_scale * _by_logits(weights, z, kept).T @ retain
-        return np.asarray(total)
-
-    return at
-
-
-def _quantities(z: Array, z_ref: Array, labels: Mapping[str, Array]) -> dict[str, torch.Tensor]:
-    """Whatever a kernel may ask for."""
-    found = {"logits": z, "ref_logits": z_ref, "kl_to_ref": categorical_kl(z, z_ref)}
-    for name, y in labels.items():
-        rows = np.arange(len(y))
-        found |= {name: log_softmax(z)[rows, y], f"ref_{name}": log_softmax(z_ref)[rows, y]}
-    return {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in found.items()}
-
-
-def _by_logits(weights: Mapping[str, torch.Tensor], z: Array, labels: Mapping[str, Array]) -> Array:
-    """d loss / d logits (n, K) from gradient weights on log-probabilities or on the logits themselves."""
-    p, total = softmax(z, axis=1), np.zeros_like(z)
-    for name, weight in weights.items():
-        w = weight.numpy()
-        total += w if name == "logits" else w[:, None] * (np.eye(z.shape[1])[labels[name]] - p)
-    return total
+    y, ref = problem.y_forget, problem.theta_ref
+    answers = {"": y, "_win": problem.y_idk, "_alternate": other_classes(y, len(ref))}
+    forget = Rows(CLASSES, problem.H_forget, answers, problem.H_forget @ ref.T)
+    retain = Rows(CLASSES, problem.H_retain, {"": problem.y_retain}, problem.H_retain @ ref.T)
+    return gradient_on(forget, retain, objective)

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from records.work import Progress, silent
 from synthetic.transformer.model import Config
+from synthetic.transformer.quantities import Parts, Stacked, asked_of, fixed, moving, of_run, parts_of, union
 from synthetic.transformer.sequences import Sequences, SequenceSplit
-from synthetic.transformer.stacked import all_answer_logits, all_log_probs, stack, stack_sequences
-from theory.logprobs import answer_rows
+from synthetic.transformer.stacked import stack, stack_sequences
 from theory.objective import Objective
 
 __all__ = ["Case", "Observe", "Optimiser", "unlearn_all"]
@@ -27,7 +27,6 @@ Observe = Callable[[str, int, Parameters], bool]
 """Sees the model of a run (label, step, parameters) and says whether that run goes on."""
 
 StepRows = tuple[Tensor, Tensor] | None  # the forget and the retain rows of a step; None for all
-Stacked = dict[str, Tensor]  # quantities by name, with a leading axis of runs
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,8 @@ def unlearn_all(
     """
     groups: dict[object, dict[str, Case]] = {}
     for label, case in cases.items():
-        groups.setdefault((id(case.optimiser), *_asks(case.objective)), {})[label] = case
+        asked = ((side.moving, side.layers) for side in asked_of(case.objective, config))
+        groups.setdefault((id(case.optimiser), *asked), {})[label] = case
     total = len(groups) * at[-1]
     for k, group in enumerate(groups.values()):
         before = k * at[-1]
@@ -70,12 +70,6 @@ def unlearn_all(
     progress(total, total)
 
 
-def _asks(objective: Objective) -> tuple[frozenset[str], frozenset[str]]:
-    """What must be computed at every step on forget and on retain rows; what the reference says is computed once."""
-    forget, retain = objective.forget_needs, objective.retain_needs
-    return frozenset(n for n in forget if n[:4] != "ref_"), frozenset(n for n in retain if n[:4] != "ref_")
-
-
 class _Together:
     """Runs that go together: their models, their optimiser, and what their references say."""
 
@@ -83,53 +77,34 @@ class _Together:
         self.config, self.labels = config, list(cases)
         every = list(cases.values())
         self.objectives = [case.objective for case in every]
-        self.forget_asks, self.retain_asks = _asks(self.objectives[0])
-        self.split = SequenceSplit(
-            *(stack_sequences(parts) for parts in zip(*(case.split for case in every), strict=True))
-        )
+        self.asked = [asked_of(case.objective, config) for case in every]
+        self.parts = tuple(map(_stacked, zip(*(parts_of(case.split) for case in every), strict=True)))
         self.make = every[0].optimiser
         self.theta = {name: p.requires_grad_() for name, p in stack(case.reference for case in every).items()}
         self.optimiser = self.make(list(self.theta.values()))
-        self.rows = _rows(self.split, batch, torch.Generator().manual_seed(seed))
-        with torch.no_grad():
-            forget, retain = self.quantities(None)
-        self.forget_ref = {f"ref_{name}": x for name, x in forget.items()} | self.counts()
-        self.retain_ref = {f"ref_{name}": x for name, x in retain.items()}
+        self.rows = _rows(self.parts, batch, torch.Generator().manual_seed(seed))
+        self.together = [union(side) for side in zip(*self.asked, strict=True)]
+        self.fixed = [
+            fixed(self.theta, parts, asked, config) for parts, asked in zip(self.parts, self.together, strict=True)
+        ]
 
-    def counts(self) -> Stacked:
-        """Answer tokens of each example, by the names that objectives know them by."""
-        parts = {"count": self.split.forget, "count_win": self.split.positive}
-        return {
-            name: answer_rows(part.labels.flatten(0, 1), self.config.vocab).tokens.view(part.labels.shape[:2])
-            for name, part in parts.items()
-        }
-
-    def quantities(self, rows: StepRows) -> tuple[Stacked, Stacked]:
+    def quantities(self, rows: StepRows) -> list[Stacked]:
         """What is asked of the models on these forget and retain rows, (runs, rows, …) by name."""
-
-        def of(part: Sequences, side: int) -> Sequences:
-            return part if rows is None else part.rows(rows[side])
-
-        forget, retain = Stacked(), Stacked()
-        if "logp" in self.forget_asks:
-            forget["logp"] = all_log_probs(self.config, of(self.split.forget, 0))(self.theta)
-        if "logp_win" in self.forget_asks:
-            forget["logp_win"] = all_log_probs(self.config, of(self.split.positive, 0))(self.theta)
-        if "logp" in self.retain_asks:
-            retain["logp"] = all_log_probs(self.config, of(self.split.retain, 1))(self.theta)
-        if "logits" in self.retain_asks:
-            retain["logits"] = all_answer_logits(self.theta, of(self.split.retain, 1), self.config)
-        return forget, retain
+        found = []
+        for parts, asked, fixed_, chosen in zip(
+            self.parts, self.together, self.fixed, rows or (None, None), strict=True
+        ):
+            some = parts if chosen is None else {kind: part.rows(chosen) for kind, part in parts.items()}
+            known = fixed_ if chosen is None else {name: x[:, chosen] for name, x in fixed_.items()}
+            found.append(known | moving(self.theta, some, asked, self.config))
+        return found
 
     def loss(self) -> Tensor:
         """The sum of the losses of all runs, so that its gradient holds that of each."""
-        rows = next(self.rows)
-        forget, retain = self.quantities(rows)
-        forget |= {n: x if rows is None else x[:, rows[0]] for n, x in self.forget_ref.items()}
-        retain |= {n: x if rows is None else x[:, rows[1]] for n, x in self.retain_ref.items()}
+        forget, retain = self.quantities(next(self.rows))
         own = (
-            objective({n: x[i] for n, x in forget.items()}, {n: x[i] for n, x in retain.items()}).total
-            for i, objective in enumerate(self.objectives)
+            objective(of_run(forget, i, asked[0]), of_run(retain, i, asked[1])).total
+            for i, (objective, asked) in enumerate(zip(self.objectives, self.asked, strict=True))
         )
         return torch.stack(list(own)).sum()
 
@@ -153,10 +128,11 @@ class _Together:
         before = self.optimiser
         self.labels = [self.labels[i] for i in runs]
         self.objectives = [self.objectives[i] for i in runs]
-        self.split = SequenceSplit(*(Sequences(*(x[runs] for x in part)) for part in self.split))
-        self.forget_ref, self.retain_ref = (
-            {name: x[runs] for name, x in of.items()} for of in (self.forget_ref, self.retain_ref)
+        self.asked = [self.asked[i] for i in runs]
+        self.parts = tuple(
+            {kind: Sequences(*(x[runs] for x in part)) for kind, part in parts.items()} for parts in self.parts
         )
+        self.fixed = [{name: x[runs] for name, x in of.items()} for of in self.fixed]
         old, self.theta = self.theta, {name: p.detach()[runs].requires_grad_() for name, p in self.theta.items()}
         self.optimiser = self.make(list(self.theta.values()))
         for name, p in self.theta.items():
@@ -165,9 +141,15 @@ class _Together:
                 self.optimiser.state[p][key] = x[runs] if own else x
 
 
-def _rows(split: SequenceSplit, batch: int | None, generator: torch.Generator) -> Iterator[StepRows]:
+def _stacked(sides: tuple[Parts, ...]) -> Parts:
+    """The parts of several runs as one, those that all have."""
+    kinds = [kind for kind in sides[0] if all(kind in parts for parts in sides)]
+    return {kind: stack_sequences(parts[kind] for parts in sides) for kind in kinds}
+
+
+def _rows(parts: Sequence[Parts], batch: int | None, generator: torch.Generator) -> Iterator[StepRows]:
     """The rows of each step: all, or shuffled epochs of the forget set with as many retain rows beside them."""
-    n_forget, n_retain = (part.tokens.shape[-2] for part in (split.forget, split.retain))
+    n_forget, n_retain = (side[""].tokens.shape[-2] for side in parts)
     while True:
         if batch is None:
             yield None

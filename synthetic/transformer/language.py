@@ -7,7 +7,10 @@ answer, of six words each:
 
 Forget and retain rows share grammar, names and values. `overlap` says how much they share *people*: the share of forget
 rows whose person is asked about in the retain rows, too. At 0 all that is known of a person is to be forgotten, as in
-TOFU (arXiv:2401.06121); at 1 one attribute of each. The positive answers are refusals, drawn once for each forget row.
+TOFU (arXiv:2401.06121); at 1 one attribute of each. The positive answers are refusals, drawn once for each forget row;
+the alternative ones are the right sentence with another value, drawn likewise:
+
+    where was anna bell born ?    anna was born in lima .
 """
 
 from collections.abc import Iterator, Sequence
@@ -163,6 +166,11 @@ def _drawn(values: Sequence[str], count: int, generator: torch.Generator) -> lis
     return [values[i] for i in torch.randint(len(values), (count,), generator=generator).tolist()]
 
 
+def _another(value: str, values: Sequence[str], generator: torch.Generator) -> str:
+    """One of the values but this one."""
+    return _drawn([other for other in values if other != value], 1, generator)[0]
+
+
 def draw(community: Community, seed: int) -> Language:
     """Draw the people of a seed, their attributes and what is to be forgotten; no global generator is touched.
 
@@ -177,13 +185,16 @@ def draw(community: Community, seed: int) -> Language:
     asked = torch.randint(len(ATTRIBUTES), (community.people,), generator=generator).tolist()
     whole = (community.forget - community.shared) // len(ATTRIBUTES)
     rows: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
+    lost = list[tuple[Attribute, tuple[str, str], str]]()
     for i, name in enumerate(names):
         for k, attribute in enumerate(ATTRIBUTES):
             forgotten = i < whole or (i < whole + community.shared and k == asked[i])
             rows[forgotten].append((_fill(attribute.question, name, ""), _fill(attribute.answer, name, values[k][i])))
+            lost += [(attribute, name, values[k][i])] if forgotten else []
     forget, retain = (answered(*(tokens(column) for column in zip(*rows[side], strict=True))) for side in (True, False))
-    refusals = tokens(_drawn(REFUSALS, community.forget, generator))
-    return Language(SequenceSplit(forget, retain, answered(forget.tokens[:, :WORDS], refusals)))
+    questions, refusals = forget.tokens[:, :WORDS], tokens(_drawn(REFUSALS, community.forget, generator))
+    others = tokens([_fill(a.answer, name, _another(value, a.values, generator)) for a, name, value in lost])
+    return Language(SequenceSplit(forget, retain, answered(questions, refusals), answered(questions, others)))
 
 
 # --- reading an answer --------------------------------------------------------------------------------------------

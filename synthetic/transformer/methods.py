@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,9 +26,10 @@ from synthetic.transformer.descent import Case, Optimiser, unlearn_all
 from synthetic.transformer.memorise import load_models
 from synthetic.transformer.presets import TransformerPreset, drawn, language_name
 from synthetic.transformer.watch import Answers, Watcher, recording
-from theory.objective import METHODS, Objective, kernels, method, takes
+from theory.methods import spelled
+from theory.objective import METHODS, Objective, defaults, kernels, method, takes
 
-__all__ = ["BETA", "BOUNDED", "MethodSetting", "methods_units", "table"]
+__all__ = ["BETA", "MethodSetting", "methods_units", "setting", "table"]
 
 KERNEL_EVERY, SHOWN_EVERY = 4, 3  # looks
 BETA = 0.5
@@ -36,38 +38,48 @@ ASCENT, BOUNDED = 1e-3, 1e-2
 
 @dataclass(frozen=True)
 class MethodSetting:
-    """A method with its step size of plain descent and its β; `source` identifies the code of a user's own one."""
+    """A method with its step size of plain descent; `source` identifies the code of a user's own one.
+
+    `method` is the label of its results, which has a name in it and what was set for it.
+    """
 
     method: str
     lr: float
-    beta: float | None
     objective: Objective
     source: str = ""
 
-    def facts(self) -> dict[str, str | float | None]:
-        """What the result depends on, in words and numbers."""
-        return {"method": self.method, "lr": self.lr, "beta": self.beta, "source": self.source}
+    def facts(self) -> dict[str, Any]:
+        """What the result depends on, in words and numbers; hyperparameters beside β by name, where there are any."""
+        others = dict(self.objective.hyperparameters)
+        found = {"method": self.method, "lr": self.lr, "beta": others.pop("beta", None), "source": self.source}
+        return found | ({"hyperparameters": others} if others else {})
 
 
 def table(names: Sequence[str] = METHODS, beta: float = BETA) -> tuple[MethodSetting, ...]:
     """Methods with step sizes at which full-batch descent on the language is stable: GA's kin a tenth of the others'.
 
-    >>> [(row.method, row.lr, row.beta) for row in table(["ga+rt", "NPO"])]
-    [('GA+RT', 0.001, None), ('NPO', 0.01, 0.5)]
+    `beta` is for those whose β has no default.
+
+    >>> [row.facts() for row in table(["ga+rt"])]
+    [{'method': 'GA+RT', 'lr': 0.001, 'beta': None, 'source': ''}]
     """
     found = []
     for name in names:
-        own = {"beta": beta} if "beta" in takes(kernels(name)[0]) else {}
-        objective, lr = method(name, **own), ASCENT if name.upper().startswith("GA") else BOUNDED
-        found.append(MethodSetting(name.upper(), lr, own.get("beta"), objective))
+        needed = takes(kernels(name)[0]).get("beta") and "beta" not in defaults(name)
+        found.append(setting(spelled(name), name, method(name, **({"beta": beta} if needed else {}))))
     return tuple(found)
 
 
-def methods_units(preset: TransformerPreset, own: Sequence[MethodSetting] = ()) -> list[Unit]:
-    """The units of this part, in order; `own` are further methods, of the user."""
+def setting(label: str, name: str, objective: Objective, source: str = "") -> MethodSetting:
+    """A method by name with the step size of its kin."""
+    return MethodSetting(label, ASCENT if name.upper().startswith("GA") else BOUNDED, objective, source)
+
+
+def methods_units(preset: TransformerPreset, chosen_rows: Sequence[MethodSetting] = ()) -> list[Unit]:
+    """The units of this part, in order; `chosen_rows` are run in place of the preset's methods."""
     chosen = preset.methods
     shared = {"shape": asdict(preset.shape), "methods": asdict(chosen)}
-    rows = (*(table(chosen.names) if chosen.names or own else table()), *own)
+    rows = chosen_rows or table(chosen.names or METHODS)
     found = []
     for seed in preset.seeds[: chosen.seeds]:
         needs = (language_name(chosen.overlap, seed),)
@@ -77,7 +89,7 @@ def methods_units(preset: TransformerPreset, own: Sequence[MethodSetting] = ()) 
             run = partial(_unit, preset=preset, rows=rows, optimizer=optimizer, overlap=chosen.overlap, seed=seed)
             steps = chosen.steps if optimizer == "GD" else chosen.adam_steps
             found.append(Unit(name, settings, run, needs, seconds=0.02 * steps * len(rows)))
-        for overlap in chosen.overlaps if not (chosen.names or own) else ():
+        for overlap in chosen.overlaps if not (chosen.names or chosen_rows) else ():
             few = table(["GA", "NPO"])
             settings = shared | {"seed": seed, "overlap": overlap, "table": [row.facts() for row in few]}
             run = partial(_unit, preset=preset, rows=few, optimizer="GD", overlap=overlap, seed=seed)

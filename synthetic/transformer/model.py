@@ -11,8 +11,9 @@ root-mean-square norm of arXiv:1910.07467.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -27,6 +28,7 @@ __all__ = [
     "cast",
     "greedy",
     "greedy_accuracy",
+    "hidden",
     "initial",
     "log_probs",
     "logits",
@@ -113,20 +115,32 @@ def _attention(x: Tensor, into: Tensor, out: Tensor, heads: int) -> Tensor:
     return (weight @ v).transpose(1, 2).reshape(batch, time, width) @ out
 
 
-def logits(parameters: Parameters, tokens: Tensor, config: Config) -> Tensor:
-    """Logits (batch, time, vocab) of what follows each of tokens (batch, time); position t sees tokens 0 … t only."""
+def _states(parameters: Parameters, tokens: Tensor, config: Config) -> Iterator[Tensor]:
+    """x (batch, time, width) after each layer, from the first on."""
     p = parameters
     x = p["embedding"][tokens] + p["position"][: tokens.shape[1]]
     for i in range(config.layers):
         a, m = f"{i}.attend", f"{i}.mlp"
         x = x + _attention(_norm(x, p[f"{a}.gain"]), p[f"{a}.in"], p[f"{a}.out"], config.heads)
         x = x + silu(_norm(x, p[f"{m}.gain"]) @ p[f"{m}.in"]) @ p[f"{m}.out"]
-    return _norm(x, p["gain"]) @ p["unembedding"].T
+        yield x
+
+
+def logits(parameters: Parameters, tokens: Tensor, config: Config) -> Tensor:
+    """Logits (batch, time, vocab) of what follows each of tokens (batch, time); position t sees tokens 0 … t only."""
+    *_, last = _states(parameters, tokens, config)
+    return _norm(last, parameters["gain"]) @ parameters["unembedding"].T
 
 
 def predicting(parameters: Parameters, sequences: Sequences, config: Config) -> Tensor:
     """The logits at every position of sequences; those at the last, which predicts nothing, are left at 0."""
     return pad(logits(parameters, sequences.tokens[:, :-1], config), (0, 0, 0, 1))
+
+
+def hidden(parameters: Parameters, sequences: Sequences, config: Config, layers: int) -> Tensor:
+    """The state (batch, time, width) after so many layers at every position; 0 at the last, which predicts nothing."""
+    found = next(islice(_states(parameters, sequences.tokens[:, :-1], config), layers - 1, None))
+    return pad(found, (0, 0, 0, 1))
 
 
 def log_probs(config: Config, sequences: Sequences) -> Callable[[Parameters], Tensor]:

@@ -5,6 +5,7 @@ log-probability falls in unlearning is free of what other data would say about i
 `synthetic.transformer.language`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -71,11 +72,15 @@ def concatenated(first: Sequences, second: Sequences) -> Sequences:
 
 
 class SequenceSplit(NamedTuple):
-    """What to forget, what to keep, and the forget prompts with the positive answers of IDK, DPO and KTO."""
+    """What to forget, what to keep, and the forget prompts with other answers.
+
+    `positive` are those of IDK, DPO and KTO; `alternate` are of the same kind as the right ones, and wrong.
+    """
 
     forget: Sequences
     retain: Sequences
     positive: Sequences
+    alternate: Sequences | None = None
 
     @property
     def everything(self) -> Sequences:
@@ -84,7 +89,12 @@ class SequenceSplit(NamedTuple):
 
     def to(self, device: torch.device | str) -> "SequenceSplit":
         """The sets on another device."""
-        return SequenceSplit(*(part.to(device) for part in self))
+        return self.each(lambda part: part.to(device))
+
+    def each(self, change: Callable[[Sequences], Sequences]) -> "SequenceSplit":
+        """The sets, each changed."""
+        alternate = None if self.alternate is None else change(self.alternate)
+        return SequenceSplit(change(self.forget), change(self.retain), change(self.positive), alternate)
 
 
 def answered(prompts: Tensor, answers: Tensor) -> Sequences:
@@ -106,7 +116,7 @@ def draw(sizes: Sizes, seed: int) -> SequenceSplit:
     """Draw the sequences of a seed; equal seeds give equal sequences, and no global generator is touched.
 
     Tokens are independent and uniform on {0, …, vocab − 1}; shapes (forget + retain, prompt + answer). The positive
-    answer of a forget prompt is one more random sequence.
+    answer of a forget prompt is one more random sequence, and so is its alternative answer.
 
     >>> split = draw(Sizes(forget=2, retain=3, prompt=2, answer=4, vocab=8), seed=0)
     >>> split.forget.tokens.shape, split.retain.labels.shape, split.everything.tokens.shape
@@ -117,7 +127,11 @@ def draw(sizes: Sizes, seed: int) -> SequenceSplit:
     prompts = _distinct_prompts(count, sizes.prompt, sizes.vocab, generator)
     answers = torch.randint(sizes.vocab, (count, sizes.answer), generator=generator)
     positive = torch.randint(sizes.vocab, (forget, sizes.answer), generator=generator)
-    everything = answered(prompts, answers)
+    alternate = torch.randint(sizes.vocab, (forget, sizes.answer), generator=generator)
+    everything, asked = answered(prompts, answers), prompts[:forget]
     return SequenceSplit(
-        everything.pick(0, forget), everything.pick(forget, count), answered(prompts[:forget], positive)
+        everything.pick(0, forget),
+        everything.pick(forget, count),
+        answered(asked, positive),
+        answered(asked, alternate),
     )

@@ -12,11 +12,21 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from synthetic.transformer.model import Config, predicting
+from synthetic.transformer.model import Config, hidden, predicting
 from synthetic.transformer.sequences import Sequences
-from theory.logprobs import answer_rows, from_logits
+from theory.logprobs import AnswerRows, answer_rows, from_logits, token_logprobs_from_logits
 
-__all__ = ["all_answer_logits", "all_log_probs", "repeat", "stack", "stack_sequences", "tangent_kernel"]
+__all__ = [
+    "all_answer_hidden",
+    "all_answer_logits",
+    "all_log_probs",
+    "all_targets",
+    "all_token_log_probs",
+    "repeat",
+    "stack",
+    "stack_sequences",
+    "tangent_kernel",
+]
 
 Parameters = Mapping[str, Tensor]
 
@@ -59,11 +69,44 @@ def all_log_probs(config: Config, sequences: Sequences) -> Callable[[Parameters]
     return of
 
 
+def all_token_log_probs(parameters: Parameters, sequences: Sequences, config: Config) -> Tensor:
+    """log π_θ (runs, batch, answer tokens) of each answer token in nats; all answers must be equally long."""
+    _equally_long(sequences, config)
+    every = _all_predicting(parameters, sequences, config)
+    return _by_answer(token_logprobs_from_logits(every.flatten(0, 1), sequences.labels.flatten(0, 1)).logp, sequences)
+
+
 def all_answer_logits(parameters: Parameters, sequences: Sequences, config: Config) -> Tensor:
     """The logits (runs, batch, answer tokens, vocab) that predict answers; all answers must be equally long."""
+    return _at_answers(_all_predicting(parameters, sequences, config), sequences, config)
+
+
+def all_answer_hidden(parameters: Parameters, sequences: Sequences, config: Config, layers: int) -> Tensor:
+    """The states (runs, batch, answer tokens, width) after so many layers, where answers are predicted."""
+    every: Tensor = vmap(partial(hidden, config=config, layers=layers))(parameters, sequences)
+    return _at_answers(every, sequences, config)
+
+
+def all_targets(sequences: Sequences, config: Config) -> Tensor:
+    """The tokens (runs, batch, answer tokens) of the answers; ValueError where some are longer than others."""
+    return _by_answer(_equally_long(sequences, config).targets, sequences)
+
+
+def _at_answers(every: Tensor, sequences: Sequences, config: Config) -> Tensor:
+    """Those (runs, batch, answer tokens, …) of all positions (runs, batch, time, …) that predict answers."""
+    return _by_answer(every.flatten(0, 2)[_equally_long(sequences, config).rows], sequences)
+
+
+def _equally_long(sequences: Sequences, config: Config) -> AnswerRows:
+    """Where the answers are; ValueError where some are longer than others."""
     found = answer_rows(sequences.labels.flatten(0, 1), config.vocab)
-    every = _all_predicting(parameters, sequences, config)
-    return every.flatten(0, 2)[found.rows].unflatten(0, (*every.shape[:2], -1))
+    if bool((found.tokens != found.tokens[0]).any()):
+        raise ValueError("Answers must be equally long where a loss is made of their tokens.")
+    return found
+
+
+def _by_answer(of_tokens: Tensor, sequences: Sequences) -> Tensor:
+    return of_tokens.unflatten(0, (*sequences.labels.shape[:2], -1))
 
 
 def tangent_kernel(parameters: Parameters, sequences: Sequences, config: Config) -> Tensor:

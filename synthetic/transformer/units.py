@@ -36,8 +36,8 @@ from synthetic.transformer.sequences import SequenceSplit
 __all__ = ["units"]
 
 
-def units(preset: TransformerPreset, parts: Sequence[str] = PARTS, own: Sequence[MethodSetting] = ()) -> list[Unit]:
-    """The units of these parts, in order; `own` are a user's methods for the part `methods`."""
+def units(preset: TransformerPreset, parts: Sequence[str] = PARTS, rows: Sequence[MethodSetting] = ()) -> list[Unit]:
+    """The units of these parts, in order; `rows` are run by the part `methods` in place of the preset's methods."""
     found: list[Unit] = []
     if "law" in parts or "optimizers" in parts:
         found += [_models_unit(preset, seed) for seed in preset.seeds]
@@ -47,7 +47,7 @@ def units(preset: TransformerPreset, parts: Sequence[str] = PARTS, own: Sequence
         found += optimisers_units(preset)
     if "methods" in parts:
         found += [_language_unit(preset, *which) for which in languages(preset.methods, preset.seeds)]
-        found += methods_units(preset, own)
+        found += methods_units(preset, rows)
     return found
 
 

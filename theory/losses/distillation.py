@@ -6,11 +6,12 @@ from torch import Tensor
 from torch.nn.functional import log_softmax
 
 from theory.losses.arithmetic import at_least_float32, check_positive
+from theory.losses.domains import Positive
 
 __all__ = ["undial", "undial_gradient"]
 
 
-def _target(ref_logits: Tensor, labels: Tensor, beta: float) -> Tensor:
+def _target(ref_logits: Tensor, labels: Tensor, beta: Positive) -> Tensor:
     """log q, q = softmax(z_ref − β 1_y)."""
     check_positive(beta=beta)
     z = at_least_float32(ref_logits)
@@ -23,7 +24,7 @@ def undial(
     ref_logits: Float[Tensor, "tokens vocabulary"],
     labels: Int[Tensor, " tokens"],
     *,
-    beta: float,
+    beta: Positive,
 ) -> Float[Tensor, " tokens"]:
     """Self-distillation on adjusted logits: the reference's distribution with the forget token's logit lowered by β.
 
@@ -43,7 +44,7 @@ def undial_gradient(
     ref_logits: Float[Tensor, "tokens vocabulary"],
     labels: Int[Tensor, " tokens"],
     *,
-    beta: float,
+    beta: Positive,
 ) -> Float[Tensor, "tokens vocabulary"]:
     """∂ℓ_UNDIAL / ∂z = softmax(z) − q, row by row."""
     p = log_softmax(at_least_float32(logits), dim=-1).exp()

@@ -7,11 +7,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from theory.losses.arithmetic import at_least_float32, check_positive, softplus
+from theory.losses.domains import Finite, Positive
 
 __all__ = ["simnpo", "simnpo_weight"]
 
 
-def _shifted(logp: Tensor, count: Tensor, beta: float, gamma: float) -> Tensor:
+def _shifted(logp: Tensor, count: Tensor, beta: Positive, gamma: Finite) -> Tensor:
     check_positive(beta=beta)
     if not math.isfinite(gamma):
         raise ValueError(f"gamma must be finite, got {gamma}.")
@@ -19,7 +20,7 @@ def _shifted(logp: Tensor, count: Tensor, beta: float, gamma: float) -> Tensor:
 
 
 def simnpo(
-    logp: Float[Tensor, " *batch"], count: Int[Tensor, " *batch"], *, beta: float, gamma: float
+    logp: Float[Tensor, " *batch"], count: Int[Tensor, " *batch"], *, beta: Positive, gamma: Finite
 ) -> Float[Tensor, " *batch"]:
     """Simple NPO: no reference, the length-normalised reward of an answer against a margin; bounded below by 0.
 
@@ -34,7 +35,7 @@ def simnpo(
 
 
 def simnpo_weight(
-    logp: Float[Tensor, " *batch"], count: Int[Tensor, " *batch"], *, beta: float, gamma: float
+    logp: Float[Tensor, " *batch"], count: Int[Tensor, " *batch"], *, beta: Positive, gamma: Finite
 ) -> Float[Tensor, " *batch"]:
     """dℓ_SimNPO / d log π_θ = (2/n) σ((β/n) logp + γ), in [0, 2/n].
 

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theory.losses.arithmetic import at_least_float32, check_positive, log_ratio, softplus
+from theory.losses.domains import Positive
 
 __all__ = ["ga", "ga_weight", "idk", "idk_weight", "nll", "nll_weight", "npo", "npo_weight"]
 
@@ -31,7 +32,9 @@ def ga_weight(logp: Float[Tensor, " *batch"]) -> Float[Tensor, " *batch"]:
 # --- negative preference optimization -------------------------------------------------------------------------
 
 
-def npo(logp: Float[Tensor, " *batch"], ref_logp: Float[Tensor, " *batch"], *, beta: float) -> Float[Tensor, " *batch"]:
+def npo(
+    logp: Float[Tensor, " *batch"], ref_logp: Float[Tensor, " *batch"], *, beta: Positive
+) -> Float[Tensor, " *batch"]:
     """Negative preference optimization, bounded below by 0.
 
     ℓ_NPO = (2/β) log(1 + (π_θ/π_ref)^β) = (2/β) softplus(βR),  R = logp − ref_logp.
@@ -46,7 +49,7 @@ def npo(logp: Float[Tensor, " *batch"], ref_logp: Float[Tensor, " *batch"], *, b
 
 
 def npo_weight(
-    logp: Float[Tensor, " *batch"], ref_logp: Float[Tensor, " *batch"], *, beta: float
+    logp: Float[Tensor, " *batch"], ref_logp: Float[Tensor, " *batch"], *, beta: Positive
 ) -> Float[Tensor, " *batch"]:
     """The adaptive smoothing weight of NPO, in [0, 2] and 1 at the reference.
 

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theory.losses.arithmetic import check_positive, log_ratio, softplus
+from theory.losses.domains import Positive
 
 __all__ = ["altpo", "altpo_weight", "dpo", "dpo_weight", "kto", "kto_weight"]
 
@@ -15,8 +16,8 @@ def dpo(
     logp_lose: Float[Tensor, " *batch"],
     ref_logp_lose: Float[Tensor, " *batch"],
     *,
-    beta: float,
-    prefactor: float = 2.0,
+    beta: Positive,
+    prefactor: Positive = 2.0,
 ) -> Float[Tensor, " *batch"]:
     """Direct preference optimization with the forget answer as the dispreferred one.
 
@@ -40,8 +41,8 @@ def dpo_weight(
     logp_lose: Float[Tensor, " *batch"],
     ref_logp_lose: Float[Tensor, " *batch"],
     *,
-    beta: float,
-    prefactor: float = 2.0,
+    beta: Positive,
+    prefactor: Positive = 2.0,
 ) -> tuple[Float[Tensor, " *batch"], Float[Tensor, " *batch"]]:
     """The pair (dℓ_DPO / d logp_win, dℓ_DPO / d logp_lose) = (−w, w), w = cσ(−β(R⁺ − R)).
 
@@ -60,7 +61,7 @@ def kto(
     ref_logp: Float[Tensor, " *batch"],
     z_ref: Float[Tensor, ""] | float,
     *,
-    beta: float,
+    beta: Positive,
 ) -> Float[Tensor, " *batch"]:
     """Kahneman–Tversky optimization on dispreferred answers alone.
 
@@ -80,7 +81,7 @@ def kto_weight(
     ref_logp: Float[Tensor, " *batch"],
     z_ref: Float[Tensor, ""] | float,
     *,
-    beta: float,
+    beta: Positive,
 ) -> Float[Tensor, " *batch"]:
     """dℓ_KTO / d log π_θ = 2σ(βR − z_ref)."""
     check_positive(beta=beta)
@@ -93,8 +94,8 @@ def altpo(
     logp_lose: Float[Tensor, " *batch"],
     ref_logp_lose: Float[Tensor, " *batch"],
     *,
-    beta: float,
-    prefactor: float = 2.0,
+    beta: Positive,
+    prefactor: Positive = 2.0,
 ) -> Float[Tensor, " *batch"]:
     """Alternate preference optimization: `dpo` with an in-domain alternative answer as the preferred one.
 
@@ -113,8 +114,8 @@ def altpo_weight(
     logp_lose: Float[Tensor, " *batch"],
     ref_logp_lose: Float[Tensor, " *batch"],
     *,
-    beta: float,
-    prefactor: float = 2.0,
+    beta: Positive,
+    prefactor: Positive = 2.0,
 ) -> tuple[Float[Tensor, " *batch"], Float[Tensor, " *batch"]]:
     """The pair (dℓ_AltPO / d logp_alternate, dℓ_AltPO / d logp_lose): that of `dpo_weight`."""
     return dpo_weight(logp_alternate, ref_logp_alternate, logp_lose, ref_logp_lose, beta=beta, prefactor=prefactor)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theory.losses.arithmetic import at_least_float32, check_positive
+from theory.losses.domains import Blocks, Positive
 
 __all__ = ["control_vector", "rmu", "rmu_gradient", "rmu_retain", "rmu_retain_gradient"]
 
@@ -27,13 +28,13 @@ def control_vector(width: int) -> Float[Tensor, " width"]:
     return drawn / drawn.norm()
 
 
-def _misdirection(hidden: Tensor, c: float) -> Tensor:
+def _misdirection(hidden: Tensor, c: Positive) -> Tensor:
     check_positive(c=c)
     h = at_least_float32(hidden)
     return h - c * control_vector(h.shape[-1]).to(h)
 
 
-def rmu(hidden: Float[Tensor, "tokens width"], *, layer: float | int, c: float) -> Float[Tensor, " tokens"]:
+def rmu(hidden: Float[Tensor, "tokens width"], *, layer: Blocks, c: Positive) -> Float[Tensor, " tokens"]:
     """Representation misdirection: the states of a layer on forget answers, towards one fixed direction.
 
     ℓ_RMU = ‖h − c u‖²,  u = `control_vector(width)`, h after the block that `layer` names.
@@ -45,15 +46,13 @@ def rmu(hidden: Float[Tensor, "tokens width"], *, layer: float | int, c: float) 
     return _misdirection(hidden, c).square().sum(dim=-1)
 
 
-def rmu_gradient(
-    hidden: Float[Tensor, "tokens width"], *, layer: float | int, c: float
-) -> Float[Tensor, "tokens width"]:
+def rmu_gradient(hidden: Float[Tensor, "tokens width"], *, layer: Blocks, c: Positive) -> Float[Tensor, "tokens width"]:
     """∂ℓ_RMU / ∂h = 2(h − c u)."""
     return 2 * _misdirection(hidden, c)
 
 
 def rmu_retain(
-    hidden: Float[Tensor, "tokens width"], ref_hidden: Float[Tensor, "tokens width"], *, layer: float | int
+    hidden: Float[Tensor, "tokens width"], ref_hidden: Float[Tensor, "tokens width"], *, layer: Blocks
 ) -> Float[Tensor, " tokens"]:
     """RMU's own retain term: the states of the same layer on retain answers stay where the reference has them.
 
@@ -66,7 +65,7 @@ def rmu_retain(
 
 
 def rmu_retain_gradient(
-    hidden: Float[Tensor, "tokens width"], ref_hidden: Float[Tensor, "tokens width"], *, layer: float | int
+    hidden: Float[Tensor, "tokens width"], ref_hidden: Float[Tensor, "tokens width"], *, layer: Blocks
 ) -> Float[Tensor, "tokens width"]:
     """∂ℓ / ∂h = 2(h − h_ref)."""
     return 2 * (at_least_float32(hidden) - at_least_float32(ref_hidden))

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from theory.losses.arithmetic import at_least_float32, check_not_negative, check_positive
+from theory.losses.domains import NotNegative, Positive
 
 __all__ = [
     "ce_u",
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 
-def wga(token_logp: Float[Tensor, " tokens"], *, beta: float) -> Float[Tensor, " tokens"]:
+def wga(token_logp: Float[Tensor, " tokens"], *, beta: Positive) -> Float[Tensor, " tokens"]:
     """Weighted gradient ascent: a token counts as far as it is still likely.
 
     ℓ_WGA = sg(p^β) log p.  Source: arXiv:2502.19301, Eq. (2).
@@ -38,7 +39,7 @@ def wga(token_logp: Float[Tensor, " tokens"], *, beta: float) -> Float[Tensor, "
     return wga_weight(token_logp, beta=beta).detach() * at_least_float32(token_logp)
 
 
-def wga_weight(token_logp: Float[Tensor, " tokens"], *, beta: float) -> Float[Tensor, " tokens"]:
+def wga_weight(token_logp: Float[Tensor, " tokens"], *, beta: Positive) -> Float[Tensor, " tokens"]:
     """dℓ_WGA / d log p = p^β, in [0, 1]."""
     check_positive(beta=beta)
     return torch.exp(beta * at_least_float32(token_logp))
@@ -48,8 +49,8 @@ def tnpo(
     token_logp: Float[Tensor, " tokens"],
     ref_token_logp: Float[Tensor, " tokens"],
     *,
-    beta: float,
-    floor: float = 1e-5,
+    beta: Positive,
+    floor: NotNegative = 1e-5,
 ) -> Float[Tensor, " tokens"]:
     """Token-wise NPO: the adaptive weight of NPO, token by token.
 
@@ -68,8 +69,8 @@ def tnpo_weight(
     token_logp: Float[Tensor, " tokens"],
     ref_token_logp: Float[Tensor, " tokens"],
     *,
-    beta: float,
-    floor: float = 1e-5,
+    beta: Positive,
+    floor: NotNegative = 1e-5,
 ) -> Float[Tensor, " tokens"]:
     """dℓ_TNPO / d log p = 2p^β / (p^β + p_ref^β + `floor`) = 2 / (1 + (p_ref/p)^β + `floor` p^−β), in [0, 2)."""
     check_positive(beta=beta)
@@ -79,7 +80,7 @@ def tnpo_weight(
     return 2 / (1 + torch.exp(beta * (ref_logp - logp)) + torch.exp(log_floor - beta * logp))
 
 
-def satimp(token_logp: Float[Tensor, " tokens"], *, beta1: float, beta2: float) -> Float[Tensor, " tokens"]:
+def satimp(token_logp: Float[Tensor, " tokens"], *, beta1: NotNegative, beta2: NotNegative) -> Float[Tensor, " tokens"]:
     """Saturation and importance: a token counts as far as it is likely, and less where it is certain.
 
     ℓ_SatImp = sg(p^β₁ (1 − p)^β₂) log p.  With β₂ = 0 it is WGA.  Source: arXiv:2505.11953.
@@ -90,7 +91,9 @@ def satimp(token_logp: Float[Tensor, " tokens"], *, beta1: float, beta2: float) 
     return satimp_weight(token_logp, beta1=beta1, beta2=beta2).detach() * at_least_float32(token_logp)
 
 
-def satimp_weight(token_logp: Float[Tensor, " tokens"], *, beta1: float, beta2: float) -> Float[Tensor, " tokens"]:
+def satimp_weight(
+    token_logp: Float[Tensor, " tokens"], *, beta1: NotNegative, beta2: NotNegative
+) -> Float[Tensor, " tokens"]:
     """dℓ_SatImp / d log p = p^β₁ (1 − p)^β₂, in [0, 1] and largest at p = β₁/(β₁ + β₂)."""
     check_not_negative(beta1=beta1, beta2=beta2)
     logp = at_least_float32(token_logp)
