@@ -1,6 +1,7 @@
 """With the true answer as a draft answers are those of plain greedy generation, whatever the model and the answer."""
 
 import warnings
+from collections import deque
 from functools import cache
 
 import pytest
@@ -11,12 +12,22 @@ from tiny_families import FAMILIES, family
 
 from scale.data.formats import FORMATS
 from scale.data.prompts import Encoded, Writer
+from scale.data.questions import Question
+from scale.evaluation.asked import QuestionSet, asks
+from scale.evaluation.exam import Exam, examine
+from scale.evaluation.protocols import PROTOCOLS
 from scale.models import generation
 from scale.models.drafts import causal, draft, least_lead
 from scale.models.generation import Generation, answers_after
 from scale.models.scorer import Scorer
-from scale.models.scratch import train_tokenizer
+from scale.models.scratch import Shape, from_scratch, train_tokenizer
 from scale.runtime.processes import Processes
+from scale.training.batches import TrainingRows
+from scale.training.loop import Training, likelihood
+from scale.training.schedule import Schedule
+from theory.head import Head
+from theory.logprobs import answer_rows
+from theory.looks import looked_at
 
 QUESTIONS = ["Who?", "Where was Ada born, and in which of the towns by the sea?", "When did she?", "Why not, then?"]
 TOKENIZER = train_tokenizer(QUESTIONS, 320)
@@ -169,3 +180,49 @@ def test_a_draft_is_the_answer_up_to_what_differs_or_is_not_sure(opening, answer
     assert all(ahead > least for ahead in lead[: len(found)])
     if len(found) < len(own):  # it goes as far as it can
         assert lead[len(found)] <= least or (found and found[-1] != own[len(found) - 1])
+
+
+ASKED, HOW = (Question("Who?", ("Ada.",)), Question("When did she?", ("Then, in it.",))), Generation(8, False)
+SETS = {
+    "forget": QuestionSet(ASKED, asks("rouge", "probability"), HOW),
+    "unscored": QuestionSet(ASKED, asks("rouge"), HOW),
+}
+
+
+@pytest.fixture
+def known():
+    """A model that has learnt one of two answers, and how it is asked."""
+    model = from_scratch(TOKENIZER, Shape(hidden=32, layers=1, heads=2, feed_forward=64, vocab=320), seed=0)
+    rows = [WRITER.encode(ASKED[0].asked.shown, ASKED[0].truth)] * 2
+    schedule = Schedule(lr=1e-2, epochs=20, batch=2)
+    deque(Training(Scorer(model), likelihood, TrainingRows(rows), schedule, seed=0, pad=1, processes=ALONE).run(), 0)
+    return Scorer(model), Exam.of(SETS, PROTOCOLS["open-unlearning"], WRITER)
+
+
+def test_an_examination_generates_only_what_scoring_has_not_shown(known, monkeypatch):
+    scorer, exam = known
+    read = []
+    own = generation.left_padded
+    monkeypatch.setattr(generation, "left_padded", lambda openings, pad: read.extend(openings) or own(openings, pad))
+    drafted = examine(scorer, exam, ALONE)
+    assert drafted["forget"].answers[0] == ASKED[0].truth
+    assert len(read) == 3  # the answer that it knows is generated where it is not scored
+    monkeypatch.setattr(generation, "left_padded", own)
+    monkeypatch.setattr("scale.evaluation.exam.drafts_of", lambda scorer, openings, *_: [()] * len(openings))
+    plain = examine(scorer, exam, ALONE)
+    assert {name: part.answers for name, part in plain.items()} == {n: part.answers for n, part in drafted.items()}
+    assert drafted["unscored"].answers == drafted["forget"].answers
+
+
+def test_the_lead_is_the_distance_of_the_two_likeliest_tokens():
+    random = torch.Generator().manual_seed(0)
+    hidden, weight = torch.randn(2, 5, 4, generator=random), torch.randn(9, 4, generator=random)
+    labels = torch.tensor([[-100, -100, 3, 4, 5], [-100, 8, 7, 0, -100]])
+    for budget in (0, 2**20):
+        found = looked_at(
+            hidden, Head(weight), labels, torch.tensor([True, True]), ["predicted", "lead"], budget=budget
+        )
+        top = (hidden @ weight.T).log_softmax(-1).topk(2)
+        rows = answer_rows(labels, 9).rows
+        torch.testing.assert_close(found.looks["lead"], (top.values[..., 0] - top.values[..., 1]).flatten()[rows])
+        assert torch.equal(found.looks["predicted"], top.indices[..., 0].flatten()[rows])

@@ -1,7 +1,8 @@
 """What the logits at answer positions say besides the answers' log-probabilities, while they are there.
 
-The likeliest token, and how log p(v) varies over the vocabulary under p: its mean Σ_v p(v) log p(v), in nats, and its
-variance. Logits are taken in the same chunks as for the log-probabilities alone, which come out the same to the bit.
+The likeliest token, its lead over the next likeliest (log of the ratio of both, in nats), and how log p(v) varies over
+the vocabulary under p: its mean Σ_v p(v) log p(v), in nats, and its variance. Logits are taken in the same chunks as
+for the log-probabilities alone, which come out the same to the bit.
 """
 
 from collections.abc import Callable, Collection
@@ -16,7 +17,7 @@ from theory.logprobs import BUDGET, Summed, answer_rows, at_answers, sum_by_exam
 
 __all__ = ["LOOKS", "Looked", "looked_at"]
 
-LOOKS = ("predicted", "mean_logp", "variance")
+LOOKS = ("predicted", "lead", "mean_logp", "variance")
 _COPIED = 16 * 2**20
 """Bytes of logits that are looked at at a time, beside those of the chunk."""
 
@@ -81,4 +82,8 @@ def _of(logits: Tensor, names: Collection[str]) -> list[tuple[str, Tensor]]:
         if "variance" in names:
             moments["variance"] = (p * (logp - mean[:, None]).square_()).sum(dim=1)
         found += [(name, values) for name, values in moments.items() if name in names]
+    if "lead" in names:  # last, since it spends the logits
+        first = logits.max(dim=1, keepdim=True)
+        others = logits.scatter_(1, first.indices, -torch.inf).amax(dim=1)
+        found.append(("lead", first.values[:, 0] - others))
     return found

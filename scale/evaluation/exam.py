@@ -16,6 +16,7 @@ from scale.evaluation.results import NOTHING, SetResult, arrays, finite, from_ar
 from scale.evaluation.scored import Scored, losses_of, scored_of
 from scale.evaluation.scores import TOFU_WHOLE, Whole, over_set, scores
 from scale.evaluation.values import column_of, measured
+from scale.models.drafts import SHOWN, Shown, drafts_of
 from scale.models.generation import Answer, Generation, answers_after
 from scale.models.seen import see
 from scale.runtime.processes import Processes
@@ -79,35 +80,52 @@ def examine(
     scorer: torch.nn.Module, exam: Exam, processes: Processes, *, generate: bool = True
 ) -> dict[str, SetResult]:
     """Everything that is asked, of every set."""
-    scored = _read(scorer, exam, processes)
-    said = _answers(scorer, exam, processes) if generate else {}
+    scored = _read(scorer, exam, processes, generate=generate)
+    said = _answers(scorer, exam, scored, processes) if generate else {}
     return {name: _part(one, exam, scored.get(name, []), said.get(name, [])) for name, one in exam.sets.items()}
 
 
-def _read(scorer: torch.nn.Module, exam: Exam, processes: Processes) -> dict[str, list[Scored]]:
-    """Every answer of every set scored at once, and what its metrics need to know of the true ones' tokens."""
+def _read(scorer: torch.nn.Module, exam: Exam, processes: Processes, *, generate: bool) -> dict[str, list[Scored]]:
+    """Every answer of every set scored at once, and what metrics and drafts need to know of the true ones' tokens."""
     every = [question for encoded in exam.encoded.values() for question in encoded]
     if not every:
         return {}
     needs = {need.removesuffix(END) for one in exam.sets.values() for need in _needs(one)}
-    looks = tuple(sorted(needs & LOOKED))
+    drafted = set(SHOWN) if generate and needs & GENERATED else set()
+    looks = tuple(sorted(needs & LOOKED | drafted))
     seen = see(scorer, every, exam.writer.pad, processes, tokens=processes.room(TOKENS), looks=looks)
     ends = {exam.writer.end, *exam.writer.tokenizer.all_special_ids}
     found = scored_of(every, seen, ends)
-    return {name: [next(found) for _ in encoded] for name, encoded in exam.encoded.items()}
+    return {name: [next(found) for _ in encoded] for name, encoded in exam.encoded.items() if encoded}
 
 
-def _answers(scorer: torch.nn.Module, exam: Exam, processes: Processes) -> dict[str, list[Answer]]:
+def _answers(
+    scorer: torch.nn.Module, exam: Exam, scored: Mapping[str, Sequence[Scored]], processes: Processes
+) -> dict[str, list[Answer]]:
     """The model's own answers to the sets whose metrics need them; sets that are asked alike are asked together."""
-    alike: dict[Generation, list[str]] = {}
+    alike: dict[tuple[Generation, bool], list[str]] = {}
     for name, one in exam.sets.items():
         if _needs(one) & GENERATED:
-            alike.setdefault(one.generation or exam.protocol.generation, []).append(name)
+            alike.setdefault((one.generation or exam.protocol.generation, name in scored), []).append(name)
     found = {}
-    for how, names in alike.items():
+    for (how, drafted), names in alike.items():
         openings = [q.asked.opening(exam.writer) for name in names for q in exam.sets[name].questions]
-        every = iter(answers_after(scorer, openings, exam.writer, processes, how))
+        drafts: list[tuple[int, ...]] = []
+        if drafted and not how.sample:
+            shown = [one for name in names for one in _shown(exam.encoded[name], scored[name])]
+            drafts = drafts_of(scorer, openings, shown, processes)
+        every = iter(answers_after(scorer, openings, exam.writer, processes, how, drafts))
         found |= {name: [next(every) for _ in exam.sets[name].questions] for name in names}
+    return found
+
+
+def _shown(encoded: Sequence[EncodedQuestion], scored: Sequence[Scored]) -> list[Shown]:
+    """The true answers of a set as they were scored; of a text in pieces the first."""
+    found = []
+    for question, one in zip(encoded, scored, strict=True):
+        answer = question[0][0]
+        predicted, lead = (one.of_tokens[name + END][: answer.targets].tolist() for name in SHOWN)
+        found.append(Shown(answer, predicted, lead))
     return found
 
 

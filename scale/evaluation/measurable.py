@@ -27,6 +27,7 @@ _TOKENS = (
     Measurable("token_logp", "token", "(tokens,)", "nats", "log-probability of each token of the true answer"),
     Measurable("labels", "token", "(tokens,)", "token id", "the tokens of the true answer"),
     Measurable("predicted", "token", "(tokens,)", "token id", "the likeliest token in the place of each"),
+    Measurable("lead", "token", "(tokens,)", "nats", "by how much that one's log-probability leads the next one's"),
     Measurable("mean_logp", "token", "(tokens,)", "nats", "Σ_v p(v) log p(v) over the vocabulary, there"),
     Measurable("variance", "token", "(tokens,)", "nats²", "the variance of log p(v) under p, there"),
 )
@@ -51,7 +52,7 @@ MEASURABLE: Mapping[str, Measurable] = {
 }
 GENERATED = frozenset({"text", "generated"})
 """What is only there where the model has generated its answers."""
-LOOKED = frozenset({"predicted", "mean_logp", "variance"})
+LOOKED = frozenset({"predicted", "lead", "mean_logp", "variance"})
 """What is seen in the logits of a token besides its log-probability."""
 
 

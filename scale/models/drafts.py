@@ -11,6 +11,7 @@ likeliest by more than `least_lead`; and only where the model reads a beginning 
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -20,11 +21,32 @@ from scale.models.faster_reading import alike, alone, tried_once
 from scale.models.scorer import Scorer
 from scale.runtime.processes import Processes
 
-__all__ = ["causal", "draft", "least_lead"]
+__all__ = ["SHOWN", "Shown", "causal", "draft", "drafts_of", "least_lead"]
 
 LEADS = {torch.float32: 0.01}
 """How far a token has to lead (nats) by the type that is computed in; of all others 0.5. The logits of two ways of
 reading are about 1e-4 apart in float32, some 0.1 in bfloat16, where equal logits are common too."""
+
+SHOWN = ("predicted", "lead")
+"""What scoring has to show of the true answers' tokens, by its names in `theory.looks`."""
+
+
+class Shown(NamedTuple):
+    """A true answer as it was scored: the likeliest token in the place of each of its tokens, and its lead in nats."""
+
+    answer: Encoded
+    predicted: Sequence[int]
+    lead: Sequence[float]
+
+
+def drafts_of(
+    scorer: nn.Module, openings: Sequence[Sequence[int]], shown: Sequence[Shown], processes: Processes
+) -> list[tuple[int, ...]]:
+    """The draft of the answer after each opening: empty where there is none, or the model allows none."""
+    if not causal(scorer, openings, [one.answer for one in shown], processes):
+        return [()] * len(openings)
+    least = least_lead(processes.accelerator.unwrap_model(scorer), processes)
+    return [draft(opening, *one, least=least) for opening, one in zip(openings, shown, strict=True)]
 
 
 def draft(
