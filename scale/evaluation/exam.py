@@ -16,7 +16,7 @@ from scale.evaluation.results import NOTHING, SetResult, arrays, finite, from_ar
 from scale.evaluation.scored import Scored, losses_of, scored_of
 from scale.evaluation.scores import TOFU_WHOLE, Whole, over_set, scores
 from scale.evaluation.values import column_of, measured
-from scale.models.drafts import SHOWN, Shown, drafts_of
+from scale.models.drafts import SHOWN, ScoredTruth, drafts_of
 from scale.models.generation import Answer, Generation, answers_after
 from scale.models.seen import see
 from scale.runtime.processes import Processes
@@ -112,20 +112,20 @@ def _answers(
         openings = [q.asked.opening(exam.writer) for name in names for q in exam.sets[name].questions]
         drafts: list[tuple[int, ...]] = []
         if drafted and not how.sample:
-            shown = [one for name in names for one in _shown(exam.encoded[name], scored[name])]
+            shown = [one for name in names for one in _truths(exam.encoded[name], scored[name])]
             drafts = drafts_of(scorer, openings, shown, processes)
         every = iter(answers_after(scorer, openings, exam.writer, processes, how, drafts))
         found |= {name: [next(every) for _ in exam.sets[name].questions] for name in names}
     return found
 
 
-def _shown(encoded: Sequence[EncodedQuestion], scored: Sequence[Scored]) -> list[Shown]:
+def _truths(encoded: Sequence[EncodedQuestion], scored: Sequence[Scored]) -> list[ScoredTruth]:
     """The true answers of a set as they were scored; of a text in pieces the first."""
     found = []
     for question, one in zip(encoded, scored, strict=True):
         answer = question[0][0]
         predicted, lead = (one.of_tokens[name + END][: answer.targets].tolist() for name in SHOWN)
-        found.append(Shown(answer, predicted, lead))
+        found.append(ScoredTruth(answer, predicted, lead))
     return found
 
 

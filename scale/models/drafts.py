@@ -21,7 +21,7 @@ from scale.models.faster_reading import alike, alone, tried_once
 from scale.models.scorer import Scorer
 from scale.runtime.processes import Processes
 
-__all__ = ["SHOWN", "Shown", "causal", "draft", "drafts_of", "least_lead"]
+__all__ = ["SHOWN", "ScoredTruth", "causal", "draft", "drafts_of", "least_lead"]
 
 LEADS = {torch.float32: 0.01}
 """How far a token has to lead (nats) by the type that is computed in; of all others 0.5. The logits of two ways of
@@ -31,7 +31,7 @@ SHOWN = ("predicted", "lead")
 """What scoring has to show of the true answers' tokens, by its names in `theory.looks`."""
 
 
-class Shown(NamedTuple):
+class ScoredTruth(NamedTuple):
     """A true answer as it was scored: the likeliest token in the place of each of its tokens, and its lead in nats."""
 
     answer: Encoded
@@ -40,7 +40,7 @@ class Shown(NamedTuple):
 
 
 def drafts_of(
-    scorer: nn.Module, openings: Sequence[Sequence[int]], shown: Sequence[Shown], processes: Processes
+    scorer: nn.Module, openings: Sequence[Sequence[int]], shown: Sequence[ScoredTruth], processes: Processes
 ) -> list[tuple[int, ...]]:
     """The draft of the answer after each opening: empty where there is none, or the model allows none."""
     if not causal(scorer, openings, [one.answer for one in shown], processes):
