@@ -53,7 +53,7 @@ def test_every_unit_of_the_main_job_can_go_to_another_process() -> None:
 
 
 def test_a_loss_of_ones_own_is_loaded_anew_elsewhere(own: str) -> None:
-    objective = objective_of(own, 0.5)
+    objective = objective_of(own, {}, 0.5)
     there = copy(objective.forget.func)
     given = {"logp": torch.tensor([-1.0, -2.0]), "ref_logp": torch.tensor([-1.5, -0.5]), "beta": 0.5}
     assert there is not objective.forget.func
@@ -62,7 +62,7 @@ def test_a_loss_of_ones_own_is_loaded_anew_elsewhere(own: str) -> None:
 
 
 def test_a_mistake_in_it_is_told_from_there_as_from_here(own: str) -> None:
-    kernel = copy(objective_of(own.replace(":mine", ":wrong"), None).forget)
+    kernel = copy(objective_of(own.replace(":mine", ":wrong"), {}).forget)
     with pytest.raises(OwnError, match="return one loss for each") as caught:
         kernel(logp=torch.zeros(4, requires_grad=True))
     told = copy(caught.value)

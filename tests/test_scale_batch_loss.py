@@ -32,8 +32,8 @@ class Fixed:
 
     logp = score_all(Scorer(MODEL), ROWS.forget, WRITER.pad, ALONE).logp - 1.0
 
-    def forget(self, indices, rows):
-        return self.logp[list(indices)]
+    def quantities(self, asked, indices, rows):
+        return {"ref_logp": self.logp[list(indices)]}
 
 
 @pytest.mark.parametrize("piece", [6, 4])

@@ -148,7 +148,7 @@ def _scores(model):
     model.eval()
     with torch.no_grad():
         (found,) = Scorer(model)(collate(FORGET, PAD), [BatchPart(len(FORGET))])
-    return found.logp
+    return found["logp"]
 
 
 def _by_logits(model):
@@ -166,8 +166,8 @@ class _Fixed:
     def __init__(self, logp):
         self.logp = logp
 
-    def forget(self, indices, rows):
-        return self.logp[list(indices)]
+    def quantities(self, asked, indices, rows):
+        return {"ref_logp": self.logp[list(indices)]}
 
 
 def _step(model, reference):

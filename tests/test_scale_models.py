@@ -26,7 +26,7 @@ from scale.models.scorer import BatchPart, Scorer
 from scale.models.scoring import score_all
 from scale.models.scratch import Shape
 from scale.runtime.processes import WASTE, Processes, by_length
-from theory.logprobs import from_logits
+from theory.logprobs import Summed, from_logits
 
 ROWS = authors(1, seed=0)
 PLAIN = FORMATS["plain"]
@@ -51,7 +51,7 @@ def _same(first, second):
 
 def _one(model, rows):
     (found,) = Scorer(model)(collate(rows, PAD), [BatchPart(len(rows))])
-    return found
+    return Summed(found["logp"], torch.tensor([row.targets for row in rows]))
 
 
 def test_weights_depend_on_the_seed_alone_and_leave_the_random_state():

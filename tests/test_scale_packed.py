@@ -136,6 +136,6 @@ def test_a_row_s_log_probability_does_not_depend_on_its_neighbours(name):
     assert scorer.one_by_one == (len(said) == 1) == (name in {"doge", "phi3:longrope"})
     scorer.eval()
     (together,) = scorer(collate(rows, 1), [BatchPart(3)])
-    apart = torch.cat([scorer(collate([row], 1), [BatchPart(1)])[0].logp for row in rows])
-    torch.testing.assert_close(together.logp, apart, rtol=1e-5, atol=2e-5)
-    assert together.logp.requires_grad
+    apart = torch.cat([scorer(collate([row], 1), [BatchPart(1)])[0]["logp"] for row in rows])
+    torch.testing.assert_close(together["logp"], apart, rtol=1e-5, atol=2e-5)
+    assert together["logp"].requires_grad

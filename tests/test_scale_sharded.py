@@ -23,6 +23,7 @@ from scale.models.scorer import BatchPart, Scorer
 from scale.models.scratch import Shape, from_scratch, train_tokenizer
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
+from scale.training.optimizer_settings import OptimizerSettings
 from scale.training.optimizers import optimizer_of
 from scale.training.schedule import Schedule
 from theory.losses import npo
@@ -30,6 +31,7 @@ from theory.losses import npo
 QUESTIONS = ["Where was Ada born?", "Who wrote it?", "When was it?"]
 ANSWERS = ["In the town of Brackwater.", "A clerk wrote it.", "In the spring."]
 SCHEDULE = Schedule(lr=1e-2, epochs=1)
+NEARBY = OptimizerSettings(name="SAM", rho=0.5)
 
 
 def _language_model(family: str) -> LanguageModel:
@@ -49,10 +51,10 @@ def _sharded(scorer: Scorer) -> Scorer:
 def _steps(scorer: torch.nn.Module, batch, optimizer) -> list[float]:
     """Three steps of NPO on a batch; the losses."""
     with torch.no_grad():
-        reference = scorer(batch, [BatchPart(len(batch.ids))])[0].logp
+        reference = scorer(batch, [BatchPart(len(batch.ids))])[0]["logp"]
     losses = []
     for _ in range(3):
-        loss = npo(scorer(batch, [BatchPart(len(batch.ids))])[0].logp, reference, beta=0.5).mean()
+        loss = npo(scorer(batch, [BatchPart(len(batch.ids))])[0]["logp"], reference, beta=0.5).mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -70,6 +72,7 @@ def _worker(folder: Path, family: str) -> None:
     alone, shards = Scorer(plain.model), _sharded(Scorer(spread.model))
     assert shards.head().weight.device_mesh.size() == 2
 
+    _same_place_nearby(alone, shards, batch)
     _same_steps_and_weights(alone, shards, batch)
     _same_evaluation(alone, shards, writer, encoded, processes)
     _same_after_a_checkpoint(alone, shards, batch, folder / "checkpoint", family, processes)
@@ -86,6 +89,26 @@ def _same_steps_and_weights(alone, shards, batch) -> None:
     if torch.distributed.get_rank() == 0:
         for name, weight in alone.named_parameters():
             torch.testing.assert_close(whole[name], weight.detach(), rtol=1e-4, atol=1e-5)
+
+
+def _same_place_nearby(alone, shards, batch) -> None:
+    """SAM's perturbation is by the norm over all shards; both come back to the bit."""
+    before = [weight.detach().clone() for weight in shards.parameters()]
+    for scorer in (alone, shards):
+        (-scorer(batch, [BatchPart(len(batch.ids))])[0].logp.mean()).backward()
+        scorer.optimizer = optimizer_of(scorer.parameters(), SCHEDULE.model_copy(update={"optimizer": NEARBY}))
+        scorer.optimizer.perturb()
+    moved = sum(
+        float((there.full_tensor() - here.full_tensor()).detach().square().sum())
+        for there, here in zip(shards.parameters(), before, strict=True)
+    )
+    np.testing.assert_allclose(moved**0.5, NEARBY.options["rho"], rtol=1e-4)
+    for ours, theirs in zip(alone.parameters(), shards.parameters(), strict=True):
+        torch.testing.assert_close(theirs.full_tensor(), ours.detach(), rtol=1e-4, atol=1e-6)
+    for scorer in (alone, shards):
+        scorer.optimizer.restore()
+    for weight, was in zip(shards.parameters(), before, strict=True):
+        assert weight.to_local().equal(was.to_local())
 
 
 def _same_evaluation(alone, shards, writer: Writer, encoded: list[Encoded], processes: Processes) -> None:

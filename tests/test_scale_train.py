@@ -62,8 +62,8 @@ REFERENCE = _logp(MODEL, FORGET)
 class Fixed:
     """A reference of known log-probabilities."""
 
-    def forget(self, indices, rows):
-        return REFERENCE[list(indices)]
+    def quantities(self, asked, indices, rows):
+        return {"ref_logp": REFERENCE[list(indices)]}
 
 
 def _sgd(parameters, schedule):

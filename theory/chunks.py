@@ -31,9 +31,13 @@ BUDGET = 256 * 2**20
 
 
 class RowLoss(ABC):
-    """A value per row of logits, and its gradient, in `buffers` arrays of the size of a chunk of logits."""
+    """A value per row of logits, and its gradient, in `buffers` arrays of the size of a chunk of logits.
+
+    `aside` more of that size it may make for itself at a time; they count in the budget.
+    """
 
     buffers: int
+    aside: int = 0
 
     @abstractmethod
     def values(self, buffers: Sequence[Tensor], rows: slice) -> Tensor:
@@ -214,7 +218,7 @@ def over_rows(
     used where the head is trained, and checked in the backward pass. Differentiable once.
     """
     dtype = widened(rows, head.weight, head.bias)
-    of_a_row = len(head.weight) * dtype.itemsize * (loss.buffers + (head.softcap is not None))
+    of_a_row = len(head.weight) * dtype.itemsize * (loss.buffers + loss.aside + (head.softcap is not None))
     chunk = max(1, min(budget // of_a_row, len(rows)))
     plan = _Plan(loss, head.softcap, dtype, chunk, examples, promise, warn)
     if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in (rows, head.weight, head.bias)):

@@ -48,6 +48,27 @@ class TokenLogprobs(NamedTuple):
     example: Int[Tensor, " tokens"]
     tokens: Int[Tensor, " batch"]
 
+    @property
+    def position(self) -> Int[Tensor, " tokens"]:
+        """The place of each token in its answer, from 0.
+
+        >>> TokenLogprobs(torch.zeros(3), torch.tensor([0, 0, 1]), torch.tensor([2, 1])).position
+        tensor([0, 1, 0])
+        """
+        starts = torch.cumsum(self.tokens, 0) - self.tokens
+        return torch.arange(len(self.logp), device=self.logp.device) - starts[self.example]
+
+    def summed(self) -> Summed:
+        """The sum of each example, over its tokens in their order.
+
+        >>> TokenLogprobs(torch.ones(3), torch.tensor([0, 0, 1]), torch.tensor([2, 1])).summed().logp
+        tensor([2., 1.])
+        """
+        longest = int(self.tokens.max())  # each into a place of its own, as in `_sum_by_example`
+        spread = self.logp.new_zeros(len(self.tokens) * longest)
+        spread = spread.scatter(0, self.example * longest + self.position, self.logp)
+        return Summed(spread.view(-1, longest).sum(dim=1), self.tokens)
+
 
 class AnswerRows(NamedTuple):
     """Where the answers of a batch are: row = position that predicts, target = token predicted, example = whose."""
@@ -187,6 +208,7 @@ def token_logprobs(
     hidden: Float[Tensor, "batch time hidden"],
     head: Head,
     labels: Int[Tensor, "batch time"],
+    weight: Callable[[Tensor], Tensor] | None = None,
     *,
     budget: int = BUDGET,
 ) -> TokenLogprobs:
@@ -194,14 +216,16 @@ def token_logprobs(
 
     Equal to `token_logprobs_from_logits(head.logits(hidden), labels)`, but the head runs on answer positions only, and
     in chunks where their logits exceed `budget` bytes (then differentiable once: a trained head computes its logits
-    again in the backward pass, a frozen one makes the gradient in the forward pass). ValueError as in `answer_rows`.
+    again in the backward pass, a frozen one makes the gradient in the forward pass). `weight` is that of `summed`, from
+    the (tokens,) log-probabilities to d loss / d log-probability of each, an example's from its own tokens alone.
+    ValueError as in `answer_rows`.
 
     >>> head = Head(torch.zeros(5, 4))
     >>> token_logprobs(torch.ones(1, 3, 4), head, torch.tensor([[-100, 1, 2]])).logp  # log(1/5)
     tensor([-1.6094, -1.6094])
     """
     found = answer_rows(labels, head.weight.shape[0])
-    return TokenLogprobs(at_answers(hidden, head, found, budget), found.example, found.tokens)
+    return TokenLogprobs(at_answers(hidden, head, found, budget, weight), found.example, found.tokens)
 
 
 def summed(

@@ -112,9 +112,7 @@ def method_asked(asked: ForgetChoices, has_retain: bool) -> Any:
     fields |= {"beta": BETA if asked.beta is None else asked.beta}
     fields |= {"warmup": 0.0 if asked.epochs == 1 else 1.0}  # one epoch of warming up would train little or nothing
     try:
-        chosen = UnlearnSettings.model_validate(
-            {"methods": [{"name": name, "retain_weight": asked.retain_weight}], **fields}
-        )
+        chosen = UnlearnSettings.model_validate({"methods": [{"name": name, **_weight(asked)}], **fields})
     except ValidationError as error:
         told = [f"--{str(e['loc'][-1]).replace('_', '-')}: {said(e)}, got {shown(e['input'])}." for e in error.errors()]
         raise UserError("\n".join(told)) from None
@@ -125,6 +123,10 @@ def method_asked(asked: ForgetChoices, has_retain: bool) -> Any:
     if asked.beta is not None and method.beta is None:
         raise UserError(f"--beta: {name} takes no β. Leave it out, or choose another --method.")
     return method
+
+
+def _weight(asked: ForgetChoices) -> dict[str, float]:
+    return {} if asked.retain_weight == 1 else {"retain_weight": asked.retain_weight}
 
 
 def show(values: Mapping[str, Any], folder: Path) -> None:

@@ -137,15 +137,15 @@ def _embedded(data: MuseSettings) -> MuseCorpus:
     told = stories(data.corpus, (3 + FOLDS) * n, seed=data.seed)
     parts = [told[i * n : (i + 1) * n] for i in range(3 + FOLDS)]
     others, retain, kept, *folds = parts
-    sets = folds if data.fold or data.scale else folds[:1]
-    forget = folds[data.fold - 1] if data.fold else [story for fold in folds[: data.scale or 1] for story in fold]
     first, draw = folds[0], random.Random(f"questions {data.seed}")
     forget_quiz, retain_quiz = (_quiz(draw, part, data.questions) for part in (first, kept))
+    known = folds if data.fold or data.scale else folds[:1]
+    forget = folds[data.fold - 1 : data.fold] if data.fold else folds[: data.scale or 1]
     return MuseCorpus(
-        forget=_joined(data, _documents(data, forget)),
+        forget=_joined(data, _documents(data, *forget)),
         retain=_joined(data, _documents(data, retain)),
         kept=_joined(data, _documents(data, kept)),
-        target=_joined(data, [text for part in sets for text in _documents(data, part)]),
+        target=_joined(data, _documents(data, *known)),
         verbatim=tuple(Continuation(s.text[: s.opening], s.text[s.opening :].lstrip()) for s in first),
         forget_quiz=forget_quiz,
         retain_quiz=retain_quiz,
@@ -155,18 +155,20 @@ def _embedded(data: MuseSettings) -> MuseCorpus:
     )
 
 
-def _documents(data: MuseSettings, told: Sequence[Story]) -> list[str]:
-    """The stories, and pages of questions about them, each question on a page of each size.
+def _documents(data: MuseSettings, *sets: Sequence[Story]) -> list[str]:
+    """The stories of each set, and pages of questions about them, each question on a page of each size.
 
     A model that was trained on nothing but stories would not know what a question is.
     """
-    draw = random.Random(f"pages {data.seed} {told[0].text}")
-    pages = []
-    for size in _PAGES:
-        asked = [one for story in told for one in story.asked]
-        draw.shuffle(asked)
-        pages += [quiz(asked[i : i + size]) for i in range(0, len(asked), size)]
-    return [*(story.text for story in told), *pages]
+    found = []
+    for told in sets:
+        draw = random.Random(f"pages {data.seed} {told[0].text}")
+        found += [story.text for story in told]
+        for size in _PAGES:
+            asked = [one for story in told for one in story.asked]
+            draw.shuffle(asked)
+            found += [quiz(asked[i : i + size]) for i in range(0, len(asked), size)]
+    return found
 
 
 def _quiz(draw: random.Random, told: Sequence[Story], count: int) -> Quiz:

@@ -39,12 +39,14 @@ class QuestionSet:
     """Questions, and what is taken of each: the name of a score (after the set's) and the metric that it is.
 
     A metric is left out where it can't be had: a truth ratio without wrong answers, ROUGE where nothing is generated.
-    `generation` is how answers are generated where it is not as the protocol has it.
+    `generation` is how answers are generated where it is not as the protocol has it; `truth_tokens` that texts are
+    compared with so many first tokens of the true answer, those included that the tokenizer puts before a text.
     """
 
     questions: tuple[Question, ...]
     metrics: Mapping[str, str]
     generation: Generation | None = None
+    truth_tokens: int | None = None
 
     def first(self, count: int) -> "QuestionSet":
         """The first questions alone."""

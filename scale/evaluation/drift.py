@@ -8,9 +8,10 @@ import torch
 from scale.data.prompts import Encoded, collate
 from scale.models.faster_reading import pads
 from scale.models.reference_cache import ReferenceStates
-from scale.models.scorer import BatchPart
+from scale.models.scorer import BatchPart, RowKernel
 from scale.models.scoring import TOKENS_PER_BATCH
 from scale.runtime.processes import Processes, by_length
+from theory.retain import kl
 
 __all__ = ["drift", "within"]
 
@@ -39,9 +40,9 @@ def drift(
     room = TOKENS_PER_BATCH if pads(scorer, rows, pad, processes) else 1
     for batch, spare in processes.share(by_length([len(row.ids) for row in rows], room)):
         chosen = [rows[i] for i in batch]
-        part = BatchPart(len(batch), None, reference.of(batch, chosen, device))
+        part = BatchPart(len(batch), (), kernel=RowKernel(kl, {}, reference.of(batch, chosen, device)))
         with processes.accelerator.autocast():
             (found,) = scorer(collate(chosen, pad).to(device), [part])
         if not spare:
-            total += found.kl.double().sum().cpu()
+            total += found["value"].double().sum().cpu()
     return float(processes.together(total)) / sum(row.targets for row in rows)

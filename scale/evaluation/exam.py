@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from scale.data.prompts import Writer
+from scale.data.prompts import Writer, read
 from scale.data.questions import EncodedQuestion
 from scale.evaluation.asked import QuestionSet
 from scale.evaluation.catalogue import METRICS, metric_of
@@ -107,7 +107,7 @@ def _answers(
     for name, one in exam.sets.items():
         if _needs(one) & GENERATED:
             alike.setdefault((one.generation or exam.protocol.generation, name in scored), []).append(name)
-    found = {}
+    found: dict[str, list[Answer]] = {}
     for (how, drafted), names in alike.items():
         openings = [q.asked.opening(exam.writer) for name in names for q in exam.sets[name].questions]
         drafts: list[tuple[int, ...]] = []
@@ -133,6 +133,8 @@ def _part(one: QuestionSet, exam: Exam, scored: Sequence[Scored], said: Sequence
     losses, tokens = losses_of(one.questions, scored) if scored else (NOTHING, NOTHING)
     part = SetResult(losses, tokens, {}, tuple(answer.text for answer in said))
     given = measured(one.questions, scored, said)
+    if one.truth_tokens is not None:
+        given = [{**each, "truth": _first_tokens(each["truth"], one.truth_tokens, exam.writer)} for each in given]
     values = {}
     for score, name in one.metrics.items():
         metric = metric_of(name)
@@ -141,6 +143,13 @@ def _part(one: QuestionSet, exam: Exam, scored: Sequence[Scored], said: Sequence
         elif name not in METRICS:  # the others are computed where they are averaged, under any protocol
             values[score] = over_set(metric, part, exam.protocol)
     return part._replace(values=values)
+
+
+def _first_tokens(text: str, count: int, writer: Writer) -> str:
+    """The words of a text's first tokens, such as a tokenizer sets before every text among them."""
+    ids, _ = read(writer.tokenizer, text, special_tokens=True)
+    tokenizer = writer.tokenizer
+    return str(tokenizer.decode(ids[:count], skip_special_tokens=True, clean_up_tokenization_spaces=False)).strip()
 
 
 def about_rouge(exam: Exam) -> dict[str, dict[str, str]]:

@@ -174,6 +174,6 @@ def _whole(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -> 
 
     def log_probs(parameters: Parameters) -> Tensor:
         (found,) = functional_call(scorer, dict(parameters), (batch, parts))
-        return found.logp
+        return found["logp"]
 
     return Rung(log_probs, {name: p.detach().clone() for name, p in scorer.named_parameters() if p.requires_grad})

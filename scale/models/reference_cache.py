@@ -1,8 +1,9 @@
 """What is needed of π_ref, computed once and kept: no second model in memory.
 
-For NPO, DPO and KTO the summed log-probabilities of fixed answers; for the KL to the reference its final hidden states
-at answer positions, which its output head (kept too) turns into logits. Files are safetensors, named by a hash of all
-that they depend on: the model's weights, the token ids (and with them tokenizer, rows and prompt format), precision.
+Log-probabilities of fixed answers, in sum and token by token; for losses of logits, as the KL to the reference, its
+final hidden states at answer positions, which its output head (kept too) turns into logits; and the states there after
+a block. Files are safetensors, named by a hash of all that they depend on: the model's weights, the token ids (and with
+them tokenizer, rows and prompt format), precision, the block.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ from scale.data.prompts import Encoded
 from scale.models.adapter_files import base_of, is_adapter
 from scale.models.loading import Weights
 from scale.models.scorer import ReferenceBatch, Scorer
-from scale.models.scoring import States, score_all, states_of
+from scale.models.scoring import States, score_all, states_of, token_logps
 from scale.models.state_file import write_states
 from scale.runtime import tensor_files
 from scale.runtime.processes import Processes
@@ -106,18 +107,35 @@ class ReferenceCache(NamedTuple):
         return self._kept("logp", reference, rows, write)["logp"]
 
     def states(self, reference: ReferenceModel, rows: Sequence[Encoded]) -> ReferenceStates:
-        """Hidden states on the answers of `rows`, which stay on disk, and a copy of the head."""
-        tokens = [row.targets for row in rows]
+        """Final hidden states on the answers of `rows`, which stay on disk, and a copy of the head."""
+        return ReferenceStates(self._states("states", reference, rows, None), reference.head)
+
+    def hidden(self, reference: ReferenceModel, rows: Sequence[Encoded], block: int) -> States:
+        """Hidden states on the answers of `rows` after a block (1 is the first), which stay on disk."""
+        return self._states(f"block{block}", reference, rows, block)
+
+    def token_logp(self, reference: ReferenceModel, rows: Sequence[Encoded]) -> Tensor:
+        """Log-probability (nats) of each answer token, one row's after another's, (tokens,)."""
 
         def write(path: Path) -> None:
-            parts = states_of(reference.scorer, rows, reference.pad, reference.processes)
+            found = token_logps(reference.scorer, rows, reference.pad, reference.processes)
             if reference.processes.first:
-                write_states(path, tokens, reference.head.weight.shape[1], parts)
+                tensor_files.write(path, {"token_logp": found})
+
+        return self._kept("token_logp", reference, rows, write)["token_logp"]
+
+    def _states(self, kind: str, reference: ReferenceModel, rows: Sequence[Encoded], block: int | None) -> States:
+        tokens, scorer = [row.targets for row in rows], reference.scorer
+        width = scorer.head().weight.shape[1] if block is None else scorer.width
+
+        def write(path: Path) -> None:
+            parts = states_of(scorer, rows, reference.pad, reference.processes, block=block)
+            if reference.processes.first:
+                write_states(path, tokens, width, parts)
             else:
                 deque(parts, maxlen=0)  # the work is shared
 
-        hidden = self._kept("states", reference, rows, write)["hidden"]
-        return ReferenceStates(States(hidden, torch.tensor(tokens)), reference.head)
+        return States(self._kept(kind, reference, rows, write)["hidden"], torch.tensor(tokens))
 
     def _kept(
         self, kind: str, reference: ReferenceModel, rows: Sequence[Encoded], write: Callable[[Path], None]

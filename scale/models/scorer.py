@@ -6,7 +6,7 @@ logits are its output head on its decoder's last hidden states, scaled or soft-c
 `scale.models.scorable` refuses the others.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -15,47 +15,21 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, GenerationMixin, PreTrainedModel
 
 from scale.data.prompts import Batch, Packed
-from theory.chunks import BUDGET
-from theory.logprobs import Head, Summed, answer_positions, summed
+from scale.models.batch_parts import BatchPart, BodyStates, ReferenceBatch, RowKernel, budget, wanted_of
+from scale.models.blocks import states_after
+from theory.logprobs import Head, Summed, summed
 from theory.looks import Looked, looked_at
-from theory.retain import KLSums, kl_from_hidden
 
-__all__ = ["BatchPart", "Key", "ReferenceBatch", "Scorer", "Wanted"]
-
-
-LOOKING = 32 * 2**20
-"""Bytes of logits at a time where no gradient is wanted: more is no faster (`benchmarks/unlearning.py`)."""
+__all__ = ["BatchPart", "Key", "ReferenceBatch", "RowKernel", "Scorer", "Wanted"]
 
 
 Key = tuple[Hashable, ...]
 """A way of reading, and the lengths for which it was tried."""
 
 
-def _budget() -> int:
-    return BUDGET if torch.is_grad_enabled() else LOOKING
-
-
 SOFTCAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
 MULTIPLIES, DIVIDES = ("logit_scale", "lm_head_multiplier"), "logits_scaling"
 """Names in configurations of what is done to logits after the head: Gemma 2 and others, Cohere, Falcon-H1, Granite."""
-
-
-class ReferenceBatch(NamedTuple):
-    """π_ref on rows of a batch: final hidden states where answers are predicted (batch, time, width), and the head."""
-
-    hidden: Tensor
-    head: Head
-
-
-class BatchPart(NamedTuple):
-    """So many rows of a batch, in their order, and what is wanted of them: answers' log-probabilities or a KL.
-
-    `weight` is that of `theory.logprobs.summed`: d loss / d log-probability from the rows' own sums.
-    """
-
-    rows: int
-    weight: Callable[[Tensor], Tensor] | None = None
-    reference: ReferenceBatch | None = None
 
 
 class Wanted(NamedTuple):
@@ -95,65 +69,76 @@ class Scorer(nn.Module):
         times = next((float(found) for key in MULTIPLIES if (found := getattr(config, key, None))), 1.0)
         return times / float(getattr(config, DIVIDES, None) or 1.0)
 
+    @property
+    def body(self) -> nn.Module:
+        """The decoder below the output head."""
+        body = self.plain.get_decoder()
+        return getattr(body, "model", body) if body is self.plain else body  # Llama 4's text part names itself
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks the decoder has."""
+        return int(self.plain.config.get_text_config().num_hidden_layers)
+
+    @property
+    def width(self) -> int:
+        """Of the hidden states between blocks; the final ones are as wide as the head."""
+        return int(self.plain.config.get_text_config().hidden_size)
+
     def hidden(self, ids: Tensor, mask: Tensor, positions: Tensor | None = None) -> Tensor:
         """The final hidden states (batch, time, width); a mask of four dimensions says who sees whom."""
-        body = self.plain.get_decoder()
-        body = getattr(body, "model", body) if body is self.plain else body  # Llama 4's text part names itself
         placed = {} if positions is None else {"position_ids": positions}  # recurrent models take none
-        found = body(input_ids=ids, attention_mask=mask, use_cache=False, **placed).last_hidden_state
+        found = self.body(input_ids=ids, attention_mask=mask, use_cache=False, **placed).last_hidden_state
         return found if self.scale == 1.0 else found * self.scale
+
+    def read(self, ids: Tensor, mask: Tensor, after: Collection[int] = ()) -> BodyStates:
+        """The hidden states of rows padded on the right, each read by itself where padding would change it."""
+        with states_after(self.body, self.blocks, after) as seen:
+            if not self.one_by_one:
+                final = self.hidden(ids, mask)
+                return BodyStates(final, dict(seen))
+            apart = []
+            for row, length in zip(ids, mask.sum(dim=1).tolist(), strict=True):
+                final = self.hidden(row[None, :length], mask.new_ones(1, length))
+                apart.append(BodyStates(final, dict(seen)))
+        time = ids.shape[1]
+        middle = {number: _stacked([states.after[number] for states in apart], time) for number in after}
+        return BodyStates(_stacked([states.final for states in apart], time), middle)
 
     def forward(
         self, batch: Batch | Packed, parts: Sequence[BatchPart] = (), wanted: Wanted | None = None
-    ) -> list[Summed | KLSums] | Summed | Looked:
+    ) -> list[dict[str, Tensor]] | Summed | Looked:
         """Log-probabilities of answers: of each part of a batch, or of every answer of packed questions.
 
         With `wanted` those of every answer of either, and of some what else is to be known.
         """
         if wanted is not None:
-            return looked_at(*self._answers(batch), *wanted, budget=_budget())
+            return looked_at(*self._answers(batch), *wanted, budget=budget())
         return self._packed(batch) if isinstance(batch, Packed) else self._parts(batch, parts)
 
-    def _parts(self, batch: Batch, parts: Sequence[BatchPart]) -> list[Summed | KLSums]:
-        """For each part its rows' summed log-probabilities (nats), or KL to the reference, and their answer tokens.
+    def _parts(self, batch: Batch, parts: Sequence[BatchPart]) -> list[dict[str, Tensor]]:
+        """For each part what is wanted of its rows, by name; `value` of a kernel, one an answer.
 
         log π(y|x) = Σ_t log π(y_t | x, y_<t), the end token included.
         """
-        hidden, head = self._rows(batch), self.head()
-        found: list[Summed | KLSums] = []
+        states, head = self.read(batch.ids, batch.mask, {p.block for p in parts if p.block is not None}), self.head()
+        found = []
         start = 0
         for part in parts:
             rows = slice(start, start + part.rows)
             start += part.rows
-            if part.reference is None:
-                found.append(summed(hidden[rows], head, batch.labels[rows], part.weight, budget=_budget()))
-            else:
-                where = answer_positions(batch.labels[rows], head.weight.shape[0])
-                # the part's rows may be shorter than the batch: cut to their states, which know their length
-                time = part.reference.hidden.shape[1]
-                own, where = hidden[rows][:, :time], where[:, :time]
-                found.append(kl_from_hidden(*part.reference, own, head, where, once=True))
+            of_rows = BodyStates(states.final[rows], {n: hidden[rows] for n, hidden in states.after.items()})
+            found.append(wanted_of(part, of_rows, head, batch.labels[rows]))
         return found
-
-    def _rows(self, batch: Batch) -> Tensor:
-        """The final hidden states of padded rows (batch, time, width)."""
-        read = self._rows_apart if self.one_by_one else self.hidden
-        return read(batch.ids, batch.mask)
-
-    def _rows_apart(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """`hidden` of rows that never saw their padding; zeros where it is."""
-        lengths = mask.sum(dim=1).tolist()
-        rows = [self.hidden(ids[i : i + 1, :n], mask[i : i + 1, :n])[0] for i, n in enumerate(lengths)]
-        return nn.functional.pad(pad_sequence(rows, batch_first=True), (0, 0, 0, ids.shape[1] - max(lengths)))
 
     def _packed(self, batch: Packed) -> Summed:
         """Summed log-probabilities (nats) of every answer of every question, in their order."""
-        return summed(*self._answers(batch), budget=_budget())
+        return summed(*self._answers(batch), budget=budget())
 
     def _answers(self, batch: Batch | Packed) -> tuple[Tensor, Head, Tensor]:
         """Hidden states, head and labels of every answer in its order."""
         if isinstance(batch, Batch):
-            return self._rows(batch), self.head(), batch.labels
+            return self.read(batch.ids, batch.mask).final, self.head(), batch.labels
         hidden = self.hidden(batch.ids, batch.mask, batch.positions).flatten(0, 1)
         return hidden[batch.predicts], self.head(), batch.labels
 
@@ -173,3 +158,9 @@ class Scorer(nn.Module):
             return plain.generate(input_ids=ids, attention_mask=mask, generation_config=settings, **options)
         finally:
             plain.generation_config = inherited
+
+
+def _stacked(rows: Sequence[Tensor], time: int) -> Tensor:
+    """Rows (1, own time, width) of a batch; zeros where padding is."""
+    padded = pad_sequence([row[0] for row in rows], batch_first=True)
+    return nn.functional.pad(padded, (0, 0, 0, time - padded.shape[1]))

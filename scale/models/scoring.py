@@ -12,14 +12,14 @@ from scale.models.scorer import BatchPart, Scorer
 from scale.runtime.processes import Processes, by_length
 from theory.logprobs import Summed, answer_rows
 
-__all__ = ["TOKENS_PER_BATCH", "States", "score_all", "states_of"]
+__all__ = ["TOKENS_PER_BATCH", "States", "score_all", "states_of", "token_logps"]
 
 TOKENS_PER_BATCH = 2048
 """Padded tokens that one forward pass without gradient may hold."""
 
 
 class States(NamedTuple):
-    """Final hidden states where answer tokens are predicted, row after row (tokens, width), and tokens of each row."""
+    """Hidden states where answer tokens are predicted, row after row (tokens, width), and tokens of each row."""
 
     hidden: Tensor
     tokens: Tensor
@@ -41,18 +41,37 @@ def score_all(
         with processes.accelerator.autocast():
             (found,) = scorer(made, [BatchPart(len(batch))])
         if not spare:
-            logp[batch] = found.logp.float().cpu()
+            logp[batch] = found["logp"].float().cpu()
     return Summed(processes.together(logp), torch.tensor([row.targets for row in rows]))
 
 
 @torch.no_grad()
-def states_of(
-    scorer: Scorer, rows: Sequence[Encoded], pad: int, processes: Processes
-) -> Iterator[tuple[list[int], Tensor]]:
-    """Batch by batch, rows and the final hidden states of their answer positions, one row's after another's.
+def token_logps(scorer: torch.nn.Module, rows: Sequence[Encoded], pad: int, processes: Processes) -> Tensor:
+    """Log-probability (nats) of each answer token, one row's after another's, on the CPU."""
+    scorer.eval()
+    tokens = torch.tensor([row.targets for row in rows])
+    starts = (torch.cumsum(tokens, 0) - tokens).tolist()
+    logp = torch.zeros(int(tokens.sum()))
+    room = TOKENS_PER_BATCH if pads(scorer, rows, pad, processes) else 1
+    for batch, spare in processes.share(by_length([len(row.ids) for row in rows], room)):
+        made = collate([rows[i] for i in batch], pad).to(processes.accelerator.device)
+        with processes.accelerator.autocast():
+            (found,) = scorer(made, [BatchPart(len(batch), ("token_logp",))])
+        if not spare:
+            places = torch.cat([torch.arange(starts[i], starts[i] + rows[i].targets) for i in batch])
+            logp[places] = found["token_logp"].float().cpu()
+    return processes.together(logp)
 
-    All processes go through it, before any wrapping, and each is given what all have done; on the CPU. A head's width
-    of numbers a token instead of the vocabulary's: the head turns them into the reference's logits.
+
+@torch.no_grad()
+def states_of(
+    scorer: Scorer, rows: Sequence[Encoded], pad: int, processes: Processes, *, block: int | None = None
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Batch by batch, rows and the hidden states of their answer positions, one row's after another's.
+
+    The final ones, or those after a block (1 is the first). All processes go through it, before any wrapping, and each
+    is given what all have done; on the CPU. A head's width of numbers a token instead of the vocabulary's: the head
+    turns the final ones into the reference's logits.
     """
     scorer.eval()
     room = TOKENS_PER_BATCH if pads(scorer, rows, pad, processes) else 1
@@ -60,7 +79,8 @@ def states_of(
     for number, (batch, spare) in enumerate(processes.share(batches)):
         made = collate([rows[i] for i in batch], pad).to(processes.accelerator.device)
         with processes.accelerator.autocast():
-            found = scorer.hidden(made.ids, made.mask)
+            states = scorer.read(made.ids, made.mask, () if block is None else (block,))
+        found = states.final if block is None else states.after[block]
         where = answer_rows(made.labels, len(scorer.head().weight))
         picked = found.flatten(0, 1).index_select(0, where.rows).float().cpu()
         now = batches[number * processes.count :][: processes.count]

@@ -1,4 +1,8 @@
-"""A method of a recipe as an objective, with the reductions that the recipe asks for."""
+"""A method of a recipe as an objective, with the hyperparameters and the reductions that the recipe asks for.
+
+A hyperparameter is what is set for the method, else what its paper has, else, where that has none, what the recipe sets
+for all: `unlearn.beta`.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -8,7 +12,8 @@ from records.errors import UserError
 from scale.recipes.recipe import MethodSettings, UnlearnSettings
 from scale.training.schedule import Schedule
 from theory import losses
-from theory.objective import Objective, defaults, kernels, method, takes, tokens
+from theory.kernel import QUANTITIES, missing, unknown_quantities
+from theory.objective import EVERY, METHODS, Kernel, Objective, defaults, kernels, method, takes, tokens
 
 __all__ = ["Method", "Resolve", "method_of", "methods_of", "paper_method"]
 
@@ -16,6 +21,9 @@ Resolve = Callable[[str, Mapping[str, float], float], Objective]
 """From a method's name, the hyperparameters that are its own, and a β for one that has none, to its objective.
 
 UserError where there is no such method, or where it does not take what it is given."""
+
+_NOT_OF_RETAIN = ("_win", "_alternate", "_lose")
+_OF_RETAIN = tuple(name for name in QUANTITIES if not name.endswith(_NOT_OF_RETAIN) and name != "z_ref")
 
 
 class Method(NamedTuple):
@@ -60,22 +68,35 @@ def methods_of(unlearn: UnlearnSettings, resolve: Resolve = paper_method) -> lis
 
 def method_of(chosen: MethodSettings, unlearn: UnlearnSettings, resolve: Resolve = paper_method) -> Method:
     """One method of a recipe; UserError with what is wrong with it, without its name."""
-    given = {} if chosen.beta is None else {"beta": chosen.beta}
-    objective = resolve(chosen.name, given, unlearn.beta)
-    beta = objective.hyperparameters.get("beta")
-    if chosen.retain_weight != 1 and objective.retain is None:
+    objective = resolve(chosen.name, chosen.own, unlearn.beta)
+    if unknown := _not_supplied(objective):
+        raise UserError(unknown)
+    weight = objective.retain_weight if chosen.retain_weight is None else chosen.retain_weight
+    if weight != 1 and objective.retain is None:
         raise UserError("it has no retain term for retain_weight to weigh: leave it out, or add +RT or +KL.")
-    weighed = replace(objective, forget_weight=chosen.forget_weight, retain_weight=chosen.retain_weight)
+    weighed = replace(objective, forget_weight=chosen.forget_weight, retain_weight=weight)
     fields = {key: getattr(unlearn, key) for key in Schedule.model_fields}
     own = {key: value for key in ("lr", "epochs") if (value := getattr(chosen, key)) is not None}
+    beta = objective.hyperparameters.get("beta")
     pooled = unlearn.reduction == "pooled" and objective.forget is losses.idk and objective.retain is losses.nll
     reduced = _reduced(weighed, unlearn.reduction)
     return Method(chosen.label, chosen.name, beta, reduced, Schedule(**fields | own), pooled)
 
 
+def _not_supplied(objective: Objective) -> str:
+    """What the kernels take that a language model does not supply, in words; "" where it supplies all."""
+    wrong = [unknown_quantities(objective.forget)]
+    if objective.retain is not None:
+        wrong.append(unknown_quantities(objective.retain) or missing(objective.retain, _OF_RETAIN, "the retain set"))
+    return " ".join(said for said in wrong if said)
+
+
 def _reduced(objective: Objective, reduction: str) -> Objective:
-    """Over answer tokens where the authors' code of arXiv:2404.05868 does so: GA, IDK and RT, not NPO, DPO and KTO."""
-    if reduction == "sum":
+    """Over answer tokens where the authors' code of arXiv:2404.05868 does so: GA, IDK and RT, not NPO, DPO and KTO.
+
+    A loss of another paper keeps the mean of that paper, for its retain term too.
+    """
+    if reduction == "sum" or _of_another_paper(objective.forget):
         return objective
     per_token = objective.forget in (losses.ga, losses.idk)
     return replace(
@@ -83,3 +104,9 @@ def _reduced(objective: Objective, reduction: str) -> Objective:
         forget_per=tokens if per_token else objective.forget_per,
         retain_per=tokens if objective.retain is losses.nll else objective.retain_per,
     )
+
+
+def _of_another_paper(kernel: Kernel) -> bool:
+    """Is it one of `theory.losses` that none of the paper's twelve methods has? A user's own is not."""
+    plain = getattr(kernel, "func", kernel)
+    return plain in {kernels(name)[0] for name in EVERY} - {kernels(name)[0] for name in METHODS}

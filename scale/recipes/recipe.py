@@ -9,6 +9,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    FiniteFloat,
     NonNegativeInt,
     PositiveInt,
     field_validator,
@@ -24,6 +25,7 @@ from scale.models.adapters import Lora
 from scale.models.loading import Weights
 from scale.models.scratch import SHAPES, Shape
 from scale.training.schedule import Epochs, Schedule
+from theory.methods import named
 
 __all__ = [
     "EvaluateSettings",
@@ -91,11 +93,25 @@ class MethodSettings(_Settings):
     """One method of a run; what is not given is taken from `unlearn`."""
 
     name: str
-    beta: Positive | None = None
+    beta: Positive | None = Field(None, description="short for hyperparameters: {beta: …}")
+    hyperparameters: Mapping[str, int | FiniteFloat] = Field(
+        default_factory=dict, description="of its loss, by name; those left out are its paper's"
+    )
     forget_weight: NotNegative = 1.0
-    retain_weight: NotNegative = 1.0
+    retain_weight: NotNegative | None = Field(None, description="its paper's if it is left out, 1 for most")
     lr: Positive | None = None
     epochs: Epochs | None = None
+
+    @model_validator(mode="after")
+    def _once(self) -> "MethodSettings":
+        if self.beta is not None and "beta" in self.hyperparameters:
+            raise ValueError("beta is there twice: by itself and among the hyperparameters")
+        return self
+
+    @property
+    def own(self) -> dict[str, float | int]:
+        """The hyperparameters that are set for this method alone, `beta` among them."""
+        return {**self.hyperparameters, **({} if self.beta is None else {"beta": self.beta})}
 
     @property
     def label(self) -> str:
@@ -103,10 +119,24 @@ class MethodSettings(_Settings):
 
         >>> MethodSettings(name="npo+rt", retain_weight=5).label
         'NPO+RT,retain_weight=5'
+        >>> MethodSettings(name="SimNPO+RT", hyperparameters={"beta": 4.5, "gamma": 0}).label
+        'SIMNPO+RT,beta=4.5,gamma=0'
         """
-        own = [f"{key}={value:g}" for key, value in self.model_dump(exclude_defaults=True, exclude={"name"}).items()]
+        changed = self.model_dump(exclude_defaults=True, exclude={"name", "hyperparameters"})
+        if changed.get("retain_weight") == _usual_retain_weight(self.name):
+            del changed["retain_weight"]
+        own = [f"{key}={value:g}" for key, value in {**self.hyperparameters, **changed}.items()]
         plain = self.name.rpartition(":")[2] if ":" in self.name else self.name.upper()
         return ",".join([plain, *own])
+
+
+def _usual_retain_weight(name: str) -> float:
+    """The retain weight of a method that is given none."""
+    try:
+        row, kept = named(name)
+    except ValueError:  # one's own function, or no method at all
+        return 1.0
+    return row.retain_weight if kept else row.own_weight
 
 
 class UnlearnSettings(Schedule):

@@ -135,7 +135,7 @@ def read(place: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, 
     alone = not torch.distributed.is_initialized()
     weights, moments = (found.weights, {**own, "state": found.moments}) if found else ({}, {})
     set_model_state_dict(model, dict(weights), options=_WHOLE if alone else _SPREAD)
-    if own["state"]:  # sign descent and plain descent remember nothing
+    if processes.told(bool(own.get("state"))):  # sign descent and plain descent remember nothing
         set_optimizer_state_dict(model, optimizer, moments, options=_ALONE if alone else _SPREAD)
     return processes.told(found.state if found else None)
 

@@ -19,9 +19,10 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
 
 `unlearn/<label>-s<seed>`, beside `log.json` of its end and `model/`:
 
-    stage, method, label, beta, seed, protocol, data, model    as above
+    stage, method, label, beta, hyperparameters, seed, protocol, data, model    as above; hyperparameters: all, by name
     history      columns: epoch, lr, loss, forget, retain, drop (mean of log π_ref − log π_θ over the batch, nats),
-                 weight (mean gradient weight W), z_ref (KTO, before the clamp); null: not finite
+                 weight (mean gradient weight W, of answers or of tokens; none of a loss of logits or hidden states),
+                 z_ref (KTO, before the clamp); null: not finite
     stopped      null, or why the run ended early: numbers that were not finite; the epochs before are kept, and the
                  model of the last of them (none where the first did not end)
     changed      false where not one weight is another than at the start
@@ -167,7 +168,7 @@ class Stages:
         settings = {
             **self.shared,
             "asked": self.asked,
-            "method": {"name": method.name, "label": method.label, "beta": method.beta},
+            "method": {"name": method.name, "label": method.label, "beta": method.beta, **_more(method)},
             "own_source": content_hash(source_of(method.name)),
             "weights": [method.objective.forget_weight, method.objective.retain_weight],
             "schedule": method.schedule.model_dump(mode="json"),
@@ -196,3 +197,9 @@ class Stages:
 def stage_of(unit: Unit, prefix: str = "") -> str:
     """Which of `STAGES` a unit belongs to."""
     return unit.name.removeprefix(prefix).partition("/")[0]
+
+
+def _more(method: Method) -> dict[str, Any]:
+    """Hyperparameters but β, where there are any."""
+    found = {name: value for name, value in method.objective.hyperparameters.items() if name != "beta"}
+    return {"hyperparameters": found} if found else {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from scale.evaluation.results import SetResult, arrays, finite, from_arrays
 from scale.evaluation.scores import log_ratio_of
 from scale.evaluation.tofu_log import as_log
 from scale.models.adapters import adapted
+from scale.models.alternates import alternates_of
 from scale.models.language_model import LanguageModel, recompute_activations
 from scale.models.loading import load as load_model
 from scale.models.reference_cache import ReferenceCache, ReferenceModel, ReferenceStates, held_as, weights_hash
@@ -138,8 +139,11 @@ class Unlearning:
             scorer, held_as(weights_hash(self.finetuned / MODEL), context.model.kept), pad, context.processes
         )
         objective = self.method.objective
-        rows = unlearning_rows(self.writer, context.corpus, objective, epochs=schedule.epochs, seed=self.seed)
         cache = ReferenceCache(self.finetuned.parent / "reference")
+        draw = partial(alternates_of, cache.folder, reference_model, self.writer)
+        rows = unlearning_rows(
+            self.writer, context.corpus, objective, epochs=schedule.epochs, seed=self.seed, draw=draw
+        )
         self._reference_states: dict[str, tuple[list[Encoded], ReferenceStates]] = {
             name: (answers, cache.states(reference_model, answers))
             for name in ("forget", "retain")
@@ -229,6 +233,7 @@ class Unlearning:
             "method": self.method.name if ":" in self.method.name else self.method.name.upper(),
             "label": self.method.label,
             "beta": self.method.beta,
+            "hyperparameters": dict(self.method.objective.hyperparameters),
             "seed": self.seed,
             "protocol": self.context.exams.name,
             "data": self.context.corpus.describe(),

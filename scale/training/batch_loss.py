@@ -6,54 +6,44 @@ term and the retain term can be asked for apart.
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Protocol
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from scale.data.prompts import Encoded, collate
-from scale.models.scorer import BatchPart, ReferenceBatch
+from scale.models.scorer import BatchPart, ReferenceBatch, RowKernel
 from scale.runtime.processes import Processes
+from scale.training.asked import ANSWERS, SUFFIXES, Asked, asked_of, index_quantities, lengths
 from scale.training.batches import BatchRows, TrainingRows
-from theory.logprobs import Summed
+from scale.training.reference_lookup import Reference
+from theory.kernel import Quantities, moves, needs, plain_name
 from theory.objective import Objective, Terms, gradient_weights, tokens
-from theory.retain import KLSums
+from theory.retain import kl
 
-__all__ = ["BOTH", "BatchLoss", "Record", "Reference"]
+__all__ = ["BOTH", "BatchLoss", "Record"]
 
 BOTH = frozenset({"forget", "retain"})
 """The terms of an objective."""
 
 
-class Reference(Protocol):
-    """What a step asks of π_ref, by index and by the rows themselves; without gradient."""
-
-    def forget(self, indices: Sequence[int], rows: Sequence[Encoded]) -> Tensor:
-        """Summed log-probabilities of forget answers."""
-
-    def idk(self, places: Sequence[int], rows: Sequence[Encoded]) -> Tensor:
-        """Summed log-probabilities of "I don't know" answers."""
-
-    def retain(self, indices: Sequence[int], rows: Sequence[Encoded]) -> ReferenceBatch:
-        """Final hidden states on retain answers."""
-
-
 Record = dict[str, float | None]
-"""A step's log: lr, loss, forget, retain (with a retain term), drop (with a reference), weight; None is not finite."""
+"""A step's log: lr, loss, forget, retain (with a retain term), drop (with a reference), weight; None is not finite.
+
+`weight` is the mean of d loss / d log-probability, over the examples, or over the tokens of a loss that takes tokens; a
+loss of logits or hidden states has none.
+"""
 
 
-def already_kl(kl: Tensor) -> Tensor:
-    """The retain kernel of a KL that is computed where the hidden states are (`theory.retain.kl_from_hidden`)."""
-    return kl
+_WEIGHED = ("token_logp", "logp", "logp_win", "logp_alternate")
+"""What a mean weight may be told of, the first that a kernel takes."""
 
 
-def _scalable(objective: Objective) -> Objective:
-    """An objective whose KL takes sums over answers instead of logits; one without a KL as it is."""
-    if objective.retain_needs != {"logits", "ref_logits"}:
-        return objective
-    return replace(objective, retain=already_kl, retain_per=tokens)  # over answer tokens, whatever the others are
+def already(value: Tensor) -> Tensor:
+    """The kernel of a term whose values are computed where the hidden states are (`theory.row_kernels`)."""
+    return value
 
 
 @dataclass
@@ -75,7 +65,17 @@ class BatchLoss:
     pooled: bool = False
 
     def __post_init__(self) -> None:
-        self.objective = _scalable(self.objective)
+        blocks = self.processes.accelerator.unwrap_model(self.scorer).blocks
+        every = (asked_of(self.objective, kind, blocks) for kind in ANSWERS)
+        self.asked = [asked for asked in every if asked is not None]
+        by_rows = {asked.term for asked in self.asked if asked.by_rows}
+        self.computed = self.objective  # what is left to compute once a batch has been read
+        if "forget" in by_rows:
+            self.computed = replace(self.computed, forget=already)
+        if "retain" in by_rows:
+            self.computed = replace(self.computed, retain=already)
+        if self.objective.retain is kl:  # over answer tokens, whatever the others are
+            self.computed = replace(self.computed, retain_per=tokens)
 
     def gradient(self, batch: BatchRows, terms: Collection[str] = BOTH) -> Record:
         """Add the gradient of the batch's loss to that of the parameters; what was found on the way.
@@ -98,7 +98,7 @@ class BatchLoss:
                 found, given = self._terms(taken, common, terms)
                 accelerator.backward(found.total * (0 if spare else micro_batches * world))
             if not spare:
-                for name, value in self._record(found, given, len(batch.forget)).items():
+                for name, value in self._record(found, given, batch).items():
                     total[name] = total.get(name, torch.zeros((), dtype=torch.float64)) + value
         none = torch.zeros((), dtype=torch.float64)
         columns = self._columns(terms)
@@ -109,19 +109,29 @@ class BatchLoss:
         return {name: value if math.isfinite(value) else None for name, value in record.items()}
 
     def _columns(self, terms: Collection[str]) -> list[str]:
-        forgets, retains = "forget" in terms, "retain" in terms and bool(self.objective.retain_needs)
-        drops = "logp" in self.objective.forget_needs and self.reference is not None
-        there = {"loss": True, "forget": forgets, "retain": retains, "drop": forgets and drops, "weight": forgets}
+        reads = {asked.kind for asked in self.asked if asked.moving}
+        there = {
+            "loss": True,
+            "forget": "forget" in terms,
+            "retain": "retain" in terms and "retain" in reads,
+            "drop": "forget" in terms and "forget" in reads and self.reference is not None,
+            "weight": "forget" in terms and self._weighed is not None,
+        }
         return [name for name, is_there in there.items() if is_there]
+
+    @property
+    def _weighed(self) -> str | None:
+        """The quantity whose mean weight is logged; None where the forget kernel takes more than log-probabilities."""
+        moving = {plain_name(name) for name in needs(self.objective.forget) if moves(name)}
+        return next((name for name in _WEIGHED if name in moving), None) if moving <= set(_WEIGHED) else None
 
     def _common(self, batch: BatchRows) -> dict[str, Tensor]:
         """What all micro-batches of a batch share: denominators, and KTO's z_ref over the whole batch."""
-        device, rows = self.processes.accelerator.device, self.rows
-        counted = rows.forget if "logp" in self.objective.forget_needs else rows.idk
-        indices = batch.forget if "logp" in self.objective.forget_needs else batch.idk
-        common = {"forget_denominator": self.objective.forget_per(_counts(counted, indices, device))}
+        device = self.processes.accelerator.device
+        counted = next(asked.kind for asked in self.asked if asked.moving and asked.term == "forget")
+        common = {"forget_denominator": self.objective.forget_per(self._counts(counted, batch).to(device))}
         if batch.retain:
-            common["retain_denominator"] = self.objective.retain_per(_counts(rows.retain, batch.retain, device))
+            common["retain_denominator"] = self.computed.retain_per(self._counts("retain", batch).to(device))
         if self.pooled and batch.retain:
             both = common["forget_denominator"] + common["retain_denominator"]
             common |= {"forget_denominator": both, "retain_denominator": both}
@@ -143,89 +153,105 @@ class BatchLoss:
             with self.processes.accelerator.autocast():
                 (found,) = self.scorer(made, [BatchPart(len(places))])
             if not spare:
-                logp[places] = found.logp.float()
-        ref_logp = self.reference.idk(batch.idk, [self.rows.idk[i] for i in batch.idk]).to(device)
-        return self.objective.z_ref(self.processes.together(logp), ref_logp)
+                logp[places] = found["logp"].float()
+        (asked,) = (asked for asked in self.asked if asked.kind == "win")
+        ref_logp = self.reference.quantities(asked, batch.idk, [self.rows.idk[i] for i in batch.idk])["ref_logp"]
+        return self.objective.z_ref(self.processes.together(logp), ref_logp.to(device))
 
     def _terms(
         self, micro_batch: BatchRows, common: Mapping[str, Tensor], terms: Collection[str]
     ) -> tuple[Terms, dict[str, Tensor]]:
-        """The micro-batch's share of the loss, from one forward pass of all its rows."""
-        device = self.processes.accelerator.device
-        needs = self.objective.forget_needs if "forget" in terms else frozenset[str]()
-        forget, idk = [self.rows.forget[i] for i in micro_batch.forget], [self.rows.idk[i] for i in micro_batch.idk]
-        retain = [self.rows.retain[i] for i in micro_batch.retain] if "retain" in terms else []
-        given: dict[str, Tensor] = {name: common[name] for name in ("z_ref", "z_ref_estimate") if name in common}
-        if "logp" in needs and self.reference is not None:  # whatever the method: the drop is logged
-            given["ref_logp"] = self.reference.forget(micro_batch.forget, forget).to(device)
-        if "ref_logp_win" in needs and self.reference is not None:
-            given["ref_logp_win"] = self.reference.idk(micro_batch.idk, idk).to(device)
+        """The micro-batch's share of the loss, from one forward pass of all its rows; the forget set's quantities."""
+        z_ref = {name: common[name] for name in ("z_ref", "z_ref_estimate") if name in common}
+        given: dict[str, dict[str, Tensor]] = {"forget": z_ref, "retain": {}}
         rows: list[Encoded] = []
-        parts: dict[str, BatchPart] = {}
-        if "logp" in needs:
-            parts["logp"] = BatchPart(len(forget), self._weight(given))
-            rows += forget
-        if "logp_win" in needs:
-            parts["logp_win"] = BatchPart(len(idk), None if "logp" in needs else torch.ones_like)
-            rows += idk
-        if retain:
-            states = self._retain_states(micro_batch, retain)
-            parts["retain"] = BatchPart(len(retain), None if states else torch.ones_like, states)
-            rows += retain
-        found = dict(zip(parts, self.scorer(collate(rows, self.pad).to(device), list(parts.values())), strict=True))
-        given |= _named(found, "logp", "count") | _named(found, "logp_win", "count_win")
-        kept = found.get("retain")
-        retained = {} if kept is None else {"kl" if isinstance(kept, KLSums) else "logp": kept[0], "count": kept[1]}
-        return _of(self.objective, terms, given, retained, common), given
+        parts: list[BatchPart] = []
+        read = []
+        for asked in self.asked:
+            if asked.term not in terms or not (indices := micro_batch.of(asked.kind)):
+                continue
+            mine = [self.rows.of(asked.kind)[i] for i in indices]
+            fixed, states = self._fixed(asked, indices, mine)
+            given[asked.term] |= _suffixed(fixed, asked)
+            if asked.moving:
+                read.append(asked)
+                rows += mine
+                parts.append(self._part(asked, len(mine), fixed | z_ref, states))
+        batch = collate(rows, self.pad).to(self.processes.accelerator.device)
+        for asked, found in zip(read, self.scorer(batch, parts), strict=True):
+            given[asked.term] |= _suffixed(found, asked)
+        return self._of(terms, given, common), given["forget"]
 
-    def _weight(self, given: Mapping[str, Tensor]) -> Callable[[Tensor], Tensor] | None:
-        """d loss / d logp from logp, for kernels of one answer; DPO couples two and has none."""
-        if not self.objective.forget_needs <= {"logp", "ref_logp"}:
-            return None
-        reference = {name: given[name] for name in self.objective.forget_needs & {"ref_logp"}}
-        return lambda logp: gradient_weights(self.objective.forget, {"logp": logp, **reference})["logp"]
+    def _fixed(
+        self, asked: Asked, indices: Sequence[int], rows: Sequence[Encoded]
+    ) -> tuple[dict[str, Tensor], ReferenceBatch | None]:
+        """What is known of some answers before the model reads them; states of the reference for its logits."""
+        device = self.processes.accelerator.device
+        found = {name: x.to(device) for name, x in index_quantities(asked, rows).items()}
+        if self.reference is None:
+            return found, None
+        if asked.reference:
+            found |= {name: x.to(device) for name, x in self.reference.quantities(asked, indices, rows).items()}
+        if "ref_logits" not in asked.needs:
+            return found, None
+        states = self.reference.states(asked, indices, rows)
+        if not asked.by_rows:  # all at once, with whatever else the kernel takes
+            answers = torch.cat(
+                [h[row.first - 1 : len(row.ids) - 1] for h, row in zip(states.hidden, rows, strict=True)]
+            )
+            found["ref_logits"] = states.head.logits(answers).detach()
+        return found, states
 
-    def _retain_states(self, micro_batch: BatchRows, rows: Sequence[Encoded]) -> ReferenceBatch | None:
-        if "kl" not in self.objective.retain_needs:
-            return None
-        assert self.reference is not None
-        return self.reference.retain(micro_batch.retain, rows)
+    def _part(self, asked: Asked, rows: int, fixed: Mapping[str, Tensor], states: ReferenceBatch | None) -> BatchPart:
+        """What is asked of the model on some answers."""
+        forgets = asked.kind == "forget"
+        if asked.by_rows:
+            return BatchPart(rows, (), kernel=RowKernel(asked.kernel, fixed, states), logged=forgets)
+        early = set(asked.moving) <= {"logp", "token_logp"} and self._promises(asked)
+        weight = partial(_weights, asked, fixed) if early else None
+        return BatchPart(rows, asked.moving, weight=weight, block=asked.block, logged=forgets)
 
-    def _record(self, terms: Terms, given: Mapping[str, Tensor], n: int) -> dict[str, Tensor]:
-        """This micro-batch's share in the record of a batch of `n` rows: both terms, mean drop (nats), mean weight."""
-        detached = {name: quantity.detach() for name, quantity in given.items()}
+    def _promises(self, asked: Asked) -> bool:
+        """Is the gradient of answers known from them alone? KTO's z_ref and a paired answer speak against it."""
+        return asked.alone and (asked.term == "retain" or self.objective.z_ref is None)
+
+    def _record(self, terms: Terms, given: Mapping[str, Tensor], batch: BatchRows) -> dict[str, Tensor]:
+        """This micro-batch's share in the record of a batch: both terms, mean drop (nats), mean weight."""
+        detached, n = {name: quantity.detach() for name, quantity in given.items()}, len(batch.forget)
         record = {"loss": terms.total, "forget": terms.forget}
         if terms.retain is not None:
             record["retain"] = terms.retain
         if {"logp", "ref_logp"} <= given.keys():
             record["drop"] = (detached["ref_logp"] - detached["logp"]).sum() / n
-        if {"logp", "logp_win"} & given.keys():
-            weights = gradient_weights(self.objective.forget, detached)
-            record["weight"] = (weights["logp"] if "logp" in weights else weights["logp_win"]).sum() / n
+        if (name := self._weighed) is not None and name in given:
+            of = n if name != "token_logp" else int(self._counts("forget", batch).sum())
+            record["weight"] = gradient_weights(self.objective.forget, detached)[name].sum() / of
         return {name: value.detach().double().cpu() for name, value in record.items()}
 
+    def _counts(self, kind: str, batch: BatchRows) -> Tensor:
+        return lengths([self.rows.of(kind)[i] for i in batch.of(kind)])
 
-def _of(
-    objective: Objective,
-    terms: Collection[str],
-    given: Mapping[str, Tensor],
-    retained: Mapping[str, Tensor],
-    common: Mapping[str, Tensor],
-) -> Terms:
-    """The terms that are asked for, weighed as in the objective; one that is not is 0."""
-    denominators = {name: common[name] for name in ("forget_denominator", "retain_denominator") if name in common}
-    if "forget" in terms:
-        chosen = objective if "retain" in terms else replace(objective, retain=None)
-        return chosen(given, retained, **denominators)
-    assert objective.retain is not None
-    alone = Objective(objective.retain, forget_weight=objective.retain_weight, forget_per=objective.retain_per)
-    found = alone(retained, forget_denominator=denominators["retain_denominator"])
-    return Terms(found.total, torch.zeros_like(found.total), found.forget, None)
-
-
-def _named(found: Mapping[str, Summed | KLSums], name: str, count: str) -> dict[str, Tensor]:
-    return {name: found[name][0], count: found[name][1]} if name in found else {}
+    def _of(
+        self, terms: Collection[str], given: Mapping[str, Mapping[str, Tensor]], common: Mapping[str, Tensor]
+    ) -> Terms:
+        """The terms that are asked for, weighed as in the objective; one that is not is 0."""
+        objective, forget, retain = self.computed, given["forget"], given["retain"]
+        denominators = {name: common[name] for name in ("forget_denominator", "retain_denominator") if name in common}
+        if "forget" in terms:
+            chosen = objective if "retain" in terms else replace(objective, retain=None)
+            return chosen(forget, retain, **denominators)
+        assert objective.retain is not None
+        alone = Objective(objective.retain, forget_weight=objective.retain_weight, forget_per=objective.retain_per)
+        found = alone(retain, forget_denominator=denominators["retain_denominator"])
+        return Terms(found.total, torch.zeros_like(found.total), found.forget, None)
 
 
-def _counts(rows: Sequence[Encoded], indices: Sequence[int], device: torch.device) -> Tensor:
-    return torch.tensor([rows[i].targets for i in indices], device=device)
+def _weights(asked: Asked, fixed: Mapping[str, Tensor], own: Quantities) -> Quantities:
+    """d loss / d log-probability of answers and of their tokens, from these alone."""
+    found = gradient_weights(asked.kernel, _suffixed({**fixed, **own}, asked))
+    return {name.removesuffix(SUFFIXES[asked.kind]): weight for name, weight in found.items()}
+
+
+def _suffixed(quantities: Mapping[str, Tensor], asked: Asked) -> dict[str, Tensor]:
+    """Quantities of one kind of answers by the names under which kernels know them."""
+    return {name + SUFFIXES[asked.kind]: x for name, x in quantities.items()}

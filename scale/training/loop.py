@@ -16,10 +16,12 @@ from scale.models.faster_reading import read_for_training
 from scale.models.scoring import score_all
 from scale.runtime.bits import bits
 from scale.runtime.processes import Processes
-from scale.training.batch_loss import BatchLoss, Record, Reference
+from scale.training.asked import ANSWERS
+from scale.training.batch_loss import BatchLoss, Record
 from scale.training.batches import BatchRows, TrainingRows, batches
 from scale.training.nearby import gradient_of_a_step, nearby
 from scale.training.optimizers import MakeOptimizer, optimizer_of
+from scale.training.reference_lookup import Reference
 from scale.training.schedule import Schedule, learning_rate, steps_of
 from theory import losses
 from theory.objective import Objective, tokens
@@ -65,7 +67,7 @@ class Training:
         made = self.make_optimizer(self.scorer.parameters(), self.schedule)
         self._nearby = nearby(made, self.processes)
         self.scorer, self.optimizer = self.processes.accelerator.prepare(self.scorer, made)
-        every = [*self.rows.forget, *self.rows.retain, *self.rows.idk]
+        every = [row for kind in ANSWERS for row in self.rows.of(kind)]
         read_for_training(self.scorer, every, self.pad, self.processes)
         self.loss = BatchLoss(
             self.scorer,

@@ -9,9 +9,9 @@ from functools import lru_cache
 
 import numpy as np
 
-__all__ = ["idk_answer", "order", "partner"]
+__all__ = ["alternate_answer", "idk_answer", "order", "partner"]
 
-_ORDER, _RETAIN, _IDK = range(3)
+_ORDER, _RETAIN, _IDK, _ALTERNATE = range(4)
 
 
 @lru_cache(maxsize=64)
@@ -49,3 +49,15 @@ def idk_answer(seed: int, epoch: int, index: int, *, forget: int, answers: int) 
     [0, 1, 2]
     """
     return _drawn(_IDK, seed, epoch, index, rows=forget, partners=answers)
+
+
+def alternate_answer(seed: int, epoch: int, index: int, *, answers: int) -> int:
+    """Which of its own alternative answers stands in for the answer to forget row `index` in `epoch`.
+
+    Each row goes through its own, in an order of its own, before one comes again.
+
+    >>> sorted(alternate_answer(0, epoch, 2, answers=3) for epoch in (3, 4, 5))
+    [0, 1, 2]
+    """
+    lap, place = divmod(epoch, answers)
+    return int(np.random.default_rng((seed, _ALTERNATE, index, lap)).permutation(answers)[place])

@@ -1,7 +1,8 @@
 """π_ref as a training step asks for it: from what was computed once, or from a second model that is kept in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -9,36 +10,67 @@ from torch import Tensor
 from scale.data.prompts import Encoded, collate
 from scale.models.reference_cache import ReferenceCache, ReferenceModel, ReferenceStates
 from scale.models.scorer import BatchPart, ReferenceBatch, Scorer
+from scale.models.scoring import States
 from scale.runtime.processes import Processes
+from scale.training.asked import ANSWERS, Asked, asked_of
 from scale.training.batches import TrainingRows
 from theory.objective import Objective
 
-__all__ = ["CachedReference", "LiveReference", "cached_reference"]
+__all__ = ["CachedReference", "LiveReference", "Reference", "cached_reference"]
+
+
+class Reference(Protocol):
+    """What a step asks of π_ref on answers of one kind (`scale.training.asked`), by index and by the rows themselves.
+
+    Without gradient.
+    """
+
+    def quantities(self, asked: Asked, indices: Sequence[int], rows: Sequence[Encoded]) -> dict[str, Tensor]:
+        """What is asked by name: `ref_logp`, `ref_token_logp`, `ref_hidden`."""
+
+    def states(self, asked: Asked, indices: Sequence[int], rows: Sequence[Encoded]) -> ReferenceBatch:
+        """Final hidden states on the answers, and the head: the reference's logits."""
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is known of a set of answers, as far as it is asked for; token by token, one row's after another's."""
+
+    tokens: Sequence[int]
+    logp: Tensor | None = None
+    token_logp: Tensor | None = None
+    hidden: States | None = None
+    states: ReferenceStates | None = None
+
+    def of_rows(self, flat: Tensor, indices: Sequence[int]) -> Tensor:
+        """The tokens of some rows, one's after another's."""
+        starts = torch.cumsum(torch.tensor(self.tokens), 0) - torch.tensor(self.tokens)
+        return torch.cat([flat[int(starts[i]) : int(starts[i]) + self.tokens[i]] for i in indices])
 
 
 @dataclass(frozen=True)
 class CachedReference:
     """π_ref from what was computed once, looked up by index."""
 
-    forget_logp: Tensor | None
-    idk_logp: Tensor | None
-    retain_states: ReferenceStates | None
+    kept: Mapping[str, _Kept]
     device: torch.device
 
-    def forget(self, indices: Sequence[int], rows: Sequence[Encoded]) -> Tensor:
-        """Summed log-probabilities of forget answers."""
-        assert self.forget_logp is not None
-        return self.forget_logp[list(indices)]
+    def quantities(self, asked: Asked, indices: Sequence[int], rows: Sequence[Encoded]) -> dict[str, Tensor]:
+        """What is asked by name."""
+        kept, found = self.kept[asked.kind], dict[str, Tensor]()
+        if kept.logp is not None:
+            found["ref_logp"] = kept.logp[list(indices)]
+        if kept.token_logp is not None:
+            found["ref_token_logp"] = kept.of_rows(kept.token_logp, indices)
+        if kept.hidden is not None:
+            found["ref_hidden"] = kept.of_rows(kept.hidden.hidden, indices)
+        return {name: x.to(self.device) for name, x in found.items()}
 
-    def idk(self, places: Sequence[int], rows: Sequence[Encoded]) -> Tensor:
-        """Summed log-probabilities of "I don't know" answers."""
-        assert self.idk_logp is not None
-        return self.idk_logp[list(places)]
-
-    def retain(self, indices: Sequence[int], rows: Sequence[Encoded]) -> ReferenceBatch:
-        """Final hidden states on retain answers."""
-        assert self.retain_states is not None
-        return self.retain_states.of(indices, rows, self.device)
+    def states(self, asked: Asked, indices: Sequence[int], rows: Sequence[Encoded]) -> ReferenceBatch:
+        """Final hidden states on the answers, and the head."""
+        states = self.kept[asked.kind].states
+        assert states is not None
+        return states.of(indices, rows, self.device)
 
 
 def cached_reference(
@@ -48,13 +80,19 @@ def cached_reference(
 
     The forget answers' log-probabilities are had for every method: the drop u = log π_ref − log π_θ is logged for all.
     """
-    needs = objective.forget_needs
-    return CachedReference(
-        cache.logp(reference_model, rows.forget) if "logp" in needs else None,
-        cache.logp(reference_model, rows.idk) if "ref_logp_win" in needs else None,
-        cache.states(reference_model, rows.retain) if "ref_logits" in objective.retain_needs else None,
-        reference_model.processes.accelerator.device,
-    )
+    kept = {}
+    for kind in ANSWERS:
+        answers, asked = rows.of(kind), asked_of(objective, kind, reference_model.scorer.blocks)
+        if asked is None:
+            continue
+        kept[kind] = _Kept(
+            [row.targets for row in answers],
+            cache.logp(reference_model, answers) if asked.ref_logp else None,
+            cache.token_logp(reference_model, answers) if "ref_token_logp" in asked.needs else None,
+            None if asked.block is None else cache.hidden(reference_model, answers, asked.block),
+            cache.states(reference_model, answers) if "ref_logits" in asked.needs else None,
+        )
+    return CachedReference(kept, reference_model.processes.accelerator.device)
 
 
 @dataclass(frozen=True)
@@ -65,22 +103,17 @@ class LiveReference:
     pad: int
     processes: Processes
 
-    def _logp(self, rows: Sequence[Encoded]) -> Tensor:
+    def quantities(self, asked: Asked, indices: Sequence[int], rows: Sequence[Encoded]) -> dict[str, Tensor]:
+        """What is asked by name."""
+        wanted = ["logp"] if asked.ref_logp else []
+        wanted += [name for name in ("token_logp", "hidden") if f"ref_{name}" in asked.needs]
         with torch.no_grad(), self.processes.accelerator.autocast():
             batch = collate(rows, self.pad).to(self.processes.accelerator.device)
-            (found,) = self.scorer(batch, [BatchPart(len(rows))])
-        return found.logp.float()
+            (found,) = self.scorer(batch, [BatchPart(len(rows), tuple(wanted), block=asked.block)])
+        return {f"ref_{name}": found[name].float() for name in wanted}
 
-    def forget(self, indices: Sequence[int], rows: Sequence[Encoded]) -> Tensor:
-        """Summed log-probabilities of forget answers."""
-        return self._logp(rows)
-
-    def idk(self, places: Sequence[int], rows: Sequence[Encoded]) -> Tensor:
-        """Summed log-probabilities of "I don't know" answers."""
-        return self._logp(rows)
-
-    def retain(self, indices: Sequence[int], rows: Sequence[Encoded]) -> ReferenceBatch:
-        """Final hidden states on retain answers."""
+    def states(self, asked: Asked, indices: Sequence[int], rows: Sequence[Encoded]) -> ReferenceBatch:
+        """Final hidden states on the answers, and the head."""
         batch = collate(rows, self.pad).to(self.processes.accelerator.device)
         with torch.no_grad(), self.processes.accelerator.autocast():
-            return ReferenceBatch(self.scorer.hidden(batch.ids, batch.mask).float(), self.scorer.head())
+            return ReferenceBatch(self.scorer.read(batch.ids, batch.mask).final.float(), self.scorer.head())

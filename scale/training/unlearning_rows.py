@@ -1,28 +1,46 @@
-"""The rows of unlearning in token ids: to forget, to retain, and the "I don't know" answers that some epoch uses."""
+"""The rows of unlearning in token ids: to forget, to retain, "I don't know" answers and alternative ones."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 from records.errors import UserError
 from scale.data.idk import IDK_ANSWERS
 from scale.data.prompts import Encoded, Writer
-from scale.data.tofu import Corpus
+from scale.data.tofu import Corpus, Row
 from scale.data.user_rows import UserRow
-from scale.training.batches import TrainingRows, declines
+from scale.models.alternates import Replaced
+from scale.training.batches import TrainingRows, declines, replaces
 from scale.training.pairing import idk_answer
 from theory.objective import Objective
 
 __all__ = ["unlearning_rows", "unlearning_user_rows"]
 
 
-def unlearning_rows(writer: Writer, corpus: Corpus, objective: Objective, *, epochs: int, seed: int) -> TrainingRows:
-    """What an objective is run on."""
+Draw = Callable[[Sequence[Replaced]], list[list[Encoded]]]
+"""Draws the alternative answers of each row (`scale.models.alternates`)."""
+
+
+def unlearning_rows(
+    writer: Writer, corpus: Corpus, objective: Objective, *, epochs: int, seed: int, draw: Draw | None = None
+) -> TrainingRows:
+    """What an objective is run on; `draw` is asked where it trains on alternative answers."""
     forget = [writer.encode(row.question, row.answer) for row in corpus.forget]
     retain = [writer.encode(row.question, row.answer) for row in corpus.retain] if objective.retain_needs else []
+    found = TrainingRows(forget, retain)
+    if replaces(objective):
+        assert draw is not None
+        found = replace(found, alternates=draw([_asking(writer, row) for row in corpus.forget]))
     if not declines(objective):
-        return TrainingRows(forget, retain)
+        return found
     place = _places(len(forget), len(corpus.idk), epochs=epochs, seed=seed)
     idk = [writer.encode(corpus.forget[index].question, corpus.idk[answer]) for index, answer in place]
-    return TrainingRows(forget, retain, idk, place, len(corpus.idk))
+    return replace(found, idk=idk, idk_place=place, idk_answers=len(corpus.idk))
+
+
+def _asking(writer: Writer, row: Row) -> Replaced:
+    true = writer.encode(row.question, row.answer)
+    return Replaced(writer.opening(row.question), row.answer, true.targets, partial(writer.encode, row.question))
 
 
 def unlearning_user_rows(

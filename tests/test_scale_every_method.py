@@ -1,0 +1,169 @@
+"""Losses of other papers on a language model, from their rows alone: every level, cached and live, however cut."""
+
+import copy
+
+import pytest
+import torch
+
+from scale.data.fictional import authors
+from scale.data.formats import FORMATS
+from scale.data.prompts import Writer, collate
+from scale.models import scratch
+from scale.models.reference_cache import ReferenceCache, ReferenceModel
+from scale.models.scorer import Scorer
+from scale.models.scoring import score_all
+from scale.models.scratch import Shape
+from scale.runtime.processes import Processes
+from scale.training.asked import asked_of
+from scale.training.batches import TrainingRows
+from scale.training.loop import Training
+from scale.training.pairing import alternate_answer, partner
+from scale.training.reference_lookup import LiveReference, cached_reference
+from scale.training.schedule import Schedule
+from theory.logprobs import answer_rows
+from theory.methods import FORGET
+from theory.objective import METHODS, kernels, method
+
+TEXTS = authors(1, seed=0)
+PLAIN = FORMATS["plain"]
+TOKENIZER = scratch.train_tokenizer([PLAIN.prompt(None, row.question) + row.answer for row in TEXTS], 400)
+WRITER = Writer(TOKENIZER, PLAIN, 512)
+ENCODED = [WRITER.encode(row.question, row.answer) for row in TEXTS]
+
+
+def _trained(steps):
+    """A model that knows its answers by half, so that weights of tokens are neither 0 nor 1."""
+    model = scratch.from_scratch(TOKENIZER, Shape(hidden=32, layers=2, heads=2, feed_forward=48), seed=0)
+    optimizer, batch = torch.optim.AdamW(model.parameters(), lr=1e-2), collate(ENCODED, WRITER.pad)
+    for _ in range(steps):
+        model(input_ids=batch.ids, attention_mask=batch.mask, labels=batch.labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return model
+
+
+FROZEN = _trained(40).requires_grad_(False).eval()
+MODEL = _trained(30)
+ALONE = Processes("cpu")
+RATES = {"RMU": 1e-6}
+PAPER = {kernels(name)[0] for name in METHODS}
+OTHERS = [name for name, row in FORGET.items() if row.kernel not in PAPER]
+NAMES = [*OTHERS, *(f"{name}+{kept}" for name, kept in zip(OTHERS, ["RT", "KL"] * 4, strict=False))]
+ROWS = TrainingRows(ENCODED[:6], ENCODED[8:14], alternates=[ENCODED[14 + i % 3 : 16 + i % 4] for i in range(6)])
+
+
+DROP = float(
+    (
+        score_all(Scorer(FROZEN), ROWS.forget, WRITER.pad, ALONE).logp
+        - score_all(Scorer(MODEL), ROWS.forget, WRITER.pad, ALONE).logp
+    ).mean()
+)
+
+
+def _sgd(parameters, schedule):
+    return torch.optim.SGD([p for p in parameters if p.requires_grad], lr=schedule.lr)
+
+
+def _reference(tmp_path, objective, rows=ROWS):
+    reference_model = ReferenceModel(Scorer(FROZEN), "w", WRITER.pad, ALONE)
+    return cached_reference(ReferenceCache(tmp_path), reference_model, objective, rows)
+
+
+def _run(objective, reference, *, piece=6, lr=1e-3, epochs=2, rows=ROWS):
+    model = copy.deepcopy(MODEL)
+    schedule = Schedule(lr=lr, epochs=epochs, batch=6, piece=piece, warmup=0)
+    training = Training(
+        Scorer(model),
+        objective,
+        rows,
+        schedule,
+        seed=0,
+        pad=WRITER.pad,
+        processes=ALONE,
+        reference=reference,
+        make_optimizer=_sgd,
+    )
+    return model, [step for moment in training.run() for step in moment.steps]
+
+
+def _flat(model):
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_method_trains_the_same_with_a_kept_and_a_live_reference_and_however_cut(tmp_path, name):
+    objective = method(name)
+    rate = RATES.get(name, 1e-3)
+    fixed, live = _reference(tmp_path, objective), LiveReference(Scorer(FROZEN), WRITER.pad, ALONE)
+    one, log = _run(objective, fixed, lr=rate)
+    assert not torch.equal(_flat(one), _flat(MODEL))
+    for reference, piece in ((live, 6), (fixed, 4)):
+        other, same = _run(objective, reference, piece=piece, lr=rate)
+        torch.testing.assert_close(_flat(other), _flat(one), rtol=1e-4, atol=2e-6)
+        for a, b in zip(log, same, strict=True):
+            assert a == pytest.approx(b, rel=1e-3, abs=1e-4)
+
+
+def _plainly(objective, rows, retained, alternates):
+    """The objective as its formula reads: all quantities from the logits of every position, by autograd."""
+    given = {"": _quantities(MODEL, objective, rows), "ref_": _quantities(FROZEN, objective, rows)}
+    forget = {f"{of}{name}": x for of, found in given.items() for name, x in found.items()}
+    if alternates:
+        for of, model in (("", MODEL), ("ref_", FROZEN)):
+            forget[f"{of}logp_alternate"] = _quantities(model, objective, alternates)["logp"]
+    kept = {}
+    if objective.retain is not None:
+        for of, model in (("", MODEL), ("ref_", FROZEN)):
+            kept |= {f"{of}{name}": x for name, x in _quantities(model, objective, retained).items()}
+    return objective(forget, kept).total
+
+
+def _quantities(model, objective, rows):
+    batch = collate(rows, WRITER.pad)
+    found = model(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=True)
+    where = answer_rows(batch.labels, found.logits.shape[-1])
+    block = asked_of(objective, "forget", 2).block or 1
+    logits = found.logits.flatten(0, 1)[where.rows]
+    token_logp = logits.log_softmax(-1).gather(1, where.targets[:, None])[:, 0]
+    starts = torch.cumsum(where.tokens, 0) - where.tokens
+    return {
+        "logits": logits,
+        "token_logp": token_logp,
+        "logp": torch.zeros(len(rows)).index_add(0, where.example, token_logp),
+        "hidden": found.hidden_states[block].flatten(0, 1)[where.rows],
+        "count": where.tokens,
+        "example": where.example,
+        "labels": where.targets,
+        "position": torch.arange(len(logits)) - starts[where.example],
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_descends_the_gradient_of_the_objective_itself(tmp_path, name):
+    objective, lr = method(name), RATES.get(name, 1e-2)
+    found, log = _run(objective, _reference(tmp_path, objective), lr=lr, epochs=1, piece=4)
+    retained = [ROWS.retain[partner(0, 0, i, forget=6, retain=6)] for i in range(6)]
+    alternates = [own[alternate_answer(0, 0, i, answers=len(own))] for i, own in enumerate(ROWS.alternates)]
+    MODEL.zero_grad()
+    loss = _plainly(objective, ROWS.forget, retained, alternates if name.startswith("AltPO") else [])
+    loss.backward()
+    expected = [p if p.grad is None else p - lr * p.grad for p in MODEL.parameters()]
+    moved = (_flat(found) - _flat(MODEL)).norm()
+    assert moved > 1e-5
+    assert (_flat(found) - torch.cat([p.detach().flatten() for p in expected])).norm() < 1e-4 * moved
+    assert log[0]["loss"] == pytest.approx(loss.item(), rel=1e-5, abs=1e-6)
+
+
+def test_the_log_says_what_a_loss_makes_of_its_answers(tmp_path):
+    """Mean weight where there is one, the drop of the forget answers always."""
+    for name, columns in {
+        "SimNPO": {"drop", "weight"},
+        "WGA+RT": {"retain", "drop", "weight"},
+        "UNDIAL": {"drop"},
+        "RMU": {"retain", "drop"},
+        "AltPO": {"drop", "weight"},
+    }.items():
+        objective = method(name)
+        _, log = _run(objective, _reference(tmp_path, objective), lr=1e-9)
+        assert log[0].keys() == {"lr", "loss", "forget"} | columns
+        assert log[0]["drop"] == pytest.approx(DROP, rel=1e-4)
