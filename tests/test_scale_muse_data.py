@@ -7,14 +7,14 @@ import re
 import pytest
 
 from records.errors import UserError
-from scale.data.muse import FOLDS, MuseSettings, muse_corpus
+from scale.data.muse import FOLDS, MuseChoice, muse_corpus
 from scale.data.stories import KINDS, quiz, stories
 
 SMALL = {"stories": 4, "questions": 6}
 
 
 def of(**settings):
-    return muse_corpus(MuseSettings(**{**SMALL, **settings}))
+    return muse_corpus(MuseChoice(**{**SMALL, **settings}))
 
 
 # --- made -------------------------------------------------------------------------------------------------------
@@ -56,26 +56,15 @@ def test_the_embedded_sets_have_no_document_and_no_question_in_common():
 def test_folds_and_scales_forget_other_sets_of_what_the_target_was_trained_on():
     plain, folds = of(), [of(fold=i) for i in range(1, FOLDS + 1)]
     scales = [of(scale=i) for i in range(1, FOLDS + 1)]
-    assert plain.forget == plain.target == folds[0].forget == scales[0].forget
+    assert plain.forget == folds[0].forget == scales[0].forget
+    assert plain.later == scales[-1].later == ()
     assert [sum(len(one.forget) for one in folds[:i]) for i in range(1, FOLDS + 1)] == [len(s.forget) for s in scales]
-    assert {text for one in folds for text in one.forget} == set(scales[-1].forget) == set(folds[2].target)
+    every = {text for one in folds for text in one.forget}
+    assert all({*one.forget, *one.later} == every for one in (*folds, *scales))
+    assert all(len(one.forget) + len(one.later) == len(every) for one in (*folds, *scales))
     assert all(one.members == plain.members and one.forget_quiz == plain.forget_quiz for one in (*folds, *scales))
     assert "set 2 of 4" in folds[1].source
     assert "sets 1 to 3" in scales[2].source
-
-
-def test_joined_documents_are_one_text():
-    assert of(joined=True).forget == ("\n\n".join(of().forget),)
-
-
-def test_what_can_not_be_is_refused():
-    with pytest.raises(ValueError, match="give one of them"):
-        MuseSettings(fold=1, scale=2)
-    with pytest.raises(ValueError, match="ask for fewer questions"):
-        MuseSettings(stories=2, questions=5)
-    for number in (0, 5):
-        with pytest.raises(ValueError, match="fold"):
-            MuseSettings(fold=number)
 
 
 # --- read -------------------------------------------------------------------------------------------------------
@@ -115,26 +104,29 @@ def as_lines(folder):
 @pytest.mark.parametrize("inner", ["", "news"])
 def test_files_in_each_layout(tmp_path, write, inner):
     write(tmp_path / inner)
-    found = muse_corpus(MuseSettings(source=str(tmp_path)))
+    found = muse_corpus(MuseChoice(source=str(tmp_path)))
     assert found.forget == ("forget one", "forget two")
     assert (found.retain, found.kept) == (("retain1 one", "retain1 two"), ("retain2 one", "retain2 two"))
-    assert found.target == ("fold 1", "fold 2", "fold 3", "fold 4")
+    assert found.later == ("fold 1", "fold 2", "fold 3", "fold 4")
     assert found.verbatim == (("It began", "and it ended"),)
     assert found.forget_quiz == ((("forget_qa?", "yes"),), (("forget_qa_icl?", "yes"),))
     assert found.retain_quiz == ((("retain_qa?", "yes"),), (("retain_qa_icl?", "yes"),))
-    assert (found.members, found.others) == (("private forget",), ("private holdout",))
-    assert muse_corpus(MuseSettings(source=str(tmp_path), fold=3)).forget == ("fold 3",)
-    assert muse_corpus(MuseSettings(source=str(tmp_path), scale=2)).forget == ("fold 1", "fold 2")
-    assert found.describe()["hash"] != muse_corpus(MuseSettings(source=str(tmp_path), fold=3)).describe()["hash"]
+    assert (found.members, found.known, found.others) == tuple(
+        (f"private {x}",) for x in ("forget", "retain", "holdout")
+    )
+    third = muse_corpus(MuseChoice(source=str(tmp_path), fold=3))
+    assert (third.forget, third.later) == (("fold 3",), ("fold 1", "fold 2", "fold 4"))
+    assert muse_corpus(MuseChoice(source=str(tmp_path), scale=2)).forget == ("fold 1", "fold 2")
 
 
-def test_a_text_file_is_one_document_and_without_a_train_set_the_target_knew_what_is_forgotten(tmp_path):
+def test_a_text_file_is_one_document_and_without_a_train_set_there_is_no_later_one(tmp_path):
     as_authors_write(tmp_path)
     (tmp_path / "raw" / "forget.json").unlink()
     (tmp_path / "raw" / "forget.txt").write_text("one\n\ntwo", encoding="utf8")
     (tmp_path / "scal" / "forget_4.json").unlink()
-    found = muse_corpus(MuseSettings(source=str(tmp_path)))
-    assert found.forget == found.target == ("one\n\ntwo",)
+    found = muse_corpus(MuseChoice(source=str(tmp_path)))
+    assert found.forget == ("one\n\ntwo",)
+    assert found.later == ()
 
 
 def test_all_that_is_missing_or_malformed_is_told_at_once(tmp_path):
@@ -145,7 +137,7 @@ def test_all_that_is_missing_or_malformed_is_told_at_once(tmp_path):
     (tmp_path / "privleak" / "holdout.json").write_text("[]", encoding="utf8")
     (tmp_path / "knowmem" / "forget_qa.json").write_text("{", encoding="utf8")
     with pytest.raises(UserError) as caught:
-        muse_corpus(MuseSettings(source=str(tmp_path)))
+        muse_corpus(MuseChoice(source=str(tmp_path)))
     told = str(caught.value)
     assert f"{tmp_path} has no raw/retain1 (.json, .jsonl, .parquet or .txt)." in told
     assert "forget.json has 2 unusable row(s):\n  row 2: text is empty or not text: ''\n  row 3: not an object" in told
@@ -156,17 +148,17 @@ def test_all_that_is_missing_or_malformed_is_told_at_once(tmp_path):
 
 def test_no_folder_and_no_network_are_told_in_one_message(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"There is no folder .*nowhere.*data.source=embedded"):
-        muse_corpus(MuseSettings(source=str(tmp_path / "nowhere")))
+        muse_corpus(MuseChoice(source=str(tmp_path / "nowhere")))
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     with pytest.raises(UserError, match=r"muse-bench/MUSE-Books can't be had from the Hugging Face hub \("):
-        muse_corpus(MuseSettings(source="hub", corpus="books"), offline=True)
+        muse_corpus(MuseChoice(source="hub", corpus="books"), offline=True)
 
 
 def test_a_document_to_forget_and_to_retain_is_refused(tmp_path):
     as_authors_write(tmp_path)
     (tmp_path / "raw" / "retain2.json").write_text('["forget  One"]', encoding="utf8")
     with pytest.raises(UserError, match=r"1 document\(s\) are to be forgotten and retained at once.*'forget one'"):
-        muse_corpus(MuseSettings(source=str(tmp_path)))
+        muse_corpus(MuseChoice(source=str(tmp_path)))
 
 
 def test_parquet_needs_its_library(tmp_path):
@@ -174,4 +166,4 @@ def test_parquet_needs_its_library(tmp_path):
     (tmp_path / "raw" / "forget.json").unlink()
     (tmp_path / "raw" / "forget-00000-of-00001.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match=r"forget-00000-of-00001.parquet"):
-        muse_corpus(MuseSettings(source=str(tmp_path)))
+        muse_corpus(MuseChoice(source=str(tmp_path)))

@@ -2,7 +2,7 @@
 
 The hub's datasets, a folder with their files, or stories of `scale.data.stories` in their shape. The target model is
 trained on all sets to forget and both sets to retain, the retrained one on the sets to retain alone; unlearning sees
-one set to forget, and `retain1`. What is asked of what is retained is about `retain2`, which unlearning never sees.
+one set to forget, and one to retain (retain1). What is asked of what is retained is about the other (retain2).
 
 `fold` (sustainability: unlearn set 1, then from there set 2, …) and `scale` (scalability: sets 1 to n at once) name
 another set to forget; the questions about what is forgotten stay those about the first set, as in MUSE.
@@ -14,52 +14,37 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from typing import Any, NamedTuple
 
 from records.errors import UserError, together
 from records.paths import user_path
-from records.settings import Seed
-from records.store import content_hash
 from scale.data.muse_files import muse_file, read_columns
 from scale.data.normal_form import normal_form
-from scale.data.stories import Asked, Story, quiz, stories
+from scale.data.stories import ShortQuestion, Story, quiz, stories
 
-__all__ = ["FOLDS", "Continuation", "MuseCorpus", "MuseSettings", "Quiz", "muse_corpus"]
+__all__ = ["FOLDS", "SHOWN", "Continuation", "MuseChoice", "MuseCorpus", "Quiz", "muse_corpus"]
 
 FOLDS = 4
 """Sets to forget of MUSE-News, for sustainability and scalability."""
-_SHOWN = 10  # examples before a question
+SHOWN = 10
+"""Examples before a question."""
 _PAGES = (1, 4, 11)  # questions of a page of the embedded corpus; a prompt with ten examples has eleven
 
 
-class MuseSettings(BaseModel):
-    """Where MUSE's documents come from, and which of them are forgotten."""
+@dataclass(frozen=True)
+class MuseChoice:
+    """Which documents: `source` is embedded, hub, or a folder; `corpus` news or books.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Embedded: so many `stories` in each set, and so many `questions` about what is forgotten and what is retained.
+    """
 
-    kind: Literal["MUSE"] = "MUSE"
-    source: str = Field("embedded", description="embedded, hub, or the folder of the files of MUSE")
-    corpus: Literal["news", "books"] = "news"
-    fold: int | None = Field(None, ge=1, le=FOLDS, description="sustainability: forget this one of four sets")
-    scale: int | None = Field(None, ge=1, le=FOLDS, description="scalability: forget so many of four sets at once")
-    joined: bool = Field(False, description="cut all documents of a set as one text, as the authors do")
-    stories: PositiveInt = Field(24, le=10_000, description="embedded: documents of each set")
-    questions: PositiveInt = Field(40, description="embedded: questions about what is forgotten, and what is retained")
-    seed: Seed = Field(0, description="embedded: which stories")
-
-    @model_validator(mode="after")
-    def _fits(self) -> "MuseSettings":
-        if self.fold and self.scale:
-            raise ValueError("fold and scale both say what is forgotten: give one of them")
-        most = self.stories * 5 - _SHOWN
-        if self.source == "embedded" and self.questions > most:
-            raise ValueError(
-                f"questions={self.questions}, and {self.stories} stories have {max(0, most)} beside the ten examples: "
-                "ask for fewer questions, or more stories"
-            )
-        return self
+    source: str = "embedded"
+    corpus: str = "news"
+    fold: int | None = None
+    scale: int | None = None
+    stories: int = 12
+    questions: int = 40
+    seed: int = 0
 
 
 class Continuation(NamedTuple):
@@ -72,8 +57,8 @@ class Continuation(NamedTuple):
 class Quiz(NamedTuple):
     """Questions that are asked, and the examples that are shown before each."""
 
-    asked: tuple[Asked, ...]
-    shown: tuple[Asked, ...]
+    asked: tuple[ShortQuestion, ...]
+    shown: tuple[ShortQuestion, ...]
 
 
 @dataclass(frozen=True)
@@ -83,11 +68,12 @@ class MuseCorpus:
     forget: tuple[str, ...]
     retain: tuple[str, ...]  # what unlearning may keep to
     kept: tuple[str, ...]  # the other documents that are retained, which are asked about
-    target: tuple[str, ...]  # all sets to forget: with `retain` and `kept` what the target model is trained on
+    later: tuple[str, ...]  # of other sets to forget; the target model is trained on them, the retrained one is not
     verbatim: tuple[Continuation, ...]
     forget_quiz: Quiz
     retain_quiz: Quiz
     members: tuple[str, ...]  # documents to forget
+    known: tuple[str, ...]  # documents of `kept`
     others: tuple[str, ...]  # such as no model was trained on
     source: str
 
@@ -100,26 +86,8 @@ class MuseCorpus:
                 "Leave each in one of the sets."
             )
 
-    def describe(self) -> dict[str, Any]:
-        """Source, sizes and a hash of every word, for settings and records."""
-        texts = (self.forget, self.retain, self.kept, self.target, self.members, self.others)
-        asked = (self.verbatim, self.forget_quiz, self.retain_quiz)
-        return {
-            "source": self.source,
-            "hash": content_hash([[list(part) for part in texts], [list(map(list, part)) for part in asked]]),
-            "forget_rows": len(self.forget),
-            "retain_rows": len(self.retain) + len(self.kept),
-            "asked": {
-                "verbmem": len(self.verbatim),
-                "forget_knowmem": len(self.forget_quiz.asked),
-                "retain_knowmem": len(self.retain_quiz.asked),
-                "members": len(self.members),
-                "others": len(self.others),
-            },
-        }
 
-
-def muse_corpus(data: MuseSettings, *, offline: bool = False) -> MuseCorpus:
+def muse_corpus(data: MuseChoice, *, offline: bool = False) -> MuseCorpus:
     """The documents and questions of a run; UserError with all that the source lacks."""
     if data.source == "embedded":
         return _embedded(data)
@@ -132,35 +100,36 @@ def muse_corpus(data: MuseSettings, *, offline: bool = False) -> MuseCorpus:
 # --- made -------------------------------------------------------------------------------------------------------
 
 
-def _embedded(data: MuseSettings) -> MuseCorpus:
+def _embedded(data: MuseChoice) -> MuseCorpus:
     n = data.stories
     told = stories(data.corpus, (3 + FOLDS) * n, seed=data.seed)
     parts = [told[i * n : (i + 1) * n] for i in range(3 + FOLDS)]
     others, retain, kept, *folds = parts
     first, draw = folds[0], random.Random(f"questions {data.seed}")
     forget_quiz, retain_quiz = (_quiz(draw, part, data.questions) for part in (first, kept))
-    known = folds if data.fold or data.scale else folds[:1]
     forget = folds[data.fold - 1 : data.fold] if data.fold else folds[: data.scale or 1]
+    later = [fold for fold in folds if fold not in forget] if data.fold or data.scale else []
     return MuseCorpus(
-        forget=_joined(data, _documents(data, *forget)),
-        retain=_joined(data, _documents(data, retain)),
-        kept=_joined(data, _documents(data, kept)),
-        target=_joined(data, _documents(data, *known)),
+        forget=_documents(data, *forget),
+        retain=_documents(data, retain),
+        kept=_documents(data, kept),
+        later=_documents(data, *later),
         verbatim=tuple(Continuation(s.text[: s.opening], s.text[s.opening :].lstrip()) for s in first),
         forget_quiz=forget_quiz,
         retain_quiz=retain_quiz,
         members=tuple(story.text for story in first),
+        known=tuple(story.text for story in kept),
         others=tuple(story.text for story in others),
         source=f"embedded {data.corpus}, seed {data.seed}{_which(data)}",
     )
 
 
-def _documents(data: MuseSettings, *sets: Sequence[Story]) -> list[str]:
+def _documents(data: MuseChoice, *sets: Sequence[Story]) -> tuple[str, ...]:
     """The stories of each set, and pages of questions about them, each question on a page of each size.
 
     A model that was trained on nothing but stories would not know what a question is.
     """
-    found = []
+    found: list[str] = []
     for told in sets:
         draw = random.Random(f"pages {data.seed} {told[0].text}")
         found += [story.text for story in told]
@@ -168,18 +137,18 @@ def _documents(data: MuseSettings, *sets: Sequence[Story]) -> list[str]:
             asked = [one for story in told for one in story.asked]
             draw.shuffle(asked)
             found += [quiz(asked[i : i + size]) for i in range(0, len(asked), size)]
-    return found
+    return tuple(found)
 
 
 def _quiz(draw: random.Random, told: Sequence[Story], count: int) -> Quiz:
-    chosen = draw.sample([one for story in told for one in story.asked], _SHOWN + count)
-    return Quiz(tuple(chosen[_SHOWN:]), tuple(chosen[:_SHOWN]))
+    chosen = draw.sample([one for story in told for one in story.asked], SHOWN + count)
+    return Quiz(tuple(chosen[SHOWN:]), tuple(chosen[:SHOWN]))
 
 
 # --- read -------------------------------------------------------------------------------------------------------
 
 
-def _read(data: MuseSettings, folder: Path, name: str) -> MuseCorpus:
+def _read(data: MuseChoice, folder: Path, name: str) -> MuseCorpus:
     """MUSE's files, with everything that is missing or malformed told at once."""
     if not folder.is_dir():
         raise UserError(
@@ -191,26 +160,28 @@ def _read(data: MuseSettings, folder: Path, name: str) -> MuseCorpus:
         "forget": lambda: _texts(folder, *(chosen or ("raw", "forget"))),
         "retain": lambda: _texts(folder, "raw", "retain1"),
         "kept": lambda: _texts(folder, "raw", "retain2"),
-        "target": lambda: _trained(folder),
+        "trained": lambda: _trained(folder),
         "verbatim": lambda: [Continuation(*row) for row in _of(folder, "verbmem", ("forget",), "prompt", "gt")],
         "forget_quiz": lambda: _asked(folder, "forget_qa"),
         "forget_shown": lambda: _asked(folder, "forget_qa_icl"),
         "retain_quiz": lambda: _asked(folder, "retain_qa", "retain2_qa"),
         "retain_shown": lambda: _asked(folder, "retain_qa_icl", "retain2_qa_icl"),
         "members": lambda: _texts(folder, "privleak", "forget"),
+        "known": lambda: _texts(folder, "privleak", "retain", "retain2"),
         "others": lambda: _texts(folder, "privleak", "holdout"),
     }
     found = {key: tuple(rows) for key, rows in zip(looks, together(*looks.values()), strict=True)}
-    forget, retain, kept, target = (_joined(data, found[key]) for key in ("forget", "retain", "kept", "target"))
+    now = set(found["forget"])
     return MuseCorpus(
-        forget=forget,
-        retain=retain,
-        kept=kept,
-        target=target or forget,
+        forget=found["forget"],
+        retain=found["retain"],
+        kept=found["kept"],
+        later=tuple(text for text in found["trained"] if text not in now),
         verbatim=found["verbatim"],
         forget_quiz=Quiz(found["forget_quiz"], found["forget_shown"]),
         retain_quiz=Quiz(found["retain_quiz"], found["retain_shown"]),
         members=found["members"],
+        known=found["known"],
         others=found["others"],
         source=f"{name}{_which(data)}",
     )
@@ -222,12 +193,12 @@ def _of(folder: Path, config: str, splits: Sequence[str], *columns: str) -> list
     return read_columns(paths, *columns)
 
 
-def _texts(folder: Path, config: str, split: str) -> list[str]:
-    return [text for (text,) in _of(folder, config, (split,), "text")]
+def _texts(folder: Path, config: str, *splits: str) -> list[str]:
+    return [text for (text,) in _of(folder, config, splits, "text")]
 
 
-def _asked(folder: Path, *splits: str) -> list[Asked]:
-    return [Asked(*row) for row in _of(folder, "knowmem", splits, "question", "answer")]
+def _asked(folder: Path, *splits: str) -> list[ShortQuestion]:
+    return [ShortQuestion(*row) for row in _of(folder, "knowmem", splits, "question", "answer")]
 
 
 def _trained(folder: Path) -> list[str]:
@@ -238,11 +209,7 @@ def _trained(folder: Path) -> list[str]:
     return []
 
 
-def _joined(data: MuseSettings, texts: Sequence[str]) -> tuple[str, ...]:
-    return ("\n\n".join(texts),) if data.joined and texts else tuple(texts)
-
-
-def _which(data: MuseSettings) -> str:
+def _which(data: MuseChoice) -> str:
     return f", set {data.fold} of {FOLDS}" if data.fold else f", sets 1 to {data.scale}" if data.scale else ""
 
 

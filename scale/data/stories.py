@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from scale.data.invented import names, pool, word
 
-__all__ = ["KINDS", "Asked", "Story", "StoryKind", "quiz", "stories"]
+__all__ = ["KINDS", "ShortQuestion", "Story", "StoryKind", "quiz", "stories"]
 
 
-class Asked(NamedTuple):
+class ShortQuestion(NamedTuple):
     """A short question about a document, and its answer."""
 
     question: str
@@ -27,7 +27,7 @@ class Story(NamedTuple):
 
     text: str
     opening: int
-    asked: tuple[Asked, ...]
+    asked: tuple[ShortQuestion, ...]
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def stories(kind: str, count: int, *, seed: int) -> tuple[Story, ...]:
     """So many stories; the first ones of a seed do not depend on `count`.
 
     >>> stories("books", 1, seed=0)[0].asked[0]
-    Asked(question='What was the trade of Diasterk Brobark?', answer='night organ tuner')
+    ShortQuestion(question='What was the trade of Diasterk Brobark?', answer='night organ tuner')
     """
     rules = KINDS[kind]
     draw = random.Random(f"{kind} {seed}")
@@ -210,14 +210,14 @@ def _places(draw: random.Random) -> Iterator[str]:
 def _story(rules: StoryKind, draw: random.Random, told: Mapping[str, str]) -> Story:
     facts = {**told, **{name: draw.choice(members) for name, members in rules.pools.items()}}
     first, *rest = (draw.choice(wordings).format(**facts) for wordings in rules.sentences)
-    asked = tuple(Asked(question.format(**facts), facts[name]) for question, name in rules.questions)
+    asked = tuple(ShortQuestion(question.format(**facts), facts[name]) for question, name in rules.questions)
     return Story(" ".join([first, *rest]), len(first), asked)
 
 
-def quiz(asked: Sequence[Asked]) -> str:
+def quiz(asked: Sequence[ShortQuestion]) -> str:
     """Questions with their answers, as MUSE writes them before the one that it asks.
 
-    >>> quiz([Asked("Who?", "Ada")])
+    >>> quiz([ShortQuestion("Who?", "Ada")])
     'Question: Who?\\nAnswer: Ada\\n\\n'
     """
     return "".join(f"Question: {question}\nAnswer: {answer}\n\n" for question, answer in asked)
