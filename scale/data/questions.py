@@ -4,7 +4,8 @@ What is asked is a text, around which the model's prompt format is written, or h
 `Conversation` or `Reading`. All of them say how an answer to them is written in token ids, and how to ask for one.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from records.errors import UserError
@@ -12,8 +13,21 @@ from records.shown import shown
 from scale.data.prompts import Encoded, Writer
 from scale.data.template import Message
 
-__all__ = ["Asking", "Conversation", "EncodedQuestion", "Question", "Reading", "Verbatim"]
+__all__ = [
+    "EVERY_SET",
+    "Asking",
+    "Conversation",
+    "EncodedQuestion",
+    "Question",
+    "QuestionSet",
+    "Reading",
+    "Verbatim",
+    "asks",
+    "label_of",
+]
 
+EVERY_SET = "all"
+"""Where metrics are named by set, those of all sets."""
 EncodedQuestion: TypeAlias = tuple[tuple[Encoded, ...], ...]
 """The answers of a question in token ids, each in pieces: one, unless a text is longer than what is read at once."""
 
@@ -140,3 +154,40 @@ class Question:
         if not all(found):
             raise UserError(f"{shown(self.asked.shown)} is one token, and nothing before it to predict it from.")
         return found
+
+
+@dataclass(frozen=True)
+class QuestionSet:
+    """Questions, and what is taken of each: the name of a score (after the set's) and the metric that it is.
+
+    A metric is left out where it can't be had: a truth ratio without wrong answers, ROUGE where nothing is generated.
+    `new_tokens` is the length of an answer where it is not the protocol's; `truth_tokens` that texts are compared with
+    so many first tokens of the true answer, those included that the tokenizer puts before a text.
+    """
+
+    questions: tuple[Question, ...]
+    metrics: Mapping[str, str]
+    new_tokens: int | None = None
+    truth_tokens: int | None = None
+
+    def first(self, count: int) -> "QuestionSet":
+        """The first questions alone."""
+        return replace(self, questions=self.questions[:count])
+
+
+def label_of(metric: str) -> str:
+    """What a metric's scores are called after the set's name: its own name, of one's own `file.py:name` the latter.
+
+    >>> label_of("rouge"), label_of("my.py:length")
+    ('rouge', 'length')
+    """
+    return metric.rpartition(":")[2]
+
+
+def asks(*same: str, **named: str) -> dict[str, str]:
+    """Metrics (`scale.evaluation.catalogue`) by the name of their scores: their own, or the one that is given.
+
+    >>> asks("rouge", probability="probability_among")
+    {'rouge': 'rouge', 'probability': 'probability_among'}
+    """
+    return {label_of(name): name for name in same} | named

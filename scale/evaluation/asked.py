@@ -1,24 +1,14 @@
-"""What is asked of a model, as values: sets of questions, each with the metrics that are taken of it."""
+"""What is asked of a model beyond its questions: the metrics of TOFU's sets, and further ones that a recipe names."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from records.errors import UserError
-from scale.data.questions import Question
+from scale.data.questions import EVERY_SET, Question, QuestionSet, asks, label_of
 from scale.data.tofu import Row, Sets
-from scale.evaluation.catalogue import label_of
-from scale.models.generation import Generation
+from scale.evaluation.catalogue import is_own
 
-__all__ = ["ANSWERED", "TOFU_METRICS", "QuestionSet", "asks", "question_of_row", "tofu_sets", "with_metrics"]
-
-
-def asks(*same: str, **named: str) -> dict[str, str]:
-    """Metrics by the name of their scores: of one name where that is the metric's.
-
-    >>> asks("rouge", probability="probability_among")
-    {'rouge': 'rouge', 'probability': 'probability_among'}
-    """
-    return {label_of(name): name for name in same} | named
+__all__ = ["ANSWERED", "TOFU_METRICS", "question_of_row", "tofu_sets", "with_metrics"]
 
 
 ANSWERED = asks("probability", "rouge", "rouge1", "degenerate")
@@ -32,25 +22,6 @@ TOFU_METRICS: Mapping[str, Mapping[str, str]] = {
     "world_facts": _AMONG,
 }
 """What is taken of TOFU's four sets.  Source: arXiv:2401.06121, Sec. 2.2."""
-
-
-@dataclass(frozen=True)
-class QuestionSet:
-    """Questions, and what is taken of each: the name of a score (after the set's) and the metric that it is.
-
-    A metric is left out where it can't be had: a truth ratio without wrong answers, ROUGE where nothing is generated.
-    `generation` is how answers are generated where it is not as the protocol has it; `truth_tokens` that texts are
-    compared with so many first tokens of the true answer, those included that the tokenizer puts before a text.
-    """
-
-    questions: tuple[Question, ...]
-    metrics: Mapping[str, str]
-    generation: Generation | None = None
-    truth_tokens: int | None = None
-
-    def first(self, count: int) -> "QuestionSet":
-        """The first questions alone."""
-        return replace(self, questions=self.questions[:count])
 
 
 def question_of_row(row: Row) -> Question:
@@ -70,20 +41,19 @@ def tofu_sets(asked: Sets) -> dict[str, QuestionSet]:
 
 
 def with_metrics(sets: Mapping[str, QuestionSet], more: Mapping[str, Iterable[str]]) -> dict[str, QuestionSet]:
-    """The sets with further metrics, by the name of a set; those under "" are taken of all.
+    """The sets with further metrics, by the name of a set; those of `EVERY_SET` are taken of all that lack them.
 
     UserError where there is no such set, or two metrics of a set would share a name.
     """
-    if unknown := [name for name in more if name and name not in sets]:
-        raise UserError(f"evaluate.metrics: there is no set {', '.join(unknown)}; there are {', '.join(sets)}.")
+    unknown = [name for name in more if name not in (*sets, EVERY_SET)]
+    wrong = [f"evaluate.metrics: there is no set {name}; there are {', '.join(sets)}." for name in unknown]
     found = {}
     for name, one in sets.items():
-        metrics = dict(one.metrics)
-        for metric in (*more.get("", ()), *more.get(name, ())):
-            if metrics.setdefault(label_of(metric), metric) != metric:
-                raise UserError(
-                    f"evaluate.metrics: {metric} and {metrics[label_of(metric)]} would both be "
-                    f"{name}_{label_of(metric)}: give the function another name."
-                )
+        metrics = {label_of(metric): metric for metric in more.get(EVERY_SET, ()) if not is_own(metric)} | one.metrics
+        for metric in (*filter(is_own, more.get(EVERY_SET, ())), *more.get(name, ())):
+            if (other := metrics.setdefault(label_of(metric), metric)) != metric:
+                wrong.append(f"evaluate.metrics: {name}_{label_of(metric)} would be both {metric} and {other}.")
         found[name] = replace(one, metrics=metrics)
+    if wrong:
+        raise UserError("\n".join(wrong))
     return found

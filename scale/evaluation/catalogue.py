@@ -4,11 +4,11 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from records.errors import UserError
-from records.loader import find_function, load_function
+from records.loader import find_function, load_function, source_of
 from scale.evaluation.measurable import MEASURABLE
 from scale.evaluation.metrics.continuation import knowmem, verbmem
 from scale.evaluation.metrics.degeneracy import degenerate
@@ -22,7 +22,7 @@ from scale.evaluation.metrics.probability import probability, probability_among
 from scale.evaluation.metrics.rouge import rouge, rouge1
 from scale.evaluation.metrics.truth_ratio import forget_truth_ratio, retain_truth_ratio, truth_share
 
-__all__ = ["METRICS", "Metric", "is_own", "known_metric", "label_of", "metric_of"]
+__all__ = ["METRICS", "Metric", "is_own", "known_metric", "metric_of"]
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,6 @@ def is_own(name: str) -> bool:
     return ":" in name
 
 
-def label_of(name: str) -> str:
-    """What its scores are called after the set's name.
-
-    >>> label_of("rouge"), label_of("my.py:length")
-    ('rouge', 'length')
-    """
-    return name.rpartition(":")[2]
-
-
 def known_metric(name: str) -> None:
     """UserError, with the nearest names, where there is no such metric; nothing of a user's is run."""
     if is_own(name):
@@ -92,10 +83,13 @@ def known_metric(name: str) -> None:
 def metric_of(name: str) -> Metric:
     """A metric by its name; a user's file is run. UserError where there is none or it asks for what nobody measures."""
     known_metric(name)
-    return METRICS[name] if not is_own(name) else _own(name)
+    return METRICS[name] if not is_own(name) else _own(name, source_of(name))
 
 
-def _own(name: str) -> Metric:
+@lru_cache(maxsize=64)
+def _own(name: str, source: str) -> Metric:
+    """A user's, whose file is run again where its text has changed."""
+    del source
     function = load_function(name)
     wrong = _unmeasured(function)
     if wrong:

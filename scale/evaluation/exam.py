@@ -1,20 +1,20 @@
 """A model on its questions: what the metrics of all sets need is measured once, and each is taken of every question."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 
 from scale.data.prompts import Writer, read
-from scale.data.questions import EncodedQuestion
-from scale.evaluation.asked import QuestionSet
+from scale.data.questions import EncodedQuestion, QuestionSet
 from scale.evaluation.catalogue import METRICS, metric_of
 from scale.evaluation.measurable import END, GENERATED, LOOKED, MEASURABLE
 from scale.evaluation.metrics.rouge import said_of
 from scale.evaluation.protocols import Protocol
 from scale.evaluation.results import NOTHING, SetResult, arrays, finite, from_arrays
 from scale.evaluation.scored import Scored, losses_of, scored_of
-from scale.evaluation.scores import TOFU_WHOLE, Whole, over_set, scores
+from scale.evaluation.scores import TOFU_WHOLE, over_set, scores
 from scale.evaluation.values import column_of, measured
 from scale.models.drafts import SHOWN, ScoredTruth, drafts_of
 from scale.models.generation import Answer, Generation, answers_after
@@ -37,7 +37,7 @@ class Exam(NamedTuple):
     encoded: Mapping[str, tuple[EncodedQuestion, ...]]
     protocol: Protocol
     writer: Writer
-    whole: tuple[Whole, ...] = TOFU_WHOLE
+    whole: tuple[str, ...] = TOFU_WHOLE
 
     @classmethod
     def of(
@@ -47,7 +47,7 @@ class Exam(NamedTuple):
         writer: Writer,
         *,
         most: int | None = None,
-        whole: tuple[Whole, ...] = TOFU_WHOLE,
+        whole: tuple[str, ...] = TOFU_WHOLE,
     ) -> "Exam":
         """The first questions of each set, as many as the protocol asks, or `most` if that is fewer."""
         least = min(x for x in (protocol.questions, most, 10**9) if x is not None)
@@ -106,7 +106,10 @@ def _answers(
     alike: dict[tuple[Generation, bool], list[str]] = {}
     for name, one in exam.sets.items():
         if _needs(one) & GENERATED:
-            alike.setdefault((one.generation or exam.protocol.generation, name in scored), []).append(name)
+            how = exam.protocol.generation
+            if one.new_tokens is not None:
+                how = replace(how, max_length=one.new_tokens, prompt_counts=False)
+            alike.setdefault((how, name in scored), []).append(name)
     found: dict[str, list[Answer]] = {}
     for (how, drafted), names in alike.items():
         openings = [q.asked.opening(exam.writer) for name in names for q in exam.sets[name].questions]

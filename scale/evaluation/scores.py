@@ -14,7 +14,7 @@ from scale.evaluation.protocols import Protocol
 from scale.evaluation.results import NOTHING, SetResult, finite, of_one_shape
 from scale.evaluation.values import NONE, own_column
 
-__all__ = ["TOFU_WHOLE", "Whole", "forget_quality_of", "log_ratio_of", "model_utility_of", "over_set", "scores"]
+__all__ = ["TOFU_WHOLE", "WHOLE", "Whole", "log_ratio_of", "over_set", "scores"]
 
 Found = Mapping[str, SetResult]
 Whole = Callable[[Mapping[str, float], Found, Found | None, Protocol], Mapping[str, float]]
@@ -22,7 +22,7 @@ Whole = Callable[[Mapping[str, float], Found, Found | None, Protocol], Mapping[s
 protocol to scores of the whole examination, by name."""
 
 
-def model_utility_of(
+def _model_utility(
     values: Mapping[str, float], found: Found, retrained: Found | None, protocol: Protocol
 ) -> dict[str, float]:
     """The harmonic mean of TOFU's nine parts; NaN where an answer was not generated, so that ROUGE is missing."""
@@ -30,7 +30,7 @@ def model_utility_of(
     return {"model_utility": model_utility(values)}
 
 
-def forget_quality_of(
+def _forget_quality(
     values: Mapping[str, float], found: Found, retrained: Found | None, protocol: Protocol
 ) -> dict[str, float]:
     """The test between the truth ratios of this and of a retrained model on the forget set; nothing without one."""
@@ -45,7 +45,9 @@ def forget_quality_of(
     }
 
 
-TOFU_WHOLE: tuple[Whole, ...] = (model_utility_of, forget_quality_of)
+WHOLE: Mapping[str, Whole] = {"model_utility": _model_utility, "forget_quality": _forget_quality}
+"""What is made of all sets, or of two models, by the name that a task asks for it."""
+TOFU_WHOLE = ("model_utility", "forget_quality")
 
 
 def scores(
@@ -54,18 +56,19 @@ def scores(
     retrained: Found | Losses | None = None,
     *,
     asked: Mapping[str, Mapping[str, str]] = TOFU_METRICS,
-    whole: Sequence[Whole] = TOFU_WHOLE,
+    whole: Sequence[str] = TOFU_WHOLE,
 ) -> dict[str, float | None]:
     """Means over the questions of every set, by `<set>_<score>`, and before them what `whole` makes of it all.
 
-    `asked` names the metrics of each set; of what else was measured the mean is taken too. `retrained` is what was
-    found of a retrained model, or its losses on the forget set. None stands where a number is not finite.
+    `asked` names the metrics of each set; of what else was measured the mean is taken too. `whole` names some of
+    `WHOLE`. `retrained` is what was found of a retrained model, or its losses on the forget set. None stands where a
+    number is not finite.
     """
     values: dict[str, float] = {}
     for name, part in found.items():
         values |= {f"{name}_{score}": value for score, value in _of_set(part, asked.get(name, {}), protocol).items()}
     judge = {"forget": SetResult(retrained, NOTHING, {})} if isinstance(retrained, Losses) else retrained
-    above = [one(values, found, judge, protocol) for one in whole]
+    above = [WHOLE[name](values, found, judge, protocol) for name in whole]
     return {key: finite(value) for one in (*above, values) for key, value in one.items()}
 
 

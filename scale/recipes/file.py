@@ -20,6 +20,8 @@ from records.paths import user_path
 from records.settings import parse_words, said, scalar
 from records.shown import shown
 from records.text_file import read_text
+from scale.evaluation.catalogue import known_metric
+from scale.evaluation.protocols import protocol_of
 from scale.recipes.recipe import Recipe
 from scale.recipes.yaml_text import read_yaml
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["read_recipe", "shipped"]
 
 _LIST, _GROUP = "a list: [a, b]", "a group of keys: {key: value}"
+_NAMES = {"protocol": protocol_of, "metric": known_metric}
+"""What tells by a name whether there is such a thing, by what it is."""
 _SHOULD_BE = {"list_type": _LIST, "tuple_type": _LIST}
 _SHOULD_BE |= dict.fromkeys(("dict_type", "model_type", "dataclass_type", "model_attributes_type"), _GROUP)
 """What a value should be, by pydantic's kinds of errors, as YAML writes it."""
@@ -50,7 +54,7 @@ def read_recipe(name: str, words: Sequence[str] = ()) -> Recipe:
     for key, text in parse_words(list(words)).items():
         _put(content, key.split("."), _value(key, text), name)
     try:  # as JSON: strict there, a list still fills a tuple
-        return Recipe.model_validate_json(json.dumps(content), strict=True)
+        return Recipe.model_validate_json(json.dumps(content), strict=True, context=_NAMES)
     except ValidationError as error:
         lines = [
             _told(e) for e in error.errors() if not (e["type"] == "too_short" and e["input"])

@@ -3,6 +3,7 @@
 import difflib
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -12,15 +13,16 @@ from pydantic import (
     FiniteFloat,
     NonNegativeInt,
     PositiveInt,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from records.errors import UserError
+from records.errors import UserError, together
 from records.settings import NotNegative, Positive, Seed, Steps, distinct, scalar
 from scale.data.corpora import DataSettings
 from scale.data.formats import FORMATS, Tags
-from scale.evaluation.protocols import protocol_of
+from scale.data.questions import EVERY_SET
 from scale.models.adapters import Lora
 from scale.models.loading import Weights
 from scale.models.scratch import SHAPES, Shape
@@ -181,6 +183,10 @@ class UnlearnSettings(Schedule):
         return self
 
 
+Metrics = Mapping[str, tuple[str, ...]]
+"""Metrics by the name of a set, or under `scale.data.questions.EVERY_SET`."""
+
+
 class EvaluateSettings(_Settings):
     """How models are examined."""
 
@@ -191,15 +197,44 @@ class EvaluateSettings(_Settings):
     new_tokens: PositiveInt | None = Field(None, description="length of an answer, if not the protocol's")
     questions: PositiveInt | None = Field(None, description="at most so many of a set, if fewer than the protocol asks")
     texts: NonNegativeInt = Field(5, description="answers of each set that are kept as words in the results")
+    metrics: Metrics = Field(
+        {}, description="further ones, own ones as file.py:name: of every set [a, b], or by set {forget: [a], …}"
+    )
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _by_set(cls, metrics: Any) -> Any:
+        given = metrics if isinstance(metrics, dict) else {EVERY_SET: metrics}
+        lists = {name: [one] if isinstance(one, str) else one for name, one in given.items()}
+        return {name: tuple(one) if isinstance(one, list) else one for name, one in lists.items()} if metrics else {}
 
     @field_validator("protocol")
     @classmethod
-    def _known(cls, protocol: str) -> str:
-        try:
-            protocol_of(protocol)
-        except UserError as error:
-            raise ValueError(str(error)) from None
+    def _known(cls, protocol: str, info: ValidationInfo) -> str:
+        _checked(info, "protocol", protocol)
         return protocol
+
+    @field_validator("metrics")
+    @classmethod
+    def _all_known(cls, metrics: Metrics, info: ValidationInfo) -> Metrics:
+        _checked(info, "metric", *(name for names in metrics.values() for name in names))
+        return metrics
+
+    def described(self) -> dict[str, Any]:
+        """All of it as JSON has it; without metrics where none are added."""
+        return self.model_dump(mode="json", exclude=None if self.metrics else {"metrics"})
+
+
+def _checked(info: ValidationInfo, kind: str, *names: str) -> None:
+    """ValueError where whoever reads the recipe knows no such names: which there are is not known here.
+
+    So a change of a protocol or of a metric is none of what fitting a model depends on (`records.sources`).
+    """
+    known = (info.context or {}).get(kind, str)
+    try:
+        together(*(partial(known, name) for name in names))
+    except UserError as error:
+        raise ValueError(str(error)) from None
 
 
 RungName = Literal["head", "blocks", "adapter", "full"]

@@ -7,7 +7,8 @@ from records.files import write_json
 from records.store import Data, save
 from records.work import Progress
 from scale.data.prompts import Writer
-from scale.evaluation.asked import tofu_sets
+from scale.data.questions import QuestionSet
+from scale.evaluation.asked import tofu_sets, with_metrics
 from scale.evaluation.exam import Exam, about_rouge, examine, texts
 from scale.evaluation.results import arrays
 from scale.evaluation.tofu_log import as_log
@@ -15,14 +16,19 @@ from scale.models.loading import load as load_model
 from scale.models.scorer import Scorer
 from scale.stages.context import MODEL, Context, about_model
 
-__all__ = ["LOG", "evaluate", "evaluate_model", "evaluate_named", "exam_of"]
+__all__ = ["LOG", "evaluate", "evaluate_model", "evaluate_named", "exam_of", "sets_of"]
 
 LOG = "log.json"
 
 
+def sets_of(context: Context) -> dict[str, QuestionSet]:
+    """The sets of questions, with the metrics that the recipe adds."""
+    return with_metrics(tofu_sets(context.corpus.asked), context.asked.metrics)
+
+
 def exam_of(context: Context, writer: Writer) -> Exam:
     """What a model is asked."""
-    return Exam.of(tofu_sets(context.corpus.asked), context.exams, writer, most=context.asked.questions)
+    return Exam.of(sets_of(context), context.exams, writer, most=context.asked.questions)
 
 
 def evaluate(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, context: Context, of: str) -> None:

@@ -46,6 +46,7 @@ from records.paths import user_path
 from records.store import content_hash
 from records.work import Unit
 from scale.data.tofu import Row
+from scale.evaluation.catalogue import is_own, metric_of
 from scale.models.identity import folders_of, model_hash
 from scale.recipes.base_model import look_for
 from scale.recipes.method import Method, Resolve, methods_of, paper_method
@@ -53,7 +54,7 @@ from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
 from scale.stages.context import Context, context_of
 from scale.stages.cost import of_examination, of_training, of_unlearning, stands_alone
-from scale.stages.evaluate import evaluate, evaluate_named
+from scale.stages.evaluate import evaluate, evaluate_named, sets_of
 from scale.stages.fit import fit
 from scale.stages.unlearn import unlearn
 from scale.training.schedule import Schedule, idle
@@ -82,6 +83,14 @@ def evaluation_of(recipe: Recipe, processes: Processes, model: str, name: str) -
     return Unit(name, settings, run, reads=(*folders_of(model), *plan.common["reads"]), alone=True)
 
 
+def asked_of(recipe: Recipe, context: Context) -> dict[str, Any]:
+    """What is asked of a model, as its settings say; UserError for every further metric that can't be taken."""
+    own = [name for names in recipe.evaluate.metrics.values() for name in names if is_own(name)]
+    together(lambda: sets_of(context), *(partial(metric_of, name) for name in own))
+    sources = {"own_metrics": content_hash([source_of(name) for name in own])} if own else {}
+    return recipe.evaluate.described() | sources
+
+
 class Stages:
     """Names, settings and needs of the units of one recipe."""
 
@@ -94,7 +103,7 @@ class Stages:
         }
         folders = () if recipe.model.scratch else folders_of(recipe.model.base)
         self.shared |= {"base_of": model_hash(recipe.model.base)} if folders else {}
-        self.asked = recipe.evaluate.model_dump(mode="json")
+        self.asked = asked_of(recipe, context)
         self.sizes: dict[str, tuple[Schedule, int]] = {}  # schedule and rows of what is trained
         named = (recipe.data.source, *(m.name.rpartition(":")[0] for m in recipe.unlearn.methods))
         files = (path for path in (user_path(name, "The recipe: the path") for name in named if name) if path.exists())
