@@ -12,8 +12,7 @@ from tiny_families import FAMILIES, family
 
 from scale.data.formats import FORMATS
 from scale.data.prompts import Encoded, Writer
-from scale.data.questions import Question
-from scale.evaluation.asked import QuestionSet, asks
+from scale.data.questions import Question, QuestionSet, asks
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.protocols import PROTOCOLS
 from scale.models import generation
@@ -182,10 +181,10 @@ def test_a_draft_is_the_answer_up_to_what_differs_or_is_not_sure(opening, answer
         assert lead[len(found)] <= least or (found and found[-1] != own[len(found) - 1])
 
 
-ASKED, HOW = (Question("Who?", ("Ada.",)), Question("When did she?", ("Then, in it.",))), Generation(8, False)
+ASKED = (Question("Who?", ("Ada.",)), Question("When did she?", ("Then, in it.",)))
 SETS = {
-    "forget": QuestionSet(ASKED, asks("rouge", "probability"), HOW),
-    "unscored": QuestionSet(ASKED, asks("rouge"), HOW),
+    "forget": QuestionSet(ASKED, asks("rouge", "probability"), new_tokens=8),
+    "unscored": QuestionSet(ASKED, asks("rouge"), new_tokens=8),
 }
 
 
