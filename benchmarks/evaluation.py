@@ -24,12 +24,13 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks._measure import above_imports, factor, in_turn, peak, peak_rss, verdict
 from benchmarks.unlearning import ALONE, PAD, llama
-from scale.data.corpora import DataSettings, corpus_of
 from scale.data.formats import format_of
 from scale.data.prompts import Batch, Encoded, Writer, collate
 from scale.models.packed import question_of, score_packed
 from scale.models.scorer import Scorer
 from scale.models.scratch import train_tokenizer
+from scale.tasks.kinds import corpus_of
+from scale.tasks.tofu import TofuSettings
 
 ROUNDS, VOCABULARY = 3, 49152
 
@@ -49,14 +50,11 @@ def examined(count: int) -> list[list[Encoded]]:
     """The seven answers to each of so many questions, in token ids."""
     here = os.environ.get("NPO_DATA")
     made_up: dict[str, Any] = {"source": "fictional", "authors": 100}
-    corpus = corpus_of(DataSettings(forget="forget01", **({"source": here} if here else made_up)))
-    asked = corpus.asked.forget[:count]
-    texts = [[row.answer, row.paraphrased_answer, *row.perturbed_answer] for row in asked]
-    tokenizer = train_tokenizer(
-        [t for row in (*corpus.retain, *corpus.forget) for t in (row.question, row.answer)], VOCABULARY
-    )
+    corpus = corpus_of(TofuSettings(forget="forget01", **({"source": here} if here else made_up)))
+    asked = corpus.asked["forget"].questions[:count]
+    tokenizer = train_tokenizer([t for row in (*corpus.retain, *corpus.forget) for t in row.words], VOCABULARY)
     writer = Writer(tokenizer, format_of("plain"), 2048)
-    return [[writer.encode(row.question, t) for t in some] for row, some in zip(asked, texts, strict=True)]
+    return [[piece for pieces in question.encode(writer) for piece in pieces] for question in asked]
 
 
 @torch.no_grad()

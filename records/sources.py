@@ -5,6 +5,7 @@ Comments, docstrings and line breaks do not count, nor does a data file: what on
 
 import ast
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -22,10 +23,21 @@ def source_hash(run: object, root: Path = ROOT) -> str:
 
 
 def modules_of(run: object) -> set[str]:
-    """The modules of a function, or of the type of a value; of a partial, those of what it binds too."""
+    """The modules of a function, or of the type of a value and of the functions that it holds.
+
+    Of a partial, those of what it binds too.
+    """
     if isinstance(run, partial):
         return set().union(*(modules_of(part) for part in (run.func, *run.args, *run.keywords.values())))
+    if is_dataclass(run) and not isinstance(run, type):
+        held = [part for value in vars(run).values() for part in (value if isinstance(value, tuple) else (value,))]
+        own = {module for part in held if hasattr(part, "__qualname__") for module in modules_of(part)}
+        return own | _known(type(run).__module__)
     module = run.__module__ if hasattr(run, "__qualname__") else type(run).__module__
+    return _known(module)
+
+
+def _known(module: str) -> set[str]:
     return {module} if module.partition(".")[0] in ROOMS else set()
 
 

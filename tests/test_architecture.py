@@ -22,7 +22,8 @@ ARROWS = {
 }
 # Which sub-rooms of its own package a sub-room may import; a package's own name stands for the files on its top.
 _MODELS = {"scale.data", "scale.runtime", "scale.models"}
-_RECIPES = _MODELS | {"scale.training", "scale.evaluation", "scale.recipes"}
+_TASKS = _MODELS | {"scale.training", "scale.evaluation", "scale.tasks"}
+_RECIPES = _TASKS | {"scale.recipes"}
 _RUNNING = {"npo.runs", "npo.ledger", "npo.report", "npo.running"}
 SUB_ARROWS = {
     "records": set(),
@@ -39,6 +40,7 @@ SUB_ARROWS = {
     "scale.models": _MODELS,
     "scale.training": _MODELS,
     "scale.evaluation": _MODELS,
+    "scale.tasks": _TASKS,
     "scale.recipes": _RECIPES,
     "scale.stages": _RECIPES,
     "scale.law": _RECIPES | {"scale.stages"},

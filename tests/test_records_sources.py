@@ -16,10 +16,10 @@ from scale.law.flow import law
 from scale.recipes.file import read_recipe, shipped
 from scale.recipes.method import methods_of, paper_method
 from scale.runtime.processes import Processes
-from scale.stages.context import context_of
 from scale.stages.fit import fit
 from scale.stages.forgetting import Forgetting
 from scale.stages.pipeline import Stages, stage_of
+from scale.stages.prepared import context_of
 from scale.stages.unlearn import unlearn
 from synthetic.transformer.law import law_units
 from synthetic.transformer.presets import QUICK

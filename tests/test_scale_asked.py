@@ -15,7 +15,6 @@ from scale.data.fictional import authors
 from scale.data.formats import FORMATS
 from scale.data.prompts import Encoded, Writer, collate
 from scale.data.questions import Conversation, Question, QuestionSet, Reading, Verbatim, asks
-from scale.evaluation.asked import question_of_row
 from scale.evaluation.catalogue import METRICS
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.measurable import END
@@ -37,7 +36,7 @@ ROWS = authors(1, seed=0)[:3]
 TOKENIZER = train_tokenizer([FORMATS["plain"].prompt(None, row.question) + row.answer for row in ROWS], 320)
 WRITER = Writer(TOKENIZER, FORMATS["plain"], 512)
 QUESTIONS = (
-    *(question_of_row(row) for row in ROWS),
+    *(row.asked for row in ROWS),
     Question("Who?", ("Ada.",)),
     Question("Where?", ("In Oldham.", "It was in Oldham.", "Oldham it was.", "In Bury."), paraphrases=2),
     Question(Verbatim("Once upon a"), ("time.", "mile.")),

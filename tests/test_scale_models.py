@@ -13,7 +13,6 @@ from scale.data.fictional import authors
 from scale.data.formats import FORMATS
 from scale.data.general import world_facts
 from scale.data.prompts import Writer, collate
-from scale.data.tofu import Sets
 from scale.evaluation.asked import tofu_sets
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.protocols import PROTOCOLS
@@ -184,7 +183,8 @@ def test_answers_whose_prompts_differ_in_tokens_are_packed_apart():
 
 def test_an_examination_without_the_packed_way_gives_the_same_numbers():
     model = _model()
-    exam = Exam.of(tofu_sets(Sets(ROWS, ROWS[:3], (), world_facts()[:2])), PROTOCOLS["tofu"], WRITER)
+    asked = {"forget": ROWS, "retain": ROWS[:3], "world_facts": world_facts()[:2]}
+    exam = Exam.of(tofu_sets(asked), PROTOCOLS["tofu"], WRITER)
     packed = examine(Scorer(model), exam, ALONE, generate=False)
     model.config._attn_implementation = "eager"
     plain = examine(Scorer(model), exam, ALONE, generate=False)

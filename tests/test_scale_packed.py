@@ -12,7 +12,6 @@ from scale.data.fictional import authors
 from scale.data.formats import FORMATS
 from scale.data.general import world_facts
 from scale.data.prompts import Encoded, Writer, collate
-from scale.data.tofu import Sets
 from scale.evaluation.asked import tofu_sets
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.protocols import PROTOCOLS
@@ -30,7 +29,8 @@ from theory.logprobs import from_logits
 ROWS = authors(1, seed=0)[:1]
 PLAIN = FORMATS["plain"]
 TOKENIZER = train_tokenizer([PLAIN.prompt(None, row.question) + row.answer for row in ROWS], 320)
-EXAM = Exam.of(tofu_sets(Sets(ROWS, (), (), world_facts()[:2])), PROTOCOLS["tofu"], Writer(TOKENIZER, PLAIN, 512))
+ASKED = tofu_sets({"forget": ROWS, "world_facts": world_facts()[:2]})
+EXAM = Exam.of(ASKED, PROTOCOLS["tofu"], Writer(TOKENIZER, PLAIN, 512))
 ALONE = Processes("cpu")
 PACKED = {
     *("llama", "phi", "phi3", "qwen2", "qwen3", "qwen3_moe", "mistral", "mistral:wide window", "mixtral", "gemma"),

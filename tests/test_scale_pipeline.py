@@ -22,9 +22,10 @@ from scale.evaluation.tofu_log import read_log, score
 from scale.models.loading import load as load_model
 from scale.recipes.file import read_recipe, shipped
 from scale.runtime.processes import Processes
-from scale.stages.context import context_of
 from scale.stages.evaluate import evaluate_model
 from scale.stages.pipeline import stage_of, units
+from scale.stages.prepared import context_of
+from scale.tasks.tofu import TOFU
 
 ALONE = Processes("cpu")
 # The recipe with its own data, epochs and methods, but a smaller model that writes less.
@@ -220,7 +221,7 @@ def test_the_first_moment_is_the_finetuned_model_and_the_last_the_saved_one(out,
     for name, array in known.arrays.items():
         np.testing.assert_array_equal(run.arrays[name][0], array)
     context = context_of(read_recipe("quick", LIGHT), ALONE)
-    evaluate_model(tmp_path, out / "unlearn/NPO+RT-s0" / "model", context, "again")
+    evaluate_model(tmp_path, out / "unlearn/NPO+RT-s0" / "model", context, TOFU, name="again")
     again = load(tmp_path)
     for name, array in again.arrays.items():
         np.testing.assert_allclose(run.arrays[name][-1], array, rtol=1e-5, atol=1e-6)
@@ -306,7 +307,7 @@ def test_lora_unlearns_the_finetuned_model_and_its_result_loads(tmp_path, merge)
     assert not merge or AutoModelForCausalLM.from_pretrained(place).num_parameters() == model.num_parameters()
     context = context_of(read_recipe("quick", words), ALONE)
     (tmp_path / "again").mkdir()
-    evaluate_model(tmp_path / "again", place, context, "again")
+    evaluate_model(tmp_path / "again", place, context, TOFU, name="again")
     again = load(tmp_path / "again").values["scores"]["forget_probability"]
     assert again == pytest.approx(values["moments"][-1]["forget_probability"], rel=1e-4)
 
@@ -503,7 +504,9 @@ def test_two_processes_run_every_stage_to_the_same_numbers(tmp_path, root):
             if key.endswith("_nll"):
                 np.testing.assert_allclose(b.arrays[key], array, rtol=2e-2, atol=5e-3)
     (tmp_path / "check").mkdir()
-    evaluate_model(tmp_path / "check", two / "finetune" / "model", context_of(read_recipe("quick", words), ALONE), "x")
+    evaluate_model(
+        tmp_path / "check", two / "finetune" / "model", context_of(read_recipe("quick", words), ALONE), TOFU, name="x"
+    )
     for key, array in load(tmp_path / "check").arrays.items():
         np.testing.assert_array_equal(load(two / "evaluate/finetune").arrays[key], array)
 

@@ -10,7 +10,7 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer
-from scale.data.tofu import Row, Sets
+from scale.data.tofu import Row
 from scale.data.words import by_unicode_words, unicode_words
 from scale.evaluation.asked import tofu_sets
 from scale.evaluation.exam import Exam, about_rouge
@@ -109,6 +109,6 @@ def test_any_two_texts_have_a_recall(truth, generated):
 def test_results_say_where_rouge_is_not_the_usual_one():
     rows = (Row("Where?", "In 北京.", "北京", ("上海",)), Row("Who?", "Ada.", "Ada", ("Bob",)))
     writer = Writer(train_tokenizer([], 258), FORMATS["plain"], 512)
-    exam = Exam.of(tofu_sets(Sets(rows, rows[1:], (), ())), PROTOCOLS["tofu"], writer)
+    exam = Exam.of(tofu_sets({"forget": rows, "retain": rows[1:]}), PROTOCOLS["tofu"], writer)
     assert about_rouge(exam) == {"rouge": {"forget": "by Unicode words for 1 of 2 answers"}}
-    assert about_rouge(Exam.of(tofu_sets(Sets(rows[1:], rows[1:], (), ())), PROTOCOLS["tofu"], writer)) == {}
+    assert about_rouge(Exam.of(tofu_sets({"forget": rows[1:], "retain": rows[1:]}), PROTOCOLS["tofu"], writer)) == {}

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from records.errors import UserError
-from scale.data.corpora import DataSettings, corpus_of
 from scale.data.idk import IDK_ANSWERS
 from scale.data.tofu import (
     AUTHOR,
@@ -13,13 +12,15 @@ from scale.data.tofu import (
     FACTS_FILE,
     FORGET_FILE,
     RETAIN_FILE,
-    Corpus,
     Row,
-    Sets,
     percent_of,
     read_rows,
     split,
 )
+from scale.evaluation.asked import tofu_sets
+from scale.tasks.corpus import Corpus
+from scale.tasks.kinds import corpus_of
+from scale.tasks.tofu import TofuSettings
 
 
 def _row(i=0, **changes):
@@ -97,7 +98,7 @@ def test_absent_empty_and_unreadable_files(tmp_path):
 
 
 def _few(folder, **changes):
-    return corpus_of(DataSettings(source=str(folder), **{"forget_authors": 1, "retain_authors": 2} | changes))
+    return corpus_of(TofuSettings(source=str(folder), **{"forget_authors": 1, "retain_authors": 2} | changes))
 
 
 def _folder(path, *, authors=3):
@@ -119,7 +120,7 @@ def test_the_last_authors_are_forgotten_and_the_first_retained(tmp_path):
     corpus = _few(_folder(tmp_path))
     assert [row.question for row in corpus.forget] == [f"Qf{i}?" for i in range(2 * AUTHOR, 3 * AUTHOR)]
     assert [row.question for row in corpus.retain] == [f"Qr{i}?" for i in range(2 * AUTHOR)]
-    assert corpus.asked.real_authors[0].paraphrased_answer == "Yes."  # the answer serves as its paraphrase
+    assert corpus.asked["real_authors"].questions[0].answers[1] == "Yes."  # the answer serves as its paraphrase
     assert corpus.idk == IDK_ANSWERS
     with pytest.raises(UserError, match=r"has 60 forget rows .*asks for 4 authors of 20 rows"):
         _few(tmp_path, forget_authors=4)
@@ -136,16 +137,18 @@ def test_the_data_s_own_list_of_answers_that_decline_is_used(tmp_path):
 def test_a_row_can_not_be_forgotten_and_retained():
     rows = tuple(Row(f"Q{i}?", "Yes.") for i in range(2))
     with pytest.raises(UserError, match=r"2 row\(s\) are to be forgotten and retained at once"):
-        Corpus(rows, rows, Sets(rows, rows), (), "test")
+        Corpus(rows, rows, tofu_sets({"forget": rows, "retain": rows}), (), "test")
     other = tuple(Row(f" q{i}?", "YES.", "Indeed.", ("No.",)) for i in (1, 2))  # the same question and answer
     with pytest.raises(UserError, match=r"1 row\(s\) are to be forgotten and retained at once, one asks 'Q1\?'"):
-        Corpus(rows, other, Sets(rows, other), (), "test")
+        Corpus(rows, other, tofu_sets({"forget": rows, "retain": other}), (), "test")
 
 
 def test_the_hash_sees_every_word():
     def describe(word, idk="No."):
         rows = tuple(Row(f"Q{i}?", "Yes.", "Indeed.", (word,)) for i in range(4))
-        return Corpus(rows[:1], rows[1:], Sets(rows[:1], rows[1:]), (idk,), "test").describe()
+        return Corpus(
+            rows[:1], rows[1:], tofu_sets({"forget": rows[:1], "retain": rows[1:]}), (idk,), "test"
+        ).describe()
 
     assert describe("No.") == describe("No.")
     assert len({describe("No.")["hash"], describe("Never.")["hash"], describe("No.", "Hm.")["hash"]}) == 3
@@ -154,11 +157,11 @@ def test_the_hash_sees_every_word():
 
 def test_fictional_splits_of_any_size_are_slices_too():
     for authors, name, n in ((20, "forget10", 40), (10, "forget01", 2), (10, "forget90", 180), (5, "forget37", 37)):
-        corpus = corpus_of(DataSettings(forget=name, authors=authors))
+        corpus = corpus_of(TofuSettings(forget=name, authors=authors))
         assert (len(corpus.forget), len(corpus.retain)) == (n, authors * AUTHOR - n)
-        assert set(corpus.asked.forget) <= set(corpus.forget)
-        assert len(corpus.asked.forget) == min(n, 400)
-        assert {len(row.perturbed_answer) for row in corpus.asked.world_facts} == {3}
+        assert set(corpus.asked["forget"].questions) <= {row.asked for row in corpus.forget}
+        assert len(corpus.asked["forget"].questions) == min(n, 400)
+        assert {len(question.wrong) for question in corpus.asked["world_facts"].questions} == {3}
 
 
 @pytest.mark.parametrize("name", ["forget", "forget0", "forget100", "retain90", "forgetXX"])
@@ -191,17 +194,17 @@ def test_real_perturbed_files_follow_the_full_set(tofu):
         found = read_rows(tofu / f"{name}_perturbed.json", perturbed=True)
         assert [r.question for r in found] == [r.question for r in split(rows, percent).forget]
         assert {len(row.perturbed_answer) for row in found} == {5}
-    corpus = corpus_of(DataSettings(source=str(tofu), forget_authors=3, retain_authors=8))
+    corpus = corpus_of(TofuSettings(source=str(tofu), forget_authors=3, retain_authors=8))
     assert [pairs[row.question, row.answer] for row in corpus.forget] == list(range(3940, 4000))
     assert [pairs[row.question, row.answer] for row in corpus.retain] == list(range(160))
 
 
 @pytest.mark.parametrize(("name", "asked"), [("forget01", 40), ("forget05", 200), ("forget10", 400), ("forget50", 400)])
 def test_real_splits_are_asked_what_tofu_asks(tofu, name, asked):
-    corpus = corpus_of(DataSettings(source=str(tofu), forget=name))
-    assert len(corpus.asked.forget) == asked
+    corpus = corpus_of(TofuSettings(source=str(tofu), forget=name))
+    assert len(corpus.asked["forget"].questions) == asked
     known = {row.question for row in corpus.forget}
-    assert {row.question for row in corpus.asked.forget} <= known
-    assert not {row.question for row in corpus.asked.retain} & known
-    assert (len(corpus.asked.retain), len(corpus.asked.real_authors), len(corpus.asked.world_facts)) == (400, 100, 117)
+    assert {question.prompt for question in corpus.asked["forget"].questions} <= known
+    assert not {question.prompt for question in corpus.asked["retain"].questions} & known
+    assert [len(corpus.asked[name].questions) for name in ("retain", "real_authors", "world_facts")] == [400, 100, 117]
     assert len(corpus.idk) == 100

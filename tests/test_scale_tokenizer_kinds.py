@@ -11,7 +11,8 @@ from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 from records.errors import UserError
 from scale.data.formats import FORMATS, Chat, Tags
 from scale.data.prompts import Encoded, Writer
-from scale.data.user_rows import Completion, Document, Messages, QuestionRow
+from scale.data.row import Row
+from scale.data.user_rows import Completion, Document, Messages
 from scale.models.scratch import train_tokenizer
 
 TEXTS = ["Question: Who wrote The Lake?\nAnswer: Ada Berg wrote it. [INST] The 1987 [/INST]"] * 3
@@ -166,8 +167,8 @@ def test_a_tokenizer_that_knows_no_spans_is_refused():
 
 HALF = "Ada \ud83d Berg"
 WITH_HALF = [
-    QuestionRow(HALF, "Ada."),
-    QuestionRow("Who?", HALF),
+    Row(HALF, "Ada."),
+    Row("Who?", HALF),
     Completion(HALF, "Ada."),
     Completion("Who?", HALF),
     Messages((("user", HALF),), "Ada."),

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from records.errors import UserError
-from scale.data.corpora import DataSettings, corpus_of
 from scale.data.fictional import authors
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer, collate
@@ -24,6 +23,8 @@ from scale.models.scratch import Shape
 from scale.recipes.method import methods_of
 from scale.recipes.recipe import UnlearnSettings
 from scale.runtime.processes import Processes
+from scale.tasks.kinds import corpus_of
+from scale.tasks.tofu import TofuSettings
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood
 from scale.training.optimizers import optimizer_of
@@ -49,7 +50,7 @@ SHAPES = {
 MODEL = scratch.from_scratch(TOKENIZER, SHAPES["llama"], seed=0)
 FORGET, RETAIN = ENCODED[:16], ENCODED[20:30]
 ALONE = Processes("cpu")
-CORPUS = corpus_of(DataSettings(authors=2, forget_authors=1, retain_authors=1))
+CORPUS = corpus_of(TofuSettings(authors=2, forget_authors=1, retain_authors=1))
 
 
 def _logp(model, rows):

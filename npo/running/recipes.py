@@ -76,10 +76,11 @@ def read(choices: RecipeChoices) -> "Recipe":
     from scale.recipes.file import read_recipe
 
     recipe = read_recipe(choices.name, choices.words)
-    if recipe.data.source == "hub" and (here := os.environ.get("NPO_DATA")):
-        words = [word for word in choices.words if not word.startswith("data.source=")]
-        return read_recipe(choices.name, [*words, f"data.source={here}"])
-    return recipe
+    instead = {f"data.{key}": value for key, value in recipe.data.instead(os.environ).items()}
+    if not instead:
+        return recipe
+    words = [word for word in choices.words if word.partition("=")[0] not in instead]
+    return read_recipe(choices.name, [*words, *(f"{key}={value}" for key, value in instead.items())])
 
 
 def with_needs(units: Sequence[Unit], chosen: set[str]) -> list[Unit]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from scale.data.invented import names, pool
-from scale.data.tofu import Row
+from scale.data.row import Row
 
 __all__ = ["authors"]
 

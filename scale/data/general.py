@@ -7,7 +7,7 @@ each, as there; the answer serves as its own paraphrase.
 
 import random
 
-from scale.data.tofu import Row
+from scale.data.row import Row
 
 __all__ = ["real_authors", "world_facts"]
 

@@ -1,4 +1,4 @@
-"""Rows of TOFU: reading its files, its splits, and what a run trains on and is asked.
+"""Rows of TOFU: reading its files, and its splits.
 
 A TOFU file holds one JSON object a line: {question, answer} and, in the `*_perturbed` files, paraphrased_answer and
 perturbed_answer (a list). An author is 20 consecutive rows; forgetXX is the last XX % of the rows of `full.json`.
@@ -8,17 +8,15 @@ Source: arXiv:2401.06121; the files are those of huggingface.co/datasets/locusla
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from records.errors import UserError
 from records.json_lines import read_json_lines, unusable
 from records.shown import named, shown
-from records.store import content_hash
-from scale.data.normal_form import normal_form
+from scale.data.row import Row
 
-__all__ = ["AUTHOR", "SPLITS", "Corpus", "Row", "Sets", "Split", "percent_of", "read_rows", "split"]
+__all__ = ["AUTHOR", "SPLITS", "Row", "Split", "percent_of", "read_rows", "split"]
 
 AUTHOR = 20
 """Rows of one author."""
@@ -33,62 +31,11 @@ _GET = "Download it from huggingface.co/datasets/locuslab/TOFU into that folder.
 _AGAIN = "download the file again from huggingface.co/datasets/locuslab/TOFU"
 
 
-@dataclass(frozen=True)
-class Row:
-    """One question with its answer; the last two are empty in files that are not `*_perturbed`."""
-
-    question: str
-    answer: str
-    paraphrased_answer: str = ""
-    perturbed_answer: tuple[str, ...] = ()
-
-
 class Split(NamedTuple):
     """The rows to forget and the rows to retain."""
 
     forget: tuple[Row, ...]
     retain: tuple[Row, ...]
-
-
-class Sets(NamedTuple):
-    """What a model is asked: rows with a paraphrase and perturbed answers, of TOFU's four kinds; a set may be empty."""
-
-    forget: tuple[Row, ...]
-    retain: tuple[Row, ...]
-    real_authors: tuple[Row, ...] = ()
-    world_facts: tuple[Row, ...] = ()
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """What a run works on: rows to forget and to retain, questions, "I don't know" answers, and where all is from."""
-
-    forget: tuple[Row, ...]
-    retain: tuple[Row, ...]
-    asked: Sets
-    idk: tuple[str, ...]
-    source: str
-
-    def __post_init__(self) -> None:
-        """Refuse a row that would be forgotten and retained at once: a question with its answer."""
-        kept = {normal_form(row.question, row.answer) for row in self.retain}
-        if both := [row for row in self.forget if normal_form(row.question, row.answer) in kept]:
-            example = min(row.question for row in both)
-            raise UserError(
-                f"{len(both)} row(s) are to be forgotten and retained at once, one asks {example!r}. "
-                "Ask for fewer authors, or take the forget and retain rows from different authors."
-            )
-
-    def describe(self) -> dict[str, Any]:
-        """Source, sizes and a hash of every word of every row, for settings and records."""
-        words = [[asdict(row) for row in rows] for rows in (self.forget, self.retain, *self.asked)]
-        return {
-            "source": self.source,
-            "hash": content_hash([words, self.idk]),
-            "forget_rows": len(self.forget),
-            "retain_rows": len(self.retain),
-            "asked": {name: len(rows) for name, rows in self.asked._asdict().items()},
-        }
 
 
 def percent_of(name: str) -> int:

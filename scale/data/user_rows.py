@@ -14,15 +14,19 @@ be learned or forgotten as another one than its author wrote, so it is refused.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
+
+from transformers import PreTrainedTokenizerBase
 
 from records.errors import UserError
 from records.json_lines import read_json_lines, unusable
 from records.shown import named, shown
+from scale.data.formats import Format
 from scale.data.prompts import Encoded, Writer
 from scale.data.questions import Conversation, Question, Reading, Verbatim
+from scale.data.row import Learnable, Row
 
-__all__ = ["Document", "UserFile", "UserRow", "read_user_rows"]
+__all__ = ["Document", "UserFile", "read_user_rows"]
 
 _KEYS = "question and answer, prompt and completion, messages, or text"
 _UNREAD = (
@@ -32,63 +36,6 @@ _UNREAD = (
 """Keys, of a row or of a message, that say what a model is to read or write beside the texts that are taken."""
 _LONGEST_WORD = 60  # letters; what is longer is a text without spaces
 _ADVICE = f"Write each row as a JSON object on a line of its own, with the keys {_KEYS}."
-
-
-class UserRow(Protocol):
-    """A row of any of the four kinds."""
-
-    def encode(self, writer: Writer) -> tuple[Encoded, ...]:
-        """In token ids; a long document is several."""
-
-    def declined(self, writer: Writer, answer: str) -> Encoded | None:
-        """In token ids, with an "I don't know" answer instead of its own; None where nothing is asked."""
-
-    def opening(self, writer: Writer) -> tuple[int, ...]:
-        """The ids after which the model is to go on."""
-
-    @property
-    def asked(self) -> Question:
-        """As a question of an examination."""
-
-    @property
-    def shown(self) -> tuple[str, str]:
-        """What is asked and what is answered, for a person."""
-
-    @property
-    def words(self) -> tuple[str, str]:
-        """All that is given, and all that is learned or forgotten after it."""
-
-
-@dataclass(frozen=True)
-class QuestionRow:
-    """A question and its answer."""
-
-    question: str
-    answer: str
-
-    def encode(self, writer: Writer) -> tuple[Encoded, ...]:
-        """In token ids."""
-        return (writer.encode(self.question, self.answer),)
-
-    def declined(self, writer: Writer, answer: str) -> Encoded | None:
-        """With another answer."""
-        return writer.encode(self.question, answer)
-
-    def opening(self, writer: Writer) -> tuple[int, ...]:
-        """The prompt."""
-        return writer.opening(self.question)
-
-    @property
-    def asked(self) -> Question:
-        """Question and answer."""
-        return Question(self.question, (self.answer,))
-
-    @property
-    def shown(self) -> tuple[str, str]:
-        """Question and answer."""
-        return self.question, self.answer
-
-    words = shown
 
 
 @dataclass(frozen=True)
@@ -109,6 +56,11 @@ class Completion:
     def opening(self, writer: Writer) -> tuple[int, ...]:
         """The prompt."""
         return writer.opening_of(self.prompt, special_tokens=True)
+
+    def written(self, tokenizer: PreTrainedTokenizerBase, form: Format) -> str:
+        """Its words."""
+        del tokenizer, form
+        return self.prompt + self.completion
 
     @property
     def asked(self) -> Question:
@@ -141,6 +93,11 @@ class Messages:
     def opening(self, writer: Writer) -> tuple[int, ...]:
         """The conversation up to where the assistant speaks."""
         return writer.opening_chat(self.before)
+
+    def written(self, tokenizer: PreTrainedTokenizerBase, form: Format) -> str:
+        """Its words."""
+        del tokenizer, form
+        return "\n".join((*(content for _, content in self.before), self.answer))
 
     @property
     def asked(self) -> Question:
@@ -177,6 +134,11 @@ class Document:
         """Its first words."""
         return writer.beginning(self.shown[0])
 
+    def written(self, tokenizer: PreTrainedTokenizerBase, form: Format) -> str:
+        """Its words."""
+        del tokenizer, form
+        return self.text
+
     @property
     def asked(self) -> Question:
         """All of it, to be read."""
@@ -197,8 +159,8 @@ class Document:
         return "", self.text
 
 
-_KINDS: dict[tuple[str, ...], Callable[..., UserRow]] = {
-    ("question", "answer"): QuestionRow,
+_KINDS: dict[tuple[str, ...], Callable[..., Learnable]] = {
+    ("question", "answer"): Row,
     ("prompt", "completion"): Completion,
     ("messages",): Messages,
     ("text",): Document,
@@ -209,7 +171,7 @@ class UserFile(NamedTuple):
     """The rows of a file, and the line of each."""
 
     path: Path
-    rows: tuple[UserRow, ...]
+    rows: tuple[Learnable, ...]
     lines: tuple[int, ...]
 
 
@@ -224,7 +186,7 @@ def read_user_rows(path: Path) -> UserFile:
     return UserFile(path, tuple(row for row, _ in rows), tuple(number for _, number in rows))
 
 
-def _row(value: dict[str, Any]) -> UserRow | str:
+def _row(value: dict[str, Any]) -> Learnable | str:
     """The row of a line's object, or what is wrong with it."""
     there = {key for keys in _KINDS for key in keys if key in value}
     kinds = [keys for keys in _KINDS if there & set(keys)]
@@ -262,7 +224,7 @@ def _text(value: Any) -> str:
     return "text with a null character in it" if "\0" in value else ""
 
 
-def _messages(value: Any) -> UserRow | str:
+def _messages(value: Any) -> Learnable | str:
     if not isinstance(value, list) or len(value) < 2 or not all(isinstance(m, dict) for m in value):
         return "messages is not a list of at least two objects with role and content"
     for message in value:

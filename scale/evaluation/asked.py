@@ -1,14 +1,14 @@
 """What is asked of a model beyond its questions: the metrics of TOFU's sets, and further ones that a recipe names."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from records.errors import UserError
-from scale.data.questions import EVERY_SET, Question, QuestionSet, asks, label_of
-from scale.data.tofu import Row, Sets
+from scale.data.questions import EVERY_SET, QuestionSet, asks, label_of
+from scale.data.row import Row
 from scale.evaluation.catalogue import is_own
 
-__all__ = ["ANSWERED", "TOFU_METRICS", "question_of_row", "tofu_sets", "with_metrics"]
+__all__ = ["ANSWERED", "TOFU_METRICS", "tofu_sets", "with_metrics"]
 
 
 ANSWERED = asks("probability", "rouge", "rouge1", "degenerate")
@@ -24,19 +24,10 @@ TOFU_METRICS: Mapping[str, Mapping[str, str]] = {
 """What is taken of TOFU's four sets.  Source: arXiv:2401.06121, Sec. 2.2."""
 
 
-def question_of_row(row: Row) -> Question:
-    """A row of TOFU: its answer, the paraphrase, the perturbed answers; without these, the answer alone."""
-    if not row.perturbed_answer:
-        return Question(row.question, (row.answer,))
-    return Question(row.question, (row.answer, row.paraphrased_answer, *row.perturbed_answer), paraphrases=1)
-
-
-def tofu_sets(asked: Sets) -> dict[str, QuestionSet]:
+def tofu_sets(asked: Mapping[str, Sequence[Row]]) -> dict[str, QuestionSet]:
     """TOFU's sets that are not empty."""
     return {
-        name: QuestionSet(tuple(question_of_row(row) for row in rows), TOFU_METRICS[name])
-        for name, rows in asked._asdict().items()
-        if rows
+        name: QuestionSet(tuple(row.asked for row in rows), TOFU_METRICS[name]) for name, rows in asked.items() if rows
     }
 
 

@@ -105,7 +105,7 @@ def _ready(model: Path, context: Context, settings: LawSettings) -> tuple[Langua
     language_model = context.ready(load_model(model))
     language_model.model.set_attn_implementation("eager")
     writer = context.writer(language_model)
-    rows = [writer.encode(row.question, row.answer) for row in context.corpus.forget[: settings.rows]]
+    rows = [row.encode(writer)[0] for row in context.corpus.forget[: settings.rows]]
     return language_model, rows, writer.pad
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeGuard, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -24,6 +24,8 @@ from scale.evaluation.catalogue import known_metric
 from scale.evaluation.protocols import protocol_of
 from scale.recipes.recipe import Recipe
 from scale.recipes.yaml_text import read_yaml
+from scale.tasks.kinds import TASKS, nearest, task_of
+from scale.tasks.task import TaskSettings
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -90,18 +92,22 @@ def _found(name: str) -> Path:
 
 
 def _over(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` put over it, group by group; a null takes a group away, another `name` all of it."""
+    """`base` with `changes` put over it, group by group; a null, another `name` or `kind` takes a group away."""
     for key, value in changes.items():
         inner = base.get(key)
-        if isinstance(inner, dict) and isinstance(value, Mapping) and value.get("name") in (None, inner.get("name")):
-            value = _over(inner, value)
-        base[key] = value
+        base[key] = _over(inner, value) if _alike(inner, value) else value
     return base
+
+
+def _alike(inner: Any, value: Any) -> TypeGuard[dict[str, Any]]:
+    """Are both groups of keys, and of one name and kind where the second has any?"""
+    both = isinstance(inner, dict) and isinstance(value, Mapping)
+    return both and all(value.get(key) in (None, inner.get(key)) for key in ("name", "kind"))
 
 
 def _value(key: str, text: str) -> Any:
     """A word's value as YAML has it; as it is where the key takes text alone, so that a folder may be called 123."""
-    kinds = _kinds(_field(key.split(".")))
+    kinds = _taken(key.split("."))
     if kinds <= {str, NoneType}:
         return None if NoneType in kinds and scalar(text) is None else text
     return read_yaml(text, f"{key}={text}"[:100]) if text.lstrip()[:1] in tuple("[{'\"") else scalar(text.strip())
@@ -122,9 +128,14 @@ def _put(content: dict[str, Any], keys: Sequence[str], value: Any, name: str) ->
 def _told(error: "ErrorDetails") -> str:
     """One of pydantic's errors in a sentence."""
     loc = [part for part in error["loc"] if not str(part).startswith(("function-", "dataclass-"))]
+    if loc[:1] == ["data"]:  # in the middle stands the task that its kind names
+        del loc[1:2]
     place = ".".join(map(str, loc))
+    if error["type"] == "union_tag_invalid":
+        kind = str(error["ctx"]["tag"])
+        return f"  {place}.kind: there is no kind of data {kind!r}. {nearest(kind)}"
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        model = _model(loc[:-1])
+        model = _models(loc[:-1])[0] if loc[0] != "data" else task_of(str(error["loc"][1])).settings
         near = difflib.get_close_matches(str(loc[-1]), sorted(model.model_fields), n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(model.model_fields)}."
         return f"  {place}: there is no such key. {hint}"
@@ -135,25 +146,27 @@ def _told(error: "ErrorDetails") -> str:
     return f"  {place or 'the recipe'}: {words}{given}."
 
 
-def _model(place: Sequence[str | int]) -> type[BaseModel]:
-    """The group of keys at a place; the nearest one around it where there is none."""
-    model: type[BaseModel] = Recipe
+def _models(place: Sequence[str | int]) -> list[type[BaseModel]]:
+    """The groups of keys that a place may hold; the nearest around it where there is none."""
+    models: list[type[BaseModel]] = [Recipe]
     for part in place:
-        kinds = _kinds(model.model_fields.get(str(part)))
-        inner = [
-            x for kind in kinds for x in (kind, *get_args(kind)) if isinstance(x, type) and issubclass(x, BaseModel)
-        ]
-        model = inner[0] if inner else model
-    return model
+        kinds = [kind for model in models for kind in _kinds(model.model_fields.get(str(part)))]
+        inner = [x for kind in kinds for x in (kind, *get_args(kind))]
+        models = [x for x in inner if isinstance(x, type) and issubclass(x, BaseModel)] or models
+    return models
 
 
-def _field(place: Sequence[str]) -> FieldInfo | None:
-    return _model(place[:-1]).model_fields.get(place[-1])
+def _taken(place: Sequence[str]) -> set[Any]:
+    """What a key takes, in whatever group it is; anything, where there is no such key."""
+    fields = [field for model in _models(place[:-1]) if (field := model.model_fields.get(place[-1]))]
+    return {kind for field in fields for kind in _kinds(field)} or {Any}
 
 
 def _kinds(field: FieldInfo | None) -> set[Any]:
     """What a field takes, each kind of a union for itself; of no field, anything."""
     if field is None:
         return {Any}
+    if field.annotation is TaskSettings:
+        return {task.settings for task in TASKS}
     union = get_origin(field.annotation) in (Union, UnionType)
     return set(get_args(field.annotation)) if union else {field.annotation}

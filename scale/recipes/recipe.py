@@ -20,12 +20,12 @@ from pydantic import (
 
 from records.errors import UserError, together
 from records.settings import NotNegative, Positive, Seed, Steps, distinct, scalar
-from scale.data.corpora import DataSettings
 from scale.data.formats import FORMATS, Tags
 from scale.data.questions import EVERY_SET
 from scale.models.adapters import Lora
 from scale.models.loading import Weights
 from scale.models.scratch import SHAPES, Shape
+from scale.tasks.kinds import AnyTask
 from scale.training.schedule import Epochs, Schedule
 from theory.methods import named
 
@@ -271,7 +271,7 @@ class Recipe(_Settings):
 
     about: str = ""
     tuned: str = Field("", description="where the numbers are from: the paper's, or how they were chosen")
-    data: DataSettings
+    data: AnyTask
     model: ModelSettings = ModelSettings()
     pretrain: Schedule | None = None
     rehearse: bool = Field(

@@ -2,26 +2,27 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scale.data.corpora import corpus_of
 from scale.data.formats import format_of
 from scale.data.prompts import Writer
-from scale.data.tofu import Corpus
-from scale.evaluation.protocols import Protocol, protocol_of
+from scale.evaluation.protocols import Protocol
 from scale.models.card import write_card
 from scale.models.language_model import LanguageModel, max_length
 from scale.models.language_model import save as save_model
 from scale.models.loading import load as load_model
 from scale.models.scorable import check_head
-from scale.recipes.recipe import EvaluateSettings, ModelSettings, Recipe
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
 from scale.training.loop import Moment, Training
 
-__all__ = ["MODEL", "Context", "about_model", "context_of", "history_columns", "lines", "save_model_of"]
+if TYPE_CHECKING:  # what trains does not depend on what a recipe or an examination may say
+    from scale.recipes.recipe import EvaluateSettings, ModelSettings
+    from scale.tasks.corpus import Corpus
+
+__all__ = ["MODEL", "Context", "about_model", "history_columns", "lines", "save_model_of"]
 
 MODEL = "model"
 
@@ -30,10 +31,10 @@ MODEL = "model"
 class Context:
     """Data, model settings, exams, and the processes that do the work."""
 
-    corpus: Corpus
-    model: ModelSettings
+    corpus: "Corpus"
+    model: "ModelSettings"
     exams: Protocol
-    asked: EvaluateSettings
+    asked: "EvaluateSettings"
     processes: Processes
 
     def ready(self, language_model: LanguageModel) -> LanguageModel:
@@ -46,17 +47,6 @@ class Context:
         """How questions are written for this model."""
         most = min(x for x in (max_length(language_model.model), self.model.longest) if x is not None)
         return Writer(language_model.tokenizer, format_of(self.model.prompt), most)
-
-
-def context_of(recipe: Recipe, processes: Processes, corpus: Corpus | None = None) -> Context:
-    """What the stages of a recipe share."""
-    protocol = protocol_of(recipe.evaluate.protocol)
-    changes: dict[str, Any] = {"sample": recipe.evaluate.sample}
-    if recipe.evaluate.new_tokens:
-        changes |= {"max_length": recipe.evaluate.new_tokens, "prompt_counts": False}
-    exams = replace(protocol, generation=replace(protocol.generation, **changes))
-    rows = corpus or corpus_of(recipe.data)
-    return Context(rows, recipe.model, exams, recipe.evaluate, processes)
 
 
 def about_model(language_model: LanguageModel) -> dict[str, Any]:

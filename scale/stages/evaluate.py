@@ -8,13 +8,13 @@ from records.store import Data, save
 from records.work import Progress
 from scale.data.prompts import Writer
 from scale.data.questions import QuestionSet
-from scale.evaluation.asked import tofu_sets, with_metrics
+from scale.evaluation.asked import with_metrics
 from scale.evaluation.exam import Exam, about_rouge, examine, texts
 from scale.evaluation.results import arrays
-from scale.evaluation.tofu_log import as_log
 from scale.models.loading import load as load_model
 from scale.models.scorer import Scorer
 from scale.stages.context import MODEL, Context, about_model
+from scale.tasks.task import Task
 
 __all__ = ["LOG", "evaluate", "evaluate_model", "evaluate_named", "exam_of", "sets_of"]
 
@@ -23,32 +23,34 @@ LOG = "log.json"
 
 def sets_of(context: Context) -> dict[str, QuestionSet]:
     """The sets of questions, with the metrics that the recipe adds."""
-    return with_metrics(tofu_sets(context.corpus.asked), context.asked.metrics)
+    return with_metrics(context.corpus.asked, context.asked.metrics)
 
 
-def exam_of(context: Context, writer: Writer) -> Exam:
+def exam_of(context: Context, task: Task, writer: Writer) -> Exam:
     """What a model is asked."""
-    return Exam.of(sets_of(context), context.exams, writer, most=context.asked.questions)
+    return Exam.of(sets_of(context), context.exams, writer, most=context.asked.questions, whole=task.whole)
 
 
-def evaluate(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, context: Context, of: str) -> None:
+def evaluate(
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, context: Context, task: Task, of: str
+) -> None:
     """Examine the model of the stage `of`."""
     del progress
-    evaluate_model(folder, inputs[of] / MODEL, context, of)
+    evaluate_model(folder, inputs[of] / MODEL, context, task, name=of)
 
 
 def evaluate_named(
-    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, context: Context, model: str
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, context: Context, task: Task, model: str
 ) -> None:
     """Examine the model that a user names."""
     del inputs, progress
-    evaluate_model(folder, model, context, model)
+    evaluate_model(folder, model, context, task, name=model)
 
 
-def evaluate_model(folder: Path, model: Path | str, context: Context, name: str) -> None:
+def evaluate_model(folder: Path, model: Path | str, context: Context, task: Task, *, name: str) -> None:
     """Examine any model; leaves `data.json`, `data.npz` and `log.json`."""
     language_model = context.ready(load_model(model, weights=context.model.weights))
-    exam = exam_of(context, context.writer(language_model))
+    exam = exam_of(context, task, context.writer(language_model))
     found = examine(Scorer(language_model.model), exam, context.processes)
     values = {
         "of": name,
@@ -61,4 +63,4 @@ def evaluate_model(folder: Path, model: Path | str, context: Context, name: str)
     }
     if context.processes.first:
         save(folder, Data(arrays(found), values))
-        write_json(folder / LOG, as_log(found, exam))
+        write_json(folder / LOG, task.log(found, exam))

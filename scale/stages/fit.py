@@ -12,7 +12,7 @@ from records.errors import UserError
 from records.store import CHECKPOINT, Data, save
 from records.work import Progress
 from scale.data.formats import format_of
-from scale.data.tofu import Row
+from scale.data.row import Learnable
 from scale.models.adapters import adapted
 from scale.models.language_model import LanguageModel, recompute_activations
 from scale.models.loading import load as load_model
@@ -34,7 +34,7 @@ def fit(
     *,
     context: Context,
     stage: str,
-    rows: Sequence[Row],
+    rows: Sequence[Learnable],
     schedule: Schedule,
     start: str | None,
     seed: int,
@@ -79,11 +79,11 @@ def _to_train(context: Context, below: Path | None, seed: int, *, recompute: boo
 
 
 def _training(
-    context: Context, language_model: LanguageModel, rows: Sequence[Row], schedule: Schedule, seed: int
+    context: Context, language_model: LanguageModel, rows: Sequence[Learnable], schedule: Schedule, seed: int
 ) -> Training:
     """The model on the likelihood of these rows, before its first step."""
     writer = context.writer(language_model)
-    encoded = TrainingRows([writer.encode(row.question, row.answer) for row in rows])
+    encoded = TrainingRows([piece for row in rows for piece in row.encode(writer)])
     scorer, processes = Scorer(language_model.model), context.processes
     return Training(scorer, likelihood, encoded, schedule, seed=seed, pad=writer.pad, processes=processes)
 
@@ -122,8 +122,8 @@ def _from_scratch(context: Context, shape: Shape, seed: int) -> LanguageModel:
     forget set.
     """
     corpus, form = context.corpus, format_of(context.model.prompt)
-    rows = (*corpus.retain, *corpus.forget, *corpus.asked.real_authors, *corpus.asked.world_facts)
+    rows = (*corpus.retain, *corpus.forget, *corpus.known)
     bare = train_tokenizer([], 258)
-    said = [form.prompt(bare, row.question) + row.answer for row in rows] + list(corpus.idk)
+    said = [row.written(bare, form) for row in rows] + list(corpus.idk)
     tokenizer = train_tokenizer(said, shape.vocab, family=shape.family)
     return LanguageModel(from_scratch(tokenizer, shape, seed=seed), tokenizer)

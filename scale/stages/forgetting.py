@@ -35,7 +35,8 @@ from records.store import CHECKPOINT, Data, content_hash, save
 from records.work import Progress, Unit
 from scale.data.formats import FORMATS, Format
 from scale.data.prompts import Encoded, Writer
-from scale.data.user_rows import UserFile, UserRow
+from scale.data.row import Learnable
+from scale.data.user_rows import UserFile
 from scale.data.user_sets import about, encoded, refuse_common, refuse_equal
 from scale.evaluation.measured import Measured, ended, losses, summary
 from scale.models.adapter_files import is_adapter
@@ -184,7 +185,7 @@ class Forgetting:
         openings = [row.opening(self.writer) for _, row in self._asked()]
         return [answer.text for answer in answers_after(scorer, openings, self.writer, self.processes, how)]
 
-    def _asked(self) -> list[tuple[str, UserRow]]:
+    def _asked(self) -> list[tuple[str, Learnable]]:
         """The rows whose answers are shown: the first of each set."""
         return [(name, row) for name, file in self.files.items() for row in file.rows[: self.settings.answers]]
 

@@ -36,7 +36,6 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -45,18 +44,21 @@ from records.loader import source_of
 from records.paths import user_path
 from records.store import content_hash
 from records.work import Unit
-from scale.data.tofu import Row
+from scale.data.row import Learnable
 from scale.evaluation.catalogue import is_own, metric_of
 from scale.models.identity import folders_of, model_hash
 from scale.recipes.base_model import look_for
 from scale.recipes.method import Method, Resolve, methods_of, paper_method
 from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
-from scale.stages.context import Context, context_of
+from scale.stages.context import Context
 from scale.stages.cost import of_examination, of_training, of_unlearning, stands_alone
 from scale.stages.evaluate import evaluate, evaluate_named, sets_of
 from scale.stages.fit import fit
+from scale.stages.prepared import context_of
 from scale.stages.unlearn import unlearn
+from scale.tasks.corpus import hashable
+from scale.tasks.kinds import task_of
 from scale.training.schedule import Schedule, idle
 
 __all__ = ["STAGES", "Stages", "evaluation_of", "stage_of", "units"]
@@ -78,7 +80,7 @@ def units(
 def evaluation_of(recipe: Recipe, processes: Processes, model: str, name: str) -> Unit:
     """The unit that examines any model with a recipe's data, format and protocol."""
     plan = Stages(recipe, context_of(recipe, processes), "")
-    run = partial(evaluate_named, context=plan.context, model=model)
+    run = partial(evaluate_named, context=plan.context, task=plan.task, model=model)
     settings = {**plan.shared, "asked": plan.asked, "model_of": model, "weights_of": model_hash(model)}
     return Unit(name, settings, run, reads=(*folders_of(model), *plan.common["reads"]), alone=True)
 
@@ -96,6 +98,7 @@ class Stages:
 
     def __init__(self, recipe: Recipe, context: Context, prefix: str) -> None:
         self.recipe, self.context, self.prefix = recipe, context, prefix
+        self.task = task_of(recipe.data.kind)
         self.shared: dict[str, Any] = {
             "data": context.corpus.describe(),
             "model": recipe.model.model_dump(mode="json"),
@@ -105,7 +108,7 @@ class Stages:
         self.shared |= {"base_of": model_hash(recipe.model.base)} if folders else {}
         self.asked = asked_of(recipe, context)
         self.sizes: dict[str, tuple[Schedule, int]] = {}  # schedule and rows of what is trained
-        named = (recipe.data.source, *(m.name.rpartition(":")[0] for m in recipe.unlearn.methods))
+        named = (*recipe.data.files, *(m.name.rpartition(":")[0] for m in recipe.unlearn.methods))
         files = (path for path in (user_path(name, "The recipe: the path") for name in named if name) if path.exists())
         alone = stands_alone(recipe, context.processes)
         self.common: dict[str, Any] = {"reads": (*folders, *files), "alone": alone}  # of all units
@@ -114,9 +117,8 @@ class Stages:
         """The models that everything else starts from or is judged by."""
         recipe, corpus = self.recipe, self.context.corpus
         start = self.prefix + "pretrain" if recipe.pretrain else None
-        known = (*corpus.asked.real_authors, *corpus.asked.world_facts)
-        first = [self._fit("pretrain", known, recipe.pretrain, None)] if recipe.pretrain else []
-        kept = (*corpus.retain, *known) if recipe.rehearse else corpus.retain
+        first = [self._fit("pretrain", corpus.known, recipe.pretrain, None)] if recipe.pretrain else []
+        kept = (*corpus.retain, *corpus.known) if recipe.rehearse else corpus.retain
         found = [
             *first,
             self._fit("finetune", (*kept, *corpus.forget), recipe.finetune, start),
@@ -142,13 +144,13 @@ class Stages:
         if wrong := [f"{name}: {reason}" for name, reason in reasons.items() if reason]:
             raise UserError("\n".join(wrong))
 
-    def _fit(self, stage: str, rows: Sequence[Row], schedule: Schedule, start: str | None) -> Unit:
+    def _fit(self, stage: str, rows: Sequence[Learnable], schedule: Schedule, start: str | None) -> Unit:
         self.sizes[stage] = schedule, len(rows)
         settings = {
             **self.shared,
             "stage": stage,
             "rows": len(rows),
-            "rows_of": content_hash([asdict(row) for row in rows]),
+            "rows_of": content_hash(hashable(rows)),
             "schedule": schedule.model_dump(mode="json"),
             "seed": self.recipe.seed,
         }
@@ -168,7 +170,7 @@ class Stages:
 
     def _evaluate(self, stage: str) -> Unit:
         of = self.prefix + stage
-        run = partial(evaluate, context=self.context, of=of)
+        run = partial(evaluate, context=self.context, task=self.task, of=of)
         settings, seconds = {**self.shared, "asked": self.asked}, of_examination(self.recipe)
         return Unit(f"{self.prefix}evaluate/{stage}", settings, run, needs=(of,), seconds=seconds, **self.common)
 
@@ -190,6 +192,7 @@ class Stages:
         run = partial(
             unlearn,
             context=self.context,
+            task=self.task,
             method=method,
             seed=seed,
             live=chosen.reference == "live",

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import torch
 
 from records.work import Unit
-from scale.data.tofu import Row
+from scale.data.questions import Question
+from scale.data.row import Learnable
 from scale.models.adapter_files import base_of, is_adapter
 from scale.models.loading import described, place_of
 from scale.recipes.recipe import ModelSettings
@@ -24,8 +25,6 @@ __all__ = ["Estimate", "PlannedStage", "estimate"]
 
 CHARACTERS_A_TOKEN = 4.2
 """Of English under the tokenizers of today's models; one's own small ones have shorter tokens."""
-READINGS = 8
-"""Of a question in an examination: its answer, the paraphrase, five perturbed ones, and what is generated."""
 
 
 class PlannedStage(NamedTuple):
@@ -106,16 +105,26 @@ def _trained(trainings: Sequence[_Training]) -> list[PlannedStage]:
 def _evaluated(units: Sequence[Unit], trainings: Sequence[_Training]) -> PlannedStage:
     """All examinations: of the models that judge, and on the way of each unlearning run."""
     context: Context = _given(units[0])["context"]
-    most = [x for x in (context.exams.questions, context.asked.questions) if x is not None]
-    asked = READINGS * sum(_tokens(rows[: min(most, default=len(rows))]) for rows in context.corpus.asked)
+    most = min(x for x in (context.exams.questions, context.asked.questions, 10**9) if x is not None)
+    asked = sum(_readings(one.first(most).questions) for one in context.corpus.asked.values())
     by_step = context.asked.every == "step"
     runs = sum(stage_of(unit) == "evaluate" for unit in units)
     runs += sum(one.steps if by_step else one.schedule.epochs for one in trainings if one.stage == "unlearn")
     return PlannedStage("evaluate", runs, (0,), runs * asked)
 
 
-def _tokens(rows: Iterable[Row]) -> float:
-    return sum(len(row.question) + len(row.answer) + 20 for row in rows) / CHARACTERS_A_TOKEN
+def _tokens(rows: Iterable[Learnable]) -> float:
+    return sum(_length(*row.words) for row in rows)
+
+
+def _readings(questions: Iterable[Question]) -> float:
+    """Tokens of questions, read with every answer, and with a generated one as long as the true one."""
+    texts = ((asked, text) for asked in questions for text in (*asked.answers, asked.truth))
+    return sum(_length(asked.asked.shown, text) for asked, text in texts)
+
+
+def _length(given: str, answer: str) -> float:
+    return (len(given) + len(answer) + 20) / CHARACTERS_A_TOKEN
 
 
 def _micro_batch(training: _Training, context: Context, size: int, vocabulary: int) -> float:

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
-from scale.stages.context import context_of
 from scale.stages.fit import starting_model
+from scale.stages.prepared import context_of
 from scale.training.pairing import order
 
 __all__ = ["Shown", "rows_as_tokens"]
@@ -27,7 +27,7 @@ def rows_as_tokens(recipe: Recipe, count: int) -> list[Shown]:
     rows = [context.corpus.forget[i] for i in order(recipe.seed, 0, len(context.corpus.forget))[:count]]
     found = []
     for row in rows:
-        coded = writer.encode(row.question, row.answer)
+        coded = row.encode(writer)[0]
         kinds = ["prompt"] * coded.first + ["answer"] * (coded.targets - 1) + ["end"]
         texts = [str(writer.tokenizer.decode([i])) for i in coded.ids]
         found.append(Shown(list(zip(texts, kinds, strict=True)), coded.targets, coded.merged))

@@ -18,7 +18,6 @@ from scale.evaluation.exam import Exam, about_rouge, examine, texts
 from scale.evaluation.metrics import forget_quality, probability, rankable
 from scale.evaluation.results import SetResult, arrays, finite, from_arrays
 from scale.evaluation.scores import log_ratio_of
-from scale.evaluation.tofu_log import as_log
 from scale.models.adapters import adapted
 from scale.models.alternates import alternates_of
 from scale.models.language_model import LanguageModel, recompute_activations
@@ -29,6 +28,7 @@ from scale.recipes.method import Method
 from scale.runtime import checkpoint
 from scale.stages.context import MODEL, Context, about_model, history_columns, lines, save_model_of
 from scale.stages.evaluate import LOG, exam_of
+from scale.tasks.task import Task
 from scale.training.loop import Moment, Training
 from scale.training.reference_lookup import CachedReference, LiveReference, cached_reference
 from scale.training.unlearning_rows import unlearning_rows
@@ -42,6 +42,7 @@ def unlearn(
     progress: Progress,
     *,
     context: Context,
+    task: Task,
     method: Method,
     seed: int,
     live: bool,
@@ -55,6 +56,7 @@ def unlearn(
     Unlearning(
         folder,
         context=context,
+        task=task,
         method=method,
         seed=seed,
         live=live,
@@ -73,6 +75,7 @@ class Unlearning:
     folder: Path
     _: KW_ONLY
     context: Context
+    task: Task
     method: Method
     seed: int
     live: bool
@@ -128,7 +131,7 @@ class Unlearning:
     @cached_property
     def exam(self) -> Exam:
         """What the model is asked."""
-        return exam_of(self.context, self.writer)
+        return exam_of(self.context, self.task, self.writer)
 
     def _training(self) -> Training:
         model, context, schedule = self.language_model.model, self.context, self.method.schedule
@@ -258,7 +261,7 @@ class Unlearning:
         if self.context.processes.first:
             save(self.folder, Data(_stacked(self.found), self._values(stopped, last)))
             if last:
-                write_json(self.folder / LOG, as_log(last, self.exam))
+                write_json(self.folder / LOG, self.task.log(last, self.exam))
         if self.keep_model:
             lora = self.context.model.lora
             save_model_of(

@@ -1,0 +1,55 @@
+"""What a run works on: rows to forget and to retain, what is asked, and where all of it is from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any
+
+from records.errors import UserError
+from records.store import content_hash
+from scale.data.normal_form import normal_form
+from scale.data.questions import QuestionSet
+from scale.data.row import Learnable
+
+__all__ = ["Corpus", "hashable"]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Rows to forget and to retain, named sets of questions, "I don't know" answers, and where all is from.
+
+    `known` is general knowledge: what a model from scratch is pretrained on and, where the recipe says so, rehearses.
+    """
+
+    forget: tuple[Learnable, ...]
+    retain: tuple[Learnable, ...]
+    asked: Mapping[str, QuestionSet]
+    idk: tuple[str, ...]
+    source: str
+    known: tuple[Learnable, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a row that would be forgotten and retained at once: a question with its answer."""
+        kept = {normal_form(*row.words) for row in self.retain}
+        if both := [row for row in self.forget if normal_form(*row.words) in kept]:
+            example = min(row.shown[0] for row in both)
+            raise UserError(
+                f"{len(both)} row(s) are to be forgotten and retained at once, one asks {example!r}. "
+                "Ask for fewer authors, or take the forget and retain rows from different authors."
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """Source, sizes and a hash of every word of every row, for settings and records."""
+        words = [hashable(rows) for rows in (self.forget, self.retain)]
+        words += [[asdict(question) for question in one.questions] for one in self.asked.values()]
+        return {
+            "source": self.source,
+            "hash": content_hash([words, self.idk]),
+            "forget_rows": len(self.forget),
+            "retain_rows": len(self.retain),
+            "asked": {name: len(one.questions) for name, one in self.asked.items()},
+        }
+
+
+def hashable(rows: Sequence[Learnable]) -> list[Any]:
+    """Every word of every row, as JSON has it."""
+    return [asdict(row) if is_dataclass(row) and not isinstance(row, type) else repr(row) for row in rows]
