@@ -149,10 +149,12 @@ def show_batch(
 def ls(
     kind: Annotated[
         str | None,
-        typer.Argument(help="methods, recipes, models, formats, protocols, splits or launch.", show_default="all"),
+        typer.Argument(
+            help="methods, recipes, models, formats, protocols, metrics, splits or launch.", show_default="all"
+        ),
     ] = None,
 ) -> None:
-    """List what recipes and options can name: methods, recipes, models, formats, protocols, splits, launch files."""
+    """List what recipes and options can name: methods, recipes, models, formats, protocols, metrics, splits, launch."""
     from npo.verbs.inventory import show
 
     show(kind)

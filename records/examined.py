@@ -1,9 +1,12 @@
 """A model as it was examined at a moment of its unlearning: what a run writes, and pages, claims and figures read."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Examined", "moments_of"]
+__all__ = ["Examined", "further", "moments_of"]
+
+_BESIDE = ("_rouge1", "_degenerate", "_kl")
+"""How measures end that are taken beside others of their set, and have no column or panel of their own."""
 
 
 class Examined(NamedTuple):
@@ -30,3 +33,13 @@ class Examined(NamedTuple):
 def moments_of(values: Mapping[str, Any]) -> list[Examined]:
     """The moments of a run's values, the first before training, the last its end."""
     return [Examined.of(saved) for saved in values["moments"]]
+
+
+def further(scores: Iterable[Mapping[str, Any]], known: Collection[str]) -> list[str]:
+    """Measures that are in some results and are not known beforehand: metrics that a recipe or a task has named.
+
+    >>> further([{"model_utility": 1.0, "forget_kl": 0.1, "forget_min_k": 2.0}], known=["model_utility"])
+    ['forget_min_k']
+    """
+    every = dict.fromkeys(key for one in scores for key in one)
+    return [key for key in every if key not in known and key != "forget_quality" and not key.endswith(_BESIDE)]

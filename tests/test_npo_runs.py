@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 from runs_made_up import SCHEDULE, SHARED, judged, moment, scores, unlearned, values_of
 
+from figures import llm_metrics
 from npo.ledger import enter, llm
 from npo.report import page as report
 from npo.report.runs import write_runs
 from npo.runs.collect import collect
 from npo.runs.finished import check_outside, distinct_names
-from npo.runs.run import UnlearningRun, as_markdown, saved, saved_law, table, write_law
+from npo.runs.run import UnlearningRun, as_csv, as_markdown, columns_of, saved, saved_law, table, write_law
 from npo.verbs.ask import models_of
 from records.errors import UserError
 from records.files import write_json
@@ -430,6 +431,23 @@ KINDS = (
     "weights without a number",
     "an odd label",
 )
+
+
+def test_further_metrics_are_shown_where_they_were_taken(tmp_path: Path) -> None:
+    """Without a list of them: in every table, and as panels beside those of the usual measures."""
+    more = {"forget_exact_memorization": 0.25, "retain_exact_memorization": 0.75, "mine_of_all": 3.0}
+    moments = [{**moment(epoch), **more} for epoch in (0, 1)]
+    runs = [UnlearningRun.read(unlearned(tmp_path, name, 0, moments=moments)) for name in ("GA", "NPO")]
+    plain = UnlearningRun.read(unlearned(tmp_path / "plain", "GA", 0))
+    assert list(columns_of(runs)) == [*columns_of([plain]), *more]
+    assert "| forget exact memorization |" in as_markdown(runs)
+    (row, *_) = csv.DictReader(as_csv(runs).splitlines())
+    assert {key: float(row[key]) for key in more} == more
+    for drawn, columns in ((runs, 4), ([plain], 3)):
+        figure = llm_metrics.draw({run.name: run.data for run in drawn})
+        assert len(figure.axes) == 4 * columns
+    fourth = llm_metrics.draw({"a": runs[0].data}).axes[3]
+    assert fourth.get_title("left") == "forget: exact memorization"
 
 
 @pytest.mark.usefixtures("undrawn")

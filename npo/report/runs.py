@@ -10,7 +10,7 @@ from npo.report.gallery import RUNS
 from npo.report.plates import draw_plates
 from npo.report.template import fill
 from npo.runs.findings import findings
-from npo.runs.run import COLUMNS, UnlearningRun, as_csv, as_json, as_markdown, rows_of, warnings_of
+from npo.runs.run import UnlearningRun, as_csv, as_json, as_markdown, columns_of, rows_of, warnings_of
 from records.files import write_json, write_text
 from records.store import environment
 
@@ -45,7 +45,7 @@ def write_runs(folder: Path, runs: Sequence[UnlearningRun], notes: Sequence[str]
         floor=first["log10_floor"],
         findings=findings(runs),
         warnings=[*warnings_of(runs), *notes],
-        columns=COLUMNS,
+        columns=columns_of(runs),
         rows=rows_of(runs),
         intervals=[(run.label, *run.interval()) for run in runs],
         pictures=pictures,

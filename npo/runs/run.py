@@ -14,7 +14,7 @@ from rich.text import Text
 from npo.runs.finished import settings_of, why_unfinished
 from npo.runs.values import LawUnit, RunValues, checked
 from records.errors import UserError
-from records.examined import Examined, moments_of
+from records.examined import Examined, further, moments_of
 from records.files import write_json
 from records.json_lines import read_json
 from records.plain import cell, markdown, plain
@@ -28,6 +28,7 @@ __all__ = [
     "as_csv",
     "as_json",
     "as_markdown",
+    "columns_of",
     "rows_of",
     "saved",
     "saved_law",
@@ -55,7 +56,7 @@ COLUMNS = {
     "world_facts_rouge": "ROUGE-L",
     "world_facts_truth_ratio": "truth ratio",
 }
-"""The measures of a table, by their keys, with what stands above them."""
+"""The usual measures of a table, by their keys, with what stands above them."""
 
 SHOWN = 60
 """Recorded steps of a path that law.json keeps: enough to draw and to judge by."""
@@ -181,17 +182,24 @@ def warnings_of(runs: Sequence[UnlearningRun]) -> list[str]:
     return [*ranked, *stopped]
 
 
+def columns_of(runs: Sequence[UnlearningRun]) -> dict[str, str]:
+    """The measures of a table of these runs, by their keys: the usual ones, and whatever else was measured."""
+    found = [moment.scores for run in runs for moment in run.moments]
+    return COLUMNS | {key: key.replace("_", " ") for key in further(found, COLUMNS)}
+
+
 def rows_of(runs: Sequence[UnlearningRun]) -> list[tuple[str, dict[str, float | None]]]:
     """Finetuned, retrained, and the end of each method: its mean over seeds where there are several."""
     first = runs[0].data.values
     rows = [("finetuned", dict(runs[0].moments[0].scores)), ("retrained", dict(first["retrained"]))]
     by_label: dict[str, list[UnlearningRun]] = {}
+    columns = columns_of(runs)
     for run in runs:
         by_label.setdefault(run.label, []).append(run)
     for label, several in by_label.items():
         seeds = f" ({len(several)} seeds)" if len(several) > 1 else ""
         ends = [run.moments[-1].scores for run in several]
-        rows.append((f"{label}{seeds}", {key: _mean([end.get(key) for end in ends]) for key in COLUMNS}))
+        rows.append((f"{label}{seeds}", {key: _mean([end.get(key) for end in ends]) for key in columns}))
     return rows
 
 
@@ -214,13 +222,13 @@ def _number(value: float | None) -> str:
 
 def as_csv(runs: Sequence[UnlearningRun]) -> str:
     """Every moment of every run, all measures."""
-    out = io.StringIO()
+    out, columns = io.StringIO(), columns_of(runs)
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["method", "seed", "step", "epoch", "forget_quality", *COLUMNS])
+    writer.writerow(["method", "seed", "step", "epoch", "forget_quality", *columns])
     for run in runs:
         for step, epoch, scores in run.moments:
             first = [cell(run.label), run.data.values["seed"], step, epoch, scores.get("forget_quality")]
-            writer.writerow([*first, *(scores.get(key) for key in COLUMNS)])
+            writer.writerow([*first, *(scores.get(key) for key in columns)])
     return out.getvalue()
 
 
@@ -228,7 +236,8 @@ def as_markdown(runs: Sequence[UnlearningRun], notes: Sequence[str] = ()) -> str
     """The ends of all runs, all measures, with what must be said above them."""
     lines = [f"> **{markdown(warning)}**\n>" for warning in (*warnings_of(runs), *notes)]
     lines += [""] if lines else []
-    lines += ["| model | " + " | ".join(COLUMNS.values()) + " |", "|---" * (1 + len(COLUMNS)) + "|"]
+    columns = columns_of(runs)
+    lines += ["| model | " + " | ".join(map(markdown, columns.values())) + " |", "|---" * (1 + len(columns)) + "|"]
     for label, values in rows_of(runs):
-        lines.append(f"| {markdown(label)} | " + " | ".join(_number(values.get(key)) for key in COLUMNS) + " |")
+        lines.append(f"| {markdown(label)} | " + " | ".join(_number(values.get(key)) for key in columns) + " |")
     return "\n".join(lines) + "\n"

@@ -13,10 +13,11 @@ __all__ = ["show"]
 
 
 def show(kind: str | None) -> None:
-    """Methods, recipes, models, formats, protocols, splits and launch configurations; or one of these kinds."""
+    """Methods, recipes, models, formats, protocols, metrics, splits and launch files; or one of these kinds."""
     scale_or_error()
     from scale.data.formats import FORMATS
     from scale.data.tofu import SPLITS
+    from scale.evaluation.catalogue import METRICS
     from scale.evaluation.protocols import PROTOCOLS
     from scale.models.scratch import SHAPES
     from scale.recipes.file import read_recipe, shipped
@@ -38,6 +39,10 @@ def show(kind: str | None) -> None:
         ],
         "formats": [(name, repr(form)) for name, form in FORMATS.items()],
         "protocols": protocols,
+        "metrics": [
+            *((name, f"needs {', '.join(metric.needs)}") for name, metric in METRICS.items()),
+            ("path.py:name", "a metric of one's own, whose parameters name what it needs"),
+        ],
         "splits": [(name, "") for name in SPLITS],
         "launch": [(path.stem, str(path)) for path in sorted(LAUNCH.glob("*.yaml"))],
     }
