@@ -82,6 +82,7 @@ def _provenance(
 def _print(found: Sequence[Mapping[str, Trajectory]], steps: int, title: str) -> None:
     headings = ("method", "forget, least", "at step", "forget, end", "retain, end", "forget KL, end", "front missed")
     table = Table(*headings, title=f"Logistic unlearning, {title}; E KL in nats, mean ± s.d.", title_justify="left")
+    table.columns[0].overflow = "fold"  # a label with hyperparameters is long
     for name in found[0]:
         paths = [paths[name] for paths in found]
         least = [int(p.forget_distance.argmin()) for p in paths]
