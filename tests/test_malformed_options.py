@@ -43,6 +43,20 @@ LOGISTIC = [
     *_each(
         "synthetic logistic", "--methods", "'' , NPO,, NPQ npo+zz GA+RT+RT + mine.py mine.py:f :f mine.py: ../mine.py:f"
     ),
+    *_each(
+        "synthetic logistic --methods NPO,GA",
+        "--set",
+        "'' = beta beta= =1 beta=x beta=nan beta=inf beta=0 beta=-1 beta=1_0 gama=1 NPO.=1 .beta=1 NPO.gamma=1 "
+        "GA.beta=1 NPQ.beta=1 npo.prefactor=0 a.py:f=1 beta=1=2",
+        "",
+    ),
+    Case(
+        "synthetic logistic: all that is wrong with --set",
+        "synthetic logistic --methods NPO,GA --set betta=1 --set NPO.gamma=2 --set DPO.beta=1",
+        ("Did you mean beta?", "NPO takes beta", "DPO is none of the methods"),
+    ),
+    Case("synthetic logistic: --set twice", "synthetic logistic --methods NPO --set beta=1 --set beta=2", "twice"),
+    Case("synthetic logistic: β twice", "synthetic logistic --methods NPO --set beta=1 --beta 2", "--set beta"),
     *_each("synthetic logistic", "--problem", "'' nowhere.npz . /dev/null"),
     *_each("synthetic logistic", "--quick", "1"),
     Case("synthetic logistic: an option twice", "synthetic logistic --quick --seeds 1 --batch 2 --batch 999", "batch"),
@@ -59,6 +73,7 @@ GRID = [
     *_each("synthetic grid", "--seeds", "'' 1,1 -1 x"),
     *_each("synthetic grid", "--steps", "0 x"),
     *_each("synthetic grid", "--methods", "'' NPQ x.py:f"),
+    *_each("synthetic grid --methods NPO,GA", "--set", "beta=1 NPO.beta=1 gama=1 x", "--set"),
 ]
 
 TRANSFORMER = [
@@ -67,6 +82,8 @@ TRANSFORMER = [
     *_each("synthetic transformer --quick", "--seeds", "x -1 1,1 1.5 , 9223372036854775808"),
     *_each("synthetic transformer --quick", "--methods", "'' NPQ x.py:f"),
     *_each("synthetic transformer --quick", "--optimizers", "'' SGD gd,,Adam"),
+    *_each("synthetic transformer --quick --part methods", "--set", "'' x NPO.gamma=1 gama=1 NPO.beta=0", ""),
+    Case("synthetic transformer: --set left out", "synthetic transformer --part law --set beta=1", "--set"),
     Case("synthetic transformer: left out", "synthetic transformer --part law --methods GA", "--methods"),
 ]
 

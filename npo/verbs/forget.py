@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from records.plain import plain
 from records.settings import said
 from records.shown import shown
 from records.store import load
+from theory.objective import Objective, takes
 
 __all__ = ["BETA", "ForgetChoices", "forget", "method_asked"]
 
@@ -117,12 +119,20 @@ def method_asked(asked: ForgetChoices, has_retain: bool) -> Any:
         told = [f"--{str(e['loc'][-1]).replace('_', '-')}: {said(e)}, got {shown(e['input'])}." for e in error.errors()]
         raise UserError("\n".join(told)) from None
     try:
-        method = method_of(chosen.methods[0], chosen, objective_of)
+        method = method_of(chosen.methods[0], chosen, partial(_with_beta, asked.beta))
     except UserError as error:
         raise UserError(f"--method {name}: {error}") from None
     if asked.beta is not None and method.beta is None:
         raise UserError(f"--beta: {name} takes no β. Leave it out, or choose another --method.")
     return method
+
+
+def _with_beta(typed: float | None, name: str, hyperparameters: Mapping[str, float], beta: float) -> Objective:
+    """The objective of a method with the β that was typed, which goes before that of its paper."""
+    found = objective_of(name, hyperparameters, beta)
+    if typed is None or "beta" not in takes(found.forget):
+        return found
+    return objective_of(name, {**hyperparameters, "beta": typed}, beta)
 
 
 def _weight(asked: ForgetChoices) -> dict[str, float]:

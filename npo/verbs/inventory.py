@@ -7,7 +7,7 @@ from rich.text import Text
 from npo.running.recipes import scale_or_error
 from records.errors import UserError
 from theory.kernel import takes
-from theory.objective import METHODS, kernels
+from theory.objective import EVERY, defaults, kernels
 
 __all__ = ["show"]
 
@@ -23,7 +23,7 @@ def show(kind: str | None) -> None:
     from scale.recipes.file import read_recipe, shipped
     from scale.runtime.processes import LAUNCH
 
-    methods = [(name, "β" if "beta" in takes(kernels(name)[0]) else "no β") for name in METHODS]
+    methods = [(name, _hyperparameters(name)) for name in EVERY]
     shapes = [(name, f"{s.family}, {s.layers} layers of {s.hidden}, from scratch") for name, s in SHAPES.items()]
     protocols = [(p.name, f"{p.questions or 'all'} questions a set") for p in PROTOCOLS.values()]
     kinds = {
@@ -55,3 +55,10 @@ def show(kind: str | None) -> None:
             for entry in entries:
                 table.add_row(*(Text(cell) for cell in entry))
             console.print(table)
+
+
+def _hyperparameters(method: str) -> str:
+    """What can be set of a method: by name what has no value of its own, and with its value what has one."""
+    own, needed = defaults(method), takes(kernels(method)[0])
+    found = [f"{name}={own[name]:g}" if name in own else name for name in needed if name in own or needed[name]]
+    return ", ".join(found).replace("beta", "β") or "no β"
