@@ -65,6 +65,9 @@ def test_the_hash_is_of_the_text_and_not_of_its_place(copied: Path) -> None:
         ("theory/losses/paper.py", "\nfrom ", "\n# a comment\nfrom "),
         ("scale/law/flow.py", "__all__", "__ALL__"),  # modules that fitting knows nothing of
         ("scale/evaluation/exam.py", "__all__", "__ALL__"),
+        ("scale/evaluation/metrics/probability.py", "__all__", "__ALL__"),  # a metric makes no model train anew
+        ("scale/evaluation/catalogue.py", "__all__", "__ALL__"),
+        ("scale/evaluation/protocols.py", "__all__", "__ALL__"),
         ("npo/report/page.py", "__all__", "__ALL__"),
         ("figures/canvas.py", "__all__", "__ALL__"),
     ],
@@ -80,7 +83,7 @@ def test_what_decides_no_result_leaves_the_key(copied: Path, tmp_path: Path, nam
         ("scale/models/card.py", "indent=1", "indent=2"),
         ("theory/kernel.py", "__all__", "__ALL__"),  # theory.kernel < theory.objective < scale.recipes.method < fit
         ("records/errors.py", "__all__", "__ALL__"),
-        ("scale/evaluation/__init__.py", "__all__", "__ALL__"),  # a package on the way
+        ("scale/models/__init__.py", 'reference."""', 'reference."""\nONE = 1'),  # a package on the way
     ],
 )
 def test_what_may_decide_a_result_changes_the_key(copied: Path, tmp_path: Path, name: str, old: str, new: str) -> None:
@@ -119,6 +122,7 @@ def test_every_unit_of_a_recipe_knows_its_theory_and_nothing_that_reports(name: 
         found = _closure(unit)
         assert {"theory.losses", "theory.objective", "scale.training.loop"} <= found
         examines = stage_of(unit) in ("evaluate", "unlearn")
+        assert any(m.startswith("scale.evaluation") for m in found) == examines, unit.name
         assert ("scale.evaluation.exam" in found) == examines, unit.name
         assert not {m for m in found if m.split(".")[0] in ("npo", "figures", "synthetic")}
 

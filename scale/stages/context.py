@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from scale.data.formats import format_of
 from scale.data.prompts import Writer
-from scale.evaluation.protocols import Protocol
 from scale.models.card import write_card
 from scale.models.language_model import LanguageModel, max_length
 from scale.models.language_model import save as save_model
@@ -19,6 +18,7 @@ from scale.runtime.processes import Processes
 from scale.training.loop import Moment, Training
 
 if TYPE_CHECKING:  # what trains does not depend on what a recipe or an examination may say
+    from scale.evaluation.protocols import Protocol
     from scale.recipes.recipe import EvaluateSettings, ModelSettings
     from scale.tasks.corpus import Corpus
 
@@ -33,7 +33,7 @@ class Context:
 
     corpus: "Corpus"
     model: "ModelSettings"
-    exams: Protocol
+    exams: "Protocol"
     asked: "EvaluateSettings"
     processes: Processes
 
