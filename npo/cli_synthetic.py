@@ -68,7 +68,10 @@ def logistic(
     optimiser: Annotated[
         str | None,
         typer.Option(
-            "--optimiser", "--optimizer", help="A class of torch.optim, e.g. Adam.", show_default="plain descent"
+            "--optimiser",
+            "--optimizer",
+            help="One of torch's, SAM, SignDescent or Sophia: NAME, or NAME:option=value:….",
+            show_default="plain descent",
         ),
     ] = None,
     momentum: Annotated[float | None, typer.Option(help="Momentum, of --optimiser SGD.")] = None,
@@ -133,7 +136,7 @@ def transformer(
             "--optimizers",
             "--optimisers",
             help="Of the part optimizers: GD, momentum, Adam, Adam-slow, Adam-0.99, Adam-0.99-slow, Adam-0.99-eps, "
-            "AdamW, AMSGrad.",
+            "AdamW, AMSGrad; or any of torch's, SAM, SignDescent, Sophia: NAME, or NAME:lr=1e-3:option=value.",
             show_default="all",
         ),
     ] = None,

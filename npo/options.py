@@ -7,6 +7,7 @@ import typer
 from typer.models import OptionInfo
 
 from records.errors import UserError
+from records.list_words import split_list
 from records.paths import user_path
 
 __all__ = ["LAST_SEED", "PATH", "a_path", "listed", "number_options", "numbers", "plain_digits"]
@@ -26,7 +27,7 @@ PATH: dict[str, Any] = {"parser": a_path, "metavar": "PATH"}
 
 def listed(words: list[str] | None, option: str = "--methods") -> tuple[str, ...]:
     """Values given one by one or with commas between them, each once; UserError where nothing is between them."""
-    found = tuple(dict.fromkeys(x.strip() for word in words or () for x in word.split(",")))
+    found = tuple(dict.fromkeys(x for word in words or () for x in split_list(word)))
     if "" in found:
         raise UserError(f"{option} {','.join(words or ())!r}: write names with single commas between them.")
     return found

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from pydantic import Field, TypeAdapter, ValidationError
 
 from records.errors import UserError
+from records.list_words import split_list
 from records.shown import shown
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def override(settings: AnySettings, changes: Mapping[str, str], *, label: str) -
         if not isinstance(group, dict) or isinstance(group.get(last, {}), dict):
             wrong.append(_unknown(key, given, label))
         elif isinstance(group[last], list | tuple):
-            group[last] = [scalar(word.strip()) for word in text.split(",")] if text else []
+            group[last] = [scalar(word) for word in split_list(text)] if text else []
         else:
             group[last] = scalar(text)
     try:  # as JSON: strict there, a list still fills a tuple

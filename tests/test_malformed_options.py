@@ -37,7 +37,7 @@ LOGISTIC = [
     *_each("synthetic logistic", "--n-retain", "0 1000000000000", "retain"),
     *_each("synthetic logistic", "--classes", "0 1 x 1000000000000", "classes"),
     *_each("synthetic logistic", "--activation", "'' Relu save add linalg __name__ where float64 isnan"),
-    *_each("synthetic logistic", "--optimiser", "'' sgd Optimizer lr_scheduler __name__ LBFGS SparseAdam"),
+    *_each("synthetic logistic", "--optimiser", "'' sgdd Optimizer lr_scheduler __name__ LBFGS SparseAdam"),
     *_each("synthetic logistic --optimiser SGD", "--momentum", "nan inf -1 x ''", "momentum"),
     *_each("synthetic logistic", "--batch", "0 -1 x 201 99999999999", "batch"),
     *_each(
@@ -81,7 +81,7 @@ TRANSFORMER = [
     *_each("synthetic transformer --quick", "--betas", "nan inf 0 -1 x 1,1 ,"),
     *_each("synthetic transformer --quick", "--seeds", "x -1 1,1 1.5 , 9223372036854775808"),
     *_each("synthetic transformer --quick", "--methods", "'' NPQ x.py:f"),
-    *_each("synthetic transformer --quick", "--optimizers", "'' SGD gd,,Adam"),
+    *_each("synthetic transformer --quick", "--optimizers", "'' SGDD gd,,Adam SGD:lr=x LBFGS SGD,sgd"),
     *_each("synthetic transformer --quick --part methods", "--set", "'' x NPO.gamma=1 gama=1 NPO.beta=0", ""),
     Case("synthetic transformer: --set left out", "synthetic transformer --part law --set beta=1", "--set"),
     Case("synthetic transformer: left out", "synthetic transformer --part law --methods GA", "--methods"),

@@ -72,11 +72,11 @@ MISTAKES = {
     ),
     "no such optimiser": (
         ["synthetic", "logistic", "--optimiser", "Adamm"],
-        "torch.optim has no optimiser of this name",
+        "--optimiser Adamm: there is no optimizer Adamm: did you mean Adam",
     ),
     "no optimiser at all": (
         ["synthetic", "logistic", "--optimiser", "lr_scheduler"],
-        "torch.optim has no optimiser of",
+        "--optimiser lr_scheduler: there is no optimizer lr_scheduler: there are",
     ),
     "momentum of nothing": (["synthetic", "logistic", "--momentum", "0.9"], "--momentum needs --optimiser SGD."),
     "a batch larger than the set": (

@@ -5,10 +5,12 @@ from functools import partial
 import pytest
 import torch
 
+from synthetic.transformer.apart import takes_runs_together
 from synthetic.transformer.descent import Case, unlearn_all
 from synthetic.transformer.model import Config, answer_logits, cast, initial, log_probs
 from synthetic.transformer.sequences import Sizes, draw
 from theory.objective import METHODS, compose, method
+from theory.optimizers.named import made
 
 SIZES = Sizes(forget=4, retain=5, prompt=2, answer=3, vocab=7)
 CONFIG = Config(vocab=7, length=5, width=8, heads=2, layers=1, expansion=2)
@@ -19,6 +21,10 @@ OPTIMISERS = {
     "Adam": partial(torch.optim.Adam, lr=1e-2),
     "AdamW": partial(torch.optim.AdamW, lr=1e-2, weight_decay=0.1),
     "AMSGrad": partial(torch.optim.Adam, lr=1e-2, amsgrad=True),
+    "SignDescent": partial(made, "SignDescent", lr=1e-2),
+    "Sophia": partial(made, "Sophia", lr=1e-2),
+    "Adafactor": partial(torch.optim.Adafactor, lr=1e-2),
+    "SAM": partial(made, "SAM", lr=1e-2, rho=0.3, base="SGD"),
 }
 BETAS = {name: {} if name.startswith(("GA", "IDK")) else {"beta": 0.5} for name in METHODS}
 
@@ -149,3 +155,34 @@ def test_progress_counts_the_steps_of_all_groups():
     _ends(cases, progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (12, 12)
     assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+# --- optimisers that look at more than each number ----------------------------------------------------------------
+
+
+def test_who_would_mix_runs_is_found_out_by_trying() -> None:
+    together = {name for name, optimiser in OPTIMISERS.items() if takes_runs_together(optimiser)}
+    assert set(OPTIMISERS) - together == {"SAM", "Adafactor"}
+
+
+def test_sam_in_a_transformer_is_put_together_by_hand() -> None:
+    """Its forget gradient at θ + ε, its retain gradient at θ; ε of the run's own norm, beside other runs."""
+    rho, lr, objective = 0.3, 0.1, method("NPO+RT", beta=0.5, retain_weight=2.0, forget_weight=0.7)
+    sam = partial(made, "SAM", lr=lr, rho=rho, base="SGD")
+    last, _ = _ends({str(seed): Case(objective, sam, _model(seed), SPLITS[seed]) for seed in range(2)}, at=(0, 1))
+    for seed in range(2):
+        model, split = _model(seed), SPLITS[seed]
+        reference = log_probs(CONFIG, split.forget)(model)
+
+        def gradient(theta, term, split=split, reference=reference):
+            theta = {name: p.clone().requires_grad_() for name, p in theta.items()}
+            forget = {"logp": log_probs(CONFIG, split.forget)(theta), "ref_logp": reference}
+            terms = objective(forget, {"logp": log_probs(CONFIG, split.retain)(theta)})
+            weighed = {"forget": 0.7 * terms.forget, "retain": 2.0 * terms.retain}[term]
+            return dict(zip(theta, torch.autograd.grad(weighed, list(theta.values())), strict=True))
+
+        first = gradient(model, "forget")
+        norm = torch.cat([g.flatten() for g in first.values()]).norm()
+        there = gradient({name: p + rho * first[name] / norm for name, p in model.items()}, "forget")
+        here = gradient(model, "retain")
+        _same(last[str(seed)], {name: p - lr * (there[name] + here[name]) for name, p in model.items()})

@@ -1,5 +1,6 @@
 """Other optimisers and minibatches: plain ones are the engine, the others are what their definition says."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,6 +13,7 @@ from synthetic.logistic.gaussians import draw
 from synthetic.logistic.optimisers import unlearn_with
 from synthetic.logistic.slopes import gradient
 from theory.objective import compose, method
+from theory.optimizers.named import made
 
 SGD = torch.optim.SGD
 
@@ -70,3 +72,29 @@ def test_a_diverged_run_is_marked_and_mistakes_are_told(problem: Problem) -> Non
     assert path.diverged_at == 5
     with pytest.raises(UserError, match=r"every ≥ 1 are needed.* batch must be from 1 to the 24 forget rows, got 25"):
         unlearn_with(problem, method("GA"), SGD, steps=2, every=0, batch=25)
+
+
+# --- SAM ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["NPO+RT", "GA"])
+def test_sam_takes_the_forget_gradient_nearby_and_the_retain_gradient_here(problem: Problem, name: str) -> None:
+    objective = method(name, beta=0.5) if "NPO" in name else method(name)
+    theta, rho = problem.theta_ref, 0.4
+    found = unlearn_with(problem, objective, partial(made, "SAM", lr=0.02, rho=rho, base="SGD"), steps=1, every=1)
+    forget = gradient(problem, replace(objective, retain=None))
+    there = forget(theta + rho * forget(theta) / np.linalg.norm(forget(theta)))
+    retain = gradient(problem, objective)(theta) - forget(theta)
+    assert found.reference_distance[1] == pytest.approx(0.02 * np.linalg.norm(there + retain), rel=1e-12)
+    assert abs(np.linalg.norm(there) - np.linalg.norm(forget(theta))) > 1e-6
+
+
+def test_on_one_row_sam_is_a_shift_of_the_margin(problem: Problem) -> None:
+    """V(m) becomes V(m shifted by ρ‖h‖): the loss rises with the label's margin, and there it is taken."""
+    one = replace(problem, H_forget=problem.H_forget[:1], y_forget=problem.y_forget[:1], y_idk=problem.y_idk[:1])
+    objective, rho, h = method("NPO", beta=0.5), 0.7, problem.H_forget[0]
+    found = unlearn_with(one, objective, partial(made, "SAM", lr=1.0, rho=rho, base="SGD"), steps=1, every=1)
+    sign = 2 * one.y_forget[0] - 1
+    shifted = one.theta_ref + sign * rho * h / np.linalg.norm(h)
+    assert sign * (shifted - one.theta_ref) @ h == pytest.approx(rho * np.linalg.norm(h))
+    assert found.reference_distance[1] == pytest.approx(np.linalg.norm(gradient(one, objective)(shifted)), rel=1e-12)

@@ -218,7 +218,7 @@ REFUSED = {
     "no base": ("SAM", {"base": "Addam"}, "there is no optimizer Addam: did you mean"),
     "a base like itself": ("SAM", {"base": "sam"}, "SAM can't be put on SAM"),
     "no option": ("SGD", {"betas": [0.9, 0.9]}, "SGD has no option betas: it takes lr, momentum"),
-    "a slip": ("sign_descent", {"weightdecay": 1}, "SignDescent has no option weightdecay: did you mean weight_decay?"),
+    "a slip": ("sign_descent", {"weightdecay": 1}, "SignDescent has no option weightdecay: did you mean weight_decay"),
     "no option of the base": ("SAM", {"base": "SGD", "amsgrad": True}, "SAM has no option amsgrad: it takes lr, rho"),
     "several": (
         "AdamW",

@@ -1,7 +1,7 @@
 """What `npo synthetic logistic` was asked for: data, methods, and everything that is wrong with them at once."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,14 @@ from npo.running.methods import labelled, objectives_of
 from npo.running.sizes import check_looks, check_sample
 from records.arrays import read_arrays
 from records.errors import UserError, together
+from records.option_words import name_and_options
 from synthetic.logistic.gaussians import Sample, draw
 from synthetic.logistic.presets import table_1
 from synthetic.logistic.problem import relu
 from synthetic.logistic.quantities import check_supplied
 from synthetic.logistic.softmax import draw_classes
 from theory.objective import METHODS, Objective
+from theory.optimizers.named import maker_of, tried
 
 __all__ = [
     "LogisticChoices",
@@ -68,19 +70,16 @@ class LogisticChoices:
     """As typed after `--set`."""
 
     @property
-    def of_optimiser(self) -> dict[str, float]:
-        """What is given to it beside the step size."""
-        return {} if self.momentum is None else {"momentum": self.momentum}
+    def of_optimiser(self) -> tuple[str, dict[str, Any]]:
+        """Its name, and what is given to it beside the step size; UserError where these can't be read."""
+        name, options = name_and_options(self.optimiser or "SGD")
+        return name, options if self.momentum is None else {"momentum": self.momentum, **options}
 
 
 def check_choices(data: LogisticData, choices: LogisticChoices) -> None:
     """UserError for what no run can start from, all at once."""
     wrong = _numbers_of(data, choices)
-    named = getattr(torch.optim, choices.optimiser or "SGD", None)
-    if not (isinstance(named, type) and torch.optim.Optimizer in named.__mro__[1:]):
-        wrong.append(f"--optimiser {choices.optimiser}: torch.optim has no optimiser of this name; try SGD or Adam.")
-    elif not wrong:
-        wrong += _tried(named, choices)
+    wrong += [] if wrong or choices.optimiser is None else _tried(choices)
     if data.classes > 2 and (choices.optimiser is not None or choices.batch is not None):
         wrong.append("--classes goes with full-batch gradient descent alone: leave --optimiser and --batch out.")
     if data.activation != "relu" and not isinstance(activation_of(data.activation), np.ufunc):
@@ -98,14 +97,15 @@ def check_choices(data: LogisticData, choices: LogisticChoices) -> None:
     together(*looks)
 
 
-def _tried(optimiser: Callable[..., torch.optim.Optimizer], choices: LogisticChoices) -> list[str]:
-    """What an optimiser says where it can't take a step along a gradient as it is: some want more than that."""
-    theta = torch.zeros(2, dtype=torch.float64)
-    theta.grad = torch.ones_like(theta)
+def _tried(choices: LogisticChoices) -> list[str]:
+    """What is wrong with an optimiser and its options, which take a step along a small gradient."""
     try:
-        optimiser([theta], lr=choices.lr or 1e-3, **choices.of_optimiser).step()
-    except (TypeError, ValueError, RuntimeError) as error:
-        return [f"--optimiser {choices.optimiser}: {error}. Try SGD or Adam."]
+        name, options = choices.of_optimiser
+        if "lr" in options:
+            return [f"--optimiser {choices.optimiser}: the step size is --lr."]
+        tried(maker_of(name), [torch.zeros(2, dtype=torch.float64)], lr=choices.lr or 1e-3, **options)
+    except (UserError, ValueError) as error:
+        return [f"--optimiser {choices.optimiser}: {error}"]
     return []
 
 

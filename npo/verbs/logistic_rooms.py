@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
-
 from npo.running.methods import words
 from npo.verbs.logistic_choices import LogisticChoices, LogisticData, NamedObjectives, activation_of
 from records.errors import UserError
@@ -17,6 +15,7 @@ from synthetic.logistic.optimisers import unlearn_with
 from synthetic.logistic.problem import Problem, problem_from_arrays
 from synthetic.logistic.softmax import SoftmaxProblem, softmax_problem_from_arrays, unlearn_softmax
 from theory.objective import METHODS
+from theory.optimizers.named import made
 
 __all__ = ["Room", "binary", "many_classes"]
 
@@ -80,8 +79,8 @@ def _plain(choices: LogisticChoices) -> UnlearnAll:
 
 
 def _other(choices: LogisticChoices) -> UnlearnAll:
-    """Any optimiser of torch, and minibatches."""
-    optimiser = getattr(torch.optim, choices.optimiser or "SGD")
+    """Any optimiser by name, and minibatches."""
+    optimiser, options = choices.of_optimiser
 
     def unlearn_all(problem: Problem, runs: NamedObjectives, progress: Progress) -> dict[str, Trajectory]:
         found = {}
@@ -90,7 +89,7 @@ def _other(choices: LogisticChoices) -> UnlearnAll:
                 found[name] = unlearn_with(
                     problem,
                     objective,
-                    partial(optimiser, lr=lr, **choices.of_optimiser),
+                    partial(made, optimiser, lr=lr, **options),
                     steps=choices.steps,
                     every=choices.every,
                     batch=choices.batch,

@@ -89,7 +89,7 @@ def _wrong(name: str, options: Mapping[str, Any]) -> list[str]:
         try:
             look()
         except (ValueError, UserError) as error:
-            wrong.append(str(error).removesuffix("."))
+            wrong.append(str(error))
     return wrong
 
 

@@ -16,10 +16,12 @@ from synthetic.logistic.problem import Problem
 from synthetic.logistic.slopes import gradient
 from synthetic.logistic.unlearning import Recorder, Trajectory, evaluated, measure
 from theory.objective import Objective
+from theory.optimizers.sam import LooksNearby
 
 __all__ = ["unlearn_with"]
 
 Array = np.ndarray
+Slope = Callable[[Array], Array]
 Optimiser = Callable[[list[torch.Tensor]], torch.optim.Optimizer]
 
 
@@ -60,9 +62,21 @@ def unlearn_with(
                     break
                 progress(k, steps)
             if k < steps:
-                theta.grad = torch.from_numpy(next(slopes)(theta.numpy()))
-                taken.step()
+                _step(theta, taken, *next(slopes))
     return recorder.trajectory()
+
+
+def _step(theta: torch.Tensor, taken: torch.optim.Optimizer, whole: Slope, forget: Slope) -> None:
+    """One step along the gradient at θ; its forget part is that of another place where the optimiser wants that."""
+    slope = whole(theta.numpy())
+    if isinstance(taken, LooksNearby):
+        here = forget(theta.numpy())
+        theta.grad = torch.from_numpy(here.copy())
+        taken.perturb()
+        slope = slope + (forget(theta.numpy()) - here)
+        taken.restore()
+    theta.grad = torch.from_numpy(slope)
+    taken.step()
 
 
 def _check(problem: Problem, steps: int, every: int, batch: int | None) -> None:
@@ -77,17 +91,19 @@ def _check(problem: Problem, steps: int, every: int, batch: int | None) -> None:
 
 def _slopes(
     problem: Problem, objective: Objective, batch: int | None, generator: torch.Generator
-) -> Iterator[Callable[[Array], Array]]:
-    """The gradient of each step, as a function of θ."""
+) -> Iterator[tuple[Slope, Slope]]:
+    """The gradient of each step as a function of θ, and that of the forget term alone."""
+    forgetting = replace(objective, retain=None)
     if batch is None:
-        whole = gradient(problem, objective)
+        whole = gradient(problem, objective), gradient(problem, forgetting)
         while True:
             yield whole
     n_forget, n_retain = len(problem.y_forget), len(problem.y_retain)
     while True:
         for forget in torch.randperm(n_forget, generator=generator).split(batch):
             retain = torch.randperm(n_retain, generator=generator)[:batch]
-            yield gradient(_some(problem, forget.numpy(), retain.numpy()), objective)
+            some = _some(problem, forget.numpy(), retain.numpy())
+            yield gradient(some, objective), gradient(some, forgetting)
 
 
 def _some(problem: Problem, forget: Array, retain: Array) -> Problem:

@@ -1,8 +1,8 @@
 """Unlearning of small transformers by any objective and any optimiser of torch, many runs in one computation.
 
 Runs go together (`synthetic.transformer.stacked`) where they compute the same things and share an optimiser; seeds, β
-and kernels may differ. Full batch by default; minibatches by shuffled epochs. The optimiser must treat every number on
-its own, as SGD, momentum, Adam, AdamW and AMSGrad do: one that looks at the norm of a whole gradient would mix runs.
+and kernels may differ. Full batch by default; minibatches by shuffled epochs. An optimiser that does
+not treat every number on its own, as SAM, would mix runs: under such a one each goes alone.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,19 +13,21 @@ import torch
 from torch import Tensor
 
 from records.work import Progress, silent
+from synthetic.transformer.apart import Optimiser, takes_runs_together
 from synthetic.transformer.model import Config
 from synthetic.transformer.quantities import Parts, Stacked, asked_of, fixed, moving, of_run, parts_of, union
 from synthetic.transformer.sequences import Sequences, SequenceSplit
 from synthetic.transformer.stacked import stack, stack_sequences
-from theory.objective import Objective
+from theory.objective import Objective, Terms
+from theory.optimizers.sam import LooksNearby
 
 __all__ = ["Case", "Observe", "Optimiser", "unlearn_all"]
 
-Optimiser = Callable[[list[Tensor]], torch.optim.Optimizer]
 Parameters = Mapping[str, Tensor]
 Observe = Callable[[str, int, Parameters], bool]
 """Sees the model of a run (label, step, parameters) and says whether that run goes on."""
 
+Part = Callable[[Objective, Terms], Tensor]  # what of a loss a gradient is wanted of
 StepRows = tuple[Tensor, Tensor] | None  # the forget and the retain rows of a step; None for all
 
 
@@ -33,7 +35,8 @@ StepRows = tuple[Tensor, Tensor] | None  # the forget and the retain rows of a s
 class Case:
     """One run: what is minimised, how, from which π_ref, on which sequences.
 
-    Cases that hold the very same `optimiser` and whose objectives ask for the same quantities go together.
+    Cases that hold the very same `optimiser` and whose objectives ask for the same quantities go together, if that
+    optimiser keeps runs apart.
     """
 
     objective: Objective
@@ -58,14 +61,18 @@ def unlearn_all(
     epochs, and as many retain rows, drawn anew each step, from a generator seeded with `seed`.
     """
     groups: dict[object, dict[str, Case]] = {}
+    optimisers = {id(case.optimiser): case.optimiser for case in cases.values()}
+    together = {key for key, optimiser in optimisers.items() if takes_runs_together(optimiser)}
     for label, case in cases.items():
         asked = ((side.moving, side.layers) for side in asked_of(case.objective, config))
-        groups.setdefault((id(case.optimiser), *asked), {})[label] = case
+        apart = "" if id(case.optimiser) in together else label
+        groups.setdefault((id(case.optimiser), apart, *asked), {})[label] = case
     total = len(groups) * at[-1]
     for k, group in enumerate(groups.values()):
         before = k * at[-1]
         progress(before, total)
-        for done in _Together(config, group, batch, seed).descend(at, observe):
+        alone = len(group) == 1 and id(next(iter(group.values())).optimiser) not in together
+        for done in _Together(config, group, batch, seed, alone=alone).descend(at, observe):
             progress(before + done, total)
     progress(total, total)
 
@@ -73,20 +80,27 @@ def unlearn_all(
 class _Together:
     """Runs that go together: their models, their optimiser, and what their references say."""
 
-    def __init__(self, config: Config, cases: Mapping[str, Case], batch: int | None, seed: int) -> None:
+    def __init__(self, config: Config, cases: Mapping[str, Case], batch: int | None, seed: int, *, alone: bool) -> None:
         self.config, self.labels = config, list(cases)
         every = list(cases.values())
         self.objectives = [case.objective for case in every]
         self.asked = [asked_of(case.objective, config) for case in every]
         self.parts = tuple(map(_stacked, zip(*(parts_of(case.split) for case in every), strict=True)))
         self.make = every[0].optimiser
-        self.theta = {name: p.requires_grad_() for name, p in stack(case.reference for case in every).items()}
-        self.optimiser = self.make(list(self.theta.values()))
+        self.alone = alone
+        whole = every[0].reference if alone else stack(case.reference for case in every)
+        self.taken = {name: p.clone().requires_grad_() for name, p in whole.items()}
+        self.optimiser = self.make(list(self.taken.values()))
         self.rows = _rows(self.parts, batch, torch.Generator().manual_seed(seed))
         self.together = [union(side) for side in zip(*self.asked, strict=True)]
         self.fixed = [
             fixed(self.theta, parts, asked, config) for parts, asked in zip(self.parts, self.together, strict=True)
         ]
+
+    @property
+    def theta(self) -> Stacked:
+        """The parameters (runs, …) by name; of a run that goes alone the optimiser has them without that axis."""
+        return {name: p[None] for name, p in self.taken.items()} if self.alone else self.taken
 
     def quantities(self, rows: StepRows) -> list[Stacked]:
         """What is asked of the models on these forget and retain rows, (runs, rows, …) by name."""
@@ -99,22 +113,35 @@ class _Together:
             found.append(known | moving(self.theta, some, asked, self.config))
         return found
 
-    def loss(self) -> Tensor:
-        """The sum of the losses of all runs, so that its gradient holds that of each."""
-        forget, retain = self.quantities(next(self.rows))
+    def loss(self, rows: StepRows, part: Part) -> Tensor:
+        """The sum of (a part of) the losses of all runs, so that its gradient holds that of each."""
+        forget, retain = self.quantities(rows)
         own = (
-            objective(of_run(forget, i, asked[0]), of_run(retain, i, asked[1])).total
+            part(objective, objective(of_run(forget, i, asked[0]), of_run(retain, i, asked[1])))
             for i, (objective, asked) in enumerate(zip(self.objectives, self.asked, strict=True))
         )
         return torch.stack(list(own)).sum()
+
+    def step(self) -> None:
+        """One step of the optimiser, on the next rows; its forget gradient is that of another place if it wants so."""
+        rows = next(self.rows)
+        self.optimiser.zero_grad()
+        if isinstance(self.optimiser, LooksNearby):
+            self.loss(rows, _forget).backward()
+            self.optimiser.perturb()
+            self.loss(rows, _forget).backward()
+            self.optimiser.restore()
+            if any(objective.retain is not None for objective in self.objectives):
+                self.loss(rows, _retain).backward()
+        else:
+            self.loss(rows, _total).backward()
+        self.optimiser.step()
 
     def descend(self, at: Sequence[int], observe: Observe) -> Iterator[int]:
         """Take the steps, let the models be looked at, drop runs that have ended; yields the steps taken."""
         for before, target in pairwise((0, *at)):
             for done in range(before + 1, target + 1):
-                self.optimiser.zero_grad()
-                self.loss().backward()
-                self.optimiser.step()
+                self.step()
                 yield done
             models = ({name: p.detach()[i] for name, p in self.theta.items()} for i in range(len(self.labels)))
             stays = [observe(label, target, model) for label, model in zip(self.labels, models, strict=True)]
@@ -133,12 +160,25 @@ class _Together:
             {kind: Sequences(*(x[runs] for x in part)) for kind, part in parts.items()} for parts in self.parts
         )
         self.fixed = [{name: x[runs] for name, x in of.items()} for of in self.fixed]
-        old, self.theta = self.theta, {name: p.detach()[runs].requires_grad_() for name, p in self.theta.items()}
-        self.optimiser = self.make(list(self.theta.values()))
-        for name, p in self.theta.items():
+        old, self.taken = self.taken, {name: p.detach()[runs].requires_grad_() for name, p in self.taken.items()}
+        self.optimiser = self.make(list(self.taken.values()))
+        for name, p in self.taken.items():
             for key, x in before.state[old[name]].items():
                 own = isinstance(x, Tensor) and x.shape == old[name].shape
                 self.optimiser.state[p][key] = x[runs] if own else x
+
+
+def _total(objective: Objective, terms: Terms) -> Tensor:
+    del objective
+    return terms.total
+
+
+def _forget(objective: Objective, terms: Terms) -> Tensor:
+    return objective.forget_weight * terms.forget
+
+
+def _retain(objective: Objective, terms: Terms) -> Tensor:
+    return objective.retain_weight * (0 * terms.forget if terms.retain is None else terms.retain)
 
 
 def _stacked(sides: tuple[Parts, ...]) -> Parts:

@@ -15,7 +15,7 @@ as in `synthetic.transformer.watch` under `GA-<seed>.` and `NPO-<seed>.`; values
 Adam's second moment; null without one), `retain`, `seeds`, `diverged_at`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from records.work import Progress, Unit
 from synthetic.grid import log_grid
 from synthetic.transformer.descent import Case, unlearn_all
 from synthetic.transformer.memorise import load_models
-from synthetic.transformer.optimiser_table import OPTIMISERS, OptimiserSetting
+from synthetic.transformer.optimiser_table import OPTIMISERS, OptimiserSetting, setting_of
 from synthetic.transformer.presets import TransformerPreset, models_name
 from synthetic.transformer.sequences import draw
 from synthetic.transformer.watch import Watcher, recording
@@ -42,9 +42,7 @@ def optimisers_units(preset: TransformerPreset) -> list[Unit]:
     shared = {"shape": asdict(preset.shape), "optimizers": asdict(preset.optimizers), "seeds": seeds}
     needs = tuple(models_name(seed) for seed in seeds)
     found = []
-    for setting in OPTIMISERS:
-        if preset.optimizers.names and setting.name not in preset.optimizers.names:
-            continue
+    for setting in _settings(preset.optimizers.names):
         facts = {"optimizer": setting.name, "lr": setting.lr, "options": dict(setting.options)}
         for retain in (False, True):
             name = f"transformer/optimizer-{setting.name}{'+RT' if retain else ''}"
@@ -52,6 +50,13 @@ def optimisers_units(preset: TransformerPreset) -> list[Unit]:
             seconds = 0.01 * preset.optimizers.steps * len(seeds)
             found.append(Unit(name, shared | facts | {"retain": retain}, run, needs, seconds=seconds))
     return found
+
+
+def _settings(names: Sequence[str]) -> list[OptimiserSetting]:
+    """Those of the table in its order, then the others; all of the table where none is named."""
+    chosen = [setting_of(name) for name in names]
+    table = [setting for setting in OPTIMISERS if not chosen or setting in chosen]
+    return table + [setting for setting in chosen if setting not in table]
 
 
 def _unit(

@@ -11,7 +11,7 @@ from synthetic.transformer import language
 from synthetic.transformer.language import Community, Language
 from synthetic.transformer.memorise import Memorising
 from synthetic.transformer.model import Config
-from synthetic.transformer.optimiser_table import OPTIMISERS
+from synthetic.transformer.optimiser_table import setting_of
 from synthetic.transformer.sequences import Sizes
 from theory.objective import kernels
 
@@ -132,10 +132,10 @@ class Optimisers:
     seeds: PositiveInt = 3  # the first of all
 
     def __post_init__(self) -> None:
-        """Refuse a name that is none."""
-        known = [setting.name for setting in OPTIMISERS]
-        if wrong := [name for name in self.names if name not in known]:
-            raise ValueError(f"unknown optimizer {', '.join(wrong)}; there are {', '.join(known)}")
+        """Refuse a name that is none, and one that is there twice."""
+        labels = [setting_of(name).name for name in self.names]
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"names holds an optimizer more than once: {', '.join(self.names)}")
 
 
 @dataclass(frozen=True)

@@ -46,14 +46,14 @@ def maker_of(name: str, also: Mapping[str, Maker] = MappingProxyType({})) -> Mak
     'SignDescent'
     >>> maker_of("Adamm")
     Traceback (most recent call last):
-    ValueError: there is no optimizer Adamm: did you mean Adam, RAdam, NAdam?
+    ValueError: there is no optimizer Adamm: did you mean Adam, RAdam, NAdam
     """
     known: dict[str, Maker] = {**_known(), **also}
     plain = {_plain(known_name): known_name for known_name in known}
     if _plain(name) in plain:
         return known[plain[_plain(name)]]
     near = [plain[x] for x in difflib.get_close_matches(_plain(name), plain, n=3)]
-    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join((*names(), *also))}"
+    hint = f"did you mean {', '.join(near)}" if near else f"there are {', '.join((*names(), *also))}"
     raise ValueError(f"there is no optimizer {name}: {hint}")
 
 
@@ -87,7 +87,7 @@ def made(name: str, parameters: Iterable[Any], **options: Any) -> Optimizer:
     (0.9, 0.95)
     >>> made("SGD", [torch.zeros(2)], lr=0.1, momentun=0.9)
     Traceback (most recent call last):
-    ValueError: SGD has no option momentun: did you mean momentum?
+    ValueError: SGD has no option momentun: did you mean momentum
     """
     return built(maker_of(name), parameters, **options)
 
@@ -197,7 +197,7 @@ def misfits(maker: Maker, options: Mapping[str, Any]) -> list[str]:
 
 def _no_option(label: str, key: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known)}"
+    hint = f"did you mean {near[0]}" if near else f"it takes {', '.join(known)}"
     return f"{label} has no option {key}: {hint}"
 
 
