@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Examined", "further", "moments_of"]
+__all__ = ["Examined", "further", "kept_of", "moments_of"]
 
 _BESIDE = ("_rouge1", "_degenerate", "_kl")
 """How measures end that are taken beside others of their set, and have no column or panel of their own."""
@@ -43,3 +43,10 @@ def further(scores: Iterable[Mapping[str, Any]], known: Collection[str]) -> list
     """
     every = dict.fromkeys(key for one in scores for key in one)
     return [key for key in every if key not in known and key != "forget_quality" and not key.endswith(_BESIDE)]
+
+
+def kept_of(values: Mapping[str, Any]) -> int:
+    """Which of a run's moments is that of its model: the last, or the best where that was kept."""
+    steps = [moment.step for moment in moments_of(values)]
+    kept = (values.get("kept") or {}).get("step")
+    return steps.index(kept) if kept in steps else len(steps) - 1

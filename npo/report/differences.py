@@ -128,7 +128,7 @@ def _master_weights() -> Difference:
 def _seeds(runs: Sequence[UnlearningRun]) -> list[Difference]:
     by_label: dict[str, list[float]] = {}
     for run in runs:
-        if (value := run.moments[-1].scores.get("log10_forget_quality")) is not None:
+        if (value := run.moments[run.kept].scores.get("log10_forget_quality")) is not None:
             by_label.setdefault(run.label, []).append(value)
     spread = {label: max(x) - min(x) for label, x in by_label.items() if len(x) > 1}
     if not spread:

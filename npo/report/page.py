@@ -10,7 +10,7 @@ from npo.ledger.findings import counts, findings, rooms_of
 from npo.report.answers import side_by_side
 from npo.report.panels import Picture
 from npo.report.template import fill
-from records.examined import moments_of
+from records.examined import kept_of, moments_of
 from records.files import write_text
 
 __all__ = ["language_models", "write_report"]
@@ -44,7 +44,7 @@ def language_models(results: Results) -> dict[str, Any] | None:
     runs = {f"{v['label']}, seed {v['seed']}" if several else v["label"]: v for v in every}
     first = next(iter(runs.values()))
     rows = [("finetuned (epoch 0)", moments_of(first)[0].scores), ("retrained", first["retrained"])]
-    ends = {label: moments_of(values)[-1] for label, values in runs.items()}
+    ends = {label: moments_of(values)[kept_of(values)] for label, values in runs.items()}
     rows += [(f"{label}, epoch {end.epoch}", end.scores) for label, end in ends.items()]
     return {
         "data": first["data"],

@@ -14,7 +14,7 @@ __all__ = ["differing", "in_one_table", "judged_otherwise"]
 
 SHARED = ("data", "model", "precision", "asked")
 """What runs of one table have in common, of their settings; and beside it the two models that they are judged by."""
-OWN = ("schedule", "weights", "reduction", "reference", "own_source", "method.beta")
+OWN = ("schedule", "weights", "reduction", "reference", "own_source", "method.beta", "keep", "at")
 """What a method may have for itself."""
 IDLE = ("data.source", "schedule.piece", "schedule.recompute")
 """What changes no result; where rows come from says nothing that their hash does not."""

@@ -14,7 +14,7 @@ from rich.text import Text
 from npo.runs.finished import settings_of, why_unfinished
 from npo.runs.values import LawUnit, RunValues, checked
 from records.errors import UserError
-from records.examined import Examined, further, moments_of
+from records.examined import Examined, further, kept_of, moments_of
 from records.files import write_json
 from records.json_lines import read_json
 from records.plain import cell, markdown, plain
@@ -93,13 +93,18 @@ class UnlearningRun:
         """When it was examined, from before the first step to its end."""
         return moments_of(self.data.values)
 
+    @property
+    def kept(self) -> int:
+        """Which of the moments is that of its model and answers: the last, or the best where that is kept."""
+        return kept_of(self.data.values)
+
     def beside(self, name: str) -> Path | None:
         """The folder of another unit of the same run; None where that is not finished."""
         folder = self.folder.resolve().parent.parent / name
         return None if why_unfinished(folder) else folder
 
     def interval(self) -> tuple[float | None, float | None]:
-        """A 95 % bootstrap interval of its last log₁₀ forget quality, over the questions."""
+        """A 95 % bootstrap interval of its model's log₁₀ forget quality, over the questions."""
         from scale.evaluation import quality_interval
         from scale.evaluation.protocols import protocol_of
         from scale.evaluation.results import from_arrays
@@ -109,7 +114,7 @@ class UnlearningRun:
         if judge is None:
             return None, None
         protocol = protocol_of(str(self.data.values["protocol"]))
-        own = {name: array[-1] for name, array in self.data.arrays.items()}
+        own = {name: array[self.kept] for name, array in self.data.arrays.items()}
         parts = [from_arrays(arrays)["forget"] for arrays in (own, load(judge).arrays)]
         return quality_interval(*(log_ratio_of(part, protocol) for part in parts))
 
@@ -175,11 +180,18 @@ def _law_unit(unit: Any, none: str) -> Data:
 
 
 def warnings_of(runs: Sequence[UnlearningRun]) -> list[str]:
-    """Why methods can't be ranked, and which runs ended early; none if all is well."""
+    """Why methods can't be ranked, which runs ended early, which models are not of the end; none if all is well."""
     reasons = dict.fromkeys(reason for run in runs for reason in run.data.values["not_rankable"])
     ranked = [f"Methods can't be ranked by this run. {' '.join(reasons)}"] if reasons else []
     stopped = [f"{run.label} stopped early: {run.data.values['stopped']}" for run in runs if run.data.values["stopped"]]
-    return [*ranked, *stopped]
+    return [*ranked, *stopped, *(_kept(run) for run in runs if run.data.values.get("kept"))]
+
+
+def _kept(run: UnlearningRun) -> str:
+    kept = run.data.values["kept"]
+    least = [f"{name} at least {share:g} of the finetuned's" for name, share in kept["rule"]["at_least"].items()]
+    told = ", ".join([f"most {kept['rule']['maximise']}", *least]) + (f"; {kept['told']}" if kept["told"] else "")
+    return f"{run.label}: the model of step {kept['step']} is kept ({told})."
 
 
 def columns_of(runs: Sequence[UnlearningRun]) -> dict[str, str]:
@@ -198,7 +210,7 @@ def rows_of(runs: Sequence[UnlearningRun]) -> list[tuple[str, dict[str, float | 
         by_label.setdefault(run.label, []).append(run)
     for label, several in by_label.items():
         seeds = f" ({len(several)} seeds)" if len(several) > 1 else ""
-        ends = [run.moments[-1].scores for run in several]
+        ends = [run.moments[run.kept].scores for run in several]
         rows.append((f"{label}{seeds}", {key: _mean([end.get(key) for end in ends]) for key in columns}))
     return rows
 

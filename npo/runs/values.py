@@ -41,6 +41,17 @@ class _Model(_Loose):
     parameters: int
 
 
+class _Rule(_Loose):
+    maximise: str
+    at_least: dict[str, float]
+
+
+class _Kept(_Loose):
+    step: int
+    rule: _Rule
+    told: str
+
+
 class _Text(_Loose):
     set: str
     question: str
@@ -58,6 +69,7 @@ class RunValues(_Loose):
     model: _Model
     moments: list[_Moment] = Field(min_length=1)
     stopped: str | None
+    kept: _Kept | None = None
     finetuned: _Scores
     retrained: _Scores
     n: int

@@ -3,7 +3,6 @@
 import difflib
 from collections import Counter
 from collections.abc import Mapping
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -11,20 +10,18 @@ from pydantic import (
     ConfigDict,
     Field,
     FiniteFloat,
-    NonNegativeInt,
     PositiveInt,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from records.errors import UserError, together
 from records.settings import NotNegative, Positive, Seed, Steps, distinct, scalar
 from scale.data.formats import FORMATS, Tags
-from scale.data.questions import EVERY_SET
 from scale.models.adapters import Lora
 from scale.models.loading import Weights
 from scale.models.scratch import SHAPES, Shape
+from scale.recipes.best import BestSettings
+from scale.recipes.evaluate_settings import EvaluateSettings
 from scale.tasks.kinds import AnyTask
 from scale.training.schedule import Epochs, Schedule
 from theory.methods import named
@@ -154,6 +151,8 @@ class UnlearnSettings(Schedule):
     )
     reference: Literal["cached", "live"] = Field("cached", description="live: a second model in memory, to compare")
     keep_models: bool = True
+    keep: Literal["last", "best"] = Field("last", description="which examined model; the best by the rule `best`")
+    best: BestSettings = BestSettings()
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -171,6 +170,12 @@ class UnlearnSettings(Schedule):
         return tuple(seeds) if isinstance(seeds, list) else (seeds,)
 
     @model_validator(mode="after")
+    def _ruled(self) -> "UnlearnSettings":
+        if self.keep == "last" and "best" in self.model_fields_set:
+            raise ValueError("best is a rule for keep=best, and keep is last: set keep=best, or take best away")
+        return self
+
+    @model_validator(mode="after")
     def _distinct(self) -> "UnlearnSettings":
         """No two runs of one folder; names that differ in capitals alone share one on some systems."""
         labels = Counter(method.label.casefold() for method in self.methods)
@@ -181,60 +186,6 @@ class UnlearnSettings(Schedule):
         if twice or len(set(self.seeds)) < len(self.seeds):
             raise ValueError("a method or a seed is there more than once")
         return self
-
-
-Metrics = Mapping[str, tuple[str, ...]]
-"""Metrics by the name of a set, or under `scale.data.questions.EVERY_SET`."""
-
-
-class EvaluateSettings(_Settings):
-    """How models are examined."""
-
-    protocol: str = "tofu"
-    every: Literal["epoch", "step"] = "epoch"
-    generate: Literal["always", "end"] = Field("always", description="answers at every evaluation, or the last alone")
-    sample: bool = Field(False, description="draw answers instead of taking the likeliest token, as the NPO authors do")
-    new_tokens: PositiveInt | None = Field(None, description="length of an answer, if not the protocol's")
-    questions: PositiveInt | None = Field(None, description="at most so many of a set, if fewer than the protocol asks")
-    texts: NonNegativeInt = Field(5, description="answers of each set that are kept as words in the results")
-    metrics: Metrics = Field(
-        {}, description="further ones, own ones as file.py:name: of every set [a, b], or by set {forget: [a], …}"
-    )
-
-    @field_validator("metrics", mode="before")
-    @classmethod
-    def _by_set(cls, metrics: Any) -> Any:
-        given = metrics if isinstance(metrics, dict) else {EVERY_SET: metrics}
-        lists = {name: [one] if isinstance(one, str) else one for name, one in given.items()}
-        return {name: tuple(one) if isinstance(one, list) else one for name, one in lists.items()} if metrics else {}
-
-    @field_validator("protocol")
-    @classmethod
-    def _known(cls, protocol: str, info: ValidationInfo) -> str:
-        _checked(info, "protocol", protocol)
-        return protocol
-
-    @field_validator("metrics")
-    @classmethod
-    def _all_known(cls, metrics: Metrics, info: ValidationInfo) -> Metrics:
-        _checked(info, "metric", *(name for names in metrics.values() for name in names))
-        return metrics
-
-    def described(self) -> dict[str, Any]:
-        """All of it as JSON has it; without metrics where none are added."""
-        return self.model_dump(mode="json", exclude=None if self.metrics else {"metrics"})
-
-
-def _checked(info: ValidationInfo, kind: str, *names: str) -> None:
-    """ValueError where whoever reads the recipe knows no such names: which there are is not known here.
-
-    So a change of a protocol or of a metric is none of what fitting a model depends on (`records.sources`).
-    """
-    known = (info.context or {}).get(kind, str)
-    try:
-        together(*(partial(known, name) for name in names))
-    except UserError as error:
-        raise ValueError(str(error)) from None
 
 
 RungName = Literal["head", "blocks", "adapter", "full"]

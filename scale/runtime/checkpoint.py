@@ -5,8 +5,9 @@ sharded or not. A checkpoint is a folder that is built beside its place and rena
 manifest has the hash of every file.
 """
 
+import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
+    get_model_state_dict,
     get_state_dict,
     set_model_state_dict,
     set_optimizer_state_dict,
@@ -28,7 +30,7 @@ from records.store import Data, load, save
 from records.tensor_writes import tensors_written
 from scale.runtime.processes import Processes
 
-__all__ = ["read", "trained_weights", "write"]
+__all__ = ["copied", "read", "read_weights", "trained_weights", "write", "write_weights"]
 
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
 _SPREAD = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True, ignore_frozen_params=True, strict=False)
@@ -47,16 +49,48 @@ def trained_weights(model: torch.nn.Module, optimizer: torch.optim.Optimizer) ->
     return _whole_state(model, optimizer)[0]
 
 
+def write_weights(path: Path, model: torch.nn.Module, processes: Processes) -> None:
+    """Keep the trained parameters alone in one file, whole or absent; all processes call it, the first writes."""
+    weights = cast(dict[str, Tensor], get_model_state_dict(model, options=_WHOLE))
+    if processes.first:
+        draft = path.with_name(f"{path.name}.draft")
+        with tensors_written(path.parent):
+            save_file(_separate(weights), draft)
+        draft.replace(path)
+    processes.wait()
+
+
+def read_weights(path: Path, model: torch.nn.Module, processes: Processes) -> None:
+    """Put back what `write_weights` kept; all processes call it, the first reads."""
+    weights: dict[str, Any] = load_file(path) if processes.first else {}
+    set_model_state_dict(model, weights, options=_SPREAD if torch.distributed.is_initialized() else _WHOLE)
+
+
+def copied(source: Path, target: Path) -> None:
+    """A second name for a file's content, without a second copy where the disk can do that."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def write(
-    place: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, state: Data, processes: Processes
+    place: Path,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    state: Data,
+    processes: Processes,
+    *,
+    beside: Sequence[Path] = (),
 ) -> None:
-    """Replace the checkpoint at `place`; all processes call it, the first writes."""
+    """Replace the checkpoint at `place`, with further files in it; all processes call it, the first writes."""
     weights, moments = _whole_state(model, optimizer)
     if processes.first:
         draft = place.with_name(f"{place.name}.draft")
         shutil.rmtree(draft, ignore_errors=True)
         try:
-            _write(draft, weights, moments, state)
+            _write(draft, weights, moments, state, beside)
         except BaseException:  # a full disk most often: what is half written takes none of it
             shutil.rmtree(draft, ignore_errors=True)
             raise
@@ -69,7 +103,9 @@ def write(
     processes.wait()
 
 
-def _write(folder: Path, weights: dict[str, Tensor], moments: Mapping[str, Any], state: Data) -> None:
+def _write(
+    folder: Path, weights: dict[str, Tensor], moments: Mapping[str, Any], state: Data, beside: Sequence[Path]
+) -> None:
     """The files of a checkpoint."""
     folder.mkdir(parents=True)
     kept = {
@@ -81,6 +117,8 @@ def _write(folder: Path, weights: dict[str, Tensor], moments: Mapping[str, Any],
         save_file(_separate(weights), folder / MODEL)
         save_file(kept, folder / MOMENTS)
     save(folder, state)
+    for path in beside:
+        copied(path, folder / path.name)
     write_json(folder / MANIFEST, {"files": listed(folder)})
 
 

@@ -28,6 +28,8 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
     changed      false where not one weight is another than at the start
     moments      list of {step, epoch, scores, forget_quality, log10_forget_quality, ks_statistic, forget_kl, retain_kl
                  (to the reference, nats a token)}, the first before training; null: not finite
+    kept         with `unlearn.keep: best`: {step, epoch, score, rule, told} of the moment whose model and answers
+                 these are; else absent, and they are of the end
     finetuned, retrained         `scores` of these models
     n, log10_floor               forget questions, and log10 of the least forget quality that so many allow
     not_rankable                 reasons (sentences) why these two models can't rank methods; empty if they can
@@ -51,6 +53,7 @@ from scale.recipes.base_model import look_for
 from scale.recipes.method import Method, Resolve, methods_of, paper_method
 from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
+from scale.stages.best import unmeasured
 from scale.stages.context import Context
 from scale.stages.cost import of_examination, of_training, of_unlearning, stands_alone
 from scale.stages.evaluate import evaluate, evaluate_named, sets_of
@@ -59,7 +62,7 @@ from scale.stages.prepared import context_of
 from scale.stages.unlearn import unlearn
 from scale.tasks.corpus import hashable
 from scale.tasks.kinds import task_of
-from scale.training.schedule import Schedule, idle
+from scale.training.schedule import Schedule, beyond, idle
 
 __all__ = ["STAGES", "Stages", "evaluation_of", "stage_of", "units"]
 
@@ -131,6 +134,7 @@ class Stages:
         """In an order in which every unit comes after those that it needs."""
         for method in methods:
             self.sizes[f"unlearn.methods {method.label}"] = method.schedule, len(self.context.corpus.forget)
+        together(lambda: self._refuse_late(methods), self._refuse_unmeasured)
         return [
             *self.models(),
             self._evaluate("finetune"),
@@ -143,6 +147,20 @@ class Stages:
         reasons = {name: idle(schedule, rows) for name, (schedule, rows) in self.sizes.items()}
         if wrong := [f"{name}: {reason}" for name, reason in reasons.items() if reason]:
             raise UserError("\n".join(wrong))
+
+    def _refuse_late(self, methods: Sequence[Method]) -> None:
+        """UserError naming every method that never comes to a step at which it is to be examined."""
+        at, rows = self.recipe.evaluate.at, len(self.context.corpus.forget)
+        reasons = {method.label: beyond(at, method.schedule, rows) for method in methods}
+        if wrong := [f"evaluate.at: {label}: {reason}." for label, reason in reasons.items() if reason]:
+            raise UserError("\n".join(wrong))
+
+    def _refuse_unmeasured(self) -> None:
+        """UserError where the best moment is to be chosen by what is not measured."""
+        recipe = self.recipe
+        if recipe.unlearn.keep == "best":
+            sets, whole = sets_of(self.context), self.task.whole
+            unmeasured(recipe.unlearn.best, sets, whole, generate=recipe.evaluate.generate)
 
     def _fit(self, stage: str, rows: Sequence[Learnable], schedule: Schedule, start: str | None) -> Unit:
         self.sizes[stage] = schedule, len(rows)
@@ -187,6 +205,9 @@ class Stages:
             "reference": chosen.reference,
             "seed": seed,
         }
+        settings |= {"at": list(self.recipe.evaluate.at)} if self.recipe.evaluate.at else {}
+        best = chosen.best if chosen.keep == "best" else None
+        settings |= {"keep": best.model_dump(mode="json")} if best else {}
         judged_by = (f"{self.prefix}evaluate/finetune", f"{self.prefix}evaluate/retrain")
         finetuned = f"{self.prefix}finetune"
         run = partial(
@@ -197,6 +218,7 @@ class Stages:
             seed=seed,
             live=chosen.reference == "live",
             keep_model=chosen.keep_models,
+            rule=best,
             settings=settings,
             finetuned=finetuned,
             judged_by=judged_by,

@@ -15,7 +15,7 @@ from scale.data.questions import Question
 from scale.data.row import Learnable
 from scale.models.adapter_files import base_of, is_adapter
 from scale.models.loading import described, place_of
-from scale.recipes.recipe import ModelSettings
+from scale.recipes.recipe import EvaluateSettings, ModelSettings
 from scale.stages.context import Context
 from scale.stages.pipeline import STAGES, stage_of
 from scale.training.optimizers import kept_bytes
@@ -107,10 +107,16 @@ def _evaluated(units: Sequence[Unit], trainings: Sequence[_Training]) -> Planned
     context: Context = _given(units[0])["context"]
     most = min(x for x in (context.exams.questions, context.asked.questions, 10**9) if x is not None)
     asked = sum(_readings(one.first(most).questions) for one in context.corpus.asked.values())
-    by_step = context.asked.every == "step"
     runs = sum(stage_of(unit) == "evaluate" for unit in units)
-    runs += sum(one.steps if by_step else one.schedule.epochs for one in trainings if one.stage == "unlearn")
+    runs += sum(_looks(one, context.asked) for one in trainings if one.stage == "unlearn")
     return PlannedStage("evaluate", runs, (0,), runs * asked)
+
+
+def _looks(training: _Training, asked: EvaluateSettings) -> int:
+    """Examinations on the way of one run."""
+    if asked.at:
+        return len({*asked.at, training.steps})
+    return training.steps if asked.every == "step" else training.schedule.epochs
 
 
 def _tokens(rows: Iterable[Learnable]) -> float:

@@ -6,8 +6,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from records.examined import Examined, moments_of
 from records.files import write_json
 from records.store import CHECKPOINT, Data, load, save
@@ -24,10 +22,13 @@ from scale.models.language_model import LanguageModel, recompute_activations
 from scale.models.loading import load as load_model
 from scale.models.reference_cache import ReferenceCache, ReferenceModel, ReferenceStates, held_as, weights_hash
 from scale.models.scorer import Scorer
+from scale.recipes.best import BestSettings
 from scale.recipes.method import Method
 from scale.runtime import checkpoint
+from scale.stages.best import Best
 from scale.stages.context import MODEL, Context, about_model, history_columns, lines, save_model_of
 from scale.stages.evaluate import LOG, exam_of
+from scale.stages.moments_kept import ByQuestion, from_flat, in_flat, stacked
 from scale.tasks.task import Task
 from scale.training.loop import Moment, Training
 from scale.training.reference_lookup import CachedReference, LiveReference, cached_reference
@@ -47,6 +48,7 @@ def unlearn(
     seed: int,
     live: bool,
     keep_model: bool,
+    rule: BestSettings | None,
     settings: Mapping[str, Any],
     finetuned: str,
     judged_by: tuple[str, str],
@@ -61,6 +63,7 @@ def unlearn(
         seed=seed,
         live=live,
         keep_model=keep_model,
+        rule=rule,
         settings=settings,
         finetuned=inputs[finetuned],
         finetuned_scores=finetuned_scores,
@@ -80,41 +83,53 @@ class Unlearning:
     seed: int
     live: bool
     keep_model: bool
+    rule: BestSettings | None
     settings: Mapping[str, Any]
     finetuned: Path
     finetuned_scores: Path
     retrained_scores: Path
     history: list[dict[str, Any]] = field(default_factory=list)
     moments: list[Examined] = field(default_factory=list)
-    found: list[dict[str, np.ndarray]] = field(default_factory=list)
+    found: list[ByQuestion] = field(default_factory=list)
 
     def run(self, progress: Progress) -> None:
         """All of it; what it leaves is documented in `scale.stages.pipeline`."""
         training = self._training()
         place, epochs = self.folder / CHECKPOINT, self.method.schedule.epochs
-        before = checkpoint.read(place, training.scorer, training.optimizer, self.context.processes)
+        asked, processes = self.context.asked, self.context.processes
+        before = checkpoint.read(place, training.scorer, training.optimizer, processes)
         if before is None:
             self._first_moment()
         else:
             self._go_on_from(before)
         stopped, last = None, None
         for moment in training.run(after=before.values["epoch"] if before else 0):
-            self.history += lines(f"{self.method.label}-s{self.seed}", moment, self.context.processes)
-            stopped = moment.stopped
-            if not stopped:
-                final = moment.ended and moment.epoch == epochs
-                last = self._examine(training.scorer, moment, generate=final or self.context.asked.generate == "always")
+            self.history += lines(self._name, moment, processes)
+            stopped, final = moment.stopped, moment.ended and moment.epoch == epochs
+            if not stopped and (final or not asked.at or moment.step in asked.at):
+                last = self._examine(training.scorer, moment, generate=final or asked.generate == "always")
+                self.best.look(self.moments, training)
             progress(moment.epoch, epochs)
             if moment.ended and moment.epoch < epochs:
-                checkpoint.write(
-                    place, training.scorer, training.optimizer, self._state(moment.epoch), self.context.processes
-                )
-        if stopped and self.keep_model:
+                state, beside = self._state(moment.epoch), self.best.beside
+                checkpoint.write(place, training.scorer, training.optimizer, state, processes, beside=beside)
+        if (best := self.best.place(self.moments)) is not None:
+            if stopped or best < len(self.moments) - 1:
+                last = self._examine_best(best, training)
+            stopped = f"{stopped} The model is that of step {self.moments[best].step}, the best." if stopped else None
+        elif stopped and self.keep_model:
             stopped = f"{stopped} {self._back(training)}"
         self._changed = training.changed()
         self._finish(training, stopped, last)
 
-    # --- before the first step ----------------------------------------------------------------------------------
+    @property
+    def _name(self) -> str:
+        return f"{self.method.label}-s{self.seed}"
+
+    @cached_property
+    def best(self) -> Best:
+        """The best model so far, where it is that which is kept."""
+        return Best(self.folder, self.rule, self.context.processes)
 
     @cached_property
     def language_model(self) -> LanguageModel:
@@ -171,7 +186,8 @@ class Unlearning:
             pad=pad,
             processes=context.processes,
             reference=reference,
-            every_step=context.asked.every == "step",
+            every_step=context.asked.every == "step" and not context.asked.at,
+            at=context.asked.at,
             pooled=self.method.pooled,
         )
 
@@ -185,12 +201,11 @@ class Unlearning:
         judged = self.exam.scores(from_arrays(known.arrays), self._retrained)
         self.moments.append(Examined(0, 0, {**judged, "forget_kl": 0.0, "retain_kl": 0.0}))
         self.found.append(dict(known.arrays))
+        self.best.refuse_unknown(self.moments[0].scores)
 
     @cached_property
     def _retrained(self) -> dict[str, SetResult]:
         return from_arrays(load(self.retrained_scores).arrays)
-
-    # --- on the way ---------------------------------------------------------------------------------------------
 
     def _examine(self, scorer: Any, moment: Moment, *, generate: bool) -> Mapping[str, SetResult]:
         found = examine(scorer, self.exam, self.context.processes, generate=generate)
@@ -204,19 +219,27 @@ class Unlearning:
         self.found.append(arrays(found))
         return found
 
+    def _examine_best(self, at: int, training: Training) -> Mapping[str, SetResult]:
+        """Put back the best model and examine it once more: its answers, and what was not measured on the way."""
+        self.best.put_back(training)
+        found, moment = examine(training.scorer, self.exam, self.context.processes), self.moments[at]
+        again = self.exam.scores(found, self._retrained)
+        gaps = {name: again.get(name) for name, value in moment.scores.items() if value is None}
+        self.moments[at] = moment._replace(scores={**again, **moment.scores, **gaps})
+        self.found[at] = arrays(found)
+        return found
+
     def _state(self, epoch: int) -> Data:
         """What a later process needs to go on after this epoch."""
-        flat = {f"{i}/{key}": array for i, one in enumerate(self.found) for key, array in one.items()}
-        return Data(flat, {"epoch": epoch, "history": self.history, "moments": self._saved_moments()})
+        return Data(in_flat(self.found), {"epoch": epoch, "history": self.history, "moments": self._saved_moments()})
 
     def _saved_moments(self) -> list[dict[str, float | None]]:
         return [moment.saved() for moment in self.moments]
 
     def _go_on_from(self, before: Data) -> None:
         self.history, self.moments = before.values["history"], moments_of(before.values)
-        for i in range(len(self.moments)):
-            mine = {k.partition("/")[2]: v for k, v in before.arrays.items() if k.partition("/")[0] == str(i)}
-            self.found.append(mine)
+        self.found = from_flat(before.arrays, len(self.moments))
+        self.best.recall(self.folder / CHECKPOINT)
 
     def _back(self, training: Training) -> str:
         """Put back the weights of the last epoch that ended well, if one has; which model is kept, in words."""
@@ -224,11 +247,9 @@ class Unlearning:
         self.keep_model = found is not None
         return f"The model is that of epoch {found.values['epoch']}." if found else "No model is kept."
 
-    # --- at the end ---------------------------------------------------------------------------------------------
-
     def _values(self, stopped: str | None, last: Mapping[str, SetResult] | None) -> dict[str, Any]:
         """What is saved beside the arrays."""
-        known = {name: load(path).values for name, path in self._known().items()}
+        judges = {"finetuned": self.finetuned_scores, "retrained": self.retrained_scores}
         finetuned, retrained = from_arrays(load(self.finetuned_scores).arrays)["forget"], self._retrained["forget"]
         start = forget_quality(*(log_ratio_of(part, self.context.exams) for part in (finetuned, retrained)))
         return {
@@ -245,7 +266,8 @@ class Unlearning:
             "stopped": stopped,
             "changed": self._changed,
             "moments": self._saved_moments(),
-            **{name: one["scores"] for name, one in known.items()},
+            **self.best.record(self.moments),
+            **{name: load(path).values["scores"] for name, path in judges.items()},
             "n": start.n,
             "log10_floor": start.log10_floor,
             "not_rankable": rankable(
@@ -258,8 +280,9 @@ class Unlearning:
         }
 
     def _finish(self, training: Training, stopped: str | None, last: Mapping[str, SetResult] | None) -> None:
+        self.best.clear(self._name, self.moments)
         if self.context.processes.first:
-            save(self.folder, Data(_stacked(self.found), self._values(stopped, last)))
+            save(self.folder, Data(stacked(self.found), self._values(stopped, last)))
             if last:
                 write_json(self.folder / LOG, self.task.log(last, self.exam))
         if self.keep_model:
@@ -271,18 +294,6 @@ class Unlearning:
                 merge=lora is not None and lora.merge,
                 about={"stage": "unlearn", "label": self.method.label},
                 settings=self.settings,
-                results=self.moments[-1].saved(),
+                results=self.best.kept(self.moments).saved(),
                 processes=self.context.processes,
             )
-
-    def _known(self) -> dict[str, Path]:
-        return {"finetuned": self.finetuned_scores, "retrained": self.retrained_scores}
-
-
-def _stacked(found: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """By name, moments along the first axis; moments without answers hold NaN."""
-    whole = max(found, key=lambda one: sum(array.size for array in one.values()))
-    return {
-        name: np.stack([one[name] if one[name].size else np.full(array.shape, np.nan) for one in found])
-        for name, array in whole.items()
-    }

@@ -59,6 +59,7 @@ class Training:
     processes: Processes
     reference: Reference | None = None
     every_step: bool = False
+    at: Collection[int] = ()
     pooled: bool = False
     make_optimizer: MakeOptimizer = optimizer_of
 
@@ -114,7 +115,7 @@ class Training:
                     said = f"After epoch {epoch + 1} the log-probabilities of answers are not finite."
                     yield Moment(step + 1, epoch + 1, False, done, said)
                     return
-                if last or self.every_step:
+                if last or self.every_step or step + 1 in self.at:
                     yield Moment(step + 1, epoch + 1, last, done, None)
                     done = []
 

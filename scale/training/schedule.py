@@ -1,5 +1,6 @@
 """How long and how fast: learning rates step by step, batches, micro-batches."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
@@ -7,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 from records.settings import Positive
 from scale.training.optimizer_settings import OptimizerChoice
 
-__all__ = ["Epochs", "Schedule", "idle", "learning_rate", "steps_of"]
+__all__ = ["Epochs", "Schedule", "beyond", "idle", "learning_rate", "steps_of"]
 
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 """More is a slip of the keyboard."""
@@ -71,3 +72,14 @@ def idle(schedule: Schedule, rows: int) -> str:
         f"{which} the learning rate 0, so nothing would be trained: it climbs from 0 through the first "
         f"{schedule.warmup:g} epoch(s). Set warmup=0, or more epochs, or a smaller batch."
     )
+
+
+def beyond(at: Iterable[int], schedule: Schedule, rows: int) -> str:
+    """Which of these steps a schedule never comes to, in words; empty where it comes to all.
+
+    >>> beyond([4, 10], Schedule(lr=1.0, epochs=2, batch=4), rows=8)
+    'it has 4 steps, and none is the 10th'
+    """
+    whole = schedule.epochs * steps_of(schedule, rows)
+    late = [f"{step}th" for step in at if step > whole]
+    return f"it has {whole} steps, and none is the {', '.join(late)}" if late else ""

@@ -1,0 +1,86 @@
+"""What a recipe says of examinations: by which protocol, when, how many questions, which further metrics."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from records.errors import UserError, together
+from records.settings import distinct
+from scale.data.questions import EVERY_SET
+
+__all__ = ["EvaluateSettings"]
+
+Metrics = Mapping[str, tuple[str, ...]]
+"""Metrics by the name of a set, or under `scale.data.questions.EVERY_SET`."""
+
+
+class EvaluateSettings(BaseModel):
+    """How models are examined."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    protocol: str = "tofu"
+    every: Literal["epoch", "step"] = "epoch"
+    at: tuple[PositiveInt, ...] = Field((), description="instead of every: after these steps, and at the end")
+    generate: Literal["always", "end"] = Field("always", description="answers at every evaluation, or the last alone")
+    sample: bool = Field(False, description="draw answers instead of taking the likeliest token, as the NPO authors do")
+    new_tokens: PositiveInt | None = Field(None, description="length of an answer, if not the protocol's")
+    questions: PositiveInt | None = Field(None, description="at most so many of a set, if fewer than the protocol asks")
+    texts: NonNegativeInt = Field(5, description="answers of each set that are kept as words in the results")
+    metrics: Metrics = Field(
+        {}, description="further ones, own ones as file.py:name: of every set [a, b], or by set {forget: [a], …}"
+    )
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _by_set(cls, metrics: Any) -> Any:
+        given = metrics if isinstance(metrics, dict) else {EVERY_SET: metrics}
+        lists = {name: [one] if isinstance(one, str) else one for name, one in given.items()}
+        return {name: tuple(one) if isinstance(one, list) else one for name, one in lists.items()} if metrics else {}
+
+    @field_validator("protocol")
+    @classmethod
+    def _known(cls, protocol: str, info: ValidationInfo) -> str:
+        _checked(info, "protocol", protocol)
+        return protocol
+
+    @field_validator("metrics")
+    @classmethod
+    def _all_known(cls, metrics: Metrics, info: ValidationInfo) -> Metrics:
+        _checked(info, "metric", *(name for names in metrics.values() for name in names))
+        return metrics
+
+    @model_validator(mode="after")
+    def _either(self) -> "EvaluateSettings":
+        if self.at:
+            distinct("at", self.at)
+        if self.at and "every" in self.model_fields_set:
+            raise ValueError("every and at both say when models are examined: give one of them")
+        return self
+
+    def described(self) -> dict[str, Any]:
+        """What is asked of every model, as JSON has it; without metrics where none are added."""
+        return self.model_dump(mode="json", exclude={"at"} if self.metrics else {"at", "metrics"})
+
+
+def _checked(info: ValidationInfo, kind: str, *names: str) -> None:
+    """ValueError where whoever reads the recipe knows no such names: which there are is not known here.
+
+    So a change of a protocol or of a metric is none of what fitting a model depends on (`records.sources`).
+    """
+    known = (info.context or {}).get(kind, str)
+    try:
+        together(*(partial(known, name) for name in names))
+    except UserError as error:
+        raise ValueError(str(error)) from None
