@@ -15,7 +15,6 @@ from records.errors import UserError
 from records.examined import Examined, kept_of
 from records.store import load
 from records.work import run_missing, silent
-from scale.evaluation.tofu_log import read_log, score
 from scale.recipes.best import BestSettings, best_of
 from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
@@ -147,7 +146,7 @@ def test_the_model_answers_and_log_are_those_of_the_best_moment(run, tmp_path):
     again = load(tmp_path / "again").values
     assert {name: values["moments"][1][name] for name in again["scores"]} == again["scores"]  # utility too, by now
     assert values["texts"] == again["texts"]
-    logs = [score(read_log(place / "log.json")) for place in (folder, tmp_path / "again")]
+    logs = [json.loads((place / "log.json").read_text()) for place in (folder, tmp_path / "again")]
     assert logs[0] == logs[1]
     assert not list(folder.rglob("*best*"))
     made = UnlearningRun.read(folder)
