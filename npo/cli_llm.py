@@ -162,10 +162,22 @@ def ls(
 
 def score(
     unlearned: Annotated[
-        Path, typer.Argument(parser=a_path, help="Evaluation log of the unlearned model, in TOFU's format.")
+        Path,
+        typer.Argument(
+            parser=a_path,
+            help="Evaluation log of the unlearned model in TOFU's format, or open-unlearning's TOFU_EVAL.json.",
+        ),
     ],
-    retrained: Annotated[Path, typer.Argument(parser=a_path, help="The same of the retrained model.")],
-    protocol: Annotated[str, typer.Option(help="tofu, tofu-paper or open-unlearning.")] = "tofu",
+    retrained: Annotated[
+        Path | None,
+        typer.Argument(parser=a_path, help="The same of the retrained model; TOFU_SUMMARY.json needs none."),
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="tofu, tofu-paper or open-unlearning.", show_default="tofu; open-unlearning for its own files"
+        ),
+    ] = None,
 ) -> None:
     """Score evaluation logs: model utility and its parts, forget quality; as JSON."""
     from npo.verbs.score import score as show
@@ -176,7 +188,10 @@ def score(
 def report(
     runs: Annotated[
         list[Path],
-        typer.Argument(parser=a_path, help="Folders that npo run has written to, or single runs below them."),
+        typer.Argument(
+            parser=a_path,
+            help="Folders that npo run has written to, single runs below them, and TOFU_EVAL.json files beside.",
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(**PATH, help="Folder for page, tables, figures.", show_default="RUN/report")

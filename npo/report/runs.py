@@ -10,7 +10,7 @@ from npo.report.gallery import RUNS
 from npo.report.plates import draw_plates
 from npo.report.template import fill
 from npo.runs.findings import findings
-from npo.runs.run import UnlearningRun, as_csv, as_json, as_markdown, columns_of, rows_of, warnings_of
+from npo.runs.run import TableRow, UnlearningRun, as_csv, as_json, as_markdown, columns_of, rows_of, warnings_of
 from records.files import write_json, write_text
 from records.store import environment
 
@@ -21,10 +21,13 @@ WRITTEN = ("report.html", "runs.csv", "runs.json", "table.md", "answers.md", *_P
 """What `write_runs` writes."""
 
 
-def write_runs(folder: Path, runs: Sequence[UnlearningRun], notes: Sequence[str], command: str) -> None:
+def write_runs(
+    folder: Path, runs: Sequence[UnlearningRun], notes: Sequence[str], command: str, others: Sequence[TableRow] = ()
+) -> None:
     """Write report.html about unlearning runs into `folder`, beside its tables and figures as files.
 
-    `notes` are what must be said beside the table: what was left out, and how the runs differ.
+    `notes` are what must be said beside the table: what was left out, and how the runs differ. `others` are rows of
+    models that were not run here.
     """
     data = {run.name: run.data for run in runs}
     varied = llm_retain_weight.weights(data)
@@ -32,9 +35,9 @@ def write_runs(folder: Path, runs: Sequence[UnlearningRun], notes: Sequence[str]
     ends = {f"{run.label}, seed {run.data.values['seed']}": run.data.values for run in runs}
     samples = side_by_side(ends)
     first = runs[0].data.values
-    write_text(folder / "runs.csv", as_csv(runs))
-    write_json(folder / "runs.json", as_json(runs))
-    write_text(folder / "table.md", as_markdown(runs, notes))
+    write_text(folder / "runs.csv", as_csv(runs, others))
+    write_json(folder / "runs.json", as_json(runs, others))
+    write_text(folder / "table.md", as_markdown(runs, notes, others))
     write_text(folder / "answers.md", answers_markdown(samples))
     page = fill(
         "runs.html",
@@ -46,7 +49,7 @@ def write_runs(folder: Path, runs: Sequence[UnlearningRun], notes: Sequence[str]
         findings=findings(runs),
         warnings=[*warnings_of(runs), *notes],
         columns=columns_of(runs),
-        rows=rows_of(runs),
+        rows=[*rows_of(runs), *others],
         intervals=[(run.label, *run.interval()) for run in runs],
         pictures=pictures,
         samples=samples,

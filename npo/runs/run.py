@@ -24,6 +24,7 @@ from theory.theorems.paths import COLUMNS as COLUMNS_OF_A_PATH
 
 __all__ = [
     "COLUMNS",
+    "TableRow",
     "UnlearningRun",
     "as_csv",
     "as_json",
@@ -36,6 +37,9 @@ __all__ = [
     "warnings_of",
     "write_law",
 ]
+
+TableRow = tuple[str, Mapping[str, float | None]]
+"""What a row of a table is of, and its measures by key."""
 
 COLUMNS = {
     "model_utility": "model utility",
@@ -119,9 +123,10 @@ class UnlearningRun:
         return quality_interval(*(log_ratio_of(part, protocol) for part in parts))
 
 
-def as_json(runs: Sequence[UnlearningRun]) -> dict[str, Any]:
-    """What was measured in every run, by its name, without the arrays of single questions."""
-    return {"environment": environment(), "runs": {run.name: dict(run.data.values) for run in runs}}
+def as_json(runs: Sequence[UnlearningRun], others: Sequence[TableRow] = ()) -> dict[str, Any]:
+    """What was measured in every run, by its name, without the arrays of single questions; and of `others`, if any."""
+    found = {"environment": environment(), "runs": {run.name: dict(run.data.values) for run in runs}}
+    return {**found, "others": {label: dict(values) for label, values in others}} if others else found
 
 
 def saved(path: Path) -> dict[str, Data]:
@@ -232,8 +237,8 @@ def _number(value: float | None) -> str:
     return "—" if value is None else f"{value:.3g}"
 
 
-def as_csv(runs: Sequence[UnlearningRun]) -> str:
-    """Every moment of every run, all measures."""
+def as_csv(runs: Sequence[UnlearningRun], others: Sequence[TableRow] = ()) -> str:
+    """Every moment of every run, all measures; then the others, which have no seed, step or epoch."""
     out, columns = io.StringIO(), columns_of(runs)
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["method", "seed", "step", "epoch", "forget_quality", *columns])
@@ -241,15 +246,18 @@ def as_csv(runs: Sequence[UnlearningRun]) -> str:
         for step, epoch, scores in run.moments:
             first = [cell(run.label), run.data.values["seed"], step, epoch, scores.get("forget_quality")]
             writer.writerow([*first, *(scores.get(key) for key in columns)])
+    for label, values in others:
+        first = [cell(label), None, None, None, values.get("forget_quality")]
+        writer.writerow([*first, *(values.get(key) for key in columns)])
     return out.getvalue()
 
 
-def as_markdown(runs: Sequence[UnlearningRun], notes: Sequence[str] = ()) -> str:
-    """The ends of all runs, all measures, with what must be said above them."""
+def as_markdown(runs: Sequence[UnlearningRun], notes: Sequence[str] = (), others: Sequence[TableRow] = ()) -> str:
+    """The ends of all runs, all measures, then the others, with what must be said above them."""
     lines = [f"> **{markdown(warning)}**\n>" for warning in (*warnings_of(runs), *notes)]
     lines += [""] if lines else []
     columns = columns_of(runs)
     lines += ["| model | " + " | ".join(map(markdown, columns.values())) + " |", "|---" * (1 + len(columns)) + "|"]
-    for label, values in rows_of(runs):
+    for label, values in (*rows_of(runs), *others):
         lines.append(f"| {markdown(label)} | " + " | ".join(_number(values.get(key)) for key in columns) + " |")
     return "\n".join(lines) + "\n"

@@ -21,7 +21,7 @@ from scale.evaluation.protocols import Protocol
 from scale.evaluation.results import SetResult, finite
 from scale.evaluation.scores import scores
 
-__all__ = ["TASKS", "as_log", "misfits", "mismatches", "read_log", "score"]
+__all__ = ["TASKS", "as_log", "misfits", "mismatches", "part_of", "read_log", "score"]
 
 TASKS = {
     "retain": "eval_log.json",
@@ -35,7 +35,7 @@ _USUAL = {"retain": (300, 400), "real_authors": (100, 100), "world_facts": (117,
 def read_log(path: Path) -> dict[str, SetResult]:
     """Read a log; UserError where the file is absent or something else, or a number in it can't be one of its kind."""
     content = _content(path)
-    return {name: _part(columns_of(path, task, content[task])) for name, task in TASKS.items()}
+    return {name: part_of(columns_of(path, task, content[task])) for name, task in TASKS.items()}
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -66,7 +66,8 @@ def _other_kind(content: Any) -> str:
     return ""
 
 
-def _part(columns: tuple[np.ndarray, ...]) -> SetResult:
+def part_of(columns: tuple[np.ndarray, ...]) -> SetResult:
+    """The columns of `METRICS` as what was found of a set."""
     answer, paraphrase, perturbed, rouge = columns
     none = Losses(np.array([]), np.array([]), np.array([]))
     return SetResult(Losses(answer, paraphrase, perturbed), none, {"rouge": rouge, "rouge1": rouge})
