@@ -20,7 +20,7 @@ from records.errors import UserError
 from theory.objective import Objective
 from theory.weights import bernoulli_kl, categorical_kl, log_sigmoid, log_softmax
 
-__all__ = ["CLASSES", "TWO", "ClassLogits", "Rows", "check_supplied", "other_classes"]
+__all__ = ["CLASSES", "TWO", "ClassLogits", "AnsweredRows", "check_supplied", "other_classes"]
 
 Array = np.ndarray
 _ANSWERS = {"": "logp", "_win": "logp_win", "_alternate": "logp_alternate"}
@@ -82,7 +82,7 @@ def other_classes(y: Array, classes: int) -> Array:
 
 
 @dataclass(frozen=True)
-class Rows:
+class AnsweredRows:
     """Features with their answers: labels by "" (the answer), "_win" ("I don't know"), "_alternate".
 
     `ref` are the logits of π_ref. Of retain rows there is the answer alone.

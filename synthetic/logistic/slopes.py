@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from synthetic.logistic.problem import Problem
-from synthetic.logistic.quantities import TWO, Rows, check_supplied
+from synthetic.logistic.quantities import TWO, AnsweredRows, check_supplied
 from theory.objective import Objective, gradient_weights, z_ref_from_kl, z_ref_from_positive
 
 __all__ = ["gradient", "gradient_on"]
@@ -26,12 +26,12 @@ def gradient(problem: Problem, objective: Objective) -> Callable[[Array], Array]
     """∇L(θ) as a function of θ (N,), over all rows of the problem; UserError where L needs what is not there."""
     y, ref = problem.y_forget, problem.theta_ref
     answers = {"": y, "_win": problem.y_idk, "_alternate": 1 - y}
-    forget = Rows(TWO, problem.H_forget, answers, problem.H_forget @ ref)
-    retain = Rows(TWO, problem.H_retain, {"": problem.y_retain}, problem.H_retain @ ref)
+    forget = AnsweredRows(TWO, problem.H_forget, answers, problem.H_forget @ ref)
+    retain = AnsweredRows(TWO, problem.H_retain, {"": problem.y_retain}, problem.H_retain @ ref)
     return gradient_on(forget, retain, objective)
 
 
-def gradient_on(forget: Rows, retain: Rows, objective: Objective) -> Callable[[Array], Array]:
+def gradient_on(forget: AnsweredRows, retain: AnsweredRows, objective: Objective) -> Callable[[Array], Array]:
     """∇L(θ) as a function of θ, (N,) or (K, N), on the rows to forget and to keep."""
     check_supplied(objective)
     forgetting, keeping = _forget_slope(forget, with_exact_kl(objective)), _retain_slope(retain, objective)
@@ -53,7 +53,7 @@ def with_exact_kl(objective: Objective) -> Objective:
     return objective
 
 
-def _forget_slope(rows: Rows, objective: Objective) -> Slope:
+def _forget_slope(rows: AnsweredRows, objective: Objective) -> Slope:
     """The gradient of the weighted mean forget loss on the forget logits."""
     asked = objective.forget_needs
     fixed = rows.fixed(asked)
@@ -66,7 +66,7 @@ def _forget_slope(rows: Rows, objective: Objective) -> Slope:
     return slope
 
 
-def _retain_slope(rows: Rows, objective: Objective) -> Slope | None:
+def _retain_slope(rows: AnsweredRows, objective: Objective) -> Slope | None:
     """The gradient of the weighted mean retain loss on the retain logits; None where there is no such term."""
     kernel, asked = objective.retain, objective.retain_needs
     if kernel is None:

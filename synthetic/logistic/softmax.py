@@ -18,7 +18,7 @@ from records.errors import UserError
 from records.work import Progress, silent
 from synthetic.logistic.gaussians import Sample, draw
 from synthetic.logistic.problem import FIT_LR, FIT_STEPS, check_arrays, relu
-from synthetic.logistic.quantities import CLASSES, Rows, other_classes
+from synthetic.logistic.quantities import CLASSES, AnsweredRows, other_classes
 from synthetic.logistic.slopes import gradient_on
 from synthetic.logistic.unlearning import Recorder, Trajectory, evaluated
 from theory.objective import Objective
@@ -161,6 +161,6 @@ def _gradient(problem: SoftmaxProblem, objective: Objective) -> Callable[[Array]
     """∇L as a function of Θ."""
     y, ref = problem.y_forget, problem.theta_ref
     answers = {"": y, "_win": problem.y_idk, "_alternate": other_classes(y, len(ref))}
-    forget = Rows(CLASSES, problem.H_forget, answers, problem.H_forget @ ref.T)
-    retain = Rows(CLASSES, problem.H_retain, {"": problem.y_retain}, problem.H_retain @ ref.T)
+    forget = AnsweredRows(CLASSES, problem.H_forget, answers, problem.H_forget @ ref.T)
+    retain = AnsweredRows(CLASSES, problem.H_retain, {"": problem.y_retain}, problem.H_retain @ ref.T)
     return gradient_on(forget, retain, objective)
