@@ -20,7 +20,7 @@ from records.errors import UserError
 from theory.objective import Objective
 from theory.weights import bernoulli_kl, categorical_kl, log_sigmoid, log_softmax
 
-__all__ = ["CLASSES", "TWO", "ClassLogits", "AnsweredRows", "check_supplied", "other_classes"]
+__all__ = ["CLASSES", "TWO", "AnsweredRows", "ClassLogits", "check_supplied", "other_classes"]
 
 Array = np.ndarray
 _ANSWERS = {"": "logp", "_win": "logp_win", "_alternate": "logp_alternate"}
