@@ -168,7 +168,7 @@ def test_memory_that_runs_out_is_told_with_what_to_do(error, forget, monkeypatch
     def fail(*given):
         raise error
 
-    monkeypatch.setattr("scale.training.loop.Training._gradient", fail)
+    monkeypatch.setattr("scale.training.batch_loss.BatchLoss.gradient", fail)
     code, _, err = forget()
     assert code == 2
     assert "Memory ran out" in err
