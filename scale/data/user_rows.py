@@ -7,6 +7,8 @@ A file holds one JSON object a line; which keys it has says what it is:
     {"messages": [{"role": …, "content": …}, …]}   the model's chat template; the last message is the assistant's
     {"text": …}                       a document; all of it is predicted
 
+A question may bring `alternates`, a list of other answers of the same domain, for methods that train on them.
+
 Ids and remarks under other keys are left out. Tools, thoughts, contexts and the like are not: a row that has some would
 be learned or forgotten as another one than its author wrote, so it is refused.
 """
@@ -36,6 +38,13 @@ _UNREAD = (
 """Keys, of a row or of a message, that say what a model is to read or write beside the texts that are taken."""
 _LONGEST_WORD = 60  # letters; what is longer is a text without spaces
 _ADVICE = f"Write each row as a JSON object on a line of its own, with the keys {_KEYS}."
+
+
+@dataclass(frozen=True)
+class RowWithAlternates(Row):
+    """A question that brings other answers of the same domain (`scale.models.alternates`)."""
+
+    alternates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,7 +208,19 @@ def _row(value: dict[str, Any]) -> Learnable | str:
         return unread
     if keys == ("messages",):
         return _messages(value["messages"])
+    if "alternates" in value:
+        return _with_alternates(value, keys)
     return _texts(value, keys) or _KINDS[keys](*(value[key] for key in keys))
+
+
+def _with_alternates(value: Mapping[str, Any], keys: tuple[str, ...]) -> Learnable | str:
+    others = value["alternates"]
+    if keys != ("question", "answer"):
+        return f"alternates go with question and answer, and it has {named(keys)}"
+    if not isinstance(others, list) or not others or any(_text(text) for text in others):
+        return f"alternates is not a list of texts, none empty: {shown(others)}"
+    row = RowWithAlternates(value["question"], value["answer"], alternates=tuple(others))
+    return _texts(value, keys) or row
 
 
 def _texts(value: Mapping[str, Any], keys: tuple[str, ...]) -> str:

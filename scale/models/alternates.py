@@ -4,7 +4,7 @@ A few for each row (`PER_ROW`, as in arXiv:2409.13474), drawn once at temperatur
 fixed seed, whatever the seed of a run, and kept beside what else is known of the reference: the file is named by a hash
 of the model's weights, the rows, and how answers are drawn. An answer that says the same as the true one
 (`scale.data.normal_form`), or nothing, is drawn again, `MORE` times at most. A row for which nothing else is found
-keeps the true answer: nothing is learned from it.
+keeps the true answer: nothing is learned from it. A row that brings alternative answers of its own has these.
 """
 
 import json
@@ -29,12 +29,16 @@ NEW_TOKENS = 200
 
 
 class Replaced(NamedTuple):
-    """A row to forget: what comes before its answer in token ids, the answer, and the row with another answer."""
+    """A row to forget: what comes before its answer in token ids, the answer, its tokens, the row with another answer.
+
+    `own`: the alternative answers that it brings itself.
+    """
 
     opening: tuple[int, ...]
     answer: str
     tokens: int
     encode: Callable[[str], Encoded]
+    own: tuple[str, ...] = ()
 
     def encoded(self, text: str) -> Encoded | None:
         """The row with this answer; None where it says the same as the true one, or can't be read."""
@@ -55,7 +59,15 @@ def alternates_of(
     seed: int = 0,
     per_row: int = PER_ROW,
 ) -> list[list[Encoded]]:
-    """The alternative answers of each row, in token ids; drawn now, or read where they were drawn before."""
+    """The alternative answers of each row, in token ids: its own, else drawn now or read where they were drawn."""
+    lacking = [row for row in rows if not row.own]
+    drawn = iter(_kept(folder, reference, writer, lacking, seed=seed, per_row=per_row) if lacking else ())
+    return [[row.encode(text) for text in row.own] or next(drawn) for row in rows]
+
+
+def _kept(
+    folder: Path, reference: ReferenceModel, writer: Writer, rows: Sequence[Replaced], *, seed: int, per_row: int
+) -> list[list[Encoded]]:
     settings = {"per_row": per_row, "more": MORE, "seed": seed, "new_tokens": _new_tokens(rows)}
     asked = [(row.opening, row.answer) for row in rows]
     key = content_hash(["alternates", reference.weights, asked, settings, reference.processes.precision])

@@ -1,16 +1,20 @@
 """Is the model there that a recipe starts from? Looked for before anything runs; its weights are not read."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from records.errors import UserError
 from records.memory import check_memory
-from scale.models.adapter_files import is_adapter
+from scale.models.adapter_files import base_of, is_adapter
 from scale.models.loading import described, place_of
 from scale.models.scratch import Shape
+from scale.recipes.method import Method
 from scale.recipes.recipe import ModelSettings
+from scale.training.asked import ANSWERS, asked_of
 
-__all__ = ["ask_hub", "look_for"]
+__all__ = ["ask_hub", "check_blocks", "look_for"]
 
+_HIDDEN = {"hidden", "ref_hidden"}
 OF_A_PARAMETER = 16.0  # bytes: itself, its gradient and two moments
 
 
@@ -34,6 +38,32 @@ def ask_hub(model: ModelSettings) -> None:
             described(model.base, model.revision)
         except UserError as error:
             raise UserError(f"model.base: {error}") from None
+
+
+def check_blocks(model: ModelSettings, methods: Sequence[Method]) -> None:
+    """UserError naming every method that reads hidden states after a block that the model does not have."""
+    reading = [
+        method for method in methods if _HIDDEN & (method.objective.forget_needs | method.objective.retain_needs)
+    ]
+    blocks, wrong = _blocks(model) if reading else None, []
+    for method in reading if blocks is not None else ():
+        try:
+            for kind in ANSWERS:
+                asked_of(method.objective, kind, blocks)
+        except UserError as error:
+            wrong.append(f"unlearn.methods {method.label}: {error}")
+    if wrong:
+        raise UserError("\n".join(wrong))
+
+
+def _blocks(model: ModelSettings) -> int | None:
+    """How many blocks the model has; None where its configuration is not here yet."""
+    if model.scratch is not None:
+        return model.scratch.layers
+    source = place_of(model.base)
+    while is_adapter(source):
+        source = base_of(Path(source))
+    return int(described(source)[0].get_text_config().num_hidden_layers) if Path(source).is_dir() else None
 
 
 def _fits(shape: Shape) -> None:

@@ -49,7 +49,7 @@ from records.work import Unit
 from scale.data.row import Learnable
 from scale.evaluation.catalogue import is_own, metric_of
 from scale.models.identity import folders_of, model_hash
-from scale.recipes.base_model import look_for
+from scale.recipes.base_model import check_blocks, look_for
 from scale.recipes.method import Method, Resolve, methods_of, paper_method
 from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
@@ -77,6 +77,7 @@ def units(
     methods, context, _ = together(
         lambda: methods_of(recipe.unlearn, resolve), lambda: context_of(recipe, where), lambda: look_for(recipe.model)
     )
+    check_blocks(recipe.model, methods)
     return Stages(recipe, context, prefix).all(methods)
 
 

@@ -13,13 +13,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from records.errors import UserError
 from scale.data.prompts import Encoded, collate
 from scale.models.scorer import BatchPart, ReferenceBatch, RowKernel
 from scale.runtime.processes import Processes
 from scale.training.asked import ANSWERS, SUFFIXES, Asked, asked_of, index_quantities, lengths
 from scale.training.batches import BatchRows, TrainingRows
 from scale.training.reference_lookup import Reference
-from theory.kernel import Quantities, moves, needs, plain_name
+from theory.kernel import Quantities, label, moves, needs, plain_name
 from theory.objective import Objective, Terms, gradient_weights, tokens
 from theory.retain import kl
 
@@ -96,6 +97,7 @@ class BatchLoss:
             with accelerator.accumulate(self.scorer), accelerator.autocast():
                 taken = BatchRows(*(part[:1] for part in batch)) if spare else micro_batch
                 found, given = self._terms(taken, common, terms)
+                self._refuse_constant(found, terms)
                 accelerator.backward(found.total * (0 if spare else micro_batches * world))
             if not spare:
                 for name, value in self._record(found, given, batch).items():
@@ -107,6 +109,17 @@ class BatchLoss:
         if "z_ref" in common and "forget" in terms:
             record["z_ref"] = float(common["z_ref_estimate"])
         return {name: value if math.isfinite(value) else None for name, value in record.items()}
+
+    def _refuse_constant(self, found: Terms, terms: Collection[str]) -> None:
+        """UserError where nothing would be learned from a term that is asked for."""
+        kernels = {"forget": self.objective.forget, "retain": self.objective.retain}
+        for name, kernel in kernels.items():
+            term = getattr(found, name)
+            if name in terms and kernel is not None and term is not None and not term.requires_grad:
+                raise UserError(
+                    f"{label(kernel)} has no gradient, so nothing would be learned from it: compute its loss with "
+                    "torch operations on what it is given."
+                )
 
     def _columns(self, terms: Collection[str]) -> list[str]:
         reads = {asked.kind for asked in self.asked if asked.moving}

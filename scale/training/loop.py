@@ -24,6 +24,7 @@ from scale.training.optimizers import MakeOptimizer, optimizer_of
 from scale.training.reference_lookup import Reference
 from scale.training.schedule import Schedule, learning_rate, steps_of
 from theory import losses
+from theory.kernel import label
 from theory.objective import Objective, tokens
 
 __all__ = ["Moment", "Training", "likelihood"]
@@ -108,7 +109,7 @@ class Training:
                 done.append({"lr": lr, **record})
                 last = i == self.steps - 1
                 if record["loss"] is None:
-                    said = f"The loss of step {i + 1} of epoch {epoch + 1} is not finite."
+                    said = f"The loss of step {i + 1} of epoch {epoch + 1} is not finite.{self._whose(record)}"
                     yield Moment(step + 1, epoch + 1, False, done, said)
                     return
                 if last and not self._finite():
@@ -118,6 +119,11 @@ class Training:
                 if last or self.every_step or step + 1 in self.at:
                     yield Moment(step + 1, epoch + 1, last, done, None)
                     done = []
+
+    def _whose(self, record: Record) -> str:
+        """Which loss it is that makes of finite log-probabilities what is not finite, in a sentence; "" for none."""
+        finite = record.get("drop") is not None and record.get("forget", 0.0) is None
+        return f" {label(self.objective.forget)} is not, where the log-probabilities are." if finite else ""
 
     def _batches(self, epoch: int) -> Iterator[BatchRows]:
         return batches(self.rows, self.objective, size=self.schedule.batch, seed=self.seed, epoch=epoch)

@@ -61,7 +61,8 @@ def _asking(writer: Writer, row: Learnable) -> Replaced:
     (true, *more), answer = row.encode(writer), row.words[1]
     if more or row.declined(writer, answer) is None:
         raise UserError("This method trains on other answers, and a document asks nothing. Choose NPO, NPO+RT or GA.")
-    return Replaced(row.opening(writer), answer, true.targets, partial(_answered, row, writer))
+    own = getattr(row, "alternates", ())
+    return Replaced(row.opening(writer), answer, true.targets, partial(_answered, row, writer), own)
 
 
 def _answered(row: Learnable, writer: Writer, text: str) -> Encoded:
