@@ -18,7 +18,7 @@ from scale.models.scorer import Scorer
 from scale.models.scratch import Shape
 from scale.runtime.processes import Processes
 from scale.training.batches import TrainingRows, batches
-from scale.training.unlearning_rows import Rows, unlearning_rows
+from scale.training.unlearning_rows import Divided, unlearning_rows
 from theory.objective import method
 
 TEXTS = authors(1, seed=0)[:4]
@@ -117,7 +117,7 @@ def test_only_an_objective_that_asks_for_them_draws_any():
     class Corpus:
         forget, retain, idk = TEXTS[:2], TEXTS[2:], ("No.",)
 
-    corpus: Rows = Corpus()
+    corpus: Divided = Corpus()
     drawn = []
 
     def draw(rows):

@@ -14,14 +14,14 @@ from scale.training.batches import TrainingRows, declines, replaces
 from scale.training.pairing import idk_answer
 from theory.objective import Objective
 
-__all__ = ["Rows", "pieces_of", "unlearning_rows", "unlearning_user_rows"]
+__all__ = ["Divided", "pieces_of", "unlearning_rows", "unlearning_user_rows"]
 
 
 Draw = Callable[[Sequence[Replaced]], list[list[Encoded]]]
 """Draws the alternative answers of each row (`scale.models.alternates`)."""
 
 
-class Rows(Protocol):
+class Divided(Protocol):
     """Rows to forget and to retain, and "I don't know" answers."""
 
     @property
@@ -43,7 +43,7 @@ def pieces_of(rows: Sequence[Learnable], writer: Writer) -> list[Encoded]:
 
 
 def unlearning_rows(
-    writer: Writer, corpus: Rows, objective: Objective, *, epochs: int, seed: int, draw: Draw | None = None
+    writer: Writer, corpus: Divided, objective: Objective, *, epochs: int, seed: int, draw: Draw | None = None
 ) -> TrainingRows:
     """What an objective is run on; `draw` is asked where it trains on alternative answers."""
     forget = pieces_of(corpus.forget, writer)
