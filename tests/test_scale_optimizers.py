@@ -63,8 +63,8 @@ class Mine(torch.optim.Optimizer):
 class _Fixed:
     """A reference of known log-probabilities."""
 
-    def forget(self, indices, rows):
-        return REFERENCE[list(indices)]
+    def quantities(self, asked, indices, rows):
+        return {"ref_logp": REFERENCE[list(indices)]}
 
 
 def _training(optimizer, *, piece=3, epochs=2, name="NPO+RT") -> Training:

@@ -53,7 +53,7 @@ def optimisers_units(preset: TransformerPreset) -> list[Unit]:
 
 
 def _settings(names: Sequence[str]) -> list[OptimiserSetting]:
-    """Those of the table in its order, then the others; all of the table where none is named."""
+    """What is chosen, in the table's order and then in its own; all of the table where nothing is."""
     chosen = [setting_of(name) for name in names]
     table = [setting for setting in OPTIMISERS if not chosen or setting in chosen]
     return table + [setting for setting in chosen if setting not in table]
