@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from theory import losses, retain
-from theory.kernel import gather, missing, moves, not_finite, plain_name, unknown_quantities
+from theory.kernel import gather, missing, moves, plain_name, unknown_quantities
 from theory.methods import spelled
 from theory.objective import (
     EVERY,
@@ -310,11 +310,6 @@ def test_a_loss_that_cannot_be_one_is_told_by_its_name() -> None:
         Objective(_without_gradient)({"logp": torch.zeros(2, requires_grad=True)})
     with pytest.raises(ValueError, match=r"_wrong_rows must return one value a token, a tensor of shape \(6,\)"):
         Objective(_wrong_rows)(_tokens())
-    logp = torch.tensor([-1.0, -4.0])
-    assert not_finite(_own, {"logp": logp, "ref_logp": logp}, torch.zeros(2)) == ""
-    said = not_finite(_own, {"logp": logp, "ref_logp": logp}, torch.tensor([0.0, math.inf]))
-    assert said == "_own returns inf at logp = -4.0, ref_logp = -4.0."
-    assert not_finite(_own, {"logp": logp / 0, "ref_logp": logp}, logp / 0) == ""  # not its fault
 
 
 def test_a_quantity_that_is_not_there_is_named_with_the_nearest() -> None:

@@ -29,7 +29,6 @@ __all__ = [
     "missing",
     "moves",
     "needs",
-    "not_finite",
     "one_value_per_example",
     "per_token",
     "plain_name",
@@ -175,24 +174,6 @@ def one_value_per_example(kernel: Kernel, inputs: Quantities, values: object) ->
             f"{label(kernel)} returns values without a gradient: compute with torch operations on what it is given."
         )
     return values
-
-
-def not_finite(kernel: Kernel, inputs: Quantities, values: Tensor) -> str:
-    """What to say of values that are NaN or infinite where all that the kernel was given is finite; "" if none is.
-
-    >>> def root(logp):
-    ...     return logp.sqrt()
-    >>> given = {"logp": torch.tensor([-4.0, 0.0])}
-    >>> not_finite(root, given, root(**given))
-    'root returns nan at logp = -4.0.'
-    """
-    one, shape = _shape(kernel, inputs)
-    if all(bool(x.isfinite().all()) for x in inputs.values()) and (bad := ~values.isfinite()).any():
-        where = int(torch.nonzero(bad)[0])
-        given = {name: x[where] if x.shape[:1] == shape else x for name, x in inputs.items() if not wide(name)}
-        said = ", ".join(f"{name} = {x.item()}" for name, x in given.items()) or f"{one} of finite rows"
-        return f"{label(kernel)} returns {values[where].item()} at {said}."
-    return ""
 
 
 def _shape(kernel: Kernel, inputs: Quantities) -> tuple[str, tuple[int, ...]]:
