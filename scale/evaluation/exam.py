@@ -14,7 +14,7 @@ from scale.evaluation.metrics.rouge import said_of
 from scale.evaluation.protocols import Protocol
 from scale.evaluation.results import NOTHING, SetResult, arrays, finite, from_arrays
 from scale.evaluation.scored import Scored, losses_of, scored_of
-from scale.evaluation.scores import TOFU_WHOLE, over_set, scores
+from scale.evaluation.scores import TOFU_WHOLE, Whole, over_set, scores
 from scale.evaluation.values import column_of, measured
 from scale.models.drafts import SHOWN, ScoredTruth, drafts_of
 from scale.models.generation import Answer, Generation, answers_after
@@ -37,7 +37,7 @@ class Exam(NamedTuple):
     encoded: Mapping[str, tuple[EncodedQuestion, ...]]
     protocol: Protocol
     writer: Writer
-    whole: tuple[str, ...] = TOFU_WHOLE
+    whole: tuple[str | Whole, ...] = TOFU_WHOLE
 
     @classmethod
     def of(
@@ -47,7 +47,7 @@ class Exam(NamedTuple):
         writer: Writer,
         *,
         most: int | None = None,
-        whole: tuple[str, ...] = TOFU_WHOLE,
+        whole: tuple[str | Whole, ...] = TOFU_WHOLE,
     ) -> "Exam":
         """The first questions of each set, as many as the protocol asks, or `most` if that is fewer."""
         least = min(x for x in (protocol.questions, most, 10**9) if x is not None)

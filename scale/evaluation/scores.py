@@ -56,19 +56,20 @@ def scores(
     retrained: Found | Losses | None = None,
     *,
     asked: Mapping[str, Mapping[str, str]] = TOFU_METRICS,
-    whole: Sequence[str] = TOFU_WHOLE,
+    whole: Sequence[str | Whole] = TOFU_WHOLE,
 ) -> dict[str, float | None]:
     """Means over the questions of every set, by `<set>_<score>`, and before them what `whole` makes of it all.
 
     `asked` names the metrics of each set; of what else was measured the mean is taken too. `whole` names some of
-    `WHOLE`. `retrained` is what was found of a retrained model, or its losses on the forget set. None stands where a
-    number is not finite.
+    `WHOLE`, or has a task's own. `retrained` is what was found of a retrained model, or its losses on the forget set.
+    None stands where a number is not finite.
     """
     values: dict[str, float] = {}
     for name, part in found.items():
         values |= {f"{name}_{score}": value for score, value in _of_set(part, asked.get(name, {}), protocol).items()}
     judge = {"forget": SetResult(retrained, NOTHING, {})} if isinstance(retrained, Losses) else retrained
-    above = [WHOLE[name](values, found, judge, protocol) for name in whole]
+    every = (WHOLE[one] if isinstance(one, str) else one for one in whole)
+    above = [one(values, found, judge, protocol) for one in every]
     return {key: finite(value) for one in (*above, values) for key, value in one.items()}
 
 

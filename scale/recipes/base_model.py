@@ -1,18 +1,19 @@
 """Is the model there that a recipe starts from? Looked for before anything runs; its weights are not read."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from records.errors import UserError
+from records.errors import UserError, together
 from records.memory import check_memory
 from scale.models.adapter_files import base_of, is_adapter
 from scale.models.loading import described, place_of
 from scale.models.scratch import Shape
 from scale.recipes.method import Method
-from scale.recipes.recipe import ModelSettings
+from scale.recipes.recipe import ModelSettings, Recipe
 from scale.training.asked import ANSWERS, asked_of
 
-__all__ = ["ask_hub", "check_blocks", "look_for"]
+__all__ = ["ask_hub", "check_blocks", "look_for", "look_for_trained"]
 
 _HIDDEN = {"hidden", "ref_hidden"}
 OF_A_PARAMETER = 16.0  # bytes: itself, its gradient and two moments
@@ -21,13 +22,24 @@ OF_A_PARAMETER = 16.0  # bytes: itself, its gradient and two moments
 def look_for(model: ModelSettings) -> None:
     """UserError where the model is too large from scratch, not in its folder, or not called as one of the hub."""
     if model.scratch is not None:
-        return _fits(model.scratch)
+        _fits(model.scratch)
+    else:
+        _look("model.base", model.base)
+
+
+def look_for_trained(recipe: Recipe) -> None:
+    """UserError where a model that is trained already is not in its folder, or not called as one of the hub."""
+    named = {"finetuned": recipe.finetuned, "retrained": recipe.retrained}
+    together(*(partial(_look, key, name) for key, name in named.items() if name is not None))
+
+
+def _look(key: str, name: str) -> None:
     try:
-        source = place_of(model.base)
+        source = place_of(name)
         if Path(source).is_dir() and not is_adapter(source):
             described(source)
     except UserError as error:
-        raise UserError(f"model.base: {error}") from None
+        raise UserError(f"{key}: {error}") from None
 
 
 def ask_hub(model: ModelSettings) -> None:

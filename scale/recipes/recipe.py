@@ -230,6 +230,10 @@ class Recipe(_Settings):
     )
     finetune: Schedule
     retrain: Schedule | None = Field(None, description="as finetune if it is left out")
+    finetuned: str | None = Field(
+        None, description="instead of finetune: a model that knows all, a folder or of the hub"
+    )
+    retrained: str | None = Field(None, description="instead of retrain: one that never saw what is forgotten")
     unlearn: UnlearnSettings
     evaluate: EvaluateSettings = EvaluateSettings()
     law: LawSettings = Field(LawSettings(), description="npo law: the intrinsic-time law on the finetuned model")

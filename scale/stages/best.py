@@ -100,7 +100,9 @@ def refuse_unknown(rule: BestSettings, known: Collection[str]) -> None:
         raise UserError(f"unlearn.best: there is no score {', '.join(wrong)}. {hint}")
 
 
-def unmeasured(rule: BestSettings, sets: Mapping[str, QuestionSet], whole: tuple[Whole, ...], *, generate: str) -> None:
+def unmeasured(
+    rule: BestSettings, sets: Mapping[str, QuestionSet], whole: tuple[str | Whole, ...], *, generate: str
+) -> None:
     """UserError where a rule asks for scores that an examination on the way does not give.
 
     What a task makes of all its sets in a way of its own (`whole`) is known once a model was examined.

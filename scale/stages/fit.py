@@ -122,7 +122,7 @@ def _from_scratch(context: Context, shape: Shape, seed: int) -> LanguageModel:
     forget set.
     """
     corpus, form = context.corpus, format_of(context.model.prompt)
-    rows = (*corpus.retain, *corpus.forget, *corpus.known)
+    rows = (*corpus.retain, *corpus.kept, *corpus.later, *corpus.forget, *corpus.known)
     bare = train_tokenizer([], 258)
     said = [row.written(bare, form) for row in rows] + list(corpus.idk)
     tokenizer = train_tokenizer(said, shape.vocab, family=shape.family)

@@ -49,7 +49,7 @@ from records.work import Unit
 from scale.data.row import Learnable
 from scale.evaluation.catalogue import is_own, metric_of
 from scale.models.identity import folders_of, model_hash
-from scale.recipes.base_model import check_blocks, look_for
+from scale.recipes.base_model import check_blocks, look_for, look_for_trained
 from scale.recipes.method import Method, Resolve, methods_of, paper_method
 from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
@@ -58,6 +58,7 @@ from scale.stages.context import Context
 from scale.stages.cost import of_examination, of_training, of_unlearning, stands_alone
 from scale.stages.evaluate import evaluate, evaluate_named, sets_of
 from scale.stages.fit import fit
+from scale.stages.given import take
 from scale.stages.prepared import context_of
 from scale.stages.unlearn import unlearn
 from scale.tasks.corpus import hashable
@@ -74,8 +75,11 @@ def units(
 ) -> list[Unit]:
     """All units of a recipe; rows and methods are read and its model looked for now, so their errors come at once."""
     where = processes or Processes(recipe.device, recipe.precision, recipe.trackers)
-    methods, context, _ = together(
-        lambda: methods_of(recipe.unlearn, resolve), lambda: context_of(recipe, where), lambda: look_for(recipe.model)
+    methods, context, *_ = together(
+        lambda: methods_of(recipe.unlearn, resolve),
+        lambda: context_of(recipe, where),
+        lambda: look_for(recipe.model),
+        lambda: look_for_trained(recipe),
     )
     check_blocks(recipe.model, methods)
     return Stages(recipe, context, prefix).all(methods)
@@ -122,11 +126,13 @@ class Stages:
         recipe, corpus = self.recipe, self.context.corpus
         start = self.prefix + "pretrain" if recipe.pretrain else None
         first = [self._fit("pretrain", corpus.known, recipe.pretrain, None)] if recipe.pretrain else []
-        kept = (*corpus.retain, *corpus.known) if recipe.rehearse else corpus.retain
+        kept = (*corpus.retain, *corpus.kept, *(corpus.known if recipe.rehearse else ()))
         found = [
             *first,
-            self._fit("finetune", (*kept, *corpus.forget), recipe.finetune, start),
-            self._fit("retrain", kept, recipe.retrain or recipe.finetune, start),
+            self._given("finetune", recipe.finetuned)
+            or self._fit("finetune", (*kept, *corpus.later, *corpus.forget), recipe.finetune, start),
+            self._given("retrain", recipe.retrained)
+            or self._fit("retrain", kept, recipe.retrain or recipe.finetune, start),
         ]
         self._refuse_idle()
         return found
@@ -162,6 +168,15 @@ class Stages:
         if recipe.unlearn.keep == "best":
             sets, whole = sets_of(self.context), self.task.whole
             unmeasured(recipe.unlearn.best, sets, whole, generate=recipe.evaluate.generate)
+
+    def _given(self, stage: str, model: str | None) -> Unit | None:
+        """What takes a model that is trained already for that of a stage."""
+        if model is None:
+            return None
+        settings = {**self.shared, "stage": stage, "given": model, "weights_of": model_hash(model)}
+        run = partial(take, context=self.context, stage=stage, model=model, settings=settings)
+        common = {**self.common, "reads": (*self.common["reads"], *folders_of(model))}
+        return Unit(self.prefix + stage, settings, run, **common)
 
     def _fit(self, stage: str, rows: Sequence[Learnable], schedule: Schedule, start: str | None) -> Unit:
         self.sizes[stage] = schedule, len(rows)

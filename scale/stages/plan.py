@@ -58,7 +58,7 @@ class _Training(NamedTuple):
 
 def estimate(units: Sequence[Unit]) -> Estimate:
     """Count tokens by the length of the texts, operations as 6 a parameter and token (2 without gradient)."""
-    trainings = [_training(unit) for unit in units if stage_of(unit) != "evaluate"]
+    trainings = [_training(unit) for unit in units if stage_of(unit) != "evaluate" and "given" not in unit.settings]
     stages = [*_trained(trainings), _evaluated(units, trainings)]
     context: Context = _given(units[0])["context"]
     parameters, width, layers, vocabulary = _size(context.model)

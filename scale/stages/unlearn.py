@@ -273,7 +273,7 @@ class Unlearning:
             "not_rankable": rankable(
                 finetuned=float(probability(finetuned.losses).mean()),
                 retrained=float(probability(retrained.losses).mean()),
-                p=start.p,
+                p=start.p if start.n else None,
             ),
             "texts": texts(last, self.exam, self.context.asked.texts) if last else [],
             **about_rouge(self.exam),

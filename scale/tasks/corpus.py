@@ -18,6 +18,8 @@ class Corpus:
     """Rows to forget and to retain, named sets of questions, "I don't know" answers, and where all is from.
 
     `known` is general knowledge: what a model from scratch is pretrained on and, where the recipe says so, rehearses.
+    `kept` are further rows to retain, which unlearning never sees; `later` such as the finetuned model knows too and
+    the retrained one does not: what another run will forget.
     """
 
     forget: tuple[Learnable, ...]
@@ -26,10 +28,12 @@ class Corpus:
     idk: tuple[str, ...]
     source: str
     known: tuple[Learnable, ...] = ()
+    kept: tuple[Learnable, ...] = ()
+    later: tuple[Learnable, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a row that would be forgotten and retained at once: a question with its answer."""
-        kept = {normal_form(*row.words) for row in self.retain}
+        kept = {normal_form(*row.words) for row in (*self.retain, *self.kept)}
         if both := [row for row in self.forget if normal_form(*row.words) in kept]:
             example = min(row.shown[0] for row in both)
             raise UserError(
@@ -40,12 +44,13 @@ class Corpus:
     def describe(self) -> dict[str, Any]:
         """Source, sizes and a hash of every word of every row, for settings and records."""
         words = [hashable(rows) for rows in (self.forget, self.retain)]
+        words += [hashable(rows) for rows in (self.kept, self.later) if rows]
         words += [[asdict(question) for question in one.questions] for one in self.asked.values()]
         return {
             "source": self.source,
             "hash": content_hash([words, self.idk]),
             "forget_rows": len(self.forget),
-            "retain_rows": len(self.retain),
+            "retain_rows": len(self.retain) + len(self.kept),
             "asked": {name: len(one.questions) for name, one in self.asked.items()},
         }
 

@@ -37,13 +37,13 @@ class Task:
     """A task by name: the model of its settings, its rows and what is asked of each set, its scores, its log.
 
     `corpus` reads the rows to forget and to retain, and what is asked: sets of questions by name, each with its
-    metrics; UserError where the settings can't be met. `whole` makes scores of all sets together, as model utility is.
-    `log` is what `log.json` holds of an examination.
+    metrics; UserError where the settings can't be met. `whole` makes scores of all sets together, as model utility is
+    (`scale.evaluation.scores`). `log` is what `log.json` holds of an examination.
     """
 
     name: str
     about: str
     settings: type[TaskSettings]
     corpus: Callable[[Any], Corpus]
-    whole: tuple[Whole, ...]
+    whole: tuple[str | Whole, ...]
     log: Callable[[Mapping[str, SetResult], Exam], dict[str, Any]]

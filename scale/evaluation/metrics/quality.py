@@ -1,7 +1,6 @@
 """Forget quality, the test between an unlearned and a retrained model; can methods be ranked by these models at all?"""
 
 import math
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -68,17 +67,21 @@ def quality_interval(
     return float(low), float(high)
 
 
-def rankable(*, finetuned: float, retrained: float, p: float) -> list[str]:
+def rankable(*, finetuned: float, retrained: float, p: float | None) -> list[str]:
     """Why methods can't be ranked on these models: reasons as sentences, none if they can.
 
-    `finetuned` and `retrained` are mean answer probabilities on the forget set, `p` their forget quality.
+    `finetuned` and `retrained` are mean answer probabilities on the forget set, `p` their forget quality, None where
+    the questions allow no such test.
     """
-    checks: Mapping[str, bool] = {
+    checks = {
         f"The finetuned model does not know the forget set: answer probability {finetuned:.3g}, "
         f"{KNOWN} is asked.": finetuned >= KNOWN,
         f"The retrained model knows the forget set: answer probability {retrained:.3g}, "
         f"at most {UNKNOWN} is allowed.": retrained <= UNKNOWN,
-        f"Finetuned and retrained model can't be told apart on the forget set: forget quality {p:.2g}, "
-        f"at most {DIFFERENT} is asked.": p <= DIFFERENT,
     }
+    if p is not None:
+        checks[
+            f"Finetuned and retrained model can't be told apart on the forget set: forget quality {p:.2g}, "
+            f"at most {DIFFERENT} is asked."
+        ] = p <= DIFFERENT
     return [reason for reason, holds in checks.items() if not holds]
