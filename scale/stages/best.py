@@ -12,7 +12,7 @@ from typing import Any
 
 from records.errors import UserError
 from records.examined import Examined
-from scale.evaluation.asked import QuestionSet
+from scale.data.questions import QuestionSet
 from scale.evaluation.catalogue import metric_of
 from scale.evaluation.measurable import GENERATED
 from scale.evaluation.scores import TOFU_WHOLE, Whole
