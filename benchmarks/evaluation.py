@@ -26,9 +26,9 @@ from benchmarks._measure import above_imports, factor, in_turn, peak, peak_rss, 
 from benchmarks.unlearning import ALONE, PAD, llama
 from scale.data.formats import format_of
 from scale.data.prompts import Batch, Encoded, Writer, collate
-from scale.models.packed import question_of, score_packed
 from scale.models.scorer import Scorer
 from scale.models.scratch import train_tokenizer
+from scale.models.seen import see
 from scale.tasks.kinds import corpus_of
 from scale.tasks.tofu import TofuSettings
 
@@ -75,7 +75,7 @@ def padded(scorer: Scorer, questions: list[list[Encoded]]) -> Tensor:
 
 def packed(scorer: Scorer, questions: list[list[Encoded]]) -> Tensor:
     """NLL a token of every answer, packed as `scale.evaluation.exam` does it."""
-    found = score_packed(scorer, [q for some in questions for q in question_of(some)], PAD, ALONE, tokens=2048)
+    found = see(scorer, [tuple((row,) for row in some) for some in questions], PAD, ALONE, tokens=2048)
     return -found.logp / found.tokens
 
 

@@ -18,12 +18,13 @@ from scale.evaluation.exam import Exam, examine
 from scale.evaluation.protocols import PROTOCOLS
 from scale.models import language_model, loading, scratch
 from scale.models.language_model import LanguageModel
-from scale.models.packed import question_of, score_packed
+from scale.models.packed import question_of
 from scale.models.reference_cache import ReferenceCache, ReferenceModel
 from scale.models.scorable import check_head
 from scale.models.scorer import BatchPart, Scorer
 from scale.models.scoring import score_all
 from scale.models.scratch import Shape
+from scale.models.seen import see
 from scale.runtime.processes import WASTE, Processes, by_length
 from theory.logprobs import Summed, from_logits
 
@@ -163,12 +164,14 @@ def test_packed_questions_score_as_separate_rows(family):
         for row in ROWS
         for text in (row.answer, row.paraphrased_answer, *row.perturbed_answer)
     ]
-    questions = [q for i in range(0, len(rows), 7) for q in question_of(rows[i : i + 7])]
+    seven = [rows[i : i + 7] for i in range(0, len(rows), 7)]
+    questions, scorer = [q for some in seven for q in question_of(some)], Scorer(model)
     expected = score_all(Scorer(model), rows, PAD, ALONE, tokens=1)
     for tokens in (1, 2048):
-        found = score_packed(Scorer(model), questions, PAD, ALONE, tokens=tokens)
+        found = see(scorer, [tuple((row,) for row in some) for some in seven], PAD, ALONE, tokens=tokens)
         assert torch.equal(found.tokens, expected.tokens)
         assert float(((found.logp - expected.logp) / found.tokens).abs().max()) < 5e-6
+    assert all(right for way, right in scorer.ways.items() if way[0] == "packed")
     assert sum(q.tokens for q in questions) < sum(len(row.ids) for row in rows) / 1.5
 
 
@@ -177,7 +180,7 @@ def test_answers_whose_prompts_differ_in_tokens_are_packed_apart():
     assert len({row.ids[: row.first] for row in rows}) == 2  # a lone space before "7", none before " The"
     questions = question_of(rows)
     assert [len(q.answers) for q in questions] == [1, 1, 1]
-    found = score_packed(Scorer(_model()), questions, PAD, ALONE, tokens=99)
+    found = see(Scorer(_model()), [tuple((row,) for row in rows)], PAD, ALONE, tokens=99)
     torch.testing.assert_close(found.logp, score_all(Scorer(_model()), rows, PAD, ALONE).logp)
 
 

@@ -16,10 +16,11 @@ from scale.evaluation.asked import tofu_sets
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.protocols import PROTOCOLS
 from scale.models import faster_reading
-from scale.models.packed import PackedQuestion, packable, score_packed
+from scale.models.packed import PackedQuestion, packable
 from scale.models.scorer import BatchPart, Scorer
 from scale.models.scoring import score_all
 from scale.models.scratch import train_tokenizer
+from scale.models.seen import see
 from scale.runtime.processes import Processes
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood
@@ -104,7 +105,8 @@ def test_neither_a_destroyed_nor_a_training_model_changes_the_way():
         model.model.norm.weight.fill_(torch.nan)
     assert packable(Scorer(model), [question], 0, ALONE)
     assert model.training
-    assert score_packed(Scorer(model), [question], 0, ALONE, tokens=99).logp.isnan().all()
+    encoded = tuple((Encoded(question.prompt + answer, 3),) for answer in question.answers)
+    assert see(Scorer(model), [encoded], 0, ALONE, tokens=99).logp.isnan().all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -18,9 +18,10 @@ from scale.data.formats import format_of
 from scale.data.prompts import Encoded, Writer, collate
 from scale.models.generation import Generation, answers
 from scale.models.language_model import LanguageModel
-from scale.models.packed import packable, question_of, score_packed
+from scale.models.packed import packable, question_of
 from scale.models.scorer import BatchPart, Scorer
 from scale.models.scratch import Shape, from_scratch, train_tokenizer
+from scale.models.seen import see
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
 from scale.training.optimizer_settings import OptimizerSettings
@@ -114,8 +115,9 @@ def _same_place_nearby(alone, shards, batch) -> None:
 def _same_evaluation(alone, shards, writer: Writer, encoded: list[Encoded], processes: Processes) -> None:
     questions = [q for row in encoded for q in question_of([row])]
     assert packable(shards, questions, writer.pad, processes)
-    ours = score_packed(alone, questions, writer.pad, Processes("cpu"), tokens=64).logp
-    theirs = score_packed(shards, questions, writer.pad, processes, tokens=64).logp
+    whole = [((row,),) for row in encoded]
+    ours = see(alone, whole, writer.pad, Processes("cpu"), tokens=64).logp
+    theirs = see(shards, whole, writer.pad, processes, tokens=64).logp
     torch.testing.assert_close(theirs, ours, rtol=1e-5, atol=1e-5)
     how = Generation(max_length=24)
     said = [[a.text for a in answers(model, QUESTIONS, writer, processes, how)] for model in (alone, shards)]

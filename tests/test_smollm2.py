@@ -14,10 +14,10 @@ from scale.models.generation import Generation, answers
 from scale.models.language_model import max_length
 from scale.models.loading import load
 from scale.models.names import KNOWN, PROVENANCE, located
-from scale.models.packed import question_of, score_packed
 from scale.models.scorable import check_head
 from scale.models.scorer import Scorer
 from scale.models.scoring import score_all
+from scale.models.seen import see
 from scale.runtime.processes import Processes
 
 NAME = "smollm2-135m"
@@ -84,7 +84,7 @@ def test_packed_answers_score_as_separate_rows(tofu, language_model, writer):
         for row in rows
     ]
     scorer = Scorer(language_model.model)
-    packed = score_packed(scorer, [q for some in encoded for q in question_of(some)], writer.pad, ALONE, tokens=2048)
+    packed = see(scorer, [tuple((row,) for row in some) for some in encoded], writer.pad, ALONE, tokens=2048)
     apart = score_all(scorer, [one for some in encoded for one in some], writer.pad, ALONE)
     assert packed.tokens.tolist() == apart.tokens.tolist()
     assert float(((packed.logp - apart.logp) / apart.tokens).abs().max()) < 5e-6

@@ -15,10 +15,10 @@ import torch
 from scale.data.prompts import Encoded, Packed
 from scale.models.faster_reading import alike, alone, tried_once
 from scale.models.scorer import Scorer
-from scale.runtime.processes import Processes, by_length
-from theory.logprobs import IGNORE, Summed
+from scale.runtime.processes import Processes
+from theory.logprobs import IGNORE
 
-__all__ = ["PackedQuestion", "packable", "question_of", "score_packed"]
+__all__ = ["PackedQuestion", "pack", "packable", "question_of"]
 
 
 class PackedQuestion(NamedTuple):
@@ -108,24 +108,3 @@ def _as_rows(scorer: Scorer, questions: Sequence[PackedQuestion], pad: int) -> b
                 return False
         start += len(lengths)
     return True
-
-
-@torch.no_grad()
-def score_packed(
-    scorer: torch.nn.Module, questions: Sequence[PackedQuestion], pad: int, processes: Processes, *, tokens: int
-) -> Summed:
-    """Summed log-probability and tokens of every answer of every question, in their order, on the CPU."""
-    scorer.eval()
-    count = torch.tensor([len(answer) for question in questions for answer in question.answers])
-    each = torch.tensor([len(question.answers) for question in questions])
-    starts = torch.cumsum(each, 0) - each
-    logp = torch.zeros(len(count))
-    device = processes.accelerator.device
-    for batch, spare in processes.share(by_length([question.tokens for question in questions], tokens)):
-        made = Packed(*(part.to(device) for part in pack([questions[i] for i in batch], pad)))
-        with processes.accelerator.autocast():
-            found = scorer(made).logp.float().cpu()
-        if not spare:
-            places = torch.cat([torch.arange(int(each[i])) + starts[i] for i in batch])
-            logp[places] = found
-    return Summed(processes.together(logp), count)

@@ -17,7 +17,7 @@ from transformers import GenerationConfig, GenerationMixin, PreTrainedModel
 from scale.data.prompts import Batch, Packed
 from scale.models.batch_parts import BatchPart, BodyStates, ReferenceBatch, RowKernel, budget, wanted_of
 from scale.models.blocks import states_after
-from theory.logprobs import Head, Summed, summed
+from theory.logprobs import Head
 from theory.looks import Looked, looked_at
 
 __all__ = ["BatchPart", "Key", "ReferenceBatch", "RowKernel", "Scorer", "Wanted"]
@@ -107,14 +107,15 @@ class Scorer(nn.Module):
 
     def forward(
         self, batch: Batch | Packed, parts: Sequence[BatchPart] = (), wanted: Wanted | None = None
-    ) -> list[dict[str, Tensor]] | Summed | Looked:
-        """Log-probabilities of answers: of each part of a batch, or of every answer of packed questions.
+    ) -> list[dict[str, Tensor]] | Looked:
+        """What is wanted of each part of a batch of rows.
 
-        With `wanted` those of every answer of either, and of some what else is to be known.
+        With `wanted` the log-probabilities of every answer, packed or not, and of some what else is to be known.
         """
         if wanted is not None:
             return looked_at(*self._answers(batch), *wanted, budget=budget())
-        return self._packed(batch) if isinstance(batch, Packed) else self._parts(batch, parts)
+        assert isinstance(batch, Batch)
+        return self._parts(batch, parts)
 
     def _parts(self, batch: Batch, parts: Sequence[BatchPart]) -> list[dict[str, Tensor]]:
         """For each part what is wanted of its rows, by name; `value` of a kernel, one an answer.
@@ -130,10 +131,6 @@ class Scorer(nn.Module):
             of_rows = BodyStates(states.final[rows], {n: hidden[rows] for n, hidden in states.after.items()})
             found.append(wanted_of(part, of_rows, head, batch.labels[rows]))
         return found
-
-    def _packed(self, batch: Packed) -> Summed:
-        """Summed log-probabilities (nats) of every answer of every question, in their order."""
-        return summed(*self._answers(batch), budget=budget())
 
     def _answers(self, batch: Batch | Packed) -> tuple[Tensor, Head, Tensor]:
         """Hidden states, head and labels of every answer in its order."""
