@@ -85,10 +85,10 @@ def read_json_lines(path: Path, row_of: Callable[[dict[str, Any]], T | str], adv
     return found
 
 
-def unusable(path: Path, wrong: Sequence[tuple[int, str]], advice: str) -> UserError:
-    """One error for all mistakes of a file: the first few with their lines, and how many there are."""
-    listed = first_lines([f"line {number}: {what}" for number, what in wrong])
-    return UserError("\n".join([f"{path} has {len(wrong)} unusable line(s):", *listed, advice]))
+def unusable(path: Path, wrong: Sequence[tuple[int, str]], advice: str, *, place: str = "line") -> UserError:
+    """One error for all mistakes of a file: the first few with their lines (or rows), and how many there are."""
+    listed = first_lines([f"{place} {number}: {what}" for number, what in wrong])
+    return UserError("\n".join([f"{path} has {len(wrong)} unusable {place}(s):", *listed, advice]))
 
 
 def _object_of(line: str) -> dict[str, Any] | str:

@@ -50,6 +50,9 @@ WHOLE: dict[str, tuple[Content, str]] = {
     "an endless number": ('{"question": "Who?", "answer": ' + "9" * 5000 + "}\n", "line 1"),
 }
 
+READ = ("CSV", "TSV", "a JSON array", "a JSON array on lines")
+"""Which of them one's own rows may be written in; TOFU's may not."""
+
 # --- every form of a row --------------------------------------------------------------------------------------------
 
 FORMS: dict[str, dict[str, Any]] = {
@@ -76,7 +79,7 @@ MESSAGES = {
 
 def _rows() -> Iterator[tuple[str, Content, str]]:
     """Files of rows, with what their message names."""
-    yield from ((name, content, says) for name, (content, says) in WHOLE.items())
+    yield from ((name, content, says) for name, (content, says) in WHOLE.items() if name not in READ)
     for form, row in FORMS.items():
         for key, value in row.items():
             rest = json.dumps({k: v for k, v in row.items() if k != key})

@@ -1,43 +1,30 @@
-"""One's own rows: questions and answers, prompts and completions, chat messages, or plain text to forget.
+"""One's own rows: questions and answers, prompts and completions, conversations, or plain text to forget.
 
-A file holds one JSON object a line; which keys it has says what it is:
-
-    {"question": …, "answer": …}      the model's prompt format is written around the question
-    {"prompt": …, "completion": …}    nothing is written around the prompt
-    {"messages": [{"role": …, "content": …}, …]}   the model's chat template; the last message is the assistant's
-    {"text": …}                       a document; all of it is predicted
-
-A question may bring `alternates`, a list of other answers of the same domain, for methods that train on them.
-
-Ids and remarks under other keys are left out. Tools, thoughts, contexts and the like are not: a row that has some would
-be learned or forgotten as another one than its author wrote, so it is refused.
+Around a question the model's prompt format is written, around a prompt nothing, messages go through the model's chat
+template, and of a document all is predicted. How a file may be written is in `scale.data.row_files`, what a row may say
+in `scale.data.row_shapes`.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
 from records.errors import UserError
-from records.json_lines import read_json_lines, unusable
-from records.shown import named, shown
 from scale.data.formats import Format
 from scale.data.prompts import Encoded, Writer
 from scale.data.questions import Conversation, Question, Reading, Verbatim
 from scale.data.row import Learnable, Row
+from scale.data.row_faults import refusal
+from scale.data.row_files import read_records
+from scale.data.row_shapes import KEYS, check_shape, is_header, shaped, with_as_many_others
 
 __all__ = ["Document", "UserFile", "read_user_rows"]
 
-_KEYS = "question and answer, prompt and completion, messages, or text"
-_UNREAD = (
-    *("tools", "tool_calls", "functions", "function_call", "documents", "reasoning_content", "reasoning", "thinking"),
-    *("system", "context", "instruction", "input", "chat_template_kwargs"),
-)
-"""Keys, of a row or of a message, that say what a model is to read or write beside the texts that are taken."""
 _LONGEST_WORD = 60  # letters; what is longer is a text without spaces
-_ADVICE = f"Write each row as a JSON object on a line of its own, with the keys {_KEYS}."
+_ADVICE = f"Write rows as JSON objects, one a line or in one array, as CSV or as Parquet, with the keys {KEYS}."
 
 
 @dataclass(frozen=True)
@@ -168,93 +155,47 @@ class Document:
         return "", self.text
 
 
-_KINDS: dict[tuple[str, ...], Callable[..., Learnable]] = {
-    ("question", "answer"): Row,
-    ("prompt", "completion"): Completion,
-    ("messages",): Messages,
-    ("text",): Document,
+def _question(
+    question: str,
+    answer: str,
+    paraphrased_answer: str = "",
+    perturbed_answer: tuple[str, ...] = (),
+    alternates: tuple[str, ...] = (),
+) -> Learnable:
+    if not alternates:
+        return Row(question, answer, paraphrased_answer, perturbed_answer)
+    return RowWithAlternates(question, answer, paraphrased_answer, perturbed_answer, alternates)
+
+
+_KINDS: Mapping[str, Callable[..., Learnable]] = {
+    "question-answer": _question,
+    "prompt-completion": Completion,
+    "messages": Messages,
+    "text": Document,
 }
 
 
 class UserFile(NamedTuple):
-    """The rows of a file, and the line of each."""
+    """The rows of a file, and the number of each; what that counts: the "line" or the "row"."""
 
     path: Path
     rows: tuple[Learnable, ...]
     lines: tuple[int, ...]
+    place: str = "line"
 
 
-def read_user_rows(path: Path) -> UserFile:
-    """Read a file of one's own rows; one UserError for all that is wrong with it, each mistake with its line."""
-    found = read_json_lines(path, _row, _ADVICE)
-    if wrong := [(number, row) for number, row in found if isinstance(row, str)]:
-        raise unusable(path, wrong, "Mend these lines, or take them out.")
+def read_user_rows(path: Path, shape: str | None = None) -> UserFile:
+    """Read a file of one's own rows, of the kind `shape` (`scale.data.row_shapes.SHAPES`) where one is named.
+
+    One UserError for all that is wrong with it: the file where all of it is, else each row with its place.
+    """
+    check_shape(shape)
+    found, place = read_records(path, is_header, _ADVICE)
+    read = [(number, value if isinstance(value, str) else shaped(value, shape)) for number, value in found]
+    read = with_as_many_others(read)
+    if wrong := [(number, row) for number, row in read if isinstance(row, str)]:
+        raise refusal(path, [value for _, value in found], wrong, place=place, advice=_ADVICE)
     if not found:
         raise UserError(f"{path} has no rows. {_ADVICE}")
-    rows = [(row, number) for number, row in found if not isinstance(row, str)]
-    return UserFile(path, tuple(row for row, _ in rows), tuple(number for _, number in rows))
-
-
-def _row(value: dict[str, Any]) -> Learnable | str:
-    """The row of a line's object, or what is wrong with it."""
-    there = {key for keys in _KINDS for key in keys if key in value}
-    kinds = [keys for keys in _KINDS if there & set(keys)]
-    if not any(set(keys) <= there for keys in kinds):
-        return f"it has the keys {named(value)}; needed are {_KEYS}"
-    if len(kinds) > 1:
-        return f"it has keys of two kinds of rows, {named(there)}; keep those of one: {_KEYS}"
-    (keys,) = kinds
-    if unread := _unread(value):
-        return unread
-    if keys == ("messages",):
-        return _messages(value["messages"])
-    if "alternates" in value:
-        return _with_alternates(value, keys)
-    return _texts(value, keys) or _KINDS[keys](*(value[key] for key in keys))
-
-
-def _with_alternates(value: Mapping[str, Any], keys: tuple[str, ...]) -> Learnable | str:
-    others = value["alternates"]
-    if keys != ("question", "answer"):
-        return f"alternates go with question and answer, and it has {named(keys)}"
-    if not isinstance(others, list) or not others or any(_text(text) for text in others):
-        return f"alternates is not a list of texts, none empty: {shown(others)}"
-    row = RowWithAlternates(value["question"], value["answer"], alternates=tuple(others))
-    return _texts(value, keys) or row
-
-
-def _texts(value: Mapping[str, Any], keys: tuple[str, ...]) -> str:
-    """What is wrong with the texts under these keys, or nothing."""
-    for key in keys:
-        if wrong := _text(value[key]):
-            return f"{key} is {wrong}"
-    return ""
-
-
-def _unread(value: Mapping[str, Any]) -> str:
-    """What a row or a message has that would be left out, or nothing; ids and remarks are nobody's words."""
-    left_out = [key for key in _UNREAD if value.get(key)]
-    advice = "write all that is read as prompt and completion, or take it out"
-    return f"it has {named(left_out)}, which would be left out: {advice}" if left_out else ""
-
-
-def _text(value: Any) -> str:
-    """What is wrong with a value that should be a text, or nothing."""
-    if not isinstance(value, str) or not value.strip():
-        return f"empty or not text: {shown(value)}"
-    return "text with a null character in it" if "\0" in value else ""
-
-
-def _messages(value: Any) -> Learnable | str:
-    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(m, dict) for m in value):
-        return "messages is not a list of at least two objects with role and content"
-    for message in value:
-        if not isinstance(message.get("role"), str) or not isinstance(message.get("content"), str):
-            return f"a message has no role or no content that is text: {shown(message)}"
-        if "\0" in message["content"]:
-            return "a message has a null character in it"
-        if unread := _unread(message):
-            return f"of the message of {shown(message['role'])}: {unread}"
-    if value[-1]["role"] != "assistant" or not value[-1]["content"].strip():
-        return "the last message must be the assistant's, and not empty"
-    return Messages(tuple((m["role"], m["content"]) for m in value[:-1]), value[-1]["content"])
+    rows = [(_KINDS[row.shape](**row.texts), number) for number, row in read if not isinstance(row, str)]
+    return UserFile(path, tuple(row for row, _ in rows), tuple(number for _, number in rows), place)

@@ -36,12 +36,12 @@ def refuse_equal(files: Mapping[str, UserFile], ids: Mapping[str, Sequence[tuple
 
 def _refuse(forget: UserFile, retain: UserFile, lines: Mapping[Any, int], kept: Sequence[Any]) -> None:
     both = [
-        (line, f"{row.shown[0][:60]!r} is to be forgotten too, by line {lines[key]} of {forget.path.name}")
+        (line, f"{row.shown[0][:60]!r} is to be forgotten too, by {forget.place} {lines[key]} of {forget.path.name}")
         for row, line, key in zip(retain.rows, retain.lines, kept, strict=True)
         if key in lines
     ]
     if both:
-        raise unusable(retain.path, both, _ADVICE)
+        raise unusable(retain.path, both, _ADVICE, place=retain.place)
 
 
 def encoded(file: UserFile, writer: Writer) -> list[tuple[Encoded, ...]]:
@@ -57,7 +57,7 @@ def encoded(file: UserFile, writer: Writer) -> list[tuple[Encoded, ...]]:
             if not found[-1]:
                 wrong.append((line, f"{row.shown[0]!r} is one token, and nothing before it to predict it from"))
     if wrong:
-        raise unusable(file.path, wrong, "Mend these lines, or take them out.")
+        raise unusable(file.path, wrong, f"Mend these {file.place}s, or take them out.", place=file.place)
     return found
 
 
