@@ -15,6 +15,7 @@ from npo.verbs.report import report
 from npo.verbs.score import score as show
 from records.errors import UserError
 from scale.evaluation.open_unlearning import differing, means, read_evaluation, scored
+from scale.evaluation.tofu_log import TASKS
 
 # What locuslab/open-unlearning@d3d7cf9 (memorization.py, privacy.py, utility.py) makes of `evaluation(0)` against
 # `evaluation(1, 3.0)`, run on 2026-11-28; it adds 1e-10 to what it divides by.
@@ -51,7 +52,7 @@ def test_it_scores_as_their_own_code_has_it(write: Write) -> None:
     judge = read_evaluation(write("b/TOFU_EVAL.json", evaluation(1, 3.0)))
     assert own is not None
     assert judge is not None
-    found = scored(own, judge.sets)
+    found = scored(own.path, own.sets, (judge.path, judge.sets), own.told)
     assert found["protocol"] == "open-unlearning"
     assert found["n"] == found["n_retrained"] == 20
     assert {key: found[key] for key in THEIRS} == pytest.approx(THEIRS, rel=1e-8)
@@ -88,6 +89,25 @@ def test_the_verb_scores_two_evaluations_and_says_what_is_odd(write: Write, caps
     assert "forget_truth_ratio is told as 0.9, and its questions give 0.4956" in err
     show(own, own, None)
     assert "the same file" in capsys.readouterr().err
+
+
+def test_a_log_of_ours_is_judged_by_one_of_theirs(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    task = {
+        "avg_gt_loss": {"0": 1.0, "1": 2.0},
+        "avg_paraphrased_loss": {"0": 1.0, "1": 2.5},
+        "average_perturb_loss": {"0": [1.0, 3.0], "1": [2.0, 4.0]},
+        "rougeL_recall": {"0": 0.5, "1": 1.0},
+    }
+    ours = write("log.json", dict.fromkeys(TASKS.values(), task))
+    theirs = write("TOFU_EVAL.json", evaluation(1))
+    for logs, told in (((ours, theirs), False), ((theirs, ours), True)):
+        show(*logs, None)
+        out, err = capsys.readouterr()
+        found = json.loads(out)
+        assert {found["n"], found["n_retrained"]} == {2, 20}
+        assert found["protocol"] == "open-unlearning"
+        assert ("told" in found) == told
+        assert "log.json is a log of another program" in err
 
 
 MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,13 @@ def score(unlearned: Path, retrained: Path | None, protocol: str | None) -> None
 
     if protocol is not None:
         protocol_of(protocol)  # a mistake in it is told before files are read
-    theirs = read_evaluation(unlearned)
-    if theirs is None:
-        if retrained is None:
-            raise UserError(f"Name the log of the retrained model too: npo score {unlearned} RETRAINED.")
-        found, warnings = _of_logs(unlearned, retrained, protocol or "tofu")
+    theirs = {path: read_evaluation(path) for path in (unlearned, retrained) if path is not None}
+    if any(theirs.values()):
+        found, warnings = _of_open_unlearning(unlearned, retrained, theirs, protocol)
+    elif retrained is None:
+        raise UserError(f"Name the log of the retrained model too: npo score {unlearned} RETRAINED.")
     else:
-        found, warnings = _of_open_unlearning(theirs, retrained, protocol)
+        found, warnings = _of_logs(unlearned, retrained, protocol or "tofu")
     for warning in warnings:
         sys.stderr.write(f"npo: {plain(warning)}\n")
     sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
@@ -43,22 +44,26 @@ def _of_logs(unlearned: Path, retrained: Path, protocol: str) -> tuple[dict[str,
     return tofu_log.score(own, judge, chosen), [*warnings, *tofu_log.mismatches(unlearned, retrained)]
 
 
-def _of_open_unlearning(theirs: Any, retrained: Path | None, protocol: str | None) -> tuple[dict[str, Any], list[str]]:
-    """The scores of an evaluation of open-unlearning, and what is odd about it."""
-    from scale.evaluation import open_unlearning, tofu_log
+def _of_open_unlearning(
+    unlearned: Path, retrained: Path | None, theirs: Mapping[Path, Any], protocol: str | None
+) -> tuple[dict[str, Any], list[str]]:
+    """The scores where one log or both are open-unlearning's (None for one that is not), and what is odd."""
+    from scale.evaluation.open_unlearning import PROTOCOL, differing, scored
+    from scale.evaluation.tofu_log import read_log
 
-    own = open_unlearning.PROTOCOL.name
-    if protocol not in (None, own):
-        raise UserError(f"{theirs.path} was examined under the protocol {own}: leave --protocol {protocol} out.")
-    if retrained is None:
-        return open_unlearning.scored(theirs, None), open_unlearning.differing(theirs)
-    if not theirs.sets:
-        told = f"{theirs.path} has means alone: all is as it tells, and {retrained} is not asked."
-        return open_unlearning.scored(theirs, None), [told]
-    judge, warnings = open_unlearning.read_evaluation(retrained), open_unlearning.differing(theirs)
-    if judge is None:
-        warnings.append(f"{retrained} is a log of another program: were both examined under the protocol {own}?")
-    sets = tofu_log.read_log(retrained) if judge is None else judge.sets
-    if theirs.path.samefile(retrained):
-        warnings.append(f"{theirs.path} and {retrained} are the same file: it is scored against itself.")
-    return open_unlearning.scored(theirs, sets), warnings
+    if protocol not in (None, PROTOCOL.name):
+        first = next(path for path, one in theirs.items() if one)
+        raise UserError(f"{first} was examined under the protocol {PROTOCOL.name}: leave --protocol {protocol} out.")
+    own, judge = theirs[unlearned], theirs.get(retrained) if retrained else None
+    warnings = differing(own) if own else []
+    if own and (retrained is None or not own.sets):
+        told = f"{unlearned} has means alone: all is as it tells, and {retrained} is not asked."
+        return scored(unlearned, own.sets, None, own.told), [told] if retrained else warnings
+    assert retrained is not None
+    for path, one in ((unlearned, own), (retrained, judge)):
+        if one is None:
+            warnings.append(f"{path} is a log of another program: was it examined under {PROTOCOL.name} too?")
+    if unlearned.samefile(retrained):
+        warnings.append(f"{unlearned} and {retrained} are the same file: it is scored against itself.")
+    sets = [one.sets if one else read_log(path) for path, one in ((unlearned, own), (retrained, judge))]
+    return scored(unlearned, sets[0], (retrained, sets[1]), own.told if own else None), warnings

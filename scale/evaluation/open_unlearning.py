@@ -97,19 +97,25 @@ def _set(path: Path, name: str, content: Mapping[str, Any]) -> SetResult:
     return part_of(columns_of(path, ", ".join(dict.fromkeys(_sources(name))), _columns(content, name)))
 
 
-def scored(own: Evaluation, retrained: Mapping[str, SetResult] | None) -> dict[str, Any]:
-    """The scores of an evaluation, computed anew from its questions, and what it tells of itself, `told`.
+def scored(
+    path: Path,
+    own: Mapping[str, SetResult],
+    retrained: tuple[Path, Mapping[str, SetResult]] | None,
+    told: Mapping[str, float] | None,
+) -> dict[str, Any]:
+    """The scores of a model, computed anew from its questions, and what an evaluation tells of itself, `told`.
 
-    Forget quality is that against the retrained model; without one, and of a summary, everything is as it is told.
-    UserError where there is a retrained model and no question of the forget set.
+    Forget quality is that against the retrained model; without one everything is as it is told. UserError where there
+    is a retrained model and no question of the forget set.
     """
     first = {"protocol": PROTOCOL.name, "source": "open-unlearning"}
-    if retrained is None or not own.sets:
-        return {**first, **own.told}
-    for path, of in ((own.path, own.sets), ("the retrained model", retrained)):
+    if retrained is None:
+        return {**first, **(told or {})}
+    for place, of in ((path, own), retrained):
         if "forget" not in of:
-            raise UserError(f"{path}: forget quality needs {', '.join(_sources('forget'))}, question by question.")
-    return {**first, **score(own.sets, retrained, PROTOCOL), "told": own.told}
+            raise UserError(f"{place}: forget quality needs {', '.join(_sources('forget'))}, question by question.")
+    found = score(own, retrained[1], PROTOCOL)
+    return {**first, **found, "told": dict(told)} if told is not None else found
 
 
 def means(own: Evaluation) -> dict[str, float | None]:
