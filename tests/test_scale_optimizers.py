@@ -2,6 +2,9 @@
 
 import copy
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,7 +70,7 @@ class _Fixed:
         return {"ref_logp": REFERENCE[list(indices)]}
 
 
-def _training(optimizer, *, piece=3, epochs=2, name="NPO+RT") -> Training:
+def _training(optimizer, *, piece=3, epochs=2, name="NPO+RT", processes=ALONE) -> Training:
     schedule = Schedule(lr=1e-2, epochs=epochs, batch=3, piece=piece, warmup=0, optimizer=optimizer)
     rows = TrainingRows(FORGET, RETAIN)
     return Training(
@@ -77,7 +80,7 @@ def _training(optimizer, *, piece=3, epochs=2, name="NPO+RT") -> Training:
         schedule,
         seed=0,
         pad=WRITER.pad,
-        processes=ALONE,
+        processes=processes,
         reference=_Fixed(),
     )
 
@@ -300,3 +303,37 @@ def test_a_plan_counts_what_an_optimizer_keeps(optimizer: str) -> None:
     schedule = Schedule(lr=1e-3, epochs=1, optimizer=optimizer)
     assert kept_bytes(schedule, torch.float32) == KEPT[optimizer]
     assert kept_bytes(schedule, torch.bfloat16) == (2 if optimizer == "adamw8bit" else KEPT[optimizer] / 2)
+
+
+# --- processes ----------------------------------------------------------------------------------------------------
+
+SPREAD = "SAM:base=SGD:rho=0.5"
+
+
+def _worker(place: Path) -> None:
+    """One of two processes: three rows a step, of which one has two and the other one."""
+    processes = Processes("cpu")
+    assert processes.count == 2
+    training = _training(SPREAD, piece=1, processes=processes)
+    log = [step for moment in training.run() for step in moment.steps]
+    if processes.first:
+        torch.save({"weights": _weights(training), "loss": [step["loss"] for step in log]}, place)
+
+
+@pytest.mark.integration
+def test_two_processes_go_to_the_same_place_nearby(tmp_path: Path, root: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
+    environment = {**os.environ, "PYTHONPATH": f"{root}:{root / 'tests'}", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, __file__, str(tmp_path / "found")], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    alone, found = _training(SPREAD), torch.load(tmp_path / "found")
+    losses = [step["loss"] for moment in alone.run() for step in moment.steps]
+    assert found["loss"] == pytest.approx(losses, rel=1e-5)
+    moved = (_weights(alone) - _weights(_training(SPREAD))).abs().max()
+    torch.testing.assert_close(found["weights"], _weights(alone), rtol=0, atol=1e-4 * float(moved))
+
+
+if __name__ == "__main__":
+    _worker(Path(sys.argv[1]))
