@@ -10,7 +10,7 @@ TASKS = (
     "A loss",
     "A theorem",
     "A metric",
-    "A benchmark",
+    "A task",
     "An optimiser",
     "A figure",
     "A claim",
