@@ -137,12 +137,16 @@ def runs_of(choices: LogisticChoices, alpha: float) -> dict[str, tuple[Objective
     names = choices.methods or METHODS
     objectives = objectives_of(names, beta=choices.beta, settings=choices.settings, usual=usual)
     together(*(partial(_supplied, name, objective) for name, objective in objectives.items()))
-    usual_lr = {name: row.lr for name, row in rows.items()}
-    own_lr, labels = rows["NPO"].lr, labelled(objectives, choices.settings)
+    labels, usual_lr = labelled(objectives, choices.settings), {name: row.lr for name, row in rows.items()}
     return {
-        labels[name]: (objective, choices.lr or usual_lr.get(name.upper(), own_lr))
+        labels[name]: (objective, choices.lr or usual_lr.get(name.upper()) or _like_npo(objective, usual_lr["NPO"]))
         for name, objective in objectives.items()
     }
+
+
+def _like_npo(objective: Objective, lr: float) -> float:
+    """The step size of a method that Table 1 has no kin of: NPO's, for weights of at most 1."""
+    return lr / max(1.0, objective.forget_weight, objective.retain_weight)
 
 
 def _supplied(name: str, objective: Objective) -> None:

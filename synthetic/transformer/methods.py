@@ -71,8 +71,13 @@ def table(names: Sequence[str] = METHODS, beta: float = BETA) -> tuple[MethodSet
 
 
 def setting(label: str, name: str, objective: Objective, source: str = "") -> MethodSetting:
-    """A method by name with the step size of its kin."""
-    return MethodSetting(label, ASCENT if name.upper().startswith("GA") else BOUNDED, objective, source)
+    """A method by name with the step size of its kin, which is for weights of at most 1.
+
+    >>> setting("X", "X", method("NPO+RT", beta=0.5, retain_weight=8.0)).lr
+    0.00125
+    """
+    lr = ASCENT if name.upper().startswith("GA") else BOUNDED
+    return MethodSetting(label, lr / max(1.0, objective.forget_weight, objective.retain_weight), objective, source)
 
 
 def methods_units(preset: TransformerPreset, chosen_rows: Sequence[MethodSetting] = ()) -> list[Unit]:
