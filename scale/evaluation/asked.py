@@ -40,11 +40,10 @@ def with_metrics(sets: Mapping[str, QuestionSet], more: Mapping[str, Iterable[st
     wrong = [f"evaluate.metrics: there is no set {name}; there are {', '.join(sets)}." for name in unknown]
     found = {}
     for name, one in sets.items():
-        metrics = {label_of(metric): metric for metric in more.get(EVERY_SET, ()) if not is_own(metric)} | dict(
-            one.metrics
-        )
-        for metric in (*filter(is_own, more.get(EVERY_SET, ())), *more.get(name, ())):
-            if (other := metrics.setdefault(label_of(metric), metric)) != metric:
+        metrics, for_all = dict(one.metrics), more.get(EVERY_SET, ())
+        for metric in (*for_all, *more.get(name, ())):
+            other = metrics.setdefault(label_of(metric), metric)
+            if other != metric and (metric not in for_all or is_own(metric)):
                 wrong.append(f"evaluate.metrics: {name}_{label_of(metric)} would be both {metric} and {other}.")
         found[name] = replace(one, metrics=metrics)
     if wrong:
