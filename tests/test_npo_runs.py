@@ -446,8 +446,13 @@ def test_further_metrics_are_shown_where_they_were_taken(tmp_path: Path) -> None
     for drawn, columns in ((runs, 4), ([plain], 3)):
         figure = llm_metrics.draw({run.name: run.data for run in drawn})
         assert len(figure.axes) == 4 * columns
+        assert sum(axes.get_visible() for axes in figure.axes) == 4 * 3 + (2 if columns == 4 else 0)
     fourth = llm_metrics.draw({"a": runs[0].data}).axes[3]
     assert fourth.get_title("left") == "forget: exact memorization"
+    other = {"step": 0, "epoch": 0, "news_f1": 0.5, "news_of_old_f1": 0.5, "forget_kl": 0.0}
+    values = {**plain.data.values, "moments": [other], "data": {"asked": {"news": 1, "news_of_old": 1}}}
+    figure = llm_metrics.draw({"a": Data({}, values)})
+    assert [axes.get_title("left") for axes in figure.axes] == ["news: f1", "news of old: f1"]
 
 
 @pytest.mark.usefixtures("undrawn")
