@@ -16,10 +16,11 @@ RowsFile = Annotated[
 Model = Annotated[str, typer.Option(help="A folder, owner/name of the hub, or a small model to get (npo ls models).")]
 Out = Annotated[Path, typer.Option(**PATH, help="Folder for the unlearned model and what was measured.")]
 Retain = Annotated[Path | None, typer.Option(**PATH, help="Rows to keep, in the same form.")]
-MethodName = Annotated[
-    str | None,
+MethodNames = Annotated[
+    list[str] | None,
     typer.Option(
-        help="A method, or file.py:name[+rt|+kl], which runs that file.",
+        "--method",
+        help="A method, or file.py:name[+rt|+kl], which runs that file. Given several times, each is run.",
         show_default="NPO+RT with --retain, else NPO",
     ),
 ]
@@ -58,7 +59,7 @@ def forget(
     model: Model,
     out: Out,
     retain: Retain = None,
-    method: MethodName = None,
+    method: MethodNames = None,
     beta: Beta = None,
     lr: Lr = 1e-5,
     epochs: Epochs = 10,
@@ -83,7 +84,7 @@ def forget(
     from npo.verbs.forget import forget as start
 
     asked = ForgetChoices(
-        method=method,
+        methods=tuple(method or ()),
         beta=beta,
         lr=lr,
         epochs=epochs,

@@ -14,13 +14,12 @@ from in_process import npo
 from small_recipe import SMALL
 
 from npo.runs.run import saved
-from npo.verbs.forget import ForgetChoices, method_asked
+from npo.verbs.forget import ForgetChoices, methods_asked, recipe_asked
 from records.store import load
 from records.work import run_missing
-from scale.data.user_rows import read_user_rows
 from scale.runtime.processes import LAUNCH, Processes
-from scale.stages.forget_settings import ForgetSettings
-from scale.stages.forgetting import unit_of
+from scale.stages.pipeline import Stages
+from scale.stages.prepared import context_of
 
 NPO = [sys.executable, "-m", "npo.cli"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
@@ -283,32 +282,25 @@ class Killed(BaseException):
 
 def test_forgetting_that_is_stopped_goes_on_where_it_was(own, tmp_path):
     model, rows, keep = own
-    method = method_asked(
-        ForgetChoices(
-            method="NPO+RT",
-            beta=0.1,
-            lr=3e-3,
-            epochs=4,
-            batch=4,
-            piece=4,
-            retain_weight=1.0,
-            lora=None,
-            prompt=None,
-            device="cpu",
-            dtype="float32",
-            seed=0,
-        ),
-        has_retain=True,
+    asked = ForgetChoices(
+        methods=("NPO+RT",),
+        beta=0.1,
+        lr=3e-3,
+        epochs=4,
+        batch=4,
+        piece=4,
+        retain_weight=1.0,
+        lora=None,
+        prompt=None,
+        device="cpu",
+        dtype="float32",
+        seed=0,
     )
+    chosen, (method,) = methods_asked(asked, has_retain=True)
+    recipe = recipe_asked(Path(rows), Path(keep), model, asked, chosen)
 
     def made():
-        return unit_of(
-            ForgetSettings(model=model),
-            method,
-            read_user_rows(Path(rows)),
-            read_user_rows(Path(keep)),
-            Processes("cpu"),
-        )
+        return Stages(recipe, context_of(recipe, Processes("cpu")), "").single(method, "forget")
 
     def stop(done, total):
         if done >= 3:

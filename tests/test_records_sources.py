@@ -17,10 +17,10 @@ from scale.recipes.file import read_recipe, shipped
 from scale.recipes.method import methods_of, paper_method
 from scale.runtime.processes import Processes
 from scale.stages.fit import fit
-from scale.stages.forgetting import Forgetting
 from scale.stages.pipeline import Stages, stage_of
 from scale.stages.prepared import context_of
-from scale.stages.unlearn import unlearn
+from scale.stages.unlearn import Unlearning, unlearn
+from scale.tasks.rows import ROWS
 from synthetic.transformer.law import law_units
 from synthetic.transformer.presets import QUICK
 
@@ -109,7 +109,8 @@ def test_what_a_partial_binds_counts_too() -> None:
         "scale.runtime.processes",
     }
     assert modules_of(partial(print, paper_method)) == {"scale.recipes.method"}
-    assert modules_of(Forgetting) == {"scale.stages.forgetting"}
+    assert modules_of(Unlearning) == {"scale.stages.unlearn"}
+    assert modules_of(partial(print, ROWS)) == {"scale.tasks.rows", "scale.tasks.rows_told", "scale.tasks.task"}
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -155,7 +156,7 @@ def test_parts_of_a_room_know_themselves() -> None:
 @pytest.mark.integration
 def test_all_that_is_imported_is_found(root: Path) -> None:
     """What Python has loaded after importing these modules is in their closure."""
-    modules = ("scale.stages.forgetting", "scale.law.flow", "synthetic.logistic.units")
+    modules = ("scale.stages.unlearn", "scale.law.flow", "synthetic.logistic.units")
     said = f"import sys, {', '.join(modules)}; print(*(m for m in sys.modules if m.split('.')[0] in {ROOMS}))"
     done = subprocess.run([sys.executable, "-c", said], cwd=root, capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) <= modules_behind(frozenset({*modules, law.__module__}))

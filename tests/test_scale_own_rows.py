@@ -21,11 +21,12 @@ from scale.models.reference_cache import ReferenceCache, ReferenceModel
 from scale.models.scorer import Scorer
 from scale.models.scratch import Shape
 from scale.recipes.method import methods_of
-from scale.recipes.recipe import UnlearnSettings
+from scale.recipes.recipe import Recipe, UnlearnSettings
 from scale.runtime.processes import Processes
-from scale.stages.findings import findings, remarks
-from scale.stages.forget_settings import ForgetSettings
-from scale.stages.forgetting import unit_of
+from scale.stages.pipeline import Stages
+from scale.stages.prepared import context_of
+from scale.tasks.rows import of_files
+from scale.tasks.rows_told import findings, remarks
 
 TOWNS = ["Brackwater", "Oldham", "Siena", "Kyoto", "Lima", "Turku"]
 TEXTS = [f"Question: Where was Ada born?\nAnswer: In {town}." for town in TOWNS]
@@ -57,9 +58,18 @@ def model(tmp_path_factory):
 
 def _forget(model, out, forget, retain=None, *, name="NPO", max_length=None, recompute=False, **changes):
     schedule = {"lr": 1e-2, "epochs": 2, "batch": 4, "piece": 2} | changes
-    (method,) = methods_of(UnlearnSettings(methods=(name,), recompute=recompute, **schedule))
-    settings = ForgetSettings(model=model, max_length=max_length, new_tokens=3, answers=1)
-    run_missing([unit_of(settings, method, forget, retain, Processes("cpu"))], out)
+    unlearn = UnlearnSettings(methods=(name,), recompute=recompute, **schedule)
+    files = {"forget": forget} | ({"retain": retain} if retain else {})
+    recipe = Recipe(
+        data={"kind": "rows", **{key: str(file.path) for key, file in files.items()}},
+        model={"base": model, "prompt": "auto", "longest": max_length},
+        finetune=None,
+        unlearn=unlearn,
+        evaluate={"every": "end", "generate": "end", "new_tokens": 3},
+    )
+    context = context_of(recipe, Processes("cpu"), of_files(files))
+    (method,) = methods_of(unlearn)
+    run_missing([Stages(recipe, context, "").single(method, "forget")], out)
     return load(out / "forget")
 
 

@@ -1,10 +1,10 @@
-"""npo forget: one's own rows out of any model."""
+"""npo forget: one's own rows out of any model, as a recipe of the kind `rows`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -20,17 +20,23 @@ from records.shown import shown
 from records.store import load
 from theory.objective import Objective, takes
 
-__all__ = ["BETA", "ForgetChoices", "forget", "method_asked"]
+if TYPE_CHECKING:
+    from scale.recipes.method import Method
+    from scale.recipes.recipe import Recipe, UnlearnSettings
+
+__all__ = ["BETA", "ForgetChoices", "forget", "methods_asked", "recipe_asked"]
 
 BETA = 0.1
 """Where a method takes a β and none is given."""
+NEW_TOKENS = 60
+"""Of an answer that is shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ForgetChoices:
     """What the command line asks for."""
 
-    method: str | None
+    methods: tuple[str, ...]
     beta: float | None
     lr: float
     epochs: int
@@ -49,37 +55,83 @@ class ForgetChoices:
 
 
 def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: ForgetChoices) -> None:
-    """Unlearn `rows`; print what was measured before and after, answers, and what can't be known."""
+    """Unlearn `rows`; print what was measured before and after, answers, and what can't be known.
+
+    One method leaves `forget/`, several leave what a recipe's do: `unlearn/<label>-s<seed>`.
+    """
     scale_or_error()
     from scale.data.formats import FORMATS
     from scale.data.user_rows import read_user_rows
-    from scale.models.adapters import Lora
     from scale.runtime.processes import Processes
-    from scale.stages.forget_settings import ForgetSettings
-    from scale.stages.forgetting import unit_of
+    from scale.stages.pipeline import Stages
+    from scale.stages.prepared import context_of
+    from scale.tasks.rows import of_files
 
-    _, method, forgotten, retained = together(
+    _, (chosen, methods), *files = together(
         lambda: _known(asked, FORMATS),
-        lambda: method_asked(asked, retain is not None),
+        lambda: methods_asked(asked, has_retain=retain is not None),
         lambda: read_user_rows(rows),
-        lambda: read_user_rows(retain) if retain else None,
+        *([lambda: read_user_rows(retain)] if retain else []),
     )
-    lora = Lora(rank=asked.lora, alpha=2 * asked.lora) if asked.lora else None
-    settings = ForgetSettings(
-        model=model,
-        prompt=asked.prompt,
-        lora=lora,
-        seed=asked.seed,
-        max_length=asked.max_length,
-        weights=cast(Any, asked.weights),  # checked above, like device and dtype
-    )
+    _need_retain(methods, has_retain=retain is not None)
+    corpus = of_files(dict(zip(("forget", "retain"), files, strict=False)))
     processes = Processes(cast(Any, asked.device), cast(Any, asked.dtype))
-    unit = unit_of(settings, method, forgotten, retained, processes)
-    run_units([unit], out, "forget", crew=processes, quiet=not processes.first)
+    recipe = recipe_asked(rows, retain, model, asked, chosen)
+    stages = Stages(recipe, context_of(recipe, processes, corpus), "")
+    units = stages.all(methods) if len(methods) > 1 else [stages.single(methods[0], "forget")]
+    run_units(units, out, "forget", crew=processes, quiet=not processes.first)
     if processes.first:
-        show(values := load(out / "forget").values, out / "forget")
-        if values["stopped"]:
-            raise UserError(f"It stopped early. {values['stopped']}")
+        _tell(out, [unit.name for unit in units if unit.name.startswith(("forget", "unlearn/"))])
+
+
+def _tell(out: Path, names: Sequence[str]) -> None:
+    """What came out of each; UserError where one stopped early."""
+    stopped = []
+    for name in names:
+        show(values := load(out / name).values, out / name)
+        stopped += [values["stopped"]] if values["stopped"] else []
+    if stopped:
+        raise UserError("\n".join(f"It stopped early. {why}" for why in stopped))
+
+
+def _need_retain(methods: "Sequence[Method]", *, has_retain: bool) -> None:
+    """UserError naming the methods that need rows to retain, where there are none."""
+    if wanting := [method.name for method in methods if method.objective.retain_needs and not has_retain]:
+        raise UserError(f"{', '.join(wanting)} needs rows to retain: give --retain FILE, or choose NPO or GA.")
+
+
+def recipe_asked(
+    rows: Path, retain: Path | None, model: str, asked: ForgetChoices, chosen: "UnlearnSettings"
+) -> "Recipe":
+    """The recipe that the command line stands for; UserError where the model is none that is trained already."""
+    from pydantic import ValidationError
+
+    from scale.recipes.recipe import Recipe
+
+    lora = {"rank": asked.lora, "alpha": 2 * asked.lora} if asked.lora else None
+    held = {"four_bit": True} if asked.weights == "4bit" else {"weights": asked.weights}
+    try:
+        return Recipe.model_validate(
+            {
+                "data": {"kind": "rows", "forget": str(rows), "retain": str(retain) if retain else None},
+                "model": {
+                    "base": model,
+                    "prompt": asked.prompt or "auto",
+                    "longest": asked.max_length,
+                    "lora": lora,
+                    **held,
+                },
+                "finetune": None,
+                "unlearn": chosen,
+                "evaluate": {"every": "end", "generate": "end", "new_tokens": NEW_TOKENS},
+                "seed": asked.seed,
+                "device": asked.device,
+                "precision": asked.dtype,
+            }
+        )
+    except ValidationError as error:
+        told = [f"{'.'.join(map(str, e['loc']))}: {said(e)}." for e in error.errors()]
+        raise UserError(f"--model {model}: " + "\n".join(told)) from None
 
 
 def _known(asked: ForgetChoices, formats: Collection[str]) -> None:
@@ -102,28 +154,33 @@ def _known(asked: ForgetChoices, formats: Collection[str]) -> None:
         raise UserError("\n".join(wrong))
 
 
-def method_asked(asked: ForgetChoices, has_retain: bool) -> Any:
-    """The method that was asked for; UserError with every value of it that can't be."""
+def methods_asked(asked: ForgetChoices, *, has_retain: bool) -> "tuple[UnlearnSettings, list[Method]]":
+    """The schedule and the methods that were asked for; UserError with every value of them that can't be."""
     from pydantic import ValidationError
 
-    from scale.recipes.method import method_of
     from scale.recipes.recipe import UnlearnSettings
 
-    name = asked.method or ("NPO+RT" if has_retain else "NPO")
+    names = asked.methods or ("NPO+RT" if has_retain else "NPO",)
     fields = {key: getattr(asked, key) for key in ("lr", "epochs", "batch", "piece", "recompute", "optimizer")}
-    fields |= {"beta": BETA if asked.beta is None else asked.beta}
+    fields |= {"beta": BETA if asked.beta is None else asked.beta, "seeds": [asked.seed]}
     fields |= {"warmup": 0.0 if asked.epochs == 1 else 1.0}  # one epoch of warming up would train little or nothing
     try:
-        chosen = UnlearnSettings.model_validate({"methods": [{"name": name, **_weight(asked)}], **fields})
+        chosen = UnlearnSettings.model_validate({"methods": [{"name": x, **_weight(asked)} for x in names], **fields})
     except ValidationError as error:
         told = [f"--{str(e['loc'][-1]).replace('_', '-')}: {said(e)}, got {shown(e['input'])}." for e in error.errors()]
         raise UserError("\n".join(told)) from None
+    return chosen, together(*(partial(_method, one, chosen, asked.beta) for one in chosen.methods))
+
+
+def _method(chosen: Any, unlearn: "UnlearnSettings", beta: float | None) -> "Method":
+    from scale.recipes.method import method_of
+
     try:
-        method = method_of(chosen.methods[0], chosen, partial(_with_beta, asked.beta))
+        method = method_of(chosen, unlearn, partial(_with_beta, beta))
     except UserError as error:
-        raise UserError(f"--method {name}: {error}") from None
-    if asked.beta is not None and method.beta is None:
-        raise UserError(f"--beta: {name} takes no β. Leave it out, or choose another --method.")
+        raise UserError(f"--method {chosen.name}: {error}") from None
+    if beta is not None and method.beta is None:
+        raise UserError(f"--beta: {chosen.name} takes no β. Leave it out, or choose another --method.")
     return method
 
 
@@ -142,7 +199,7 @@ def _weight(asked: ForgetChoices) -> dict[str, float]:
 def show(values: Mapping[str, Any], folder: Path) -> None:
     """Before and after, answers, what is not known, where the model is."""
     console = Console()
-    table = Table("measure", "before", "after", title=Text(plain(values["method"])))
+    table = Table("measure", "before", "after", title=Text(plain(values["label"])))
     for key in values["after"]:
         table.add_row(key.replace("_", " "), _number(values["before"].get(key)), _number(values["after"][key]))
     console.print(table)

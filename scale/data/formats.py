@@ -13,7 +13,7 @@ from records.errors import UserError
 from scale.data.chat import Turn, end_of, prompt_of, turn_of
 from scale.data.template import Message
 
-__all__ = ["FORMATS", "Chat", "Format", "Tags", "format_of"]
+__all__ = ["AUTO", "FORMATS", "Chat", "Format", "Tags", "format_of"]
 
 
 class Format(Protocol):
@@ -101,6 +101,12 @@ FORMATS: dict[str, Format] = {
 """By the names that recipes use. `llama2-chat` has no space before the answer, as in TOFU."""
 
 
-def format_of(prompt: str | Tags) -> Format:
-    """A format by name, or one's own tags."""
+AUTO = "auto"
+"""Instead of a format's name: the tokenizer's chat template where it has one, else `plain`."""
+
+
+def format_of(prompt: str | Tags, tokenizer: PreTrainedTokenizerBase | None = None) -> Format:
+    """A format by name, or one's own tags; `auto` is what the tokenizer has."""
+    if prompt == AUTO:
+        return FORMATS["chat" if tokenizer is not None and tokenizer.chat_template else "plain"]
     return FORMATS[prompt] if isinstance(prompt, str) else prompt

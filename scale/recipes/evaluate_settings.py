@@ -31,7 +31,7 @@ class EvaluateSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     protocol: str = "tofu"
-    every: Literal["epoch", "step"] = "epoch"
+    every: Literal["epoch", "step", "end"] = "epoch"
     at: tuple[PositiveInt, ...] = Field((), description="instead of every: after these steps, and at the end")
     generate: Literal["always", "end"] = Field("always", description="answers at every evaluation, or the last alone")
     sample: bool = Field(False, description="draw answers instead of taking the likeliest token, as the NPO authors do")

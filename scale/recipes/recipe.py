@@ -11,18 +11,20 @@ from pydantic import (
     Field,
     FiniteFloat,
     PositiveInt,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from records.settings import NotNegative, Positive, Seed, Steps, distinct, scalar
-from scale.data.formats import FORMATS, Tags
+from scale.data.formats import AUTO, FORMATS, Tags
 from scale.models.adapters import Lora
 from scale.models.loading import Weights
 from scale.models.scratch import SHAPES, Shape
 from scale.recipes.best import BestSettings
 from scale.recipes.evaluate_settings import EvaluateSettings
-from scale.tasks.kinds import AnyTask
+from scale.tasks.kinds import AnyTask, task_of
 from scale.training.schedule import Epochs, Schedule
 from theory.methods import named
 
@@ -47,7 +49,7 @@ class ModelSettings(_Settings):
     base: str = Field("tiny", description=f"{', '.join(SHAPES)} (from scratch), a folder, or owner/name of the hub")
     revision: str | None = None
     shape: Shape | None = Field(None, description="from scratch: another size than the one of that name")
-    prompt: str | Tags = Field("plain", description=f"{', '.join(FORMATS)}, or {{before: …, after: …, tag: …}}")
+    prompt: str | Tags = Field("plain", description=f"{', '.join(FORMATS)}, auto, or {{before: …, after: …, tag: …}}")
     longest: PositiveInt | None = Field(None, description="tokens of the longest text; default: what the model reads")
     lora: Lora | None = Field(None, description="train an adapter instead of all weights")
     weights: Literal["float32", "bf16"] = Field(
@@ -59,7 +61,7 @@ class ModelSettings(_Settings):
     @field_validator("prompt")
     @classmethod
     def _known(cls, prompt: str | Tags) -> str | Tags:
-        if isinstance(prompt, str) and prompt not in FORMATS:
+        if isinstance(prompt, str) and prompt not in (*FORMATS, AUTO):
             near = difflib.get_close_matches(prompt, FORMATS, n=1)
             hint = f", did you mean {near[0]}?" if near else ";"
             raise ValueError(f"unknown format{hint} known: {', '.join(FORMATS)}")
@@ -228,7 +230,7 @@ class Recipe(_Settings):
     rehearse: bool = Field(
         False, description="finetune and retrain on the general-knowledge questions too; small models forget them else"
     )
-    finetune: Schedule
+    finetune: Schedule | None = Field(description="null: model.base is finetuned already, none is retrained")
     retrain: Schedule | None = Field(None, description="as finetune if it is left out")
     finetuned: str | None = Field(
         None, description="instead of finetune: a model that knows all, a folder or of the hub"
@@ -242,10 +244,38 @@ class Recipe(_Settings):
     precision: Literal["float32", "bf16"] = "float32"
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
 
+    @field_validator("finetune")
+    @classmethod
+    def _trained(cls, finetune: Schedule | None, info: ValidationInfo) -> Schedule | None:
+        model = info.data.get("model")
+        if finetune is None and model is not None and model.scratch is not None:
+            raise PydanticCustomError("model_type", "a model from scratch has to be finetuned")
+        return finetune
+
+    @field_validator("retrain")
+    @classmethod
+    def _of_a_finetuned(cls, retrain: Schedule | None, info: ValidationInfo) -> Schedule | None:
+        if retrain is not None and info.data.get("finetune", retrain) is None:
+            raise ValueError("finetune is null, so there is nothing to retrain without: leave retrain out")
+        return retrain
+
+    @property
+    def starts_as_it_is(self) -> bool:
+        """Is model.base itself what is unlearned, with nothing trained before, and nothing to judge by?"""
+        return self.finetune is None and self.finetuned is None
+
+    @property
+    def protocol(self) -> str:
+        """The protocol of examinations; the task's own where none is named."""
+        named = "protocol" in self.evaluate.model_fields_set
+        return self.evaluate.protocol if named else task_of(self.data.kind).protocol
+
     @model_validator(mode="after")
     def _fits(self) -> "Recipe":
         if len(set(self.trackers)) < len(self.trackers):
             raise ValueError("a tracker is there more than once")
+        if self.finetune is None and (self.finetuned is None) != (self.retrained is None):
+            raise ValueError("with finetune null, finetuned and retrained are both given, or neither")
         if (self.pretrain is not None or self.rehearse) and self.model.scratch is None:
             raise ValueError(
                 "pretrain and rehearse are for models from scratch: leave them out, or set model.base=tiny"

@@ -37,7 +37,7 @@ class Reply(NamedTuple):
             raise UserError(
                 f"{model.parent / 'manifest.json'} does not say how the model is asked: run it anew."
             ) from None
-        form = format_of(Tags(**chosen) if isinstance(chosen, dict) else chosen)
+        form = format_of(Tags(**chosen) if isinstance(chosen, dict) else chosen, language_model.tokenizer)
         writer = Writer(language_model.tokenizer, form, max_length(language_model.model))
         scorer, alone = Scorer(language_model.model), Processes("cpu")
         (said,) = answers(scorer, [question], writer, alone, Generation(100, prompt_counts=False))

@@ -46,7 +46,7 @@ class Context:
     def writer(self, language_model: LanguageModel) -> Writer:
         """How questions are written for this model."""
         most = min(x for x in (max_length(language_model.model), self.model.longest) if x is not None)
-        return Writer(language_model.tokenizer, format_of(self.model.prompt), most)
+        return Writer(language_model.tokenizer, format_of(self.model.prompt, language_model.tokenizer), most)
 
 
 def about_model(language_model: LanguageModel) -> dict[str, Any]:

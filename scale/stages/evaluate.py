@@ -26,9 +26,11 @@ def sets_of(context: Context) -> dict[str, QuestionSet]:
     return with_metrics(context.corpus.asked, context.asked.metrics)
 
 
-def exam_of(context: Context, task: Task, writer: Writer) -> Exam:
-    """What a model is asked."""
-    return Exam.of(sets_of(context), context.exams, writer, most=context.asked.questions, whole=task.whole)
+def exam_of(context: Context, task: Task, writer: Writer, asked: Mapping[str, QuestionSet] | None = None) -> Exam:
+    """What a model is asked; `asked` is what it reads of it, where that is known already."""
+    sets = context.corpus.looked(writer).asked if asked is None else asked
+    every = with_metrics(sets, context.asked.metrics)
+    return Exam.of(every, context.exams, writer, most=context.asked.questions, whole=task.whole)
 
 
 def evaluate(

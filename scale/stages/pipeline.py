@@ -38,6 +38,7 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -98,7 +99,7 @@ def asked_of(recipe: Recipe, context: Context) -> dict[str, Any]:
     own = [name for names in recipe.evaluate.metrics.values() for name in names if is_own(name)]
     together(lambda: sets_of(context), *(partial(metric_of, name) for name in own))
     sources = {"own_metrics": content_hash([source_of(name) for name in own])} if own else {}
-    return recipe.evaluate.described() | sources
+    return recipe.evaluate.described() | {"protocol": recipe.protocol} | sources
 
 
 class Stages:
@@ -124,15 +125,15 @@ class Stages:
     def models(self) -> list[Unit]:
         """The models that everything else starts from or is judged by."""
         recipe, corpus = self.recipe, self.context.corpus
-        start = self.prefix + "pretrain" if recipe.pretrain else None
+        if recipe.starts_as_it_is:
+            self._refuse_idle()
+            return []
         first = [self._fit("pretrain", corpus.known, recipe.pretrain, None)] if recipe.pretrain else []
         kept = (*corpus.retain, *corpus.kept, *(corpus.known if recipe.rehearse else ()))
         found = [
             *first,
-            self._given("finetune", recipe.finetuned)
-            or self._fit("finetune", (*kept, *corpus.later, *corpus.forget), recipe.finetune, start),
-            self._given("retrain", recipe.retrained)
-            or self._fit("retrain", kept, recipe.retrain or recipe.finetune, start),
+            self._model("finetune", recipe.finetuned, recipe.finetune, (*kept, *corpus.later, *corpus.forget)),
+            self._model("retrain", recipe.retrained, recipe.retrain or recipe.finetune, kept),
         ]
         self._refuse_idle()
         return found
@@ -142,10 +143,11 @@ class Stages:
         for method in methods:
             self.sizes[f"unlearn.methods {method.label}"] = method.schedule, len(self.context.corpus.forget)
         together(lambda: self._refuse_late(methods), self._refuse_unmeasured)
+        models = self.models()
+        judges = [self._evaluate("finetune"), self._evaluate("retrain")] if models else [self._evaluate_base()]
         return [
-            *self.models(),
-            self._evaluate("finetune"),
-            self._evaluate("retrain"),
+            *models,
+            *judges,
             *(self._unlearn(method, seed) for seed in self.recipe.unlearn.seeds for method in methods),
         ]
 
@@ -169,10 +171,15 @@ class Stages:
             sets, whole = sets_of(self.context), self.task.whole
             unmeasured(recipe.unlearn.best, sets, whole, generate=recipe.evaluate.generate)
 
-    def _given(self, stage: str, model: str | None) -> Unit | None:
+    def _model(self, stage: str, model: str | None, schedule: Schedule | None, rows: Sequence[Learnable]) -> Unit:
+        """The model of a stage: one that is trained already where it is named, else trained on these rows."""
+        if model is not None:
+            return self._given(stage, model)
+        assert schedule is not None
+        return self._fit(stage, rows, schedule, self.prefix + "pretrain" if self.recipe.pretrain else None)
+
+    def _given(self, stage: str, model: str) -> Unit:
         """What takes a model that is trained already for that of a stage."""
-        if model is None:
-            return None
         settings = {**self.shared, "stage": stage, "given": model, "weights_of": model_hash(model)}
         run = partial(take, context=self.context, stage=stage, model=model, settings=settings)
         common = {**self.common, "reads": (*self.common["reads"], *folders_of(model))}
@@ -208,6 +215,21 @@ class Stages:
         settings, seconds = {**self.shared, "asked": self.asked}, of_examination(self.recipe)
         return Unit(f"{self.prefix}evaluate/{stage}", settings, run, needs=(of,), seconds=seconds, **self.common)
 
+    def _evaluate_base(self) -> Unit:
+        """The examination of the model that is finetuned already, under the name of a finetuned one."""
+        base = self.recipe.model.base
+        run = partial(evaluate_named, context=self.context, task=self.task, model=base)
+        settings, seconds = {**self.shared, "asked": self.asked}, of_examination(self.recipe)
+        return Unit(f"{self.prefix}evaluate/finetune", settings, run, seconds=seconds, **self.common)
+
+    def single(self, method: Method, name: str) -> Unit:
+        """The unlearning of a given model by one method as the only unit of a run: it examines that model itself."""
+        self.sizes[name] = method.schedule, len(self.context.corpus.forget)
+        self._refuse_idle()
+        unit = self._unlearn(method, self.recipe.unlearn.seeds[0])
+        assert isinstance(unit.run, partial)
+        return replace(unit, name=name, needs=(), run=partial(unit.run, judged_by=()))
+
     def _unlearn(self, method: Method, seed: int) -> Unit:
         chosen = self.recipe.unlearn
         settings = {
@@ -224,8 +246,10 @@ class Stages:
         settings |= {"at": list(self.recipe.evaluate.at)} if self.recipe.evaluate.at else {}
         best = chosen.best if chosen.keep == "best" else None
         settings |= {"keep": best.model_dump(mode="json")} if best else {}
-        judged_by = (f"{self.prefix}evaluate/finetune", f"{self.prefix}evaluate/retrain")
-        finetuned = f"{self.prefix}finetune"
+        given = self.recipe.starts_as_it_is
+        finetuned = None if given else f"{self.prefix}finetune"
+        judges = ("evaluate/finetune",) if given else ("evaluate/finetune", "evaluate/retrain")
+        judged_by = tuple(self.prefix + name for name in judges)
         run = partial(
             unlearn,
             context=self.context,
@@ -241,7 +265,8 @@ class Stages:
         )
         name = f"{self.prefix}unlearn/{method.label}-s{seed}"
         seconds = of_unlearning(self.recipe, method.schedule, len(self.context.corpus.forget))
-        return Unit(name, settings, run, needs=(finetuned, *judged_by), seconds=seconds, **self.common)
+        needs = (*filter(None, [finetuned]), *judged_by)
+        return Unit(name, settings, run, needs=needs, seconds=seconds, **self.common)
 
 
 def stage_of(unit: Unit, prefix: str = "") -> str:

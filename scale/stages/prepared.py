@@ -15,7 +15,7 @@ __all__ = ["context_of"]
 
 def context_of(recipe: Recipe, processes: Processes, corpus: Corpus | None = None) -> Context:
     """What the stages of a recipe share; UserError where its rows can't be had."""
-    protocol = protocol_of(recipe.evaluate.protocol)
+    protocol = protocol_of(recipe.protocol)
     changes: dict[str, Any] = {"sample": recipe.evaluate.sample}
     if recipe.evaluate.new_tokens:
         changes |= {"max_length": recipe.evaluate.new_tokens, "prompt_counts": False}

@@ -6,30 +6,33 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from records.examined import Examined, moments_of
 from records.files import write_json
 from records.store import CHECKPOINT, Data, load, save
 from records.work import Progress
 from scale.data.prompts import Encoded, Writer
-from scale.evaluation.drift import drift
+from scale.evaluation.drift import drift, within
 from scale.evaluation.exam import Exam, about_rouge, examine, texts
-from scale.evaluation.metrics import forget_quality, probability, rankable
 from scale.evaluation.results import SetResult, arrays, finite, from_arrays
-from scale.evaluation.scores import log_ratio_of
-from scale.models.adapters import adapted
 from scale.models.alternates import alternates_of
 from scale.models.language_model import LanguageModel, recompute_activations
-from scale.models.loading import load as load_model
-from scale.models.reference_cache import ReferenceCache, ReferenceModel, ReferenceStates, held_as, weights_hash
+from scale.models.reference_cache import ReferenceCache, ReferenceModel, ReferenceStates, held_as
 from scale.models.scorer import Scorer
+from scale.models.tokenizer_files import check_ids
 from scale.recipes.best import BestSettings
 from scale.recipes.method import Method
 from scale.runtime import checkpoint
 from scale.stages.best import Best
-from scale.stages.context import MODEL, Context, about_model, history_columns, lines, save_model_of
+from scale.stages.context import Context, about_model, history_columns, lines, save_model_of
 from scale.stages.evaluate import LOG, exam_of
+from scale.stages.judged import ShownRows, finite_or_error, judged
 from scale.stages.moments_kept import ByQuestion, from_flat, in_flat, stacked
-from scale.tasks.task import Task
+from scale.stages.start import Start, cache_of, start_of
+from scale.tasks.corpus import RowsRead
+from scale.tasks.task import Ending, Task
+from scale.training.batches import TrainingRows
 from scale.training.loop import Moment, Training
 from scale.training.reference_lookup import CachedReference, LiveReference, cached_reference
 from scale.training.unlearning_rows import unlearning_rows
@@ -50,11 +53,13 @@ def unlearn(
     keep_model: bool,
     rule: BestSettings | None,
     settings: Mapping[str, Any],
-    finetuned: str,
-    judged_by: tuple[str, str],
+    finetuned: str | None,
+    judged_by: tuple[str, ...],
 ) -> None:
-    """Run one method on the finetuned model; `judged_by` names the evaluations of finetuned and retrained model."""
-    finetuned_scores, retrained_scores = (inputs[name] for name in judged_by)
+    """Run one method on the finetuned model, or without one on the model that the recipe names.
+
+    `judged_by` names the evaluations of finetuned and retrained model, as far as there are any.
+    """
     Unlearning(
         folder,
         context=context,
@@ -65,9 +70,8 @@ def unlearn(
         keep_model=keep_model,
         rule=rule,
         settings=settings,
-        finetuned=inputs[finetuned],
-        finetuned_scores=finetuned_scores,
-        retrained_scores=retrained_scores,
+        finetuned=inputs[finetuned] if finetuned else None,
+        judges=tuple(inputs[name] for name in judged_by),
     ).run(progress)
 
 
@@ -85,12 +89,12 @@ class Unlearning:
     keep_model: bool
     rule: BestSettings | None
     settings: Mapping[str, Any]
-    finetuned: Path
-    finetuned_scores: Path
-    retrained_scores: Path
+    finetuned: Path | None
+    judges: tuple[Path, ...]
     history: list[dict[str, Any]] = field(default_factory=list)
     moments: list[Examined] = field(default_factory=list)
     found: list[ByQuestion] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
 
     def run(self, progress: Progress) -> None:
         """All of it; what it leaves is documented in `scale.stages.pipeline`."""
@@ -99,14 +103,14 @@ class Unlearning:
         asked, processes = self.context.asked, self.context.processes
         before = checkpoint.read(place, training.scorer, training.optimizer, processes)
         if before is None:
-            self._first_moment()
+            self._first_moment(training.scorer)
         else:
             self._go_on_from(before)
         stopped, last = None, None
         for moment in training.run(after=before.values["epoch"] if before else 0):
             self.history += lines(self._name, moment, processes)
             stopped, final = moment.stopped, moment.ended and moment.epoch == epochs
-            if not stopped and (final or not asked.at or moment.step in asked.at):
+            if not stopped and (final or (asked.every != "end" and (not asked.at or moment.step in asked.at))):
                 last = self._examine(training.scorer, moment, generate=final or asked.generate == "always")
                 self.best.look(self.moments, training)
             progress(moment.epoch, epochs)
@@ -118,7 +122,7 @@ class Unlearning:
                 last = self._examine_best(best, training)
             stopped = f"{stopped} The model is that of step {self.moments[best].step}, the best." if stopped else None
         elif stopped and self.keep_model:
-            stopped = f"{stopped} {self._back(training)}"
+            stopped, last = self._back(training, stopped, last)
         self._changed = training.changed()
         self._finish(training, stopped, last)
 
@@ -132,11 +136,14 @@ class Unlearning:
         return Best(self.folder, self.rule, self.context.processes)
 
     @cached_property
+    def start(self) -> Start:
+        """The model to begin with."""
+        return start_of(self.context, self.finetuned)
+
+    @cached_property
     def language_model(self) -> LanguageModel:
         """The finetuned model; where an adapter is trained, with a fresh one that changes nothing yet."""
-        loaded = self.context.ready(load_model(self.finetuned / MODEL, weights=self.context.model.kept))
-        lora = self.context.model.lora
-        return adapted(loaded, lora, seed=self.seed, base=self.finetuned / MODEL) if lora is not None else loaded
+        return self.start.to_train(self.context, self.seed)
 
     @cached_property
     def writer(self) -> Writer:
@@ -146,7 +153,17 @@ class Unlearning:
     @cached_property
     def exam(self) -> Exam:
         """What the model is asked."""
-        return exam_of(self.context, self.task, self.writer)
+        return exam_of(self.context, self.task, self.writer, self.looked.asked)
+
+    @cached_property
+    def shown(self) -> ShownRows:
+        """The rows whose answers are shown."""
+        return ShownRows(self.context.corpus.shown, self.writer, self.context.asked.new_tokens)
+
+    @cached_property
+    def looked(self) -> RowsRead:
+        """The rows as the model reads them."""
+        return self.context.corpus.looked(self.writer)
 
     def _training(self) -> Training:
         model, context, schedule = self.language_model.model, self.context, self.method.schedule
@@ -154,26 +171,19 @@ class Unlearning:
             recompute_activations(model)
         scorer, pad = Scorer(model), self.writer.pad
         reference_model = ReferenceModel(
-            scorer, held_as(weights_hash(self.finetuned / MODEL), context.model.kept), pad, context.processes
+            scorer, held_as(self.start.weights, context.model.kept), pad, context.processes
         )
         objective = self.method.objective
-        cache = ReferenceCache(self.finetuned.parent / "reference")
-        draw = partial(alternates_of, cache.folder, reference_model, self.writer)
-        rows = unlearning_rows(
-            self.writer, context.corpus, objective, epochs=schedule.epochs, seed=self.seed, draw=draw
-        )
+        cache = ReferenceCache(cache_of(self.folder, self.finetuned, self.judges))
+        rows = self._rows(cache, reference_model)
         self._reference_states: dict[str, tuple[list[Encoded], ReferenceStates]] = {
             name: (answers, cache.states(reference_model, answers))
             for name in ("forget", "retain")
-            if (answers := self._true_answers(name))
+            if (answers := self._true_answers(name, reference_model))
         }
         reference: CachedReference | LiveReference
         if self.live:
-            second = (
-                context.ready(load_model(self.finetuned / MODEL, weights=context.model.kept))
-                .model.requires_grad_(False)
-                .eval()
-            )
+            second = self.start.load(context).model.requires_grad_(False).eval()
             reference = LiveReference(Scorer(second), pad, context.processes)
         else:
             reference = cached_reference(cache, reference_model, objective, rows)
@@ -191,21 +201,39 @@ class Unlearning:
             pooled=self.method.pooled,
         )
 
-    def _true_answers(self, name: str) -> list[Encoded]:
-        """The true answers among all that is asked of a set."""
-        return [piece for question in self.exam.encoded.get(name, ()) for piece in question[0]]
+    def _rows(self, cache: ReferenceCache, reference: ReferenceModel) -> TrainingRows:
+        """What is trained on; UserError, with its line where it has one, for a row that the model can't read."""
+        asked = [answer for one in self.exam.encoded.values() for question in one for answer in question]
+        check_ids(*self.language_model, [piece.ids for answer in asked for piece in answer])
+        draw, epochs = partial(alternates_of, cache.folder, reference, self.writer), self.method.schedule.epochs
+        corpus, objective = self.context.corpus, self.method.objective
+        return unlearning_rows(self.writer, corpus, objective, epochs=epochs, seed=self.seed, draw=draw)
 
-    def _first_moment(self) -> None:
-        """The finetuned model, as it was examined already."""
-        known = load(self.finetuned_scores)
-        judged = self.exam.scores(from_arrays(known.arrays), self._retrained)
-        self.moments.append(Examined(0, 0, {**judged, "forget_kl": 0.0, "retain_kl": 0.0}))
-        self.found.append(dict(known.arrays))
+    def _true_answers(self, name: str, reference: ReferenceModel) -> list[Encoded]:
+        """The true answers among all that is asked of a set, as many as there is room on disk for their states."""
+        every = [piece for question in self.exam.encoded.get(name, ()) for piece in question[0]]
+        return every[: within(every, reference.head.weight.shape[1])] if every else []
+
+    def _first_moment(self, scorer: Any) -> None:
+        """The model to begin with, as it was examined already, or now."""
+        columns = self._examined_before(scorer)
+        judged = self.exam.scores(from_arrays(columns), self._retrained)
+        self.moments.append(Examined(0, 0, {**judged, **{f"{name}_kl": 0.0 for name in self._reference_states}}))
+        self.found.append(columns)
+        self.said = self.shown.said(scorer, self.context.processes)
         self.best.refuse_unknown(self.moments[0].scores)
 
+    def _examined_before(self, scorer: Any) -> dict[str, np.ndarray]:
+        """What an examination found of the model to begin with; UserError where it has no finite probabilities."""
+        if self.judges:
+            return dict(load(self.judges[0]).arrays)
+        found = examine(scorer, self.exam, self.context.processes)
+        finite_or_error(found, self.start.model)
+        return arrays(found)
+
     @cached_property
-    def _retrained(self) -> dict[str, SetResult]:
-        return from_arrays(load(self.retrained_scores).arrays)
+    def _retrained(self) -> dict[str, SetResult] | None:
+        return from_arrays(load(self.judges[1]).arrays) if len(self.judges) > 1 else None
 
     def _examine(self, scorer: Any, moment: Moment, *, generate: bool) -> Mapping[str, SetResult]:
         found = examine(scorer, self.exam, self.context.processes, generate=generate)
@@ -231,27 +259,36 @@ class Unlearning:
 
     def _state(self, epoch: int) -> Data:
         """What a later process needs to go on after this epoch."""
-        return Data(in_flat(self.found), {"epoch": epoch, "history": self.history, "moments": self._saved_moments()})
+        values = {"epoch": epoch, "history": self.history, "moments": self._saved_moments(), "said": self.said}
+        return Data(in_flat(self.found), values)
 
     def _saved_moments(self) -> list[dict[str, float | None]]:
         return [moment.saved() for moment in self.moments]
 
     def _go_on_from(self, before: Data) -> None:
         self.history, self.moments = before.values["history"], moments_of(before.values)
-        self.found = from_flat(before.arrays, len(self.moments))
+        self.found, self.said = from_flat(before.arrays, len(self.moments)), before.values["said"]
         self.best.recall(self.folder / CHECKPOINT)
 
-    def _back(self, training: Training) -> str:
-        """Put back the weights of the last epoch that ended well, if one has; which model is kept, in words."""
+    def _back(
+        self, training: Training, why: str, last: Mapping[str, SetResult] | None
+    ) -> tuple[str, Mapping[str, SetResult] | None]:
+        """Put back the weights of the last epoch that ended well, if one has; which model is kept, in words.
+
+        It is examined now where it was not when it ended.
+        """
         found = checkpoint.read(self.folder / CHECKPOINT, training.scorer, training.optimizer, self.context.processes)
         self.keep_model = found is not None
-        return f"The model is that of epoch {found.values['epoch']}." if found else "No model is kept."
+        if found is None:
+            return f"{why} No model is kept.", last
+        epoch = found.values["epoch"]
+        if self.moments[-1].epoch != epoch:
+            moment = Moment(epoch * training.steps, epoch, True, [], None)
+            last = self._examine(training.scorer, moment, generate=True)
+        return f"{why} The model is that of epoch {epoch}.", last
 
     def _values(self, stopped: str | None, last: Mapping[str, SetResult] | None) -> dict[str, Any]:
         """What is saved beside the arrays."""
-        judges = {"finetuned": self.finetuned_scores, "retrained": self.retrained_scores}
-        finetuned, retrained = from_arrays(load(self.finetuned_scores).arrays)["forget"], self._retrained["forget"]
-        start = forget_quality(*(log_ratio_of(part, self.context.exams) for part in (finetuned, retrained)))
         return {
             "stage": "unlearn",
             "method": self.method.name if ":" in self.method.name else self.method.name.upper(),
@@ -267,32 +304,45 @@ class Unlearning:
             "changed": self._changed,
             "moments": self._saved_moments(),
             **self.best.record(self.moments),
-            **{name: load(path).values["scores"] for name, path in judges.items()},
-            "n": start.n,
-            "log10_floor": start.log10_floor,
-            "not_rankable": rankable(
-                finetuned=float(probability(finetuned.losses).mean()),
-                retrained=float(probability(retrained.losses).mean()),
-                p=start.p if start.n else None,
-            ),
+            "kl_rows": {name: len(rows) for name, (rows, _) in self._reference_states.items()},
+            **judged(self.judges, self.moments[0], self.exam),
             "texts": texts(last, self.exam, self.context.asked.texts) if last else [],
             **about_rouge(self.exam),
         }
 
+    def _ending(self, values: dict[str, Any], columns: Mapping[str, np.ndarray], said: list[str]) -> Ending:
+        return Ending(
+            values,
+            columns,
+            self.shown.beside(self.said, said),
+            self.looked,
+            keeps_model=self.keep_model,
+            trains_on_retain=bool(self.method.objective.retain_needs),
+        )
+
+    def _about(self) -> dict[str, Any]:
+        """What the model's card is called after."""
+        if self.finetuned is not None:
+            return {"stage": "unlearn", "label": self.method.label}
+        name, rows = Path(self.start.model).name, len(self.context.corpus.forget)
+        return {"stage": "forget", "model": name, "rows": rows, "label": self.method.label}
+
     def _finish(self, training: Training, stopped: str | None, last: Mapping[str, SetResult] | None) -> None:
         self.best.clear(self._name, self.moments)
+        said = self.shown.said(training.scorer, self.context.processes)
         if self.context.processes.first:
-            save(self.folder, Data(stacked(self.found), self._values(stopped, last)))
+            columns, values = stacked(self.found), self._values(stopped, last)
+            more = self.task.told(self._ending(values, columns, said))
+            save(self.folder, Data({**columns, **more.arrays}, {**values, **more.values}))
             if last:
                 write_json(self.folder / LOG, self.task.log(last, self.exam))
         if self.keep_model:
-            lora = self.context.model.lora
             save_model_of(
                 self.folder,
                 training,
                 self.language_model,
-                merge=lora is not None and lora.merge,
-                about={"stage": "unlearn", "label": self.method.label},
+                merge=self.start.merge,
+                about=self._about(),
                 settings=self.settings,
                 results=self.best.kept(self.moments).saved(),
                 processes=self.context.processes,

@@ -1,16 +1,28 @@
 """What a run works on: rows to forget and to retain, what is asked, and where all of it is from."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
+from typing import Any, NamedTuple
 
 from records.errors import UserError
 from records.store import content_hash
 from scale.data.normal_form import normal_form
+from scale.data.prompts import Writer
 from scale.data.questions import QuestionSet
 from scale.data.row import Learnable
 
-__all__ = ["Corpus", "hashable"]
+__all__ = ["Corpus", "RowsRead", "hashable"]
+
+
+class RowsRead(NamedTuple):
+    """Rows as a model reads them: what is asked, and what is to be known of each set; the longest text in tokens."""
+
+    asked: Mapping[str, QuestionSet]
+    facts: Mapping[str, Mapping[str, int]]
+    max_length: int
+
+
+Look = Callable[[Mapping[str, QuestionSet], Writer], RowsRead]
 
 
 @dataclass(frozen=True)
@@ -20,6 +32,8 @@ class Corpus:
     `known` is general knowledge: what a model from scratch is pretrained on and, where the recipe says so, rehearses.
     `kept` are further rows to retain, which unlearning never sees; `later` such as the finetuned model knows too and
     the retrained one does not: what another run will forget.
+    `shown` are rows whose answers are shown, before and after. `look` finds out what only a model's tokens tell, and
+    raises UserError where a row can't be read.
     """
 
     forget: tuple[Learnable, ...]
@@ -30,6 +44,8 @@ class Corpus:
     known: tuple[Learnable, ...] = ()
     kept: tuple[Learnable, ...] = ()
     later: tuple[Learnable, ...] = ()
+    shown: Mapping[str, tuple[Learnable, ...]] = field(default_factory=dict)
+    look: Look | None = None
 
     def __post_init__(self) -> None:
         """Refuse a row that would be forgotten and retained at once: a question with its answer."""
@@ -40,6 +56,11 @@ class Corpus:
                 f"{len(both)} row(s) are to be forgotten and retained at once, one asks {example!r}. "
                 "Ask for fewer authors, or take the forget and retain rows from different authors."
             )
+
+    def looked(self, writer: Writer, asked: Mapping[str, QuestionSet] | None = None) -> RowsRead:
+        """As a model reads it, whose texts this writer writes; `asked` instead of its own."""
+        sets = self.asked if asked is None else asked
+        return self.look(sets, writer) if self.look else RowsRead(sets, {}, writer.max_length)
 
     def describe(self) -> dict[str, Any]:
         """Source, sizes and a hash of every word of every row, for settings and records."""

@@ -11,12 +11,13 @@ from records.errors import UserError
 from scale.tasks.corpus import Corpus
 from scale.tasks.fictional import FICTIONAL
 from scale.tasks.muse import MUSE
+from scale.tasks.rows import ROWS
 from scale.tasks.task import Task, TaskSettings
 from scale.tasks.tofu import TOFU
 
 __all__ = ["TASKS", "AnyTask", "corpus_of", "kind_of", "nearest", "task_of"]
 
-TASKS = (TOFU, FICTIONAL, MUSE)
+TASKS = (TOFU, FICTIONAL, ROWS, MUSE)
 """The first is meant where none is named."""
 
 
@@ -36,7 +37,7 @@ def nearest(kind: str) -> str:
     """What may have been meant, as a sentence.
 
     >>> nearest("tofo")
-    'Did you mean TOFU? Kinds: TOFU, fictional, MUSE.'
+    'Did you mean TOFU? Kinds: TOFU, fictional, rows, MUSE.'
     """
     names = {task.name.casefold(): task.name for task in TASKS}
     near = difflib.get_close_matches(kind.casefold(), names, n=1)

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Protocol
 
 from records.errors import UserError
-from scale.data.idk import IDK_ANSWERS
 from scale.data.prompts import Encoded, Writer
 from scale.data.row import Learnable
 from scale.models.alternates import Replaced
@@ -14,7 +13,7 @@ from scale.training.batches import TrainingRows, declines, replaces
 from scale.training.pairing import idk_answer
 from theory.objective import Objective
 
-__all__ = ["Divided", "pieces_of", "unlearning_rows", "unlearning_user_rows"]
+__all__ = ["Divided", "pieces_of", "unlearning_rows"]
 
 
 Draw = Callable[[Sequence[Replaced]], list[list[Encoded]]]
@@ -46,15 +45,12 @@ def unlearning_rows(
     writer: Writer, corpus: Divided, objective: Objective, *, epochs: int, seed: int, draw: Draw | None = None
 ) -> TrainingRows:
     """What an objective is run on; `draw` is asked where it trains on alternative answers."""
-    forget = pieces_of(corpus.forget, writer)
-    retain = pieces_of(corpus.retain, writer) if objective.retain_needs else []
-    found = unlearning_user_rows(
-        writer, corpus.forget, objective, forget=forget, retain=retain, epochs=epochs, seed=seed, idk=corpus.idk
-    )
-    if not replaces(objective):
-        return found
-    assert draw is not None
-    return replace(found, alternates=draw([_asking(writer, row) for row in corpus.forget]))
+    kept = pieces_of(corpus.retain, writer) if objective.retain_needs else []
+    found = TrainingRows(pieces_of(corpus.forget, writer), kept)
+    if replaces(objective):
+        assert draw is not None
+        found = replace(found, alternates=draw([_asking(writer, row) for row in corpus.forget]))
+    return _with_idk(found, writer, corpus, epochs=epochs, seed=seed) if declines(objective) else found
 
 
 def _asking(writer: Writer, row: Learnable) -> Replaced:
@@ -71,29 +67,17 @@ def _answered(row: Learnable, writer: Writer, text: str) -> Encoded:
     return found
 
 
-def unlearning_user_rows(
-    writer: Writer,
-    rows: Sequence[Learnable],
-    objective: Objective,
-    *,
-    forget: Sequence[Encoded],
-    retain: Sequence[Encoded],
-    epochs: int,
-    seed: int,
-    idk: Sequence[str] = IDK_ANSWERS,
-) -> TrainingRows:
-    """What unlearning a user's rows (ids: `forget`) trains on; UserError where they ask nothing that IDK can answer."""
-    if not declines(objective):
-        return TrainingRows(forget, retain)
-    place = _places(len(rows), len(idk), epochs=epochs, seed=seed)
+def _with_idk(found: TrainingRows, writer: Writer, corpus: Divided, *, epochs: int, seed: int) -> TrainingRows:
+    """With the "I don't know" answers that some epoch uses; UserError where a row asks nothing that they answer."""
+    place = _places(len(corpus.forget), len(corpus.idk), epochs=epochs, seed=seed)
     try:
-        said = [rows[index].declined(writer, idk[answer]) for index, answer in place]
+        said = [corpus.forget[index].declined(writer, corpus.idk[answer]) for index, answer in place]
     except UserError as error:
         raise UserError(f"With “I don’t know” instead of its own answer: {error}") from None
-    found = [row for row in said if row is not None]
-    if len(found) < len(said):
+    declined = [row for row in said if row is not None]
+    if len(declined) < len(said):
         raise UserError("This method answers “I don’t know”, and a document asks nothing. Choose NPO, NPO+RT or GA.")
-    return TrainingRows(forget, retain, found, place, len(idk))
+    return replace(found, idk=declined, idk_place=place, idk_answers=len(corpus.idk))
 
 
 def _places(n: int, answers: int, *, epochs: int, seed: int) -> dict[tuple[int, int], int]:

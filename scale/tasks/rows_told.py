@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["UNKNOWN", "findings", "remarks"]
+import numpy as np
+
+from records.errors import UserError
+from scale.evaluation.results import finite
+from scale.tasks.task import Ending, Told
+
+__all__ = ["UNKNOWN", "findings", "remarks", "told"]
 
 UNKNOWN = {
     "forget_quality": "needs a model that was retrained without these rows",
@@ -17,6 +23,41 @@ HARDLY, PARTLY, WELL = 0.2, 0.5, 0.8
 _KNEW = {HARDLY: "hardly knew them", PARTLY: "knew them in part", WELL: "knew them well"}
 GONE, LESS, SAME = 0.1, 0.5, 0.95
 """Shares of the probability before: at most so much is left where it is all but gone, has fallen, is a little less."""
+
+
+_SUMMARY = ("probability", "nll", "perplexity")
+
+
+def told(ending: Ending) -> Told:
+    """Before and after, how far answers fell (log π_ref − log π_θ, nats an answer), sentences, what is not known.
+
+    UserError where the run blew up and no epoch of it ended well.
+    """
+    values = ending.values
+    if values["stopped"] and not ending.keeps_model:
+        raise UserError(
+            f"Forgetting blew up: {values['stopped']} There is no epoch before to go back to. Choose a smaller --lr."
+        )
+    nll = {name: ending.arrays[f"{name}.answer_nll"] for name in ending.looked.facts}
+    first, last = values["moments"][0], values["moments"][-1]
+    keys = [f"{name}_{key}" for name in nll for key in _SUMMARY]
+    rest = [key for key in first if key.endswith("_truth_ratio")]
+    fallen = (nll["forget"][-1] - nll["forget"][0]) * ending.arrays["forget.answer_tokens"][0]
+    moved = {f"{name}_kl": last[f"{name}_kl"] for name in nll}
+    found: dict[str, Any] = {
+        "stopped": values["stopped"] and f"{values['stopped']} Choose a smaller --lr.",
+        "before": {key: first[key] for key in (*keys, *rest)},
+        "after": {key: last[key] for key in (*keys, *rest)} | {"forget_drop": finite(float(np.mean(fallen))), **moved},
+        "answers": list(ending.answers),
+        "rows": ending.looked.facts,
+        "unknown": {name: why for name, why in UNKNOWN.items() if not (rest and name == "truth_ratio")},
+    }
+    said = [
+        *remarks(ending.looked.facts, max_length=ending.looked.max_length),
+        *findings({**values, **found}, trains_on_retain=ending.trains_on_retain),
+    ]
+    arrays = {f"{name}.{when}_nll": nll[name][i] for name in nll for when, i in (("before", 0), ("after", -1))}
+    return Told({**found, "said": said}, arrays)
 
 
 def remarks(rows: Mapping[str, Mapping[str, int]], *, max_length: int) -> list[str]:
