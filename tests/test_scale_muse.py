@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from npo.report.gallery import RUNS
+from npo.runs.run import UnlearningRun, table
 from records.errors import UserError
 from records.store import load
 from records.work import run_missing
@@ -92,6 +94,9 @@ def test_what_can_not_be_is_refused_by_its_key():
         assert told in str(caught.value)
     with pytest.raises(UserError, match=r"There is no folder .*nowhere"):
         _units("data.source=/nowhere")
+    news, books = (read_recipe(f"muse-{name}") for name in ("news", "books"))
+    assert (news.data.corpus, books.data.corpus, books.data.joined) == ("news", "books", True)
+    assert all("never run here" in recipe.tuned for recipe in (news, books))
     assert task_of("muse") is MUSE
 
 
@@ -148,6 +153,15 @@ def test_the_log_is_what_the_scores_are_made_of(out):
     areas = [auc(one["Min-40%"]["forget"], one["Min-40%"]["holdout"]) for one in (log, retrained)]
     assert [one["auc"]["forget_holdout_Min-40%"] for one in (log, retrained)] == pytest.approx([1 - a for a in areas])
     assert priv_leak(*areas) == pytest.approx(last["privleak"])
+
+
+def test_its_scores_are_tabled_and_figures_of_other_measures_left_out(out):
+    run = UnlearningRun.read(out / "unlearn" / "NPO+RT-s0")
+    headings = [str(column.header) for column in table([run]).columns]
+    assert headings[-4:] == ["verbmem f", "knowmem f", "knowmem r", "privleak"]
+    assert not {"model utility", "log₁₀ forget quality"} & set(headings)
+    drawn = {plate.name for plate in RUNS if plate.its({run.name: run.data})}
+    assert drawn == {"llm_kl", "llm_metrics"}
 
 
 def test_the_next_fold_is_unlearned_from_the_model_of_the_one_before(out, tmp_path):

@@ -36,6 +36,7 @@ from figures import (
     unlearning_by_epoch,
 )
 from npo.ledger import Results
+from records.store import Data
 
 __all__ = ["GALLERY", "RUNS", "Plate"]
 
@@ -50,11 +51,16 @@ class Plate:
     units: tuple[str, ...]
     draw: Callable[[Results], Figure]
     optional: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()  # of an unlearning run
 
     def its(self, results: Results) -> Results:
-        """The results that it is drawn from; none where a unit that it needs is missing."""
+        """The results that it is drawn from; none where a unit that it needs is missing, or a measure."""
         mine = {name: x for name, x in results.items() if any(fnmatch(name, p) for p in self.units + self.optional)}
-        return mine if all(any(fnmatch(name, p) for name in mine) for p in self.units) else {}
+        there = all(any(fnmatch(name, p) for name in mine) for p in self.units)
+        return mine if there and all(self._measured(data) for data in mine.values()) else {}
+
+    def _measured(self, data: Data) -> bool:
+        return not self.measures or data.values["moments"][0].keys() >= set(self.measures)
 
 
 GALLERY = (
@@ -232,6 +238,7 @@ RUNS = (
         "model (star) is the goal.",
         ("*",),
         llm_quality_utility.draw,
+        measures=("model_utility", "log10_forget_quality"),
     ),
     Plate(
         "llm_evolution",
@@ -239,6 +246,7 @@ RUNS = (
         "After the paper's Figures 6 and 8; forget quality on a linear and a logarithmic axis. Bands span the seeds.",
         ("*",),
         llm_evolution.draw,
+        measures=("model_utility", "log10_forget_quality"),
     ),
     Plate(
         "llm_kl",
@@ -253,6 +261,7 @@ RUNS = (
         "After the paper's Figure 11.",
         ("*",),
         llm_retain_weight.draw,
+        measures=("model_utility", "log10_forget_quality"),
     ),
     Plate(
         "llm_metrics",

@@ -66,6 +66,7 @@ SHOWN = 60
 """Recorded steps of a path that law.json keeps: enough to draw and to judge by."""
 
 SHORT = ("forget_probability", "forget_degenerate", "log10_forget_quality", "retain_probability", "model_utility")
+MUSE = ("verbmem_f", "knowmem_f", "knowmem_r", "privleak")
 
 
 @dataclass(frozen=True)
@@ -227,9 +228,11 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def table(runs: Sequence[UnlearningRun]) -> Table:
     """The measures that say most, for a terminal."""
-    shown = Table("model", *(COLUMNS[key] for key in SHORT))
-    for label, values in rows_of(runs):
-        shown.add_row(Text(plain(label)), *(_number(values.get(key)) for key in SHORT))
+    rows, headings = rows_of(runs), columns_of(runs)
+    keys = [key for key in (*SHORT, *MUSE) if key in rows[0][1]]
+    shown = Table("model", *(headings[key] for key in keys))
+    for label, values in rows:
+        shown.add_row(Text(plain(label)), *(_number(values.get(key)) for key in keys))
     return shown
 
 

@@ -19,15 +19,17 @@ class _Loose(BaseModel):
 
 
 class _Scores(_Loose):
+    """What is measured is the task's: TOFU's utility and forget quality, another's own."""
+
     __pydantic_extra__: dict[str, Number] = Field(init=False)
-    model_utility: Number
+    model_utility: Number = None
 
 
 class _Moment(_Scores):
     step: int
     epoch: int
-    forget_quality: Number
-    log10_forget_quality: Number
+    forget_quality: Number = None
+    log10_forget_quality: Number = None
 
 
 class _Rows(_Loose):
