@@ -23,6 +23,7 @@ BY_HAND = Losses(
 
 def test_values_by_hand():
     assert metrics.probability(BY_HAND) == pytest.approx([1 / 2, 1 / 4])
+    assert metrics.paraphrase_probability(BY_HAND) == pytest.approx([1 / 4, 1 / 2])
     assert metrics.probability_among(BY_HAND) == pytest.approx([1 / 2 / (9 / 8), 1 / 4 / (6 / 4)])
     assert np.exp(ARITHMETIC(BY_HAND)) == pytest.approx([(1 / 8 + 1 / 2) / 2 * 4, (1 / 4 + 1) / 2 * 2])
     assert np.exp(GEOMETRIC(BY_HAND)) == pytest.approx([1 / 4 * 4, 1 / 2 * 2])

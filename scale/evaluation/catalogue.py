@@ -18,7 +18,7 @@ from scale.evaluation.metrics.memorization import (
     extraction_strength,
     extraction_strength_floored,
 )
-from scale.evaluation.metrics.probability import probability, probability_among
+from scale.evaluation.metrics.probability import paraphrase_probability, probability, probability_among
 from scale.evaluation.metrics.rouge import rouge, rouge1
 from scale.evaluation.metrics.truth_ratio import forget_truth_ratio, retain_truth_ratio, truth_share
 
@@ -44,23 +44,26 @@ class Metric:
         return any(MEASURABLE[name].level == "set" for name in self.needs)
 
 
-_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    "probability": probability,
-    "probability_among": probability_among,
-    "rouge": rouge,
-    "rouge1": rouge1,
-    "degenerate": degenerate,
-    "forget_truth_ratio": forget_truth_ratio,
-    "retain_truth_ratio": retain_truth_ratio,
-    "truth_share": truth_share,
-    "exact_memorization": exact_memorization,
-    "extraction_strength": extraction_strength,
-    "extraction_strength_floored": extraction_strength_floored,
-    "verbmem": verbmem,
-    "knowmem": knowmem,
-    "min_k": min_k,
+METRICS: Mapping[str, Metric] = {
+    function.__name__: Metric(function.__name__, function)
+    for function in (
+        probability,
+        probability_among,
+        paraphrase_probability,
+        rouge,
+        rouge1,
+        degenerate,
+        forget_truth_ratio,
+        retain_truth_ratio,
+        truth_share,
+        exact_memorization,
+        extraction_strength,
+        extraction_strength_floored,
+        verbmem,
+        knowmem,
+        min_k,
+    )
 }
-METRICS: Mapping[str, Metric] = {name: Metric(name, function) for name, function in _FUNCTIONS.items()}
 
 
 def is_own(name: str) -> bool:

@@ -11,11 +11,12 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
 
 `evaluate/finetune`, `evaluate/retrain`, beside `log.json` (TOFU's format):
 
-    of, protocol, scores        scores: model_utility, <set>_{probability, rouge, rouge1, degenerate, truth_ratio}
+    of, protocol, scores        scores: model_utility, <set>_{probability, rouge, rouge1, degenerate, truth_ratio}, and
+                                <set>_<metric> of further ones (`evaluate.metrics`)
     questions, texts            texts: list of {set, question, answer, generated}
-    rouge                       of which set ROUGE is not as in TOFU, {set: sentence} (`evaluation.rouge`); else absent
+    rouge                       of which set ROUGE is not as in TOFU, {set: sentence} (`metrics.rouge`); else absent
     arrays                      <set>.{answer, paraphrase, perturbed}_{nll, tokens} (nats a token), .rouge1, .rougeL,
-                                .degenerate, one entry a question
+                                .degenerate, .<metric> of further ones that losses alone don't give; an entry a question
 
 `unlearn/<label>-s<seed>`, beside `log.json` of its end and `model/`:
 

@@ -12,7 +12,7 @@ Every NLL is a mean over the tokens of one answer, its end token included, in na
 
 from scale.evaluation.metrics.losses import Losses
 from scale.evaluation.metrics.memorization import exact_memorization, extraction_strength
-from scale.evaluation.metrics.probability import probability, probability_among
+from scale.evaluation.metrics.probability import paraphrase_probability, probability, probability_among
 from scale.evaluation.metrics.quality import (
     DIFFERENT,
     KNOWN,
@@ -45,6 +45,7 @@ __all__ = [
     "log_truth_ratio_arithmetic",
     "log_truth_ratio_geometric",
     "model_utility",
+    "paraphrase_probability",
     "probability",
     "probability_among",
     "quality_interval",

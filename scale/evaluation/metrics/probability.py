@@ -5,12 +5,20 @@ from scipy.special import logsumexp
 
 from scale.evaluation.metrics.losses import Losses
 
-__all__ = ["probability", "probability_among"]
+__all__ = ["paraphrase_probability", "probability", "probability_among"]
 
 
 def probability(losses: Losses) -> np.ndarray:
     """exp(−NLL(answer)), (n,): the geometric mean of the probabilities of an answer's tokens."""
     return np.exp(-losses.answer)
+
+
+def paraphrase_probability(losses: Losses) -> np.ndarray:
+    """exp(−NLL(paraphrase)), (n,): does the model know what it was trained on in other words?
+
+    Of several paraphrases the geometric mean; the answer's own where there is none.  Source: arXiv:2506.12618.
+    """
+    return np.exp(-losses.paraphrase)
 
 
 def probability_among(losses: Losses) -> np.ndarray:
