@@ -3,7 +3,9 @@
 A Llama of width 256, 4 layers, vocabulary 8192; batches of 4 forget and 4 retain rows of 80 tokens, 36 of them answer;
 float32, two threads. Naive, as in the code that people start from: two models, a forward pass for each set and model,
 logits everywhere, torch's AdamW as it comes; and the same with fused AdamW. Ours is `scale.training.loop.Training` as
-every recipe runs it, its log included.
+every recipe runs it, its log included. Losses of tokens (SimNPO, WGA, TNPO) are compared with NPO, and the memory of
+one of logits (UNDIAL) with the naive way at a vocabulary of 49152, tied, and 8 rows: all of it, and what it takes
+beside weights, gradients and moments.
 
 Variants take turns; times and ratios within a round are medians over the rounds. Memory is the peak resident set above
 what the imports take, models and all, a fresh process for each.
@@ -20,7 +22,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, kl_div
+from torch.nn.functional import cross_entropy, kl_div, one_hot
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks._measure import above_imports, factor, in_turn, peak, peak_rss, verdict
@@ -41,6 +43,10 @@ BATCH, TIME, ANSWER, STEPS, BETA, ROUNDS = 4, 80, 36, 8, 0.1, 11
 ALONE, PAD, SEED = Processes("cpu"), 1, 0
 SCHEDULE = Schedule(lr=1e-5, epochs=1, batch=BATCH, piece=BATCH, warmup=0)
 TARGETS = {"NPO+RT": (1.8, 0.75), "NPO+KL": (1.9, 0.8)}
+OVER_NPO = {"SimNPO+RT": 1.05, "WGA+RT": 1.1, "TNPO+RT": 1.1}
+"""At most so many times the step of NPO+RT."""
+WIDE, WIDE_SHARE = 49152, 0.5
+"""Vocabulary of the loss of logits, and the share of the naive memory that it may take."""
 
 
 def llama(width: int, layers: int, heads: int, feed_forward: int, vocab: int, *, tied: bool) -> LlamaForCausalLM:
@@ -74,8 +80,8 @@ class Naive:
     """Two models, a forward pass for each set and model, all logits."""
 
     def __init__(self, name: str, *, fused: bool = False) -> None:
-        self.kl = name == "NPO+KL"
-        self.model, self.reference = _small(), _small()
+        self.name = name
+        self.model, self.reference = _model(name), _model(name)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-5, weight_decay=0.01, fused=fused or None)
         self.given = rows()
 
@@ -83,8 +89,9 @@ class Naive:
         """Forget and retain rows, in the order and the pairs that the training loop takes."""
         n = len(self.given.forget)
         indices = order(SEED, 0, n)
-        for start in range(0, n, BATCH):
-            chosen = indices[start : start + BATCH]
+        size = _batch(self.name)
+        for start in range(0, n, size):
+            chosen = indices[start : start + size]
             partners = [partner(SEED, 0, i, forget=n, retain=n) for i in chosen]
             yield (
                 collate([self.given.forget[i] for i in chosen], PAD),
@@ -93,10 +100,12 @@ class Naive:
 
     def loss(self, forget: Batch, retain: Batch) -> Tensor:
         """The objective, as its formula reads."""
+        if self.name == "UNDIAL":
+            return self._undial(forget)
         logp = -_token_nll(self.model, forget).sum(-1)
         with torch.no_grad():
             ref_logp = -_token_nll(self.reference, forget).sum(-1)
-        if not self.kl:
+        if self.name != "NPO+KL":
             return npo(logp, ref_logp, beta=BETA).mean() + _token_nll(self.model, retain).sum(-1).mean()
         own = torch.log_softmax(_logits(self.model, retain)[:, :-1], -1)
         with torch.no_grad():
@@ -104,6 +113,16 @@ class Naive:
         where = retain.labels[:, 1:] != -100
         kl = kl_div(own, other, reduction="none", log_target=True).sum(-1)[where].mean()
         return npo(logp, ref_logp, beta=BETA).mean() + kl
+
+    def _undial(self, forget: Batch) -> Tensor:
+        """The cross-entropy to the reference's distribution without what the true token has above the others."""
+        labels = forget.labels[:, 1:]
+        with torch.no_grad():
+            other = _logits(self.reference, forget)[:, :-1]
+            other = other - 10.0 * one_hot(labels.clamp(min=0), other.shape[-1])
+        own = _logits(self.model, forget)[:, :-1]
+        values = -(other.softmax(-1) * own.log_softmax(-1)).sum(-1)
+        return values[labels != -100].mean()
 
     def epoch(self) -> None:
         """All steps."""
@@ -130,8 +149,8 @@ class Ours:
     """The training loop of `scale`, with its kept reference."""
 
     def __init__(self, name: str, *, recorder: bool = False) -> None:
-        objective = method(name, **({} if name.startswith("GA") else {"beta": BETA}))
-        self.scorer, given = Scorer(_small()), rows()
+        objective = method(name, **({"beta": BETA} if name.startswith("NPO") else {}))
+        self.scorer, given = Scorer(_model(name)), rows()
         reference_model = ReferenceModel(self.scorer, "random", PAD, ALONE)
         with tempfile.TemporaryDirectory() as folder:
             reference = cached_reference(ReferenceCache(Path(folder)), reference_model, objective, given)
@@ -140,7 +159,7 @@ class Ours:
             self.scorer,
             objective,
             given,
-            SCHEDULE,
+            SCHEDULE.model_copy(update={"batch": _batch(name), "piece": _batch(name)}),
             seed=SEED,
             pad=PAD,
             processes=ALONE,
@@ -159,8 +178,13 @@ class Ours:
         return self.training.optimizer.optimizer.first
 
 
-def _small() -> LlamaForCausalLM:
-    return llama(256, 4, 4, 704, 8192, tied=False)
+def _batch(name: str) -> int:
+    return 2 * BATCH if name == "UNDIAL" else BATCH
+
+
+def _model(name: str) -> LlamaForCausalLM:
+    wide = name == "UNDIAL"
+    return llama(256, 4, 4, 704, WIDE if wide else 8192, tied=wide)
 
 
 def _logits(model: LlamaForCausalLM, batch: Batch) -> Tensor:
@@ -180,8 +204,8 @@ def _epoch(kind: type[Naive] | type[Ours], name: str) -> None:
 
 
 MEASURED: dict[str, Callable[[], None]] = {
-    **{f"{name} naive": partial(_epoch, Naive, name) for name in TARGETS},
-    **{f"{name} ours": partial(_epoch, Ours, name) for name in TARGETS},
+    **{f"{name} naive": partial(_epoch, Naive, name) for name in (*TARGETS, "UNDIAL")},
+    **{f"{name} ours": partial(_epoch, Ours, name) for name in (*TARGETS, "UNDIAL")},
 }
 
 
@@ -220,8 +244,16 @@ def main() -> None:
     memory = {name: peak(__file__, name) for name in MEASURED}
     for name in TARGETS:
         compare(name, rounds, memory)
-    taken = in_turn({name: Ours(name).epoch for name in ("GA+RT", "NPO+RT")}, rounds)
+    held = 4 * 4 * _model("UNDIAL").num_parameters() / 2**20
+    naive, ours = memory["UNDIAL naive"], memory["UNDIAL ours"]
+    said = verdict((ours - held) / (naive - held), WIDE_SHARE, least=False)
+    print(
+        f"UNDIAL: memory {ours / naive:.2f} of {naive:.0f} MiB; beside weights, gradients, moments {said}", flush=True
+    )
+    taken = in_turn({name: Ours(name).epoch for name in ("GA+RT", "NPO+RT", *OVER_NPO)}, rounds)
     print(f"NPO+RT step over GA+RT step: {verdict(factor(taken, 'NPO+RT', 'GA+RT'), 1.1, least=False)}")
+    for name, most in OVER_NPO.items():
+        print(f"{name} step over NPO+RT step: {verdict(factor(taken, name, 'NPO+RT'), most, least=False)}")
 
 
 if __name__ == "__main__":
