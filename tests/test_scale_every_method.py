@@ -45,10 +45,10 @@ def _trained(steps):
 FROZEN = _trained(40).requires_grad_(False).eval()
 MODEL = _trained(30)
 ALONE = Processes("cpu")
-RATES = {"RMU": 1e-6}
+RATES = {"RMU": 1e-6, "RMU+RT": 1e-4}
 PAPER = {kernels(name)[0] for name in METHODS}
 OTHERS = [name for name, row in FORGET.items() if row.kernel not in PAPER]
-NAMES = [*OTHERS, *(f"{name}+{kept}" for name, kept in zip(OTHERS, ["RT", "KL"] * 4, strict=False))]
+NAMES = [f"{name}{kept}" for name, kept in zip(OTHERS, ["", "+RT", "+KL"] * 3, strict=False)]
 ROWS = TrainingRows(ENCODED[:6], ENCODED[8:14], alternates=[ENCODED[14 + i % 3 : 16 + i % 4] for i in range(6)])
 
 

@@ -198,6 +198,11 @@ def _by_autograd(kernel: Kernel, inputs: dict[str, Tensor]) -> dict[str, Tensor]
     free = {name: x.detach().requires_grad_() for name, x in inputs.items() if moves(name)}
     with torch.enable_grad():
         values = one_value_per_example(kernel, inputs, kernel(**{**inputs, **free}))
+        if not values.requires_grad:
+            raise ValueError(
+                f"{label(kernel)} has no gradient, so nothing would be learned from it: compute its loss with torch "
+                "operations on what it is given."
+            )
         return dict(zip(free, torch.autograd.grad(values.sum(), list(free.values())), strict=True))
 
 
