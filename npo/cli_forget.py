@@ -11,11 +11,19 @@ from npo.stopping import goes_on
 __all__ = ["forget"]
 
 RowsFile = Annotated[
-    Path, typer.Argument(parser=a_path, help="Rows to forget, one JSON object a line: question/answer, text, …")
+    Path, typer.Argument(parser=a_path, help="Rows to forget: JSON lines, a JSON array, CSV, Parquet, or a text.")
 ]
 Model = Annotated[str, typer.Option(help="A folder, owner/name of the hub, or a small model to get (npo ls models).")]
 Out = Annotated[Path, typer.Option(**PATH, help="Folder for the unlearned model and what was measured.")]
 Retain = Annotated[Path | None, typer.Option(**PATH, help="Rows to keep, in the same form.")]
+RowsFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="question-answer, prompt-completion, messages, sharegpt or text.",
+        show_default="by the keys of the rows",
+    ),
+]
 MethodNames = Annotated[
     list[str] | None,
     typer.Option(
@@ -49,7 +57,13 @@ Weights = Annotated[
     str, typer.Option(help="float32; bf16: half the memory, loses small updates; 4bit: with --lora, on a GPU.")
 ]
 Optimizer = Annotated[
-    str, typer.Option("--optimizer", "--optimiser", help="adamw, or adamw8bit (needs the package bitsandbytes).")
+    str,
+    typer.Option(
+        "--optimizer",
+        "--optimiser",
+        help="One of torch's, SAM, SignDescent, Sophia, adamw8bit (needs the package bitsandbytes), or file.py:name; "
+        "with options NAME:option=value:….",
+    ),
 ]
 
 
@@ -75,6 +89,7 @@ def forget(
     seed: Seed = 0,
     weights: Weights = "float32",
     optimizer: Optimizer = "adamw",
+    rows_format: RowsFormat = None,
 ) -> None:
     """Make a model forget rows of your own; needs no perturbed answers and no retrained model.
 
@@ -100,5 +115,6 @@ def forget(
         recompute=recompute,
         weights=weights,
         optimizer=optimizer,
+        format=rows_format,
     )
     start(rows, retain, model, out, asked)

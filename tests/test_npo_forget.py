@@ -174,3 +174,41 @@ def test_memory_that_runs_out_is_told_with_what_to_do(error, forget, monkeypatch
     assert "Memory ran out" in err
     for advice in ("--piece", "--max-length", "--recompute", "--lora"):
         assert advice in err
+
+
+# --- rows and optimizers of any kind ------------------------------------------------------------------------------
+
+
+def test_rows_in_a_table_with_other_answers_have_a_truth_ratio(forget, tmp_path):
+    wrong = '"[""In Lima."", ""In Kyoto.""]"'
+    (tmp_path / "r.csv").write_text(
+        "question,answer,paraphrased_answer,perturbed_answer\n"
+        + "".join(f"{row['question']},{row['answer']},It was {row['answer'][3:]},{wrong}\n" for row in ROWS)
+    )
+    code, _, err = forget("--epochs", "1", "--lr", "1e-2", rows=str(tmp_path / "r.csv"))
+    assert (code, err.count("npo:")) == (0, 0)
+    assert any("truth_ratio" in key for key in load(tmp_path / "out/forget").values["after"])
+
+
+def test_the_kind_of_rows_may_be_named(forget, tmp_path):
+    rows = _write(tmp_path / "r", [{**row, "text": "not this"} for row in ROWS])
+    code, _, err = forget(rows=rows)
+    assert (code, "keep those of one, or name it by `format`" in err) == (2, True)
+    assert forget("--format", "question-answer", "--epochs", "1", "--lr", "1e-2", rows=rows)[0] == 0
+    code, _, err = forget("--format", "sharegtp", "--lr", "-1", rows=rows)
+    assert code == 2
+    assert "--format sharegtp: there is no such format; choose one of question-answer" in err
+    assert "--lr: " in err
+
+
+@pytest.mark.parametrize("optimizer", ["SAM:rho=0.1:base=SGD", "sign-descent", "Sophia:betas=[0.9,0.95]"])
+def test_an_optimizer_is_named_with_its_options(optimizer, forget, tmp_path):
+    assert forget("--epochs", "1", "--lr", "1e-2", "--optimizer", optimizer)[0] == 0
+    assert load(tmp_path / "out/forget").values["changed"]
+
+
+def test_an_optimizer_that_is_none_is_told_with_the_rest(forget, tmp_path):
+    code, _, err = forget("--optimizer", "SGD:momentun=0.9", "--lr", "-1")
+    assert code == 2
+    assert "--optimizer: SGD has no option momentun: did you mean momentum, got 'SGD:momentun=0.9'." in err
+    assert "--lr: " in err

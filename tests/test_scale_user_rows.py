@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from scale.data.row_shapes import SHAPES
 from scale.data.user_rows import read_user_rows
 from scale.data.user_sets import encoded, refuse_common
 from scale.models.scratch import train_tokenizer
+from scale.tasks.rows import RowsSettings, corpus
 
 TOKENIZER = train_tokenizer(['Where was Ada born? In Oldham, by the sea; she said "so".'], 300)
 TOKENIZER.chat_template = (
@@ -212,9 +214,17 @@ def test_the_kind_of_row_may_be_named_and_what_is_of_another_is_left_out(tmp_pat
     assert read_user_rows(tmp_path / "a", "text").rows[0].words == ("", both["text"])
     with pytest.raises(UserError, match=r"needed are those of messages: messages"):
         read_user_rows(tmp_path / "a", "messages")
-    with pytest.raises(UserError, match=r"--format sharegtp: there is no such format of rows; did you mean sharegpt\?"):
+    with pytest.raises(UserError, match=r"there is no format of rows sharegtp: did you mean sharegpt\."):
         read_user_rows(tmp_path / "a", "sharegtp")
     assert set(SHAPES) == {"question-answer", "prompt-completion", "messages", "sharegpt", "text"}
+
+
+def test_a_recipe_names_it_too_and_is_told_what_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text(json_lines([{**QA, "text": "not this"}]))
+    settings_of = partial(RowsSettings, forget=str(tmp_path / "a"))
+    assert corpus(settings_of(format="question-answer")).forget[0].words == (QA["question"], QA["answer"])
+    with pytest.raises(ValueError, match="there is no format of rows qa: choose one of question-answer, prompt-compl"):
+        settings_of(format="qa")
 
 
 # --- told as a whole ----------------------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ class ForgetChoices:
     recompute: bool = False
     weights: str = "float32"
     optimizer: str = "adamw"
+    format: str | None = None
 
 
 def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: ForgetChoices) -> None:
@@ -61,17 +62,18 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Forget
     """
     scale_or_error()
     from scale.data.formats import FORMATS
+    from scale.data.row_shapes import SHAPES
     from scale.data.user_rows import read_user_rows
     from scale.runtime.processes import Processes
     from scale.stages.pipeline import Stages
     from scale.stages.prepared import context_of
     from scale.tasks.rows import of_files
 
+    given = [file for file in (rows, retain) if file is not None and asked.format in (None, *SHAPES)]
     _, (chosen, methods), *files = together(
-        lambda: _known(asked, FORMATS),
+        lambda: _known(asked, FORMATS, SHAPES),
         lambda: methods_asked(asked, has_retain=retain is not None),
-        lambda: read_user_rows(rows),
-        *([lambda: read_user_rows(retain)] if retain else []),
+        *(partial(read_user_rows, file, asked.format) for file in given),
     )
     _need_retain(methods, has_retain=retain is not None)
     corpus = of_files(dict(zip(("forget", "retain"), files, strict=False)))
@@ -113,7 +115,12 @@ def recipe_asked(
     try:
         return Recipe.model_validate(
             {
-                "data": {"kind": "rows", "forget": str(rows), "retain": str(retain) if retain else None},
+                "data": {
+                    "kind": "rows",
+                    "forget": str(rows),
+                    "retain": str(retain) if retain else None,
+                    "format": asked.format,
+                },
                 "model": {
                     "base": model,
                     "prompt": asked.prompt or "auto",
@@ -134,10 +141,11 @@ def recipe_asked(
         raise UserError(f"--model {model}: " + "\n".join(told)) from None
 
 
-def _known(asked: ForgetChoices, formats: Collection[str]) -> None:
+def _known(asked: ForgetChoices, prompts: Collection[str], shapes: Collection[str]) -> None:
     """UserError naming every choice that there is not."""
     choices = {
-        "prompt": formats,
+        "prompt": prompts,
+        "format": shapes,
         "device": ("auto", "cpu", "cuda"),
         "dtype": ("float32", "bf16"),
         "weights": ("float32", "bf16", "4bit"),

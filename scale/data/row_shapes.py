@@ -52,8 +52,8 @@ def check_shape(name: str | None) -> None:
     """UserError where there is no kind of that name."""
     if name is not None and name not in SHAPES:
         near = difflib.get_close_matches(name, SHAPES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(SHAPES)}."
-        raise UserError(f"--format {name}: there is no such format of rows; {hint}")
+        hint = f"did you mean {near[0]}" if near else f"choose one of {', '.join(SHAPES)}"
+        raise UserError(f"there is no format of rows {name}: {hint}.")
 
 
 def is_header(columns: Collection[str]) -> bool:
@@ -74,7 +74,7 @@ def shaped(value: Mapping[str, Any], shape: str | None = None) -> Shaped | str:
     if not any(set(SHAPES[name]) <= there for name in kinds):
         return f"it has the keys {named(value)}; needed are {KEYS}"
     if len(kinds) > 1 and shape is None:
-        return f"it has keys of two kinds of rows, {named(there)}; keep those of one, or name it by --format: {KEYS}"
+        return f"it has keys of two kinds of rows, {named(there)}; keep those of one, or name it by `format`: {KEYS}"
     kind = shape or kinds[0]
     if unread := _unread(value):
         return unread

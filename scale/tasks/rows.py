@@ -10,14 +10,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from records.errors import together
+from records.errors import UserError, together
 from records.paths import user_path
 from scale.data.idk import IDK_ANSWERS
 from scale.data.prompts import Encoded, Writer
 from scale.data.questions import Question, QuestionSet, asks
 from scale.data.row import Learnable
+from scale.data.row_shapes import SHAPES, check_shape
 from scale.data.user_rows import UserFile, read_user_rows
 from scale.data.user_sets import about, encoded, refuse_common, refuse_equal
 from scale.evaluation.exam import Exam
@@ -39,6 +40,16 @@ class RowsSettings(TaskSettings):
     kind: str = "rows"
     forget: str = Field(description="the file of the rows to forget")
     retain: str | None = Field(None, description="and that of the rows to keep")
+    format: str | None = Field(None, description=f"{', '.join(SHAPES)}; default: by the keys of the rows")
+
+    @field_validator("format")
+    @classmethod
+    def _known(cls, name: str | None) -> str | None:
+        try:
+            check_shape(name)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return name
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -49,12 +60,12 @@ class RowsSettings(TaskSettings):
 def corpus(settings: RowsSettings) -> Corpus:
     """The rows of both files; UserError with every line of either that can't be used."""
     places = {"forget": settings.forget} | ({"retain": settings.retain} if settings.retain else {})
-    found = together(*(partial(_read, name, place) for name, place in places.items()))
+    found = together(*(partial(_read, name, place, settings.format) for name, place in places.items()))
     return of_files(dict(zip(places, found, strict=True)))
 
 
-def _read(name: str, place: str) -> UserFile:
-    return read_user_rows(user_path(place, f"data.{name}"))
+def _read(name: str, place: str, shape: str | None) -> UserFile:
+    return read_user_rows(user_path(place, f"data.{name}"), shape)
 
 
 def of_files(files: Mapping[str, UserFile]) -> Corpus:
