@@ -204,6 +204,7 @@ def test_the_transformer_runs_what_was_set(
     changes |= {"shape.target": "0.05", "shape.forget": "5", "shape.retain": "20", "methods.batch": "5"}
     changes |= {"optimizers.batch": "5"}
     monkeypatch.setattr(transformer, "QUICK", override(QUICK, changes, label="transformer"))
+    monkeypatch.setattr(transformer, "draw_plates", lambda *_: [])
     names = ("undial+rt", "AltPO", "RMU", f"{own}:tokens", f"{own}:states+kl")
     words = ("--set", "layer=1", "--set", "skip=1", "--set", "UNDIAL+RT.beta=3", "--set", f"{own}:states+kl.layer=0.9")
     command = ("synthetic", "transformer", "--quick", "--part", "methods", "--methods", ",".join(names))
