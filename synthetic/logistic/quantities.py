@@ -10,6 +10,7 @@ they mean.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -105,7 +106,7 @@ class AnsweredRows:
 
     def moving(self, z: Array, asked: frozenset[str]) -> dict[str, Tensor]:
         """What the logits z say."""
-        found = {name: self.reading.logp(z, y) for name, y in self._labels().items() if name in asked}
+        found = {name: self.reading.logp(z, y) for name, y in self._labels.items() if name in asked}
         if "logits" in asked:
             found["logits"] = self.reading.every(z)
         if "kl_to_ref" in asked:
@@ -114,12 +115,13 @@ class AnsweredRows:
 
     def slope(self, z: Array, weights: Mapping[str, Tensor]) -> Array:
         """d Σ loss / dz from the gradient weights by quantity."""
-        labels, total = self._labels(), np.zeros_like(z)
+        labels, total = self._labels, np.zeros_like(z)
         for name, weight in weights.items():
             w = weight.numpy()
             total += self.reading.back(w) if name == "logits" else self.reading.pull(z, labels[name], w)
         return total
 
+    @cached_property
     def _labels(self) -> dict[str, Array]:
         return {_ANSWERS[kind]: y for kind, y in self.answers.items()} | {"token_logp": self.answers[""]}
 
