@@ -6,19 +6,26 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from npo.report.gallery import RUNS
 from npo.runs.run import UnlearningRun, table
 from records.errors import UserError
 from records.store import load
 from records.work import run_missing
+from scale.evaluation.exam import Exam, examine
 from scale.evaluation.metrics.membership import auc, priv_leak
 from scale.evaluation.protocols import protocol_of
 from scale.evaluation.results import NOTHING, SetResult
+from scale.models.language_model import LanguageModel
+from scale.models.loading import load as load_model
+from scale.models.scorer import Scorer
+from scale.models.scratch import from_scratch, train_tokenizer
 from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
 from scale.stages.pipeline import units
 from scale.stages.plan import estimate
+from scale.stages.prepared import context_of
 from scale.tasks.kinds import task_of
 from scale.tasks.muse import MUSE, MuseSettings, corpus, muse_scores
 
@@ -129,6 +136,33 @@ def test_a_destroyed_model_has_no_privleak():
     assert math.isnan(muse_scores({}, found, found, protocol_of("tofu"))["privleak"])
 
 
+# Of swj0419/muse_bench@fcd6651 (metrics/privleak.py) on the model below and the same documents, run on 2026-11-28
+MUSE_MIN_40 = {
+    "forget": [5.99901, 5.998531, 5.998064, 5.997674],
+    "retain": [5.997801, 5.998195, 5.997931, 5.996747],
+    "holdout": [5.998192, 5.996938, 5.998123, 5.997743],
+}
+MUSE_AUC, MUSE_PRIVLEAK = 0.6875, 44.06957250628667  # the latter against an AUC of .4772, both in MUSE's direction
+
+
+def test_documents_have_the_scores_that_muses_own_code_gives_them():
+    context = context_of(read_recipe("muse-tiny", LIGHT), ALONE)
+    rows = [*context.corpus.retain, *context.corpus.kept, *context.corpus.forget]
+    tokenizer = train_tokenizer([row.text for row in rows], 400)
+    model = from_scratch(tokenizer, context.model.scratch, seed=0)
+    with torch.no_grad():  # weights that are the same on every machine
+        for weight in model.parameters():
+            weight.copy_(torch.sin(torch.arange(weight.numel(), dtype=torch.float64)).reshape(weight.shape) / 4)
+    sets = {name: replace(context.corpus.asked[name], metrics={"min_k": "min_k"}) for name in MUSE_MIN_40}
+    exam = Exam.of(sets, context.exams, context.writer(LanguageModel(model, tokenizer)), whole=(muse_scores,))
+    found = examine(Scorer(model), exam, ALONE)
+    for name, theirs in MUSE_MIN_40.items():
+        assert found[name].values["min_k"] == pytest.approx(theirs, abs=5e-6)
+    area = exam.scores(found)["min_k_auc"]
+    assert 1 - area == MUSE_AUC
+    assert priv_leak(area, 1 - 0.4772) == pytest.approx(MUSE_PRIVLEAK, abs=1e-9)
+
+
 # --- from end to end --------------------------------------------------------------------------------------------
 
 
@@ -181,19 +215,16 @@ def test_a_model_that_is_not_there_is_told_with_its_key():
         _units("finetuned=./nowhere", "retrained=./nor-there")
 
 
-def test_the_true_text_is_cut_to_its_first_tokens(out):
+def test_the_true_text_is_cut_to_its_first_tokens(out, tmp_path):
     """As in MUSE; a longer true text would count what nobody could generate."""
-    from scale.evaluation.exam import Exam, examine
-    from scale.models.loading import load as load_model
-    from scale.models.scorer import Scorer
-    from scale.stages.prepared import context_of
-
-    context = context_of(read_recipe("muse-tiny", LIGHT), ALONE)
-    model = load_model(out / "finetune" / "model")
-    whole = replace(context.corpus.asked["verbmem"], metrics={"f1": "verbmem"}, new_tokens=8)
+    (tmp_path / "own.py").write_text("def letters(truth):\n    return len(truth)\n", encoding="utf8")
+    context, model = context_of(read_recipe("muse-tiny", LIGHT), ALONE), load_model(out / "finetune" / "model")
+    asked = replace(context.corpus.asked["verbmem"], metrics={"letters": f"{tmp_path / 'own.py'}:letters"})
     found = {}
     for tokens in (8, 10_000, None):
-        exam = Exam.of({"verbmem": replace(whole, truth_tokens=tokens)}, context.exams, context.writer(model), whole=())
-        found[tokens] = examine(Scorer(model.model), exam, ALONE)["verbmem"].values["f1"]
-    assert found[10_000].tolist() == found[None].tolist()
-    assert (found[8] >= found[None]).all()
+        exam = Exam.of({"verbmem": replace(asked, truth_tokens=tokens)}, context.exams, context.writer(model), whole=())
+        found[tokens] = examine(Scorer(model.model), exam, ALONE)["verbmem"].values["letters"].tolist()
+    truths = [question.truth for question in asked.questions]
+    first = [model.tokenizer.decode(model.tokenizer(truth).input_ids[:8]).strip() for truth in truths]
+    assert found[8] == [len(text) for text in first]
+    assert found[10_000] == found[None] == [len(text) for text in truths]
