@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from npo.running.hyperparameters import typed
 from npo.running.methods import objective_of, objectives_of
 from npo.verbs import transformer
-from npo.verbs.forget import ForgetChoices, method_asked
+from npo.verbs.forget import ForgetChoices, methods_asked
 from records.errors import UserError
 from records.settings import override
 from records.store import load
@@ -238,7 +238,7 @@ def test_the_transformer_runs_what_was_set(
 
 def _asked(name: str, beta: float | None) -> dict[str, float]:
     asked = ForgetChoices(
-        method=name,
+        methods=(name,),
         beta=beta,
         lr=1e-3,
         epochs=2,
@@ -251,7 +251,8 @@ def _asked(name: str, beta: float | None) -> dict[str, float]:
         dtype="float32",
         seed=0,
     )
-    return dict(method_asked(asked, False).objective.hyperparameters)
+    _, (found,) = methods_asked(asked, has_retain=False)
+    return dict(found.objective.hyperparameters)
 
 
 def test_npo_forget_takes_the_beta_that_is_typed_or_that_of_the_paper(own: str) -> None:
