@@ -8,6 +8,11 @@
 
 From these `verbmem_f`, `knowmem_f`, `knowmem_r` (utility) in percent, and `privleak`, which takes a retrained model.
 
+Set after set, each from the model before (sustainability); `data.scale=2` instead forgets two sets at once:
+
+    npo run muse-tiny data.fold=1 --out out/1
+    npo run muse-tiny data.fold=2 finetuned=out/1/unlearn/NPO+RT-s0/model retrained=out/1/retrain/model --out out/2
+
 Not as in MUSE's code: its prompts end in "Answer: " with a space, which some tokenizers make a token of its own; here
 the space belongs to the answer. Its greedy answers may begin with an empty line, which ends them; here texts are
 stripped first.
