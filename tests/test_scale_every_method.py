@@ -1,6 +1,10 @@
 """Losses of other papers on a language model, from their rows alone: every level, cached and live, however cut."""
 
 import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -167,3 +171,32 @@ def test_the_log_says_what_a_loss_makes_of_its_answers(tmp_path):
         _, log = _run(objective, _reference(tmp_path, objective), lr=1e-9)
         assert log[0].keys() == {"lr", "loss", "forget"} | columns
         assert log[0]["drop"] == pytest.approx(DROP, rel=1e-4)
+
+
+SPLIT = ("WGA", "UNDIAL", "AltPO", "RMU")
+
+
+def _worker(folder):
+    """What each method comes to, by a live reference."""
+    live = LiveReference(Scorer(FROZEN), WRITER.pad, ALONE)
+    found = {name: _flat(_run(method(name), live, lr=RATES.get(name, 1e-3))[0]) for name in SPLIT}
+    if ALONE.first:
+        torch.save(found, folder / f"{ALONE.count}.pt")
+
+
+@pytest.mark.integration
+def test_two_processes_come_to_what_one_comes_to(tmp_path, root):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", __file__]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, str(tmp_path)], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    _worker(tmp_path)
+    one, two = (torch.load(tmp_path / f"{count}.pt") for count in (1, 2))
+    for name in SPLIT:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=2e-6)
+
+
+if __name__ == "__main__":
+    _worker(Path(sys.argv[1]))
+    ALONE.wait()
+    torch.distributed.destroy_process_group()

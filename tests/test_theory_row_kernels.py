@@ -14,7 +14,7 @@ from theory.logprobs import IGNORE, answer_rows
 from theory.retain import kl
 from theory.row_kernels import by_rows, kernel_sums
 
-FEWER = settings(max_examples=max(5, settings.default.max_examples // 4))
+FEWER = settings(max_examples=12)
 
 
 def wrong_tokens(

@@ -54,11 +54,11 @@ def ask_hub(model: ModelSettings) -> None:
 
 def check_blocks(model: ModelSettings, methods: Sequence[Method]) -> None:
     """UserError naming every method that reads hidden states after a block that the model does not have."""
-    reading = [
-        method for method in methods if _HIDDEN & (method.objective.forget_needs | method.objective.retain_needs)
-    ]
-    blocks, wrong = _blocks(model) if reading else None, []
-    for method in reading if blocks is not None else ():
+    reading = [one for one in methods if _HIDDEN & (one.objective.forget_needs | one.objective.retain_needs)]
+    if not reading or (blocks := _blocks(model)) is None:
+        return
+    wrong = []
+    for method in reading:
         try:
             for kind in ANSWERS:
                 asked_of(method.objective, kind, blocks)

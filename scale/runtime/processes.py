@@ -87,6 +87,14 @@ class Processes:
         numbers = {f"{run}/{key}": value for key, value in line.items() if value is not None}
         self.accelerator.log(numbers, step=step)
 
+    def train(self, *, all_of_it: bool) -> None:
+        """What comes next trains all of a model, or leaves some of it without gradient: then each step looks which."""
+        if self.count > 1:
+            from accelerate.utils import DistributedDataParallelKwargs
+
+            some = DistributedDataParallelKwargs(find_unused_parameters=True)
+            self.accelerator.ddp_handler = None if all_of_it else some
+
     def room(self, tokens: int) -> int:
         """Tokens of a forward pass without gradient: as many as suit a core's cache, or more to keep a GPU at work."""
         return tokens if self.accelerator.device.type == "cpu" else 16 * tokens

@@ -68,6 +68,7 @@ class Training:
         self.steps = steps_of(self.schedule, len(self.rows.forget))
         made = self.make_optimizer(self.scorer.parameters(), self.schedule)
         self._nearby = nearby(made, self.processes)
+        self.processes.train(all_of_it="hidden" not in self.objective.forget_needs)  # nothing behind that block learns
         self.scorer, self.optimizer = self.processes.accelerator.prepare(self.scorer, made)
         every = [row for kind in ANSWERS for row in self.rows.of(kind)]
         read_for_training(self.scorer, every, self.pad, self.processes)
