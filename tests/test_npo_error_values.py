@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from npo.running.methods import OwnError, objective_of, objectives_of
-from npo.verbs.forget import ForgetChoices, method_asked
+from npo.verbs.forget import ForgetChoices, methods_asked
 from records.errors import UserError
 from records.settings import SettingsError, override
 from synthetic.transformer.presets import QUICK
@@ -96,7 +96,7 @@ def test_a_function_s_own_words_are_left_as_they_are(own: str) -> None:
 
 def test_a_method_s_mistake_is_the_option_s() -> None:
     asked = ForgetChoices(
-        method="DPO",
+        methods=("DPO",),
         beta=0.1,
         lr=1e-3,
         epochs=2,
@@ -110,7 +110,7 @@ def test_a_method_s_mistake_is_the_option_s() -> None:
         seed=0,
     )
     with pytest.raises(UserError, match=r"^--method DPO: it has no retain term for retain_weight"):
-        method_asked(asked, has_retain=True)
+        methods_asked(asked, has_retain=True)
 
 
 def test_settings_say_where_each_mistake_is() -> None:
