@@ -212,3 +212,63 @@ def test_an_optimizer_that_is_none_is_told_with_the_rest(forget, tmp_path):
     assert code == 2
     assert "--optimizer: SGD has no option momentun: did you mean momentum, got 'SGD:momentun=0.9'." in err
     assert "--lr: " in err
+
+
+# --- one pipeline -------------------------------------------------------------------------------------------------
+
+
+def _flat(text):
+    return " ".join(text.split())
+
+
+def test_several_methods_leave_what_a_recipe_s_do(forget, run_npo, tiny, tmp_path):
+    code, out, _ = forget("--retain", tiny[2], "--method", "NPO", "--method", "GA+RT", "--epochs", "1", "--lr", "1e-2")
+    assert code == 0
+    place = tmp_path / "out"
+    assert {path.name for path in (place / "unlearn").iterdir()} == {"NPO-s0", "GA+RT-s0"}
+    for label in ("NPO", "GA+RT"):
+        values = load(place / f"unlearn/{label}-s0").values
+        assert values["after"]["forget_drop"] != 0
+        assert values["before"] == pytest.approx(load(place / "unlearn/NPO-s0").values["before"])
+        assert label in out
+    assert run_npo("report", str(place))[0] == 0
+    page = (place / "report/report.html").read_text(encoding="utf8")
+    assert "GA+RT" in page
+    assert "0 forget questions" not in page
+
+
+def test_report_and_ask_understand_what_one_method_leaves(forget, run_npo, tmp_path):
+    assert forget("--epochs", "1", "--lr", "1e-2")[0] == 0
+    assert run_npo("report", str(tmp_path / "out"))[0] == 0
+    assert (tmp_path / "out/report/report.html").is_file()
+    code, out, _ = run_npo("ask", str(tmp_path / "out"), ROWS[0]["question"])
+    assert code == 0
+    assert f"true answer: {ROWS[0]['answer']}" in _flat(out)
+
+
+def test_a_recipe_of_one_s_own_rows_gives_what_npo_forget_gives(forget, run_npo, tiny, tmp_path):
+    model, rows, keep = tiny
+    words = ("--retain", keep, "--epochs", "2", "--lr", "1e-2", "--batch", "8", "--piece", "4")
+    assert forget("--method", "NPO+RT", *words)[0] == 0
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        f"data: {{kind: rows, forget: {rows}, retain: {keep}}}\nmodel: {{base: {model}, prompt: auto}}\n"
+        "finetune: null\n"
+        "unlearn: {lr: 1.0e-2, epochs: 2, batch: 8, piece: 4, methods: [NPO+RT]}\ndevice: cpu\n"
+    )
+    code, _, err = run_npo("run", str(recipe), "--out", str(tmp_path / "run"))
+    assert code == 0, err
+    one, other = load(tmp_path / "out/forget").values, load(tmp_path / "run/unlearn/NPO+RT-s0").values
+    for when in ("before", "after"):
+        assert one[when] == pytest.approx(other[when], rel=1e-4)
+    assert [moment["epoch"] for moment in other["moments"]] == [0, 1, 2]
+    assert "│ unlearn" in run_npo("plan", str(recipe))[1]
+
+
+def test_rows_with_wrong_answers_have_a_truth_ratio(forget, tmp_path):
+    rows = [{**row, "paraphrased_answer": "There.", "perturbed_answer": ["In Rome.", "In Oslo."]} for row in ROWS]
+    code, *_ = forget("--epochs", "1", "--lr", "1e-2", rows=_write(tmp_path / "r", rows))
+    assert code == 0
+    values = load(tmp_path / "out/forget").values
+    assert 0 < values["after"]["forget_truth_ratio"] <= 1
+    assert "truth_ratio" not in values["unknown"]

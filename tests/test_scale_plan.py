@@ -1,5 +1,7 @@
 """`npo plan` counts what a run does: its numbers beside those that the units of a small run leave."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,18 @@ def test_memory_follows_the_model_and_the_largest_micro_batch() -> None:
     assert state == 16  # weight, gradient and two moments of four bytes
     assert of("unlearn.optimizer=adamw8bit")[0] == 10
     assert of("unlearn.recompute=true")[1] < activations < of("unlearn.piece=64", "unlearn.batch=64")[1]
+
+
+def test_stages_that_nobody_has_planned_for_are_counted_by_what_they_train() -> None:
+    recipe = read_recipe("quick", WORDS)
+    todo = units(recipe, Processes("cpu"))
+    again = [
+        replace(unit, name=unit.name.replace("finetune", "relearn", 1)) for unit in todo if unit.name == "finetune"
+    ]
+    idle = [replace(unit, name="attack", run=partial(print, context=None)) for unit in again]
+    plain, more = estimate(todo).stages, estimate([*todo, *again, *idle]).stages
+    assert [stage.name for stage in more] == ["pretrain", "finetune", "retrain", "unlearn", "relearn", "evaluate"]
+    (relearn,) = (stage for stage in more if stage.name == "relearn")
+    (finetune,) = (stage for stage in plain if stage.name == "finetune")
+    assert relearn._replace(name="finetune") == finetune
+    assert _stages(*WORDS, "evaluate.every=end")["evaluate"].runs == 2 + 4  # the two judges, four runs

@@ -24,19 +24,23 @@ class Difference(NamedTuple):
     size: str
 
 
+_ENDS = (".before_nll", ".after_nll")  # of `npo forget`, which has no moments in them
+
+
 def differences(runs: Sequence[UnlearningRun]) -> list[Difference]:
     """One entry for every choice whose effect these runs let us measure."""
     from scale.evaluation.results import from_arrays
 
     run = runs[0]
-    values = run.data.values
-    finetuned = from_arrays({name: array[0] for name, array in run.data.arrays.items()})
+    values, columns = run.data.values, run.data.arrays
+    finetuned = from_arrays({name: array[0] for name, array in columns.items() if not name.endswith(_ENDS)})
+    pairs = values["data"]["retain_rows"] > 0
     return [
         _truth_ratio(finetuned),
         _questions(),
         _token_mean(finetuned),
-        _kl_padding(finetuned),
-        _pairing(int(values["data"]["forget_rows"]), int(values["data"]["retain_rows"])),
+        *([_kl_padding(finetuned)] if "retain" in finetuned else []),
+        *([_pairing(int(values["data"]["forget_rows"]), int(values["data"]["retain_rows"]))] if pairs else []),
         _master_weights(),
         *_seeds(runs),
     ]

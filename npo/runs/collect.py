@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from npo.runs.comparable import differing, in_one_table, judged_otherwise
-from npo.runs.finished import distinct_names, pieces_in
+from npo.runs.finished import distinct_names, pieces_in, why_unfinished
 from npo.runs.run import UnlearningRun
 from records.errors import UserError
 from records.ownership import MANIFEST
@@ -49,6 +49,9 @@ def _inside(folder: Path) -> tuple[list[Path], list[str]]:
     if (folder / MANIFEST).exists():
         return [folder], []
     pieces = pieces_in(folder / "unlearn")
+    single = folder / "forget"  # of `npo forget` with one method
+    if not pieces.finished and not why_unfinished(single):
+        return [single], pieces.told
     if not pieces.finished:
         raise UserError(
             "\n".join(
@@ -64,6 +67,6 @@ def _inside(folder: Path) -> tuple[list[Path], list[str]]:
 
 def _named(runs: Sequence[UnlearningRun]) -> list[UnlearningRun]:
     """With names that tell apart runs of folders that are called alike."""
-    places = [run.folder.resolve().parent.parent for run in runs]
+    places = [run.place for run in runs]
     names = distinct_names(places)
     return [replace(run, name=f"{name}/{run.folder.resolve().name}") for run, name in zip(runs, names, strict=True)]

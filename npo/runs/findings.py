@@ -11,7 +11,8 @@ Measures = Mapping[str, float | None]
 
 def findings(runs: Sequence[UnlearningRun]) -> list[str]:
     """Three sentences on the ends of the runs, means over seeds where there are several."""
-    (_, finetuned), (_, retrained), *ends = rows_of(runs)
+    (_, finetuned), *ends = rows_of(runs)
+    retrained = ends.pop(0)[1] if ends[0][0] == "retrained" else None
     rankable = not any(run.data.values["not_rankable"] for run in runs)
     return [_utility(finetuned, ends), _quality(ends, rankable=rankable), _forgotten(finetuned, retrained, ends)]
 
@@ -42,11 +43,12 @@ def _quality(ends: Sequence[tuple[str, Measures]], *, rankable: bool) -> str:
     return f"On the forget set {nearest}: log₁₀ forget quality {log10:.3g} (0: they can't be told apart){caution}."
 
 
-def _forgotten(finetuned: Measures, retrained: Measures, ends: Sequence[tuple[str, Measures]]) -> str:
-    start, goal = finetuned.get("forget_probability"), retrained.get("forget_probability")
+def _forgotten(finetuned: Measures, retrained: Measures | None, ends: Sequence[tuple[str, Measures]]) -> str:
+    start, goal = finetuned.get("forget_probability"), (retrained or {}).get("forget_probability")
     known = _ordered(ends, "forget_probability")
-    if start is None or goal is None or not known:
+    if start is None or (goal is None and retrained is not None) or not known:
         return "The probability of forget answers was not measured."
     (most, high), (least, low) = known[0], known[-1]
     left = f"{low:.3g} ({least}) to {high:.3g} ({most})" if len(known) > 1 else f"{low:.3g} ({least})"
-    return f"Forget answers, of probability {start:.3g} when finetuned and {goal:.3g} when retrained, end at {left}."
+    aim = "" if goal is None else f" and {goal:.3g} when retrained"
+    return f"Forget answers, of probability {start:.3g} when finetuned{aim}, end at {left}."

@@ -86,7 +86,7 @@ class UnlearningRun:
             raise UserError(f"{none}: {reason}. Name a folder that `npo run` or `npo unlearn` has written to.")
         data = load(folder)
         checked(RunValues, data.values, none)
-        return cls(folder, data, settings_of(folder), f"{folder.resolve().parent.parent.name}/{folder.resolve().name}")
+        return cls(folder, data, settings_of(folder), f"{_place(folder).name}/{folder.resolve().name}")
 
     @property
     def label(self) -> str:
@@ -103,9 +103,14 @@ class UnlearningRun:
         """Which of the moments is that of its model and answers: the last, or the best where that is kept."""
         return kept_of(self.data.values)
 
+    @property
+    def place(self) -> Path:
+        """The folder of the whole run that it is of."""
+        return _place(self.folder)
+
     def beside(self, name: str) -> Path | None:
         """The folder of another unit of the same run; None where that is not finished."""
-        folder = self.folder.resolve().parent.parent / name
+        folder = self.place / name
         return None if why_unfinished(folder) else folder
 
     def interval(self) -> tuple[float | None, float | None]:
@@ -122,6 +127,12 @@ class UnlearningRun:
         own = {name: array[self.kept] for name, array in self.data.arrays.items()}
         parts = [from_arrays(arrays)["forget"] for arrays in (own, load(judge).arrays)]
         return quality_interval(*(log_ratio_of(part, protocol) for part in parts))
+
+
+def _place(folder: Path) -> Path:
+    """The folder of a run: two above `unlearn/…`, one above `forget`."""
+    above = folder.resolve().parent
+    return above.parent if above.name == "unlearn" else above
 
 
 def as_json(runs: Sequence[UnlearningRun], others: Sequence[TableRow] = ()) -> dict[str, Any]:
@@ -207,9 +218,10 @@ def columns_of(runs: Sequence[UnlearningRun]) -> dict[str, str]:
 
 
 def rows_of(runs: Sequence[UnlearningRun]) -> list[tuple[str, dict[str, float | None]]]:
-    """Finetuned, retrained, and the end of each method: its mean over seeds where there are several."""
+    """Finetuned, retrained if there is one, and the end of each method, its mean over several seeds."""
     first = runs[0].data.values
-    rows = [("finetuned", dict(runs[0].moments[0].scores)), ("retrained", dict(first["retrained"]))]
+    rows = [("finetuned", dict(runs[0].moments[0].scores))]
+    rows += [("retrained", dict(first["retrained"]))] if first["retrained"] else []
     by_label: dict[str, list[UnlearningRun]] = {}
     columns = columns_of(runs)
     for run in runs:

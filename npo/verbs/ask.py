@@ -34,7 +34,7 @@ def models_of(runs: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
 
 
 def _models_in(run: Path) -> tuple[dict[str, Path], list[str]]:
-    known = {"reference (finetuned)": run / "finetune", "retrained": run / "retrain"}
+    known = {"reference (finetuned)": run / "finetune", "retrained": run / "retrain", "forgotten": run / "forget"}
     there = {label: path for label, path in known.items() if path.is_dir()}
     reasons = {path: why_unfinished(path) for path in there.values()}
     unlearned = pieces_in(run / "unlearn")
@@ -70,5 +70,6 @@ def ask(runs: Sequence[Path], question: str, answer: str | None) -> None:
 
 
 def _examinations(runs: Sequence[Path]) -> list[Path]:
-    """The finished examinations of runs, whose questions have known answers."""
-    return [path for run in runs for path in pieces_in(run / "evaluate").finished]
+    """The finished examinations of runs, whose questions have known answers; of `npo forget` its own."""
+    single = [run / "forget" for run in runs if not why_unfinished(run / "forget")]
+    return [path for run in runs for path in pieces_in(run / "evaluate").finished] + single

@@ -38,4 +38,4 @@ def report(folders: Sequence[Path], out: Path | None) -> None:
 def _beside(run: Path) -> Path:
     """The report about a single run, which itself stays as it is: beside `unlearn/`."""
     whole = run.resolve()
-    return whole.parent.parent / f"report-{whole.name}"
+    return (whole.parent.parent if whole.parent.name == "unlearn" else whole.parent) / f"report-{whole.name}"

@@ -10,7 +10,6 @@ from records.json_lines import read_json
 from records.store import load
 from scale.data.formats import Tags, format_of
 from scale.data.prompts import Writer
-from scale.evaluation.tofu_log import TASKS
 from scale.models.generation import Generation, answers
 from scale.models.language_model import max_length
 from scale.models.loading import load as load_model
@@ -49,14 +48,26 @@ class Reply(NamedTuple):
 
 def known_answer(examination: Path, question: str) -> str | None:
     """The true answer to one of an examination's own questions; None where it is not among them."""
-    log = examination / "log.json"
-    if not log.is_file():
-        return None
-    tasks, asked = read_json(log, "Examine the model again."), load(examination).values["questions"]
-    for name, task in TASKS.items():
-        places = [str(i) for i, known in enumerate(asked.get(name, [])) if known.strip() == question.strip()]
-        texts = tasks.get(task, {}).get("generated_text", {})
-        for place in places:
-            if place in texts:
-                return str(texts[place][2])
+    values = load(examination).values
+    if "truths" not in values:  # of an older one, or of a run that examined its model itself
+        shown = [*values.get("answers", []), *_logged(examination)]
+        return next((one["answer"] for one in shown if one["question"].strip() == question.strip()), None)
+    for name, asked in values["questions"].items():
+        for known, truth in zip(asked, values["truths"][name], strict=True):
+            if known.strip() == question.strip():
+                return str(truth)
     return None
+
+
+def _logged(examination: Path) -> list[dict[str, str]]:
+    """Questions and answers of a log in TOFU's format, whose prompts have the questions in them."""
+    log, asked = examination / "log.json", load(examination).values.get("questions", {})
+    tasks = read_json(log, "Examine the model again.") if log.is_file() else {}
+    texts = [task.get("generated_text", {}) for task in tasks.values()]
+    return [
+        {"question": question, "answer": str(task[str(i)][2])}
+        for questions in asked.values()
+        for i, question in enumerate(questions)
+        for task in texts
+        if question.strip() in str(task.get(str(i), [""])[0])
+    ]

@@ -60,6 +60,7 @@ def evaluate_model(folder: Path, model: Path | str, context: Context, task: Task
         "scores": exam.scores(found),
         "model": about_model(language_model),
         "questions": {name: [q.asked.shown for q in one.questions] for name, one in exam.sets.items()},
+        "truths": {name: [q.truth for q in one.questions] for name, one in exam.sets.items()},
         "texts": texts(found, exam, context.asked.texts),
         **about_rouge(exam),
     }

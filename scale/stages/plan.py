@@ -17,7 +17,7 @@ from scale.models.adapter_files import base_of, is_adapter
 from scale.models.loading import described, place_of
 from scale.recipes.recipe import EvaluateSettings, ModelSettings
 from scale.stages.context import Context
-from scale.stages.pipeline import STAGES, stage_of
+from scale.stages.pipeline import stage_of
 from scale.training.optimizers import kept_bytes
 from scale.training.schedule import Schedule, steps_of
 
@@ -58,7 +58,7 @@ class _Training(NamedTuple):
 
 def estimate(units: Sequence[Unit]) -> Estimate:
     """Count tokens by the length of the texts, operations as 6 a parameter and token (2 without gradient)."""
-    trainings = [_training(unit) for unit in units if stage_of(unit) != "evaluate" and "given" not in unit.settings]
+    trainings = [found for unit in units if (found := _training(unit)) is not None]
     stages = [*_trained(trainings), _evaluated(units, trainings)]
     context: Context = _given(units[0])["context"]
     parameters, width, layers, vocabulary = _size(context.model)
@@ -80,10 +80,13 @@ def _given(unit: Unit) -> dict[str, Any]:
     return unit.run.keywords
 
 
-def _training(unit: Unit) -> _Training:
+def _training(unit: Unit) -> _Training | None:
+    """What a unit trains, whatever its stage is called; None where it trains nothing."""
     given, stage = _given(unit), stage_of(unit)
-    if stage != "unlearn":
+    if "schedule" in given:
         schedule, rows, tokens = given["schedule"], len(given["rows"]), _tokens(given["rows"])
+    elif "method" not in given:
+        return None
     else:
         corpus, method = given["context"].corpus, given["method"]
         schedule, rows, tokens = method.schedule, len(corpus.forget), _tokens(corpus.forget)
@@ -95,10 +98,10 @@ def _training(unit: Unit) -> _Training:
 def _trained(trainings: Sequence[_Training]) -> list[PlannedStage]:
     """The stages that train, in their order."""
     found = []
-    for stage in STAGES:
-        if mine := [one for one in trainings if one.stage == stage]:
-            steps = tuple(sorted({one.steps for one in mine}))
-            found.append(PlannedStage(stage, len(mine), steps, sum(one.schedule.epochs * one.tokens for one in mine)))
+    for stage in dict.fromkeys(one.stage for one in trainings):
+        mine = [one for one in trainings if one.stage == stage]
+        steps = tuple(sorted({one.steps for one in mine}))
+        found.append(PlannedStage(stage, len(mine), steps, sum(one.schedule.epochs * one.tokens for one in mine)))
     return found
 
 
@@ -116,6 +119,8 @@ def _looks(training: _Training, asked: EvaluateSettings) -> int:
     """Examinations on the way of one run."""
     if asked.at:
         return len({*asked.at, training.steps})
+    if asked.every == "end":
+        return 1
     return training.steps if asked.every == "step" else training.schedule.epochs
 
 
