@@ -67,9 +67,7 @@ from scale.tasks.corpus import hashable
 from scale.tasks.kinds import task_of
 from scale.training.schedule import Schedule, beyond, idle
 
-__all__ = ["STAGES", "Stages", "evaluation_of", "stage_of", "units"]
-
-STAGES = ("pretrain", "finetune", "retrain", "evaluate", "unlearn")
+__all__ = ["Stages", "evaluation_of", "stage_of", "units"]
 
 
 def units(
@@ -271,7 +269,7 @@ class Stages:
 
 
 def stage_of(unit: Unit, prefix: str = "") -> str:
-    """Which of `STAGES` a unit belongs to."""
+    """The stage that a unit belongs to: the first word of its name."""
     return unit.name.removeprefix(prefix).partition("/")[0]
 
 
