@@ -13,7 +13,7 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
 
     of, protocol, scores        scores: model_utility, <set>_{probability, rouge, rouge1, degenerate, truth_ratio}, and
                                 <set>_<metric> of further ones (`evaluate.metrics`)
-    questions, texts            texts: list of {set, question, answer, generated}
+    questions, truths, texts    texts: list of {set, question, answer, generated}; truths: the true answers, by set
     rouge                       of which set ROUGE is not as in TOFU, {set: sentence} (`metrics.rouge`); else absent
     arrays                      <set>.{answer, paraphrase, perturbed}_{nll, tokens} (nats a token), .rouge1, .rougeL,
                                 .degenerate, .<metric> of further ones that losses alone don't give; an entry a question
@@ -31,11 +31,16 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
                  (to the reference, nats a token)}, the first before training; null: not finite
     kept         with `unlearn.keep: best`: {step, epoch, score, rule, told} of the moment whose model and answers
                  these are; else absent, and they are of the end
-    finetuned, retrained         `scores` of these models
+    kl_rows      answers that each KL was measured on, the first ones
+    finetuned, retrained         `scores` of these models; of the second {} where there is none
     n, log10_floor               forget questions, and log10 of the least forget quality that so many allow
     not_rankable                 reasons (sentences) why these two models can't rank methods; empty if they can
     texts, rouge                 as above, of the end
     arrays                       as above, with moments along a first axis; NaN where no answers were generated
+
+and what its task adds (`scale.tasks`; of one's own rows `scale.tasks.rows_told`). With `finetune: null` the model that
+the recipe names is unlearned as it is: `evaluate/finetune` examines it, and nothing is retrained. `npo forget` with one
+method leaves `forget` alone, an unlearning run that examines its model itself.
 """
 
 from collections.abc import Sequence

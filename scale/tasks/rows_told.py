@@ -1,4 +1,15 @@
-"""What forgetting one's own rows has come to, in sentences made of the numbers."""
+"""What forgetting one's own rows has come to, in sentences made of the numbers.
+
+Beside what every unlearning run leaves (`scale.stages.pipeline`) stands in its `data.json`:
+
+    before, after    <set>_{probability, nll (nats a token), perplexity, truth_ratio where rows have wrong answers};
+                     after: forget_drop (log π_ref − log π_θ, nats an answer), forget_kl, retain_kl (nats a token)
+    answers          list of {set, question, answer, before, after}
+    rows             of each set: rows, repeated, cut, pieces, tokens, longest (`scale.data.user_sets`)
+    said, unknown    what it has come to, in sentences; what can't be measured, and what it would take
+
+and in its `data.npz` <set>.{before, after}_nll, one entry a piece.
+"""
 
 from collections.abc import Mapping
 from typing import Any
