@@ -222,7 +222,8 @@ def _flat(text):
 
 
 def test_several_methods_leave_what_a_recipe_s_do(forget, run_npo, tiny, tmp_path):
-    code, out, _ = forget("--retain", tiny[2], "--method", "NPO", "--method", "GA+RT", "--epochs", "1", "--lr", "1e-2")
+    words = ["--retain", tiny[2], "--method", "NPO", "--method", "GA+RT", "--epochs", "1", "--lr", "1e-2"]
+    code, out, _ = forget(*words)
     assert code == 0
     place = tmp_path / "out"
     assert {path.name for path in (place / "unlearn").iterdir()} == {"NPO-s0", "GA+RT-s0"}
