@@ -10,6 +10,7 @@ import inspect
 import sys
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache, partial
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -143,7 +144,7 @@ def _unknown(kernel: Kernel, name: str) -> str:
 def _domain(kernel: Kernel, name: str) -> Domain:
     """What its annotation says, or else its name: see `theory.losses.domains`."""
     said = getattr(inspect.signature(kernel).parameters[name].annotation, "__metadata__", ())
-    found = [one for one in (*said, *_USUAL.get(name, Finite).__metadata__) if isinstance(one, Domain)]
+    found = [one for one in (*said, *get_args(_USUAL.get(name, Finite))) if isinstance(one, Domain)]
     return found[0]
 
 
