@@ -9,6 +9,7 @@ from records.store import load
 from scale.models import language_model, loading, scratch
 from scale.models.language_model import LanguageModel
 from scale.models.scratch import Shape
+from scale.training.loop import Training
 
 ROWS = [{"question": f"Where was no. {i} born?", "answer": f"In {town}."} for i, town in enumerate(["Oldham", "Siena"])]
 KEEP = [{"question": "What do bees make?", "answer": "They make honey."}]
@@ -103,6 +104,23 @@ def test_a_run_whose_first_epoch_blows_up_saves_nothing(forget, tmp_path):
     assert code == 2
     assert "Forgetting blew up" in err
     assert not (tmp_path / "out/forget").exists()
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_rows_without_a_probability_are_found_at_the_end_whichever_they_are(epochs, forget, tmp_path, monkeypatch):
+    """The loop looks at the first rows alone; here it is told that those are well."""
+    monkeypatch.setattr(Training, "_finite", lambda self: True)
+    code, _, err = forget("--epochs", str(epochs), "--lr", "1e40")
+    assert code == 2
+    assert "The probabilities of some rows are not finite." in err
+    if epochs == 1:
+        assert "no epoch before to go back to" in err
+        return
+    assert "The model is that of epoch 1." in err
+    values = load(tmp_path / "out/forget").values
+    assert values["after"]["forget_nll"] == pytest.approx(values["before"]["forget_nll"])
+    assert [moment["epoch"] for moment in values["moments"]] == [0, 1]
+    assert all(p.isfinite().all() for p in loading.load(tmp_path / "out/forget/model").model.parameters())
 
 
 # --- what can't be ------------------------------------------------------------------------------------------------

@@ -1,8 +1,14 @@
 """What a recipe says of its data: the task that `kind` names, its own settings, and every mistake in them at once."""
 
 import pytest
+from test_scale_asked import ALONE, QUESTIONS, TOFU, WRITER, model
 
 from records.errors import UserError
+from scale.data.questions import QuestionSet
+from scale.evaluation.asked import ANSWERED
+from scale.evaluation.exam import Exam, examine
+from scale.evaluation.tofu_log import as_log
+from scale.models.scorer import Scorer
 from scale.recipes.file import read_recipe
 from scale.tasks.kinds import TASKS, corpus_of, task_of
 from scale.tasks.tofu import TofuSettings
@@ -52,3 +58,10 @@ def test_data_of_another_kind_takes_the_place_of_what_a_recipe_is_like(tmp_path)
     file.write_text("like: quick\ndata: {kind: fictional, authors: 2, forget: forget50}")
     found = read_recipe(str(file)).data
     assert (found.kind, found.forget_authors, found.forget) == ("fictional", None, "forget50")
+
+
+def test_tofu_s_log_has_a_set_that_tofu_lacks_under_its_own_name():
+    exam = Exam.of({name: QuestionSet(QUESTIONS, ANSWERED) for name in ("forget", "rivers")}, TOFU, WRITER, whole=())
+    log = as_log(examine(Scorer(model()), exam, ALONE, generate=False), exam)
+    assert list(log) == ["eval_log_forget.json", "rivers"]
+    assert log["rivers"]["avg_gt_loss"] == log["eval_log_forget.json"]["avg_gt_loss"]

@@ -108,7 +108,7 @@ def _truth(text: Any) -> str:
 
 
 def as_log(found: Mapping[str, SetResult], exam: Exam) -> dict[str, Any]:
-    """An examination in TOFU's format; JSON has no NaN, so a loss that is not finite is None."""
+    """An examination in TOFU's format, a set that TOFU lacks under its own name; a loss that is not finite is None."""
     log = {}
     for name, part in found.items():
         questions = exam.sets[name].questions
@@ -129,7 +129,9 @@ def as_log(found: Mapping[str, SetResult], exam: Exam) -> dict[str, Any]:
                     for question, said in zip(questions, part.answers, strict=True)
                 ],
             }
-        log[TASKS[name]] = {metric: {str(i): x for i, x in enumerate(values)} for metric, values in columns.items()}
+        log[TASKS.get(name, name)] = {
+            metric: {str(i): x for i, x in enumerate(values)} for metric, values in columns.items()
+        }
     return log
 
 

@@ -18,7 +18,7 @@ from scale.evaluation.scores import log_ratio_of
 from scale.models.generation import Generation, answers_after
 from scale.runtime.processes import Processes
 
-__all__ = ["ShownRows", "finite_or_error", "judged"]
+__all__ = ["ShownRows", "all_finite", "finite_or_error", "judged"]
 
 SHOWN_TOKENS = 60
 

@@ -1,0 +1,136 @@
+"""What a method begins with: the model, what is asked of it, its rows, the reference, and the training of all this."""
+
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+
+from records.store import load
+from scale.data.prompts import Encoded, Writer
+from scale.evaluation.drift import within
+from scale.evaluation.exam import Exam
+from scale.evaluation.results import SetResult, from_arrays
+from scale.models.alternates import alternates_of
+from scale.models.language_model import LanguageModel, recompute_activations
+from scale.models.reference_cache import ReferenceCache, ReferenceModel, ReferenceStates, held_as
+from scale.models.scorer import Scorer
+from scale.models.tokenizer_files import check_ids
+from scale.recipes.method import Method
+from scale.stages.context import Context
+from scale.stages.evaluate import exam_of
+from scale.stages.judged import ShownRows
+from scale.stages.start import Start, cache_of, start_of
+from scale.tasks.corpus import RowsRead
+from scale.tasks.task import Task
+from scale.training.batches import TrainingRows
+from scale.training.loop import Training
+from scale.training.reference_lookup import CachedReference, LiveReference, cached_reference
+from scale.training.unlearning_rows import unlearning_rows
+
+__all__ = ["ReadyToUnlearn"]
+
+
+@dataclass
+class ReadyToUnlearn:
+    """A method and what it begins with, in a folder; each thing is read or made where it is first asked for.
+
+    `finetuned` is the folder of the finetuned model, None where the recipe's own is unlearned as it is; `judges` are
+    the evaluations of finetuned and retrained model, as far as there are any. `reference_states` are there, by set,
+    once the training is made.
+    """
+
+    folder: Path
+    _: KW_ONLY
+    context: Context
+    task: Task
+    method: Method
+    seed: int
+    live: bool
+    finetuned: Path | None
+    judges: tuple[Path, ...]
+    reference_states: dict[str, tuple[list[Encoded], ReferenceStates]] = field(default_factory=dict)
+
+    @cached_property
+    def start(self) -> Start:
+        """The model to begin with."""
+        return start_of(self.context, self.finetuned)
+
+    @cached_property
+    def language_model(self) -> LanguageModel:
+        """The finetuned model; where an adapter is trained, with a fresh one that changes nothing yet."""
+        return self.start.to_train(self.context, self.seed)
+
+    @cached_property
+    def writer(self) -> Writer:
+        """How questions are written for the model."""
+        return self.context.writer(self.language_model)
+
+    @cached_property
+    def looked(self) -> RowsRead:
+        """The rows as the model reads them."""
+        return self.context.corpus.looked(self.writer)
+
+    @cached_property
+    def exam(self) -> Exam:
+        """What the model is asked."""
+        return exam_of(self.context, self.task, self.writer, self.looked.asked)
+
+    @cached_property
+    def shown(self) -> ShownRows:
+        """The rows whose answers are shown."""
+        return ShownRows(self.context.corpus.shown, self.writer, self.context.asked.new_tokens)
+
+    @cached_property
+    def retrained(self) -> dict[str, SetResult] | None:
+        """What was found of the retrained model, where there is one."""
+        return from_arrays(load(self.judges[1]).arrays) if len(self.judges) > 1 else None
+
+    @cached_property
+    def training(self) -> Training:
+        """The model's training; what its reference knows is computed before the first step."""
+        model, context, schedule = self.language_model.model, self.context, self.method.schedule
+        if schedule.recompute:
+            recompute_activations(model)
+        scorer, pad = Scorer(model), self.writer.pad
+        reference_model = ReferenceModel(
+            scorer, held_as(self.start.weights, context.model.kept), pad, context.processes
+        )
+        objective = self.method.objective
+        cache = ReferenceCache(cache_of(self.folder, self.finetuned, self.judges))
+        rows = self._rows(cache, reference_model)
+        self.reference_states = {
+            name: (answers, cache.states(reference_model, answers))
+            for name in ("forget", "retain")
+            if (answers := self._true_answers(name, reference_model))
+        }
+        reference: CachedReference | LiveReference
+        if self.live:
+            second = self.start.load(context).model.requires_grad_(False).eval()
+            reference = LiveReference(Scorer(second), pad, context.processes)
+        else:
+            reference = cached_reference(cache, reference_model, objective, rows)
+        return Training(
+            scorer,
+            objective,
+            rows,
+            schedule,
+            seed=self.seed,
+            pad=pad,
+            processes=context.processes,
+            reference=reference,
+            every_step=context.asked.every == "step" and not context.asked.at,
+            at=context.asked.at,
+            pooled=self.method.pooled,
+        )
+
+    def _rows(self, cache: ReferenceCache, reference: ReferenceModel) -> TrainingRows:
+        """What is trained on; UserError, with its line where it has one, for a row that the model can't read."""
+        asked = [answer for one in self.exam.encoded.values() for question in one for answer in question]
+        check_ids(*self.language_model, [piece.ids for answer in asked for piece in answer])
+        draw, epochs = partial(alternates_of, cache.folder, reference, self.writer), self.method.schedule.epochs
+        corpus, objective = self.context.corpus, self.method.objective
+        return unlearning_rows(self.writer, corpus, objective, epochs=epochs, seed=self.seed, draw=draw)
+
+    def _true_answers(self, name: str, reference: ReferenceModel) -> list[Encoded]:
+        """The true answers among all that is asked of a set, as many as there is room on disk for their states."""
+        every = [piece for question in self.exam.encoded.get(name, ()) for piece in question[0]]
+        return every[: within(every, reference.head.weight.shape[1])] if every else []

@@ -1,0 +1,104 @@
+"""What an unlearning run saves at its end: numbers, `log.json`, the model with its card (`scale.stages.pipeline`)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from records.examined import Examined
+from records.files import write_json
+from records.store import Data, save
+from scale.evaluation.exam import about_rouge, texts
+from scale.evaluation.results import SetResult
+from scale.stages.best import Best
+from scale.stages.context import about_model, history_columns, save_model_of
+from scale.stages.evaluate import LOG
+from scale.stages.judged import judged
+from scale.stages.moments_kept import ByQuestion, stacked
+from scale.stages.ready_to_unlearn import ReadyToUnlearn
+from scale.tasks.task import Ending
+
+__all__ = ["Unlearned", "save_unlearned"]
+
+
+class Unlearned(NamedTuple):
+    """What has become of a run: steps, moments and what was found at each, answers before, why it stopped early.
+
+    `last` is the examination of the model that is kept, None where none is.
+    """
+
+    history: Sequence[Mapping[str, Any]]
+    moments: Sequence[Examined]
+    found: Sequence[ByQuestion]
+    said: Sequence[str]
+    stopped: str | None
+    last: Mapping[str, SetResult] | None
+    keeps_model: bool
+
+
+def save_unlearned(ready: ReadyToUnlearn, done: Unlearned, best: Best, settings: Mapping[str, Any]) -> None:
+    """Save it; all processes call it, the first writes."""
+    training, processes = ready.training, ready.context.processes
+    changed, said = training.changed(), ready.shown.said(training.scorer, processes)
+    if processes.first:
+        columns, values = stacked(done.found), _values(ready, done, best, changed=changed)
+        more = ready.task.told(_ending(ready, done, values, columns, said))
+        save(ready.folder, Data({**columns, **more.arrays}, {**values, **more.values}))
+        if done.last:
+            write_json(ready.folder / LOG, ready.task.log(done.last, ready.exam))
+    if done.keeps_model:
+        save_model_of(
+            ready.folder,
+            training,
+            ready.language_model,
+            merge=ready.start.merge,
+            about=_about(ready),
+            settings=settings,
+            results=best.kept(done.moments).saved(),
+            processes=processes,
+        )
+
+
+def _values(ready: ReadyToUnlearn, done: Unlearned, best: Best, *, changed: bool) -> dict[str, Any]:
+    """What is saved beside the arrays."""
+    method, context = ready.method, ready.context
+    return {
+        "stage": "unlearn",
+        "method": method.name if ":" in method.name else method.name.upper(),
+        "label": method.label,
+        "beta": method.beta,
+        "hyperparameters": dict(method.objective.hyperparameters),
+        "seed": ready.seed,
+        "protocol": context.exams.name,
+        "data": context.corpus.describe(),
+        "model": about_model(ready.language_model),
+        "history": history_columns(done.history),
+        "stopped": done.stopped,
+        "changed": changed,
+        "moments": [moment.saved() for moment in done.moments],
+        **best.record(done.moments),
+        "kl_rows": {name: len(rows) for name, (rows, _) in ready.reference_states.items()},
+        **judged(ready.judges, done.moments[0], ready.exam),
+        "texts": texts(done.last, ready.exam, context.asked.texts) if done.last else [],
+        **about_rouge(ready.exam),
+    }
+
+
+def _ending(
+    ready: ReadyToUnlearn, done: Unlearned, values: Mapping[str, Any], columns: ByQuestion, said: Sequence[str]
+) -> Ending:
+    return Ending(
+        values,
+        columns,
+        ready.shown.beside(done.said, said),
+        ready.looked,
+        keeps_model=done.keeps_model,
+        trains_on_retain=bool(ready.method.objective.retain_needs),
+    )
+
+
+def _about(ready: ReadyToUnlearn) -> dict[str, Any]:
+    """What the model's card is called after."""
+    if ready.finetuned is not None:
+        return {"stage": "unlearn", "label": ready.method.label}
+    name, rows = Path(ready.start.model).name, len(ready.context.corpus.forget)
+    return {"stage": "forget", "model": name, "rows": rows, "label": ready.method.label}
