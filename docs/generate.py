@@ -9,7 +9,7 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,11 @@ from npo.ledger.claim import ROOMS as CLAIM_ROOMS
 from npo.ledger.smollm2 import recorded
 from npo.ledger.told import ledger_markdown
 from npo.report.gallery import GALLERY
+from scale.evaluation.catalogue import METRICS
+from scale.evaluation.measurable import END, MEASURABLE
+from scale.tasks.kinds import TASKS
+from theory.methods import FORGET
+from theory.quantities import QUANTITIES
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "docs" / "data"
@@ -112,6 +117,53 @@ def recipes() -> str:
     return "\n".join(["| recipe | about |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in about.items())])
 
 
+# --- what can be named ----------------------------------------------------------------------------------------------
+
+
+def _table(*rows: Sequence[object]) -> str:
+    """Rows as a table, the first as its head."""
+    head, *body = (f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
+    return "\n".join([head, "|---" * len(rows[0]) + "|", *body])
+
+
+def quantities() -> str:
+    """What a loss may ask for."""
+    rows = ((f"`{one.name}`", one.shape, one.unit, one.about) for one in QUANTITIES.values())
+    return _table(("parameter", "shape", "unit", "what it is"), *rows)
+
+
+def losses() -> str:
+    """The forget losses by name, with what their papers chose."""
+    rows = []
+    for name, row in FORGET.items():
+        chosen = ", ".join(f"{key} = {value:g}" for key, value in row.hyperparameters.items())
+        retain = row.own_weight if row.own else row.retain_weight
+        source = re.findall(r"arXiv:\d{4}\.\d{5}", row.kernel.__doc__ or "")
+        about = first_sentence(row.kernel.__doc__ or "").rstrip(".")
+        rows.append((name, about, chosen, row.per.__name__, f"{retain:g}", source[0] if source else ""))
+    return _table(("name", "what it is", "chosen by its paper", "mean over", "retain weight", "source"), *rows)
+
+
+def metrics() -> str:
+    """The metrics that a recipe can name."""
+    rows = (
+        (f"`{name}`", first_sentence(metric.function.__doc__ or ""), ", ".join(f"`{need}`" for need in metric.needs))
+        for name, metric in METRICS.items()
+    )
+    return _table(("metric", "what it is", "what it needs"), *rows)
+
+
+def measurable() -> str:
+    """What a metric may ask for."""
+    rows = ((f"`{one.name}`", one.shape, one.unit, one.about) for one in MEASURABLE.values() if END not in one.name)
+    return _table(("parameter", "shape", "unit", "what it is"), *rows)
+
+
+def tasks() -> str:
+    """The tasks that a recipe can name."""
+    return _table(("`data: {kind: …}`", "what it is"), *((f"`{task.name}`", task.about) for task in TASKS))
+
+
 # --- the ledger ---------------------------------------------------------------------------------------------------
 
 
@@ -195,7 +247,11 @@ def _read(name: str) -> Any:
 
 
 BLOCKS: dict[str, Callable[..., str]] = {
-    f.__name__: f for f in (files, contents, verbs, recipes, ledger, counts, headlines, caption, theory, speed)
+    f.__name__: f
+    for f in (
+        *(files, contents, verbs, recipes, quantities, losses, metrics, measurable, tasks),
+        *(ledger, counts, headlines, caption, theory, speed),
+    )
 }
 
 
