@@ -66,6 +66,7 @@ def test_a_function_of_ones_own_takes_any(own: str) -> None:
     name = f"{own}:tokens+rt"
     assert _bound(name, "skip=1", "slope=2", beta=1.0) == {"beta": 1.0, "slope": 2.0, "skip": 1.0}
     assert _bound(name, f"{name}.skip=0", usual={name: 0.5}) == {"beta": 0.5, "skip": 0.0}
+    assert _bound(name, "tokens.skip=0", usual={name: 0.5}) == {"beta": 0.5, "skip": 0.0}
     assert objective_of(f"{own}:logits", {"scale": 3.0}).hyperparameters == {"scale": 3.0}
     with pytest.raises(UserError, match=r"nothing gives a value to skip: .*--set skip=…"):
         objective_of(name, {"beta": 1.0})

@@ -134,8 +134,8 @@ def test_forget_goes_on_from_its_last_finished_epoch(
     words = ("forget", str(tmp_path / "rows.jsonl"), "--model", str(tmp_path / "model"), "--out", str(tmp_path / "o"))
     real, read = checkpoint.write, checkpoint.read
 
-    def then_stopped(*given: Any) -> None:
-        real(*given)
+    def then_stopped(*given: Any, **named: Any) -> None:
+        real(*given, **named)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

@@ -92,7 +92,7 @@ def test_rows_that_bring_their_own_use_these(tmp_path, monkeypatch):
     assert own == [WRITER.encode("Who?", "Grace."), WRITER.encode("Who?", "Mary.")]
     assert set(drawn) == {WRITER.encode("Where?", "Elsewhere.")}
     assert len(seeds) == PER_ROW
-    for wrong, said in (('"x"', "not a list of texts"), ('[""]', "none empty"), ("[]", "not a list of texts")):
+    for wrong, said in (("5", "not a list of texts"), ('[""]', "none empty"), ("[]", "not a list of texts")):
         path.write_text(f'{{"question": "Who?", "answer": "Ada.", "alternates": {wrong}}}\n')
         with pytest.raises(UserError, match=said):
             read_user_rows(path)

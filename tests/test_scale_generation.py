@@ -172,4 +172,4 @@ def test_an_answer_ends_at_the_format_s_end_token_and_at_the_tokenizer_s(end):
     with torch.no_grad():
         model.lm_head.weight[end] = 9 * hidden[0, -1]  # the likeliest there
     (answer,) = answers_after(Scorer(model), OPENINGS[:1], WRITER._replace(format=_EndsWithComma()), ALONE, HOW)
-    assert answer == ("", True)
+    assert (answer.text, answer.degenerate, answer.ids) == ("", True, ())

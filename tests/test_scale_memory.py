@@ -38,7 +38,7 @@ def test_the_verbs_say_so(run_npo, tmp_path, words):
         (("model.weights=bf16",), "bf16 is for a model that is loaded"),
         (("model.weights=int3",), "float32"),
         (("model.base=x/y", "pretrain=", "rehearse=false", "model.shape=", "model.four_bit=true"), "without lora"),
-        (("unlearn.optimizer=sgd",), "adamw8bit"),
+        (("unlearn.optimizer=adamw8bits",), "did you mean adamw8bit"),
     ],
 )
 def test_settings_that_do_not_go_together_are_told(words, said):

@@ -49,7 +49,7 @@ class Typed:
             if name not in everything
         ]
         for method, of in self.alone.items():
-            found = [name for name in methods if _same(name, method)]
+            found = [name for name in methods if _same(method, name)]
             if not found:
                 wrong.append(
                     f"--set {method}.{next(iter(of))}: {method} is none of the methods that are run "
@@ -95,8 +95,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _same(typed_name: str, method: str) -> bool:
-    own = ":" in method  # a path has its capitals
-    return typed_name == method if own else typed_name.upper() == method.upper()
+    """Is it this method that was typed, one's own by its function's name alone too?"""
+    if ":" not in method:
+        return typed_name.upper() == method.upper()
+    function = method.rpartition(":")[2].partition("+")[0]
+    return typed_name in (method, function)  # a path and a function have their capitals
 
 
 def _number(text: str) -> float | None:
