@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from npo.options import LAST_SEED, PATH, a_path
+from npo.options import PATH, a_path, listed, numbers
 from npo.stopping import goes_on
 
 __all__ = ["forget"]
@@ -52,7 +52,25 @@ MaxLength = Annotated[
 Recompute = Annotated[bool, typer.Option("--recompute", help="Keep fewer activations: less memory, a third more time.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Dtype = Annotated[str, typer.Option(help="float32, or bf16 (autocast; weights stay float32).")]
-Seed = Annotated[int, typer.Option(min=0, max=LAST_SEED, help="Seed of order and pairing.")]
+Seeds = Annotated[str, typer.Option("--seeds", "--seed", help="Seeds of order and pairing, one run each.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=NUMBER",
+        help="A hyperparameter of the methods that take it; of one alone METHOD.NAME=NUMBER. May be repeated.",
+        show_default="as in the method's paper",
+    ),
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metrics",
+        "--metric",
+        help="What is measured besides: npo ls metrics, or file.py:name, which is run.",
+        show_default="probability; the truth ratio where rows have wrong answers",
+    ),
+]
 Weights = Annotated[
     str, typer.Option(help="float32; bf16: half the memory, loses small updates; 4bit: with --lora, on a GPU.")
 ]
@@ -86,17 +104,19 @@ def forget(
     recompute: Recompute = False,
     device: Device = "auto",
     dtype: Dtype = "float32",
-    seed: Seed = 0,
+    seeds: Seeds = "0",
     weights: Weights = "float32",
     optimizer: Optimizer = "adamw",
     rows_format: RowsFormat = None,
+    settings: Settings = None,
+    metrics: Metrics = None,
 ) -> None:
     """Make a model forget rows of your own; needs no perturbed answers and no retrained model.
 
     npo forget forget.jsonl --retain retain.jsonl --model DIR --out out/forgotten
     """
-    from npo.verbs.forget import ForgetChoices
     from npo.verbs.forget import forget as start
+    from npo.verbs.forget_choices import ForgetChoices
 
     asked = ForgetChoices(
         methods=tuple(method or ()),
@@ -110,7 +130,9 @@ def forget(
         prompt=prompt,
         device=device,
         dtype=dtype,
-        seed=seed,
+        seeds=numbers("seeds", seeds, int),
+        settings=tuple(settings or ()),
+        metrics=listed(metrics, "--metrics"),
         max_length=max_length,
         recompute=recompute,
         weights=weights,

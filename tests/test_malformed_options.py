@@ -157,12 +157,23 @@ OWN = [
         *_each(FORGET, "--seed", "-1 x 9223372036854775808 99999999999999999999", "seed"),
         *_each(FORGET, "--method", "'' NPQ NPO+ GA,NPO x.py:f", "--method"),
         *_each(FORGET, "--method", "NPO+RT NPO+KL DPO+RT", "--retain"),
+        *_each(FORGET, "--seeds", "'' 1,,2 1,1 0,-1 x 1.5", "--seeds"),
+        *_each(FORGET, "--set", "'' beta= gama=1 beta=nan GA.beta=1 NPO.gamma=1 x", "--set"),
+        *_each(FORGET, "--metrics", "'' , rougue x.py:f rouge,,rouge1", ""),
+        *_each(FORGET, "--metrics", "truth_share probability_among forget_truth_ratio", "needs a perturbed_answer"),
+        *_each(FORGET, "--metrics", "paraphrase_probability", "needs a paraphrased_answer"),
         *_each(FORGET, "--retain", "nowhere.jsonl", "nowhere.jsonl"),
         *_each(FORGET, "--retain", ".", "a folder"),
         *_each(FORGET, "--retain", "rows.jsonl ''", "retain"),
     )],
     Case("forget: no model", "forget rows.jsonl --out o", "--model", FILES),
     Case("forget: no out", "forget rows.jsonl --model model", "--out", FILES),
+    Case("forget: β twice", f"{FORGET} --beta 1 --set beta=2", "say the same", FILES),
+    Case("forget: a method twice", f"{FORGET} --method NPO --method npo", "more than once", FILES),
+    Case(
+        "forget: mistakes of every option", f"{FORGET} --set gama=1 --metrics rougue --lr nan --method SimNPO",
+        ("SimNPO takes beta, gamma", "Did you mean gamma?", "rougue", "--lr"), FILES,
+    ),
     Case("forget: two mistakes", f"{FORGET} --lr nan --beta -1", ("--lr", "--beta"), FILES),
 ]  # fmt: skip
 

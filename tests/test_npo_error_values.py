@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from npo.running.methods import OwnError, objective_of, objectives_of
-from npo.verbs.forget import ForgetChoices, methods_asked
+from npo.verbs.forget_choices import ForgetChoices, methods_asked
 from records.errors import UserError
 from records.settings import SettingsError, override
 from synthetic.transformer.presets import QUICK
@@ -107,7 +107,7 @@ def test_a_method_s_mistake_is_the_option_s() -> None:
         prompt=None,
         device="cpu",
         dtype="float32",
-        seed=0,
+        seeds=(0,),
     )
     with pytest.raises(UserError, match=r"^--method DPO: it has no retain term for retain_weight"):
         methods_asked(asked, has_retain=True)

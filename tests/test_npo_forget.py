@@ -256,6 +256,60 @@ def test_several_methods_leave_what_a_recipe_s_do(forget, run_npo, tiny, tmp_pat
     assert "0 forget questions" not in page
 
 
+def test_hyperparameters_are_typed_for_all_methods_or_for_one(forget, tmp_path):
+    words = ["--method", "SimNPO", "--method", "NPO", "--set", "gamma=0", "--set", "NPO.beta=0.5", "--beta", "2"]
+    assert forget(*words, "--epochs", "1", "--lr", "1e-2")[0] == 0
+    place = tmp_path / "out/unlearn"
+    assert {path.name for path in place.iterdir()} == {"SIMNPO,gamma=0-s0", "NPO,beta=0.5-s0"}
+    assert load(place / "SIMNPO,gamma=0-s0").values["hyperparameters"] == {"beta": 2, "gamma": 0}
+    assert load(place / "NPO,beta=0.5-s0").values["beta"] == 0.5
+
+
+def test_several_seeds_leave_a_folder_each(forget, tmp_path):
+    code, out, _ = forget("--seeds", "3,1", "--epochs", "1", "--lr", "1e-2")
+    assert code == 0
+    assert {path.name for path in (tmp_path / "out/unlearn").iterdir()} == {"NPO-s3", "NPO-s1"}
+    assert load(tmp_path / "out/unlearn/NPO-s3").values["seed"] == 3
+    assert out.index("NPO-s3") < out.index("NPO-s1")
+
+
+def test_further_metrics_are_taken_before_and_after(forget, tiny, tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text("def likeliest(token_logp):\n    return float(token_logp.max())\n", encoding="utf8")
+    words = (
+        "--metrics",
+        "exact_memorization,extraction_strength",
+        "--metrics",
+        f"{mine}:likeliest",
+        "--metric",
+        "rouge",
+    )
+    code, out, _ = forget("--retain", tiny[2], "--epochs", "1", "--lr", "1e-2", *words)
+    assert code == 0
+    values = load(tmp_path / "out/forget").values
+    for name in ("exact_memorization", "extraction_strength", "likeliest", "rouge"):
+        for key in (f"forget_{name}", f"retain_{name}"):
+            assert values["before"][key] is not None
+            assert values["after"][key] is not None
+    assert values["after"]["forget_likeliest"] != values["before"]["forget_likeliest"]
+    assert "truth_ratio" in values["unknown"]
+    assert "forget exact memorization" in out
+
+
+def test_what_one_method_and_what_several_leave_stand_in_one_report(forget, run_npo, tmp_path):
+    words = ("--epochs", "1", "--lr", "1e-2")
+    assert forget("--method", "GA", *words)[0] == 0
+    assert forget("--method", "NPO", "--seeds", "0,1", *words)[0] == 0
+    code, _, err = run_npo("report", str(tmp_path / "out"))
+    assert code == 0, err
+    assert "left out" not in err
+    assert set(json.loads((tmp_path / "out/report/runs.json").read_text())["runs"]) == {
+        "out/forget",
+        "out/NPO-s0",
+        "out/NPO-s1",
+    }
+
+
 def test_report_and_ask_understand_what_one_method_leaves(forget, run_npo, tmp_path):
     assert forget("--epochs", "1", "--lr", "1e-2")[0] == 0
     assert run_npo("report", str(tmp_path / "out"))[0] == 0

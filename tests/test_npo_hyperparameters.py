@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from npo.running.hyperparameters import typed
 from npo.running.methods import objective_of, objectives_of
 from npo.verbs import transformer
-from npo.verbs.forget import ForgetChoices, methods_asked
+from npo.verbs.forget_choices import ForgetChoices, methods_asked
 from records.errors import UserError
 from records.settings import override
 from records.store import load
@@ -250,7 +250,7 @@ def _asked(name: str, beta: float | None) -> dict[str, float]:
         prompt=None,
         device="cpu",
         dtype="float32",
-        seed=0,
+        seeds=(0,),
     )
     _, (found,) = methods_asked(asked, has_retain=False)
     return dict(found.objective.hyperparameters)

@@ -14,7 +14,7 @@ from in_process import npo
 from small_recipe import SMALL
 
 from npo.runs.run import saved
-from npo.verbs.forget import ForgetChoices, methods_asked, recipe_asked
+from npo.verbs.forget_choices import ForgetChoices, methods_asked, recipe_asked
 from records.store import load
 from records.work import run_missing
 from scale.runtime.processes import LAUNCH, Processes
@@ -294,7 +294,7 @@ def test_forgetting_that_is_stopped_goes_on_where_it_was(own, tmp_path):
         prompt=None,
         device="cpu",
         dtype="float32",
-        seed=0,
+        seeds=(0,),
     )
     chosen, (method,) = methods_asked(asked, has_retain=True)
     recipe = recipe_asked(Path(rows), Path(keep), model, asked, chosen)

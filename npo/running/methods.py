@@ -16,7 +16,7 @@ from theory import losses
 from theory.methods import RETAIN
 from theory.objective import Kernel, Objective, compose, defaults, kernels, method, takes
 
-__all__ = ["OwnError", "labelled", "looked_at", "objective_of", "objectives_of", "words"]
+__all__ = ["OwnError", "hyperparameters_of", "labelled", "looked_at", "objective_of", "objectives_of", "words"]
 
 
 class _Known(NamedTuple):
@@ -77,6 +77,18 @@ def labelled(objectives: Mapping[str, Objective], settings: Sequence[str]) -> di
     """By method, the name of its results: with what `--set` says of it."""
     said = typed(settings)
     return {name: said.label(name, objective.hyperparameters) for name, objective in objectives.items()}
+
+
+def hyperparameters_of(name: str) -> list[str]:
+    """The hyperparameters that a method takes, of its retain term too; UserError where there is no such method.
+
+    >>> hyperparameters_of("SimNPO+RT")
+    ['beta', 'gamma']
+    """
+    try:
+        return _known(name).takes
+    except (ValueError, OwnError) as error:
+        raise UserError(words(error)) from error
 
 
 def objective_of(name: str, hyperparameters: Mapping[str, float], beta: float | None = None) -> Objective:

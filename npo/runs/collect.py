@@ -50,9 +50,8 @@ def _inside(folder: Path) -> tuple[list[Path], list[str]]:
         return [folder], []
     pieces = pieces_in(folder / "unlearn")
     single = folder / "forget"  # of `npo forget` with one method
-    if not pieces.finished and not why_unfinished(single):
-        return [single], pieces.told
-    if not pieces.finished:
+    found = pieces.finished + ([] if why_unfinished(single) else [single])
+    if not found:
         raise UserError(
             "\n".join(
                 [
@@ -62,7 +61,7 @@ def _inside(folder: Path) -> tuple[list[Path], list[str]]:
                 ]
             )
         )
-    return pieces.finished, pieces.told + pieces_in(folder / "evaluate").told
+    return found, pieces.told + pieces_in(folder / "evaluate").told
 
 
 def _named(runs: Sequence[UnlearningRun]) -> list[UnlearningRun]:

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from records.errors import UserError
-from scale.data.questions import EVERY_SET, QuestionSet, asks, label_of
+from scale.data.questions import EVERY_SET, Question, QuestionSet, asks, label_of
 from scale.data.row import Row
-from scale.evaluation.catalogue import is_own
+from scale.evaluation.catalogue import is_own, metric_of
 
-__all__ = ["ANSWERED", "TOFU_METRICS", "tofu_sets", "with_metrics"]
+__all__ = ["ANSWERED", "TOFU_METRICS", "refuse_wanting", "tofu_sets", "with_metrics"]
 
 
 ANSWERED = asks("probability", "rouge", "rouge1", "degenerate")
@@ -49,3 +49,29 @@ def with_metrics(sets: Mapping[str, QuestionSet], more: Mapping[str, Iterable[st
     if wrong:
         raise UserError("\n".join(wrong))
     return found
+
+
+def refuse_wanting(sets: Mapping[str, QuestionSet], more: Mapping[str, Iterable[str]]) -> None:
+    """UserError naming every further metric that needs answers which no question that it is taken of has.
+
+    There are such metrics: that is known before.
+    """
+    wrong = []
+    for name, metrics in more.items():
+        questions = [q for one in (sets if name == EVERY_SET else (name,)) for q in sets[one].questions]
+        for metric in metrics:
+            if lacking := _lacking(metric, questions):
+                where = "" if name == EVERY_SET else f" to {name}"
+                wrong.append(
+                    f"The metric {metric} needs {lacking}, and no row{where} has any: leave it out, or add them."
+                )
+    if wrong:
+        raise UserError("\n".join(wrong))
+
+
+def _lacking(metric: str, questions: Sequence[Question]) -> str:
+    """What a metric needs and not one question has, by the key that it has in rows; "" for nothing."""
+    if metric == "paraphrase_probability":
+        return "" if any(question.paraphrases for question in questions) else "a paraphrased_answer"
+    compares = metric == "probability_among" or "log_ratio" in metric_of(metric).needs
+    return "a perturbed_answer" if compares and not any(question.wrong for question in questions) else ""

@@ -26,7 +26,8 @@ SHOWN_TOKENS = 60
 def judged(judges: Sequence[Path], start: Examined, exam: Exam) -> dict[str, Any]:
     """Scores of both models, and whether they can rank methods; without a retrained one, of the first alone."""
     if len(judges) < 2:
-        scores = load(judges[0]).values["scores"] if judges else dict(start.scores)
+        own = {name: value for name, value in start.scores.items() if not name.endswith("_kl")}  # to itself
+        scores = load(judges[0]).values["scores"] if judges else own
         return {"finetuned": scores, "retrained": {}, "n": 0, "log10_floor": 0.0, "not_rankable": []}
     both = [load(path) for path in judges]
     finetuned, retrained = (from_arrays(one.arrays)["forget"] for one in both)

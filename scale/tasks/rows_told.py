@@ -2,8 +2,9 @@
 
 Beside what every unlearning run leaves (`scale.stages.pipeline`) stands in its `data.json`:
 
-    before, after    <set>_{probability, nll (nats a token), perplexity, truth_ratio where rows have wrong answers};
-                     after: forget_drop (log π_ref − log π_θ, nats an answer), forget_kl, retain_kl (nats a token)
+    before, after    <set>_{probability, nll (nats a token), perplexity, truth_ratio where rows have wrong answers, and
+                     whatever metric was added}; after: forget_drop (log π_ref − log π_θ, nats an answer), forget_kl,
+                     retain_kl (nats a token)
     answers          list of {set, question, answer, before, after}
     rows             of each set: rows, repeated, cut, pieces, tokens, longest (`scale.data.user_sets`)
     said, unknown    what it has come to, in sentences; what can't be measured, and what it would take
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from records.errors import UserError
+from records.examined import kept_of
 from scale.evaluation.results import finite
 from scale.tasks.task import Ending, Told
 
@@ -50,24 +52,27 @@ def told(ending: Ending) -> Told:
             f"Forgetting blew up: {values['stopped']} There is no epoch before to go back to. Choose a smaller --lr."
         )
     nll = {name: ending.arrays[f"{name}.answer_nll"] for name in ending.looked.facts}
-    first, last = values["moments"][0], values["moments"][-1]
+    at = kept_of(values)
+    first, last = values["moments"][0], values["moments"][at]
     keys = [f"{name}_{key}" for name in nll for key in _SUMMARY]
-    rest = [key for key in first if key.endswith("_truth_ratio")]
-    fallen = (nll["forget"][-1] - nll["forget"][0]) * ending.arrays["forget.answer_tokens"][0]
+    fallen = (nll["forget"][at] - nll["forget"][0]) * ending.arrays["forget.answer_tokens"][0]
     moved = {f"{name}_kl": last[f"{name}_kl"] for name in nll}
+    rest = [key for key in first if key not in (*keys, *moved, "step", "epoch")]
+    ratio = any(key.endswith("_truth_ratio") for key in rest)
     found: dict[str, Any] = {
         "stopped": values["stopped"] and f"{values['stopped']} Choose a smaller --lr.",
         "before": {key: first[key] for key in (*keys, *rest)},
-        "after": {key: last[key] for key in (*keys, *rest)} | {"forget_drop": finite(float(np.mean(fallen))), **moved},
+        "after": {key: last.get(key) for key in (*keys, *rest)}
+        | {"forget_drop": finite(float(np.mean(fallen))), **moved},
         "answers": list(ending.answers),
         "rows": ending.looked.facts,
-        "unknown": {name: why for name, why in UNKNOWN.items() if not (rest and name == "truth_ratio")},
+        "unknown": {name: why for name, why in UNKNOWN.items() if not (ratio and name == "truth_ratio")},
     }
     said = [
         *remarks(ending.looked.facts, max_length=ending.looked.max_length),
         *findings({**values, **found}, trains_on_retain=ending.trains_on_retain),
     ]
-    arrays = {f"{name}.{when}_nll": nll[name][i] for name in nll for when, i in (("before", 0), ("after", -1))}
+    arrays = {f"{name}.{when}_nll": nll[name][i] for name in nll for when, i in (("before", 0), ("after", at))}
     return Told({**found, "said": said}, arrays)
 
 

@@ -1,0 +1,194 @@
+"""What `npo forget` is asked on its command line, as a recipe of the kind `rows`; every mistake of it at once."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from npo.running.hyperparameters import typed
+from npo.running.methods import hyperparameters_of, objective_of
+from records.errors import UserError, together
+from records.settings import said
+from records.shown import shown
+from theory.objective import Objective, takes
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from scale.recipes.method import Method
+    from scale.recipes.recipe import Recipe, UnlearnSettings
+
+__all__ = ["BETA", "ForgetChoices", "check_choices", "methods_asked", "recipe_asked"]
+
+BETA = 0.1
+"""Where a method takes a β and none is given."""
+NEW_TOKENS = 60
+"""Of an answer that is shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetChoices:
+    """What the command line asks for."""
+
+    methods: tuple[str, ...]
+    beta: float | None
+    lr: float
+    epochs: int
+    batch: int
+    piece: int
+    retain_weight: float
+    lora: int | None
+    prompt: str | None
+    device: str
+    dtype: str
+    seeds: tuple[int, ...] = (0,)
+    settings: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    max_length: int | None = None
+    recompute: bool = False
+    weights: str = "float32"
+    optimizer: str = "adamw"
+    format: str | None = None
+
+
+def check_choices(asked: ForgetChoices, prompts: Collection[str], shapes: Collection[str]) -> None:
+    """UserError naming every choice that there is not."""
+    choices = {
+        "prompt": prompts,
+        "format": shapes,
+        "device": ("auto", "cpu", "cuda"),
+        "dtype": ("float32", "bf16"),
+        "weights": ("float32", "bf16", "4bit"),
+    }
+    given = {name: getattr(asked, name) for name in choices}
+    wrong = [
+        f"--{name} {value}: there is no such {name}; choose one of {', '.join(choices[name])}."
+        for name, value in given.items()
+        if value is not None and value not in choices[name]
+    ]
+    if asked.weights == "4bit" and not asked.lora:
+        wrong.append("--weights 4bit: weights in four bits are not trained. Give --lora RANK too, or choose bf16.")
+    wrong += [f"--metrics: {told}" for name in asked.metrics for told in _unknown_metric(name)]
+    if wrong:
+        raise UserError("\n".join(wrong))
+
+
+def _unknown_metric(name: str) -> list[str]:
+    """What is wrong with the name of a metric; nothing of a user's is run."""
+    from scale.evaluation.catalogue import known_metric
+
+    try:
+        known_metric(name)
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
+def methods_asked(asked: ForgetChoices, *, has_retain: bool) -> "tuple[UnlearnSettings, list[Method]]":
+    """The schedule and the methods that were asked for; UserError with every value of them that can't be."""
+    names = asked.methods or ("NPO+RT" if has_retain else "NPO",)
+    own, _ = together(lambda: _typed(asked, names), lambda: _schedule(asked, [{"name": name} for name in names]))
+    chosen = _schedule(asked, [{"name": x, **_weight(asked), **own.get(x, {})} for x in names])
+    return chosen, together(*(partial(_method, one, chosen, asked.beta) for one in chosen.methods))
+
+
+def _typed(asked: ForgetChoices, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """By method, the hyperparameters that `--set` gives it; UserError with all that can't be."""
+    of = typed(asked.settings, beta=asked.beta)
+    known = {}
+    for name in names:
+        try:
+            known[name] = hyperparameters_of(name)
+        except UserError:  # told where it is made into a method
+            return {}
+    if wrong := of.astray(known):
+        raise UserError("\n".join(wrong))
+    given = {name: of.given(name, takes_) for name, takes_ in known.items()}
+    return {name: {"hyperparameters": found} for name, found in given.items() if found}
+
+
+def _schedule(asked: ForgetChoices, methods: Sequence[Mapping[str, Any]]) -> "UnlearnSettings":
+    """Schedule, methods and seeds as a recipe has them."""
+    from pydantic import ValidationError
+
+    from scale.recipes.recipe import UnlearnSettings
+
+    fields = {key: getattr(asked, key) for key in ("lr", "epochs", "batch", "piece", "recompute", "optimizer")}
+    fields |= {"beta": BETA if asked.beta is None else asked.beta, "seeds": list(asked.seeds)}
+    fields |= {"warmup": 0.0 if asked.epochs == 1 else 1.0}  # one epoch of warming up would train little or nothing
+    try:
+        return UnlearnSettings.model_validate({"methods": list(methods), **fields})
+    except ValidationError as error:
+        raise UserError("\n".join(_told(e) for e in error.errors())) from None
+
+
+def _told(error: "ErrorDetails") -> str:
+    """One of pydantic's errors, by the option."""
+    if not error["loc"]:  # of several options together
+        return f"--method, --seeds: {said(error)}."
+    option = str(error["loc"][-1]).replace("_", "-")
+    return f"--{option}: {said(error)}, got {shown(error['input'])}."
+
+
+def _method(chosen: Any, unlearn: "UnlearnSettings", beta: float | None) -> "Method":
+    from scale.recipes.method import method_of
+
+    try:
+        method = method_of(chosen, unlearn, partial(_with_beta, beta))
+    except UserError as error:
+        raise UserError(f"--method {chosen.name}: {error}") from None
+    if beta is not None and method.beta is None:
+        raise UserError(f"--beta: {chosen.name} takes no β. Leave it out, or choose another --method.")
+    return method
+
+
+def _with_beta(given: float | None, name: str, hyperparameters: Mapping[str, float], beta: float) -> Objective:
+    """The objective of a method with the β that was typed, which goes before that of its paper, and after `--set`."""
+    found = objective_of(name, hyperparameters, beta)
+    if given is None or "beta" not in takes(found.forget):
+        return found
+    return objective_of(name, {"beta": given, **hyperparameters}, beta)
+
+
+def _weight(asked: ForgetChoices) -> dict[str, float]:
+    return {} if asked.retain_weight == 1 else {"retain_weight": asked.retain_weight}
+
+
+def recipe_asked(
+    rows: Path, retain: Path | None, model: str, asked: ForgetChoices, chosen: "UnlearnSettings"
+) -> "Recipe":
+    """The recipe that the command line stands for; UserError where the model is none that is trained already."""
+    from pydantic import ValidationError
+
+    from scale.recipes.recipe import Recipe
+
+    lora = {"rank": asked.lora, "alpha": 2 * asked.lora} if asked.lora else None
+    held = {"four_bit": True} if asked.weights == "4bit" else {"weights": asked.weights}
+    try:
+        return Recipe.model_validate(
+            {
+                "data": {
+                    "kind": "rows",
+                    "forget": str(rows),
+                    "retain": str(retain) if retain else None,
+                    "format": asked.format,
+                },
+                "model": {
+                    "base": model,
+                    "prompt": asked.prompt or "auto",
+                    "longest": asked.max_length,
+                    "lora": lora,
+                    **held,
+                },
+                "finetune": None,
+                "unlearn": chosen,
+                "evaluate": {"every": "end", "generate": "end", "new_tokens": NEW_TOKENS, "metrics": asked.metrics},
+                "seed": asked.seeds[0],
+                "device": asked.device,
+                "precision": asked.dtype,
+            }
+        )
+    except ValidationError as error:
+        told = [f"{'.'.join(map(str, e['loc']))}: {said(e)}." for e in error.errors()]
+        raise UserError(f"--model {model}: " + "\n".join(told)) from None
