@@ -338,6 +338,24 @@ def test_a_recipe_of_one_s_own_rows_gives_what_npo_forget_gives(forget, run_npo,
     assert "│ unlearn" in run_npo("plan", str(recipe))[1]
 
 
+def test_what_is_told_of_a_run_that_keeps_its_best_moment_is_of_that_moment(run_npo, tiny, tmp_path):
+    model, rows, _ = tiny
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        f"data: {{kind: rows, forget: {rows}}}\nmodel: {{base: {model}, prompt: auto}}\nfinetune: null\ndevice: cpu\n"
+        "unlearn: {lr: 1.0e-2, epochs: 3, warmup: 1, batch: 8, piece: 4, methods: [GA], keep: best,\n"
+        "          best: {maximise: forget_probability, at_least: {forget_probability: 0.1}}}\n"
+    )
+    code, _, err = run_npo("run", str(recipe), "--out", str(tmp_path / "run"))
+    assert code == 0, err
+    found = load(tmp_path / "run/unlearn/GA-s0")
+    values, after = found.values, found.values["after"]
+    assert values["kept"]["epoch"] == 1 < values["moments"][-1]["epoch"]
+    assert after["forget_probability"] == values["moments"][1]["forget_probability"]
+    assert after["forget_drop"] == pytest.approx(0, abs=1e-6)
+    assert found.arrays["forget.after_nll"] == pytest.approx(found.arrays["forget.before_nll"])
+
+
 def test_rows_with_wrong_answers_have_a_truth_ratio(forget, tmp_path):
     rows = [{**row, "paraphrased_answer": "There.", "perturbed_answer": ["In Rome.", "In Oslo."]} for row in ROWS]
     code, *_ = forget("--epochs", "1", "--lr", "1e-2", rows=_write(tmp_path / "r", rows))

@@ -88,8 +88,9 @@ def _unknown_metric(name: str) -> list[str]:
 def methods_asked(asked: ForgetChoices, *, has_retain: bool) -> "tuple[UnlearnSettings, list[Method]]":
     """The schedule and the methods that were asked for; UserError with every value of them that can't be."""
     names = asked.methods or ("NPO+RT" if has_retain else "NPO",)
-    own, _ = together(lambda: _typed(asked, names), lambda: _schedule(asked, [{"name": name} for name in names]))
-    chosen = _schedule(asked, [{"name": x, **_weight(asked), **own.get(x, {})} for x in names])
+    plain = [{"name": name, **_weight(asked)} for name in names]
+    own, _ = together(lambda: _typed(asked, names), lambda: _schedule(asked, plain))
+    chosen = _schedule(asked, [{**one, **own.get(one["name"], {})} for one in plain])
     return chosen, together(*(partial(_method, one, chosen, asked.beta) for one in chosen.methods))
 
 
