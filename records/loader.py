@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from records.errors import UserError
 from records.paths import user_path
 
-__all__ = ["find_function", "is_users", "load_function", "source_of"]
+__all__ = ["find_function", "find_parameters", "is_users", "load_function", "source_of"]
 
 _PREFIX = "user_"
 
@@ -22,16 +23,48 @@ def find_function(reference: str) -> Path:
     Raises UserError where the form or the file is wrong, or nothing in it has that name.
     """
     path, name = _named(reference)
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise UserError(f"{path} is no Python file: {type(error).__name__}: {error}") from None
+    tree = _tree(path)
     known = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     known |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     known |= {node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}
     if not known & {name, "*"}:
         raise UserError(f"{path} has no function {name}; it defines {', '.join(sorted(known)) or 'none'}.")
     return path
+
+
+def find_parameters(reference: str) -> inspect.Signature | None:
+    """The parameters of `path/to/file.py:name` as its text has them, a default for each that has one.
+
+    None where the text alone does not tell: for a class, a decorated function, one of two of that name, a default that
+    is computed. UserError as of `find_function`.
+    """
+    tree, name = _tree(find_function(reference)), reference.rpartition(":")[2]
+    known = [x for x in tree.body if isinstance(x, ast.FunctionDef) and x.name == name and not x.decorator_list]
+    stored = [x for x in ast.walk(tree) if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store) and x.id == name]
+    if len(known) != 1 or stored:
+        return None
+    given, kind = known[0].args, inspect.Parameter
+    if given.posonlyargs or given.vararg or given.kwarg:
+        return None
+    usual = [None] * (len(given.args) - len(given.defaults)) + list(given.defaults)
+    by_place = zip(given.args, usual, [kind.POSITIONAL_OR_KEYWORD] * len(usual), strict=True)
+    by_name = zip(given.kwonlyargs, given.kw_defaults, [kind.KEYWORD_ONLY] * len(given.kwonlyargs), strict=True)
+    try:
+        every = [kind(x.arg, how, default=_literal(default)) for x, default, how in (*by_place, *by_name)]
+        return inspect.Signature(every)
+    except ValueError:
+        return None
+
+
+def _literal(default: ast.expr | None) -> Any:
+    return inspect.Parameter.empty if default is None else ast.literal_eval(default)
+
+
+def _tree(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise UserError(f"{path} is no Python file: {type(error).__name__}: {error}") from None
 
 
 def load_function(reference: str) -> Callable[..., Any]:

@@ -1,5 +1,6 @@
 """A forget loss of one's own on the command line: every mistake in it is told in words, and a right one runs."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,6 +110,30 @@ def test_a_mistake_in_ones_own_loss_is_told_before_anything_runs(
     assert message in err
     assert "Traceback" not in out + err
     assert not (tmp_path / "o").exists()
+
+
+KNOWN = {  # without running the file
+    "nothing sets c": ("def f(logp, *, c): return c * logp", {}, "nothing gives a value to c"),
+    "an unknown one": ("def f(logp, *, c=1.0): return c * logp", {"d": 1}, "f takes no hyperparameter d (it takes c)"),
+    "no quantity": ("def f(tokn_logp): return tokn_logp", {}, "Did you mean token_logp?"),
+    "too deep": ("def f(hidden, *, layer=99): return hidden.sum(1)", {}, "layer=99: the model has 2 blocks"),
+    "a class": ("class f: pass", {}, ""),
+    "a default that is computed": ("C = 1.0\ndef f(logp, *, c=C): return logp", {}, ""),
+    "two of that name": ("def f(x): return x\ndef f(logp): return logp", {}, ""),
+}
+
+
+@pytest.mark.parametrize("case", KNOWN)
+def test_a_plan_knows_by_the_text_what_a_run_would_refuse(
+    case: str, tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]]
+) -> None:
+    source, given, message = KNOWN[case]
+    (tmp_path / "mine.py").write_text(f"raise RuntimeError('it was run')\n{source}\n")
+    method = json.dumps({"name": f"{tmp_path}/mine.py:f", "hyperparameters": given})
+    code, out, err = run_npo("plan", "quick", f"unlearn.methods=[{method}]")
+    assert code == (2 if message else 0)
+    assert message in err
+    assert "it was run" not in out + err
 
 
 @pytest.mark.usefixtures("short_fit")

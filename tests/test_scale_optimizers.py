@@ -28,7 +28,7 @@ from scale.training import nearby
 from scale.training.batch_loss import BatchLoss
 from scale.training.batches import BatchRows, TrainingRows
 from scale.training.loop import Training
-from scale.training.optimizers import kept_bytes, optimizer_of
+from scale.training.optimizers import kept_bytes, optimizer_of, try_own
 from scale.training.schedule import Schedule
 from theory.objective import method
 from theory.optimizers.sam import SAM
@@ -290,6 +290,36 @@ def test_options_are_a_group_of_a_file_a_word_of_the_line_or_key_by_key(tmp_path
     other = tmp_path / "other.yaml"
     other.write_text(f"like: {file}\nunlearn:\n  optimizer: {{name: AdamW, eps: 1.0e-6}}\n")
     assert read_recipe(str(other)).unlearn.optimizer.options == {"eps": 1e-6}  # another has none of its options
+
+
+OWN_MISTAKES = {
+    "def f(params, lr): return None": "f gives NoneType, not a torch.optim.Optimizer",
+    "def f(params, lr): raise OSError('off')": "f with lr=0.002: off",
+    "def f(params, lr, speed=1): return None": "f has no option sped: did you mean speed",
+    "def f(params, lr): return torch.optim.LBFGS(params, lr=lr)": "LBFGS asks for the loss again",
+}
+
+
+@pytest.mark.parametrize("source", OWN_MISTAKES)
+def test_one_s_own_that_takes_no_step_is_told_with_its_stage(source: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(f"import torch\n{source}\n")
+    option = ":sped=2" if "speed" in source else ""
+    recipe = read_recipe("quick", [f"unlearn.optimizer={tmp_path}/mine.py:f{option}"])
+    with pytest.raises(UserError, match=f"unlearn.optimizer: .*{OWN_MISTAKES[source]}"):
+        try_own(recipe.schedules)
+
+
+def test_what_one_s_own_trained_is_trained_anew_when_its_code_changes(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(OWN)
+    chosen = f"{{name: SAM, base: '{file}:Mine'}}"
+    recipe = read_recipe("quick", [f"finetune.optimizer={chosen}", "unlearn.methods=[GA]"])
+    before = {unit.name: unit for unit in units(recipe)}
+    file.write_text(OWN.replace("0.1", "0.2"))
+    after = {unit.name: unit for unit in units(recipe)}
+    assert before["finetune"].settings != after["finetune"].settings
+    assert before["unlearn/GA-s0"].settings == after["unlearn/GA-s0"].settings
+    assert file in before["finetune"].reads
 
 
 # --- its memory ---------------------------------------------------------------------------------------------------

@@ -168,3 +168,11 @@ def test_a_number_comes_back_from_its_own_words(number: float) -> None:
     found = scalar(repr(number))
     assert found == number or (isinstance(number, int) and len(repr(number)) >= 40)
     assert scalar(f"x{number!r}") == f"x{number!r}"
+
+
+@pytest.mark.parametrize("value", ["x", "true", "1e400", "[1]", "null"])
+def test_a_hyperparameter_that_is_no_number_is_told_once(value: str) -> None:
+    with pytest.raises(UserError) as told:
+        read_recipe("quick", [f"unlearn.methods=[{{name: SimNPO, hyperparameters: {{beta: {value}, gamma: 0}}}}]"])
+    assert str(told.value).count("unlearn.methods.0.hyperparameters.beta: it should be a finite number") == 1
+    assert "1 mistake(s)" in str(told.value)

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from npo.running.hyperparameters import typed
-from npo.running.own_loss import OwnError, own_kernel, try_out, words
+from npo.running.own_loss import OwnError, own_kernel, own_shape, try_out, words
 from records.errors import UserError
-from records.loader import find_function
 from theory import losses
 from theory.methods import RETAIN
 from theory.objective import Kernel, Objective, compose, defaults, kernels, method, takes
@@ -104,15 +103,21 @@ def objective_of(name: str, hyperparameters: Mapping[str, float], beta: float | 
 
 
 def looked_at(name: str, hyperparameters: Mapping[str, float], beta: float | None = None) -> Objective:
-    """The objective of a method where nothing is unlearned: a user's file is looked at, not run, and NPO stands for it.
+    """The objective of a method where nothing is unlearned: a user's file is looked at, not run.
 
-    It reads the rows that NPO reads; UserError with what can be known to be wrong.
+    Of a plain `def` its parameters stand for it, of anything else NPO, which reads the same rows. UserError with what
+    can be known to be wrong.
     """
     reference, retain_kind = _parts(name)
     if ":" not in reference:
         return objective_of(name, hyperparameters, beta)
     retain_kernel = _retain_of(retain_kind)
-    find_function(reference)
+    if shape := own_shape(reference):
+        given = _filled(_Known(name, shape, retain_kernel, {}), hyperparameters, beta)
+        try:
+            return compose(shape, retain_kernel, **given)
+        except ValueError as error:
+            raise UserError(str(error)) from None
     return compose(losses.npo, retain_kernel, beta=hyperparameters.get("beta", beta or 1.0))
 
 
@@ -127,6 +132,16 @@ def _known(name: str) -> _Known:
 
 def _objective(known: _Known, given: Mapping[str, float], beta: float | None) -> Objective:
     """Bind the hyperparameters; ValueError or UserError with what is wrong, without the method's name."""
+    given = _filled(known, given, beta)
+    if not known.own:
+        return method(known.name, **given)
+    found = compose(known.forget, known.retain, **given)
+    try_out(found, known.name)
+    return found
+
+
+def _filled(known: _Known, given: Mapping[str, float], beta: float | None) -> Mapping[str, float]:
+    """Hyperparameters with `beta` where β is missing; UserError where another one is."""
     required = takes(known.forget)
     missing = [key for key, needed in required.items() if needed and key not in {**known.defaults, **given}]
     if beta is not None and "beta" in missing:
@@ -134,11 +149,7 @@ def _objective(known: _Known, given: Mapping[str, float], beta: float | None) ->
         missing.remove("beta")
     if missing:
         raise UserError(_wanting(missing))
-    if not known.own:
-        return method(known.name, **given)
-    found = compose(known.forget, known.retain, **given)
-    try_out(found, known.name)
-    return found
+    return given
 
 
 def _wanting(missing: Sequence[str]) -> str:

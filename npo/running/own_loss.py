@@ -16,11 +16,11 @@ from torch import Tensor
 
 from npo.running.hyperparameters import nearest
 from records.errors import UserError
-from records.loader import is_users, load_function
+from records.loader import find_parameters, is_users, load_function
 from theory.kernel import QUANTITIES, Kernel, moves, needs, per_token, plain_name
 from theory.objective import Objective, gradient_weights
 
-__all__ = ["OwnError", "own_kernel", "try_out", "words"]
+__all__ = ["OwnError", "own_kernel", "own_shape", "try_out", "words"]
 
 _MOVING = tuple(name for name in QUANTITIES if moves(name))
 _CLOSED = ("weight", "gradient")
@@ -50,6 +50,24 @@ def own_kernel(reference: str) -> Kernel:
     _check_signature(kernel)
     _guard_the_closed_form(kernel, reference)
     return _Guarded(kernel, reference)
+
+
+def own_shape(reference: str) -> Kernel | None:
+    """What stands for a function that is looked at and not run: its name and parameters; None where they can't be told.
+
+    UserError where they are none of a loss.
+    """
+    parameters = find_parameters(reference)
+    if parameters is None:
+        return None
+
+    def shape(**given: Any) -> Tensor:
+        raise AssertionError("it was looked at, not run")
+
+    shape.__name__ = reference.rpartition(":")[2]
+    vars(shape)["__signature__"] = parameters
+    _check_signature(shape)
+    return shape
 
 
 def _check_signature(kernel: Kernel) -> None:

@@ -106,12 +106,14 @@ def run(choices: RecipeChoices, *, stage: str | None, unit: str | None, out: Pat
     from scale.recipes.base_model import ask_hub
     from scale.runtime.processes import Processes, first_process
     from scale.stages.pipeline import stage_of, units
+    from scale.training.optimizers import try_own
 
     folder = out or choices.out
     processes = Processes(recipe.device, recipe.precision, recipe.trackers, folder / "logs")
     kept = (folder / "finetune").is_dir()
     everything, *_ = together(
         lambda: units(recipe, processes, resolve=resolve),
+        lambda: None if resolve is looked_at else try_own(recipe.schedules),
         lambda: processes.accelerator,
         lambda: may_write(folder),
         lambda: None if kept else ask_hub(recipe.model),

@@ -1,6 +1,7 @@
 """A recipe: everything that a run depends on, as a checked value. Its YAML files are read by `scale.recipes.file`."""
 
 import difflib
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -9,7 +10,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    FiniteFloat,
+    PlainValidator,
     PositiveInt,
     ValidationInfo,
     field_validator,
@@ -90,12 +91,22 @@ class ModelSettings(_Settings):
         return self.shape or SHAPES.get(self.base)
 
 
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("it should be a finite number")
+    return value
+
+
+Number = Annotated[int | float, PlainValidator(_number)]
+"""Whole where it is written so, as a layer; a union of pydantic's would tell each mistake twice."""
+
+
 class MethodSettings(_Settings):
     """One method of a run; what is not given is taken from `unlearn`."""
 
     name: str
     beta: Positive | None = Field(None, description="short for hyperparameters: {beta: …}")
-    hyperparameters: Mapping[str, int | FiniteFloat] = Field(
+    hyperparameters: Mapping[str, Number] = Field(
         default_factory=dict, description="of its loss, by name; those left out are its paper's"
     )
     forget_weight: NotNegative = 1.0
@@ -263,6 +274,12 @@ class Recipe(_Settings):
     def starts_as_it_is(self) -> bool:
         """Is model.base itself what is unlearned, with nothing trained before, and nothing to judge by?"""
         return self.finetune is None and self.finetuned is None
+
+    @property
+    def schedules(self) -> dict[str, Schedule]:
+        """The schedules that it gives, by stage."""
+        named = {"pretrain": self.pretrain, "finetune": self.finetune, "retrain": self.retrain, "unlearn": self.unlearn}
+        return {stage: schedule for stage, schedule in named.items() if schedule is not None}
 
     @property
     def protocol(self) -> str:

@@ -71,6 +71,7 @@ from scale.stages.prepared import context_of
 from scale.stages.unlearn import unlearn
 from scale.tasks.corpus import hashable
 from scale.tasks.kinds import task_of
+from scale.training.optimizer_settings import own_of
 from scale.training.schedule import Schedule, beyond, idle
 
 __all__ = ["Stages", "evaluation_of", "stage_of", "units"]
@@ -123,7 +124,7 @@ class Stages:
         self.shared |= {"base_of": model_hash(recipe.model.base)} if folders else {}
         self.asked = asked_of(recipe, context)
         self.sizes: dict[str, tuple[Schedule, int]] = {}  # schedule and rows of what is trained
-        named = (*recipe.data.files, *(m.name.rpartition(":")[0] for m in recipe.unlearn.methods))
+        named = (*recipe.data.files, *(name.rpartition(":")[0] for name in _own_code(recipe)))
         files = (path for path in (user_path(name, "The recipe: the path") for name in named if name) if path.exists())
         alone = stands_alone(recipe, context.processes)
         self.common: dict[str, Any] = {"reads": (*folders, *files), "alone": alone}  # of all units
@@ -200,6 +201,7 @@ class Stages:
             "rows_of": content_hash(hashable(rows)),
             "schedule": schedule.model_dump(mode="json"),
             "seed": self.recipe.seed,
+            **_source_of_optimizer(schedule),
         }
         run = partial(
             fit,
@@ -248,6 +250,7 @@ class Stages:
             "reduction": chosen.reduction,
             "reference": chosen.reference,
             "seed": seed,
+            **_source_of_optimizer(method.schedule),
         }
         settings |= {"at": list(self.recipe.evaluate.at)} if self.recipe.evaluate.at else {}
         best = chosen.best if chosen.keep == "best" else None
@@ -278,6 +281,19 @@ class Stages:
 def stage_of(unit: Unit, prefix: str = "") -> str:
     """The stage that a unit belongs to: the first word of its name."""
     return unit.name.removeprefix(prefix).partition("/")[0]
+
+
+def _own_code(recipe: Recipe) -> list[str]:
+    """What a recipe names that may be code of one's own: methods, metrics, optimizers."""
+    found = [method.name for method in recipe.unlearn.methods]
+    found += [name for names in recipe.evaluate.metrics.values() for name in names]
+    return found + [own for schedule in recipe.schedules.values() for own in own_of(schedule.optimizer)]
+
+
+def _source_of_optimizer(schedule: Schedule) -> dict[str, Any]:
+    """So that what was trained by code of one's own is trained anew when that changes."""
+    own = own_of(schedule.optimizer)
+    return {"own_optimizer": content_hash([source_of(name) for name in own])} if own else {}
 
 
 def _more(method: Method) -> dict[str, Any]:

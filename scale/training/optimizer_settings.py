@@ -11,7 +11,7 @@ from records.loader import find_function
 from records.option_words import name_and_options
 from theory.optimizers.named import Maker, maker_of, misfits, tried
 
-__all__ = ["ADAMW", "EIGHT_BIT", "OptimizerChoice", "OptimizerSettings", "chosen", "is_own", "maker_named"]
+__all__ = ["ADAMW", "EIGHT_BIT", "OptimizerChoice", "OptimizerSettings", "chosen", "is_own", "maker_named", "own_of"]
 
 ADAMW, EIGHT_BIT = "adamw", "adamw8bit"
 OF_THE_SCHEDULE = ("lr", "params")
@@ -54,6 +54,16 @@ def is_own(name: str) -> bool:
     return ".py:" in name
 
 
+def own_of(optimizer: str | OptimizerSettings) -> list[str]:
+    """What of it is code of the user's: itself, what it is put on.
+
+    >>> own_of(OptimizerSettings(name="SAM", base="mine.py:Mine"))
+    ['mine.py:Mine']
+    """
+    settings = chosen(optimizer)
+    return [x for x in (settings.name, settings.options.get("base")) if isinstance(x, str) and is_own(x)]
+
+
 def maker_named(name: str) -> Maker:
     """What makes the optimizer of that name, one's own aside; ValueError with the nearest names."""
     return maker_of(name, {EIGHT_BIT: adamw8bit})
@@ -82,8 +92,7 @@ def _checked(given: Any) -> Any:
 
 def _wrong(name: str, options: Mapping[str, Any]) -> list[str]:
     wrong = [f"{key} is none of its options: it is given beside optimizer" for key in OF_THE_SCHEDULE if key in options]
-    base = options.get("base")
-    owns = [x for x in (name, base) if isinstance(x, str) and is_own(x)]
+    owns = own_of(OptimizerSettings(**{**options, "name": name}))
     looks: list[Callable[[], object]] = [partial(find_function, own) for own in owns]
     for look in looks or [partial(_try, name, options)]:
         try:

@@ -7,12 +7,12 @@ import torch
 
 from records.errors import UserError
 from records.loader import load_function
-from scale.training.optimizer_settings import EIGHT_BIT, chosen, is_own, maker_named
+from scale.training.optimizer_settings import EIGHT_BIT, chosen, is_own, maker_named, own_of
 from scale.training.schedule import Schedule
 from theory.optimizers.named import Maker, built, maker_of, takes_options, tried
 from theory.optimizers.sam import LooksNearby
 
-__all__ = ["MakeOptimizer", "kept_bytes", "optimizer_of"]
+__all__ = ["MakeOptimizer", "kept_bytes", "optimizer_of", "try_own"]
 
 MakeOptimizer = Callable[[Iterable[torch.nn.Parameter], Schedule], torch.optim.Optimizer]
 FUSED = (torch.optim.Adam, torch.optim.AdamW)
@@ -32,6 +32,20 @@ def optimizer_of(parameters: Iterable[torch.nn.Parameter], schedule: Schedule) -
         return built(maker, trained, **options)
     except ValueError as error:
         raise UserError(f"optimizer: {error}") from error
+
+
+def try_own(schedules: Mapping[str, Schedule]) -> None:
+    """UserError naming each stage whose optimizer is code of one's own that takes no step; this runs its file."""
+    wrong = []
+    for stage, schedule in schedules.items():
+        try:
+            if own_of(schedule.optimizer):
+                maker, options = _of(schedule)
+                tried(maker, **options)
+        except (ValueError, UserError) as error:
+            wrong.append(f"{stage}.optimizer: {error}.")
+    if wrong:
+        raise UserError("\n".join(wrong))
 
 
 def _of(schedule: Schedule) -> tuple[Maker, dict[str, Any]]:
@@ -66,8 +80,7 @@ def kept_bytes(schedule: Schedule, dtype: torch.dtype) -> float:
     >>> [kept_bytes(Schedule(lr=1.0, epochs=1, optimizer=name), torch.float32) for name in ("adamw", "SGD", "SAM")]
     [8.0, 0.0, 12.0]
     """
-    named = [x for x in (chosen(schedule.optimizer).name, chosen(schedule.optimizer).options.get("base")) if x]
-    if any(is_own(name) for name in named):
+    if own_of(schedule.optimizer):
         return 2.0 * dtype.itemsize
     maker, options = _of(schedule)
     if maker is maker_named(EIGHT_BIT):

@@ -100,9 +100,12 @@ def built(maker: Maker, parameters: Iterable[Any], **options: Any) -> Optimizer:
     if wrong := misfits(maker, given):
         raise ValueError("; ".join(wrong))
     try:
-        return maker(parameters, **given)
+        found = maker(parameters, **given)
     except Exception as error:
         raise ValueError(f"{_label(maker)} with {_written(options)}: {error}") from error
+    if not isinstance(found, Optimizer):
+        raise ValueError(f"{_label(maker)} gives {type(found).__name__}, not a torch.optim.Optimizer")
+    return found
 
 
 def mistake(name: str, **options: Any) -> str:
