@@ -300,14 +300,16 @@ def test_what_one_method_and_what_several_leave_stand_in_one_report(forget, run_
     words = ("--epochs", "1", "--lr", "1e-2")
     assert forget("--method", "GA", *words)[0] == 0
     assert forget("--method", "NPO", "--seeds", "0,1", *words)[0] == 0
+    assert _reported(run_npo, tmp_path) == {"out/forget", "out/NPO-s0", "out/NPO-s1"}
+    assert forget("--method", "GA", "--method", "NPO", "--seeds", "0,1", *words)[0] == 0  # that of before once more
+    assert _reported(run_npo, tmp_path) == {f"out/{name}-s{seed}" for name in ("GA", "NPO") for seed in (0, 1)}
+
+
+def _reported(run_npo, tmp_path):
     code, _, err = run_npo("report", str(tmp_path / "out"))
     assert code == 0, err
     assert "left out" not in err
-    assert set(json.loads((tmp_path / "out/report/runs.json").read_text())["runs"]) == {
-        "out/forget",
-        "out/NPO-s0",
-        "out/NPO-s1",
-    }
+    return set(json.loads((tmp_path / "out/report/runs.json").read_text(encoding="utf8"))["runs"])
 
 
 def test_report_and_ask_understand_what_one_method_leaves(forget, run_npo, tmp_path):

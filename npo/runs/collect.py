@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from npo.runs.comparable import differing, in_one_table, judged_otherwise
-from npo.runs.finished import distinct_names, pieces_in, why_unfinished
+from npo.runs.finished import distinct_names, pieces_in, settings_of, why_unfinished
 from npo.runs.run import UnlearningRun
 from records.errors import UserError
 from records.ownership import MANIFEST
@@ -50,7 +50,7 @@ def _inside(folder: Path) -> tuple[list[Path], list[str]]:
         return [folder], []
     pieces = pieces_in(folder / "unlearn")
     single = folder / "forget"  # of `npo forget` with one method
-    found = pieces.finished + ([] if why_unfinished(single) else [single])
+    found = pieces.finished + ([] if why_unfinished(single) or _again(single, pieces.finished) else [single])
     if not found:
         raise UserError(
             "\n".join(
@@ -62,6 +62,11 @@ def _inside(folder: Path) -> tuple[list[Path], list[str]]:
             )
         )
     return found, pieces.told + pieces_in(folder / "evaluate").told
+
+
+def _again(single: Path, others: Sequence[Path]) -> bool:
+    """Is a run among others that were made with the very same settings?"""
+    return any(settings_of(single) == settings_of(other) for other in others)
 
 
 def _named(runs: Sequence[UnlearningRun]) -> list[UnlearningRun]:
