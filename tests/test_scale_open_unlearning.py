@@ -91,14 +91,18 @@ def test_the_verb_scores_two_evaluations_and_says_what_is_odd(write: Write, caps
     assert "the same file" in capsys.readouterr().err
 
 
+ANSWERS = {
+    "avg_gt_loss": {"0": 1.0, "1": 2.0},
+    "avg_paraphrased_loss": {"0": 1.0, "1": 2.5},
+    "average_perturb_loss": {"0": [1.0, 3.0], "1": [2.0, 4.0]},
+    "rougeL_recall": {"0": 0.5, "1": 1.0},
+}
+OURS = dict.fromkeys(TASKS.values(), ANSWERS)
+"""A log of ours."""
+
+
 def test_a_log_of_ours_is_judged_by_one_of_theirs(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    task = {
-        "avg_gt_loss": {"0": 1.0, "1": 2.0},
-        "avg_paraphrased_loss": {"0": 1.0, "1": 2.5},
-        "average_perturb_loss": {"0": [1.0, 3.0], "1": [2.0, 4.0]},
-        "rougeL_recall": {"0": 0.5, "1": 1.0},
-    }
-    ours = write("log.json", dict.fromkeys(TASKS.values(), task))
+    ours = write("log.json", OURS)
     theirs = write("TOFU_EVAL.json", evaluation(1))
     for logs, told in (((ours, theirs), False), ((theirs, ours), True)):
         show(*logs, None)
@@ -144,7 +148,7 @@ def test_another_protocol_and_a_log_without_its_judge_are_refused(write: Write) 
     with pytest.raises(UserError, match="examined under the protocol open-unlearning: leave --protocol tofu out"):
         show(own, own, "tofu")
     with pytest.raises(UserError, match="Name the log of the retrained model too"):
-        show(write("log.json", {"eval_log.json": {}}), None, None)
+        show(write("log.json", OURS), None, None)
     assert read_evaluation(write("other.json", {"agg_value": 1.0})) is None
     found = read_evaluation(own)
     assert found is not None
@@ -181,3 +185,13 @@ def test_files_alone_or_of_another_kind_are_no_report(write: Write, tmp_path: Pa
         report([summary], tmp_path / "report")
     with pytest.raises(UserError, match="is no evaluation of open-unlearning"):
         others_in([write("log.json", {"eval_log.json": {}})], "tofu")
+
+
+@pytest.mark.parametrize("content", [[1], {}, {"eval_log_forget.json": 3}])
+def test_a_file_that_is_no_log_is_told_so_before_another_is_asked_for(content: Any, tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError) as told:
+        show(file, None, None)
+    assert "x.json" in str(told.value)
+    assert "RETRAINED" not in str(told.value)

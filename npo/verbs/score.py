@@ -18,6 +18,7 @@ def score(unlearned: Path, retrained: Path | None, protocol: str | None) -> None
     scale_or_error()
     from scale.evaluation.open_unlearning import read_evaluation
     from scale.evaluation.protocols import protocol_of
+    from scale.evaluation.tofu_log import read_log
 
     if protocol is not None:
         protocol_of(protocol)  # a mistake in it is told before files are read
@@ -25,6 +26,7 @@ def score(unlearned: Path, retrained: Path | None, protocol: str | None) -> None
     if any(theirs.values()):
         found, warnings = _of_open_unlearning(unlearned, retrained, theirs, protocol)
     elif retrained is None:
+        read_log(unlearned)  # one that is none is told first
         raise UserError(f"Name the log of the retrained model too: npo score {unlearned} RETRAINED.")
     else:
         found, warnings = _of_logs(unlearned, retrained, protocol or "tofu")
