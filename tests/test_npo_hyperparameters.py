@@ -127,17 +127,17 @@ def test_results_of_the_logistic_room_are_called_by_what_was_set(own: str, tmp_p
     words = ("--set", "gamma=1", "--set", "skip=0", "--set", "NPO.beta=0.5", "--set", f"{own}:tokens.beta=2")
     out = tmp_path / "o"
     code, printed, err = run_npo(
-        "synthetic", "logistic", "--methods", ",".join(names), *words, "--seeds", "1", "--steps", "4", "--out", str(out)
+        "synthetic", "logistic", "--methods", ",".join(names), *words, "--quick", "--steps", "4", "--out", str(out)
     )
     assert code == 0, err
-    assert list(load_trajectories(out / "1")) == [
+    assert list(load_trajectories(out / "1000")) == [
         "NPO,beta=0.5",
         "SimNPO,gamma=1",
         f"{own}:tokens,skip=0,beta=2",
         f"{own}:logits+kl",
         f"{own}:alternate",
     ]
-    values = json.loads((out / "1" / "data.json").read_text())
+    values = json.loads((out / "1000" / "data.json").read_text())
     values = values.get("values", values)
     assert values["hyperparameters"]["SimNPO,gamma=1"] == {"beta": 4.5, "gamma": 1.0}
     assert values["beta"]["NPO,beta=0.5"] == 0.5
@@ -198,6 +198,7 @@ def test_a_unit_s_settings_change_with_a_hyperparameter_and_are_as_ever_without(
     assert all(set(row) == {"method", "lr", "beta", "source"} for row in plain)
 
 
+@pytest.mark.integration
 def test_the_transformer_runs_what_was_set(
     own: str, tmp_path: Path, run_npo: Npo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

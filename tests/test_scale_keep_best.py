@@ -158,7 +158,10 @@ class Killed(BaseException):
     """What ends a process in the middle."""
 
 
-@pytest.mark.parametrize("rule", [HIGHEST, "unlearn.best={maximise: -forget_probability, at_least: {}}"])
+LOWEST = "unlearn.best={maximise: -forget_probability, at_least: {}}"
+
+
+@pytest.mark.parametrize("rule", [HIGHEST, pytest.param(LOWEST, marks=pytest.mark.integration)])
 def test_killed_and_gone_on_it_keeps_the_same(run, tmp_path, rule):
     words = ("evaluate.at=[2, 7, 12]", "unlearn.keep=best", rule)
     whole = run(*words, folder=tmp_path / "whole")

@@ -198,6 +198,7 @@ def test_its_scores_are_tabled_and_figures_of_other_measures_left_out(out):
     assert drawn == {"llm_kl", "llm_metrics"}
 
 
+@pytest.mark.integration
 def test_the_next_fold_is_unlearned_from_the_model_of_the_one_before(out, tmp_path):
     before = out / "unlearn" / "NPO+RT-s0" / "model"
     given = (f"finetuned={before}", f"retrained={out / 'retrain' / 'model'}", "data.fold=2")
