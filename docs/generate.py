@@ -81,8 +81,9 @@ def files(room: str) -> str:
     """The files of a room, those of each sub-room under what it says of itself."""
     place = ROOT / room
     parts = ["\n".join(_lines(place, place))]
-    for init in sorted(place.glob("*/__init__.py")):
-        parts += [f"### `{init.parent.name}/`", _about(init), "\n".join(_lines(init.parent, place))]
+    for init in sorted(place.glob("*/**/__init__.py")):
+        name = init.parent.relative_to(place).as_posix()
+        parts += [f"### `{name}/`", _about(init), "\n".join(_lines(init.parent, place))]
     return "\n\n".join(filter(None, parts))
 
 

@@ -150,11 +150,12 @@ def ls(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="methods, recipes, models, formats, protocols, metrics, splits or launch.", show_default="all"
+            help="methods, optimizers, recipes, tasks, splits, models, formats, launch, protocols or metrics.",
+            show_default="all",
         ),
     ] = None,
 ) -> None:
-    """List what recipes and options can name: methods, recipes, models, formats, protocols, metrics, splits, launch."""
+    """List what recipes and options can name: methods, optimizers, recipes, tasks, models, metrics and more."""
     from npo.verbs.inventory import show
 
     show(kind)

@@ -228,7 +228,7 @@ def test_the_theory_s_numbers_are_those_of_its_commands(root: Path) -> None:
 def test_the_lines_for_ones_own_training_loop_run(root: Path) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    (code,) = _blocks(root / "docs" / "extending.md", "python")
+    code, *_ = _blocks(root / "docs" / "extending.md", "python")
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
     names: dict[str, object] = {}
     exec(code, names)
@@ -266,3 +266,16 @@ def test_the_lines_for_ones_own_training_loop_run(root: Path) -> None:
     assert answer_logp(model, forget).mean() < ref.mean() - 1
     expected = npo(answer_logp(model, forget), ref, beta=0.1).mean() + nll(answer_logp(model, retain)).mean()
     torch.testing.assert_close(unlearning_loss(model, forget, retain, ref), expected)
+
+
+def test_the_functions_of_one_s_own_that_are_shown_run(root: Path, run_npo: RunNpo, tmp_path: Path) -> None:
+    """The loss in the logistic room, the metric where a recipe is read."""
+    from scale.evaluation.catalogue import metric_of
+
+    _, loss, metric = _blocks(root / "docs" / "extending.md", "python")
+    file = tmp_path / "my_file.py"
+    file.write_text(f"{loss}\n\n{metric}", encoding="utf8")
+    words = ("--quick", "--steps", "4", "--methods", f"{file}:my_loss+rt,SimNPO", "--set", "my_loss.beta=1")
+    code, _, err = run_npo("synthetic", "logistic", *words, "--set", "gamma=0.5", "--out", str(tmp_path / "o"))
+    assert code == 0, err
+    assert metric_of(f"{file}:surprise").needs == ("token_logp", "variance")

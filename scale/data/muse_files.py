@@ -1,4 +1,4 @@
-"""The files of MUSE: a folder as the dataset's repository or the authors' `load_data.py` lays it out.
+"""The files of MUSE: a folder as the dataset's repository or its authors' script lays it out.
 
     <config>/<split>.json | .jsonl | .txt | .parquet      (or <split>-00000-of-00001.parquet, …)
 
