@@ -40,8 +40,8 @@ ROWS = {  # (file, what stands there, what stands there then)
         ),
         (
             "scale/evaluation/catalogue.py",
-            '    "probability": probability,\n',
-            '    "beginning": beginning,\n    "probability": probability,\n',
+            "        probability,\n        probability_among,\n",
+            "        beginning,\n        probability,\n        probability_among,\n",
         ),
     ],
     "lion.py": [

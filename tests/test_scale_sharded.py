@@ -96,7 +96,7 @@ def _same_place_nearby(alone, shards, batch) -> None:
     """SAM's perturbation is by the norm over all shards; both come back to the bit."""
     before = [weight.detach().clone() for weight in shards.parameters()]
     for scorer in (alone, shards):
-        (-scorer(batch, [BatchPart(len(batch.ids))])[0].logp.mean()).backward()
+        (-scorer(batch, [BatchPart(len(batch.ids))])[0]["logp"].mean()).backward()
         scorer.optimizer = optimizer_of(scorer.parameters(), SCHEDULE.model_copy(update={"optimizer": NEARBY}))
         scorer.optimizer.perturb()
     moved = sum(
