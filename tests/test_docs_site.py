@@ -57,7 +57,7 @@ def _formulas_and_examples_are_shown(site: Path) -> None:
     assert notebook.count("<math") >= 20
     assert "$$" not in notebook
     assert r"\frac" not in notebook
-    module = (site / "theory/losses.html").read_text(encoding="utf8")
+    module = (site / "theory/losses/paper.html").read_text(encoding="utf8")
     assert "&gt;&gt;&gt;" in module
     assert "<blockquote>" not in module
 

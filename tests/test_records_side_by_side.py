@@ -104,6 +104,7 @@ def test_a_process_that_is_killed_is_told_and_nothing_finished_is_lost(tmp_path:
 
 
 SCRIPT = """
+import signal
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -113,6 +114,7 @@ from records.work import Unit, silent
 from working import hang, nothing
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     out = Path(sys.argv[1])
     units = [Unit(name, {}, partial(hang, said=out / f"{name}.said")) for name in "ab"]
     run_side_by_side(units, out / "run", lambda unit, cached: silent, workers=2, prepare=nothing)
