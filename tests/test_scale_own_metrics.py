@@ -177,3 +177,13 @@ def test_another_metric_leaves_utility_as_it_is():
     assert utility is not None
     assert exam.scores(other)["model_utility"] == utility
     assert exam.scores(other)["new_set_new_truth_ratio"] == 5e-4
+
+
+def test_a_plan_looks_at_a_metric_of_one_s_own_and_does_not_run_it(tmp_path, run_npo):
+    file = tmp_path / "mine.py"
+    file.write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\ndef mine(loss):\n    return 1.0\n")
+    code, _, err = run_npo("plan", "quick", f"evaluate.metrics=[{file}:mine]")
+    assert code == 0, err
+    assert not (tmp_path / "ran").exists()
+    code, _, err = run_npo("plan", "quick", f"evaluate.metrics=[{file}:mine]", f"evaluate.metrics=[{file}:min]")
+    assert code == 2

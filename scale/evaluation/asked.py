@@ -6,7 +6,7 @@ from dataclasses import replace
 from records.errors import UserError
 from scale.data.questions import EVERY_SET, Question, QuestionSet, asks, label_of
 from scale.data.row import Row
-from scale.evaluation.catalogue import is_own, metric_of
+from scale.evaluation.catalogue import is_own, needs_of
 
 __all__ = ["ANSWERED", "TOFU_METRICS", "refuse_wanting", "tofu_sets", "with_metrics"]
 
@@ -73,5 +73,5 @@ def _lacking(metric: str, questions: Sequence[Question]) -> str:
     """What a metric needs and not one question has, by the key that it has in rows; "" for nothing."""
     if metric == "paraphrase_probability":
         return "" if any(question.paraphrases for question in questions) else "a paraphrased_answer"
-    compares = metric == "probability_among" or "log_ratio" in metric_of(metric).needs
+    compares = metric == "probability_among" or "log_ratio" in needs_of(metric)
     return "a perturbed_answer" if compares and not any(question.wrong for question in questions) else ""

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from records.errors import UserError
-from records.loader import find_function, load_function, source_of
+from records.loader import find_function, find_parameters, load_function, source_of
 from scale.evaluation.measurable import MEASURABLE
 from scale.evaluation.metrics.continuation import knowmem, verbmem
 from scale.evaluation.metrics.degeneracy import degenerate
@@ -22,7 +22,7 @@ from scale.evaluation.metrics.probability import paraphrase_probability, probabi
 from scale.evaluation.metrics.rouge import rouge, rouge1
 from scale.evaluation.metrics.truth_ratio import forget_truth_ratio, retain_truth_ratio, truth_share
 
-__all__ = ["METRICS", "Metric", "is_own", "known_metric", "metric_of"]
+__all__ = ["METRICS", "Metric", "is_own", "known_metric", "metric_of", "needs_of"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,20 @@ def known_metric(name: str) -> None:
         )
 
 
+def needs_of(name: str) -> tuple[str, ...]:
+    """What a metric needs, of a user's as the text of its file has it, which is not run; none where that can't tell.
+
+    UserError where there is no such metric or it asks for what nobody measures.
+    """
+    known_metric(name)
+    if not is_own(name):
+        return METRICS[name].needs
+    if (found := find_parameters(name)) is None:
+        return ()
+    _refuse(name, found)
+    return tuple(p.name for p in found.parameters.values() if p.default is p.empty)
+
+
 def metric_of(name: str) -> Metric:
     """A metric by its name; a user's file is run. UserError where there is none or it asks for what nobody measures."""
     known_metric(name)
@@ -94,19 +108,22 @@ def _own(name: str, source: str) -> Metric:
     """A user's, whose file is run again where its text has changed."""
     del source
     function = load_function(name)
-    wrong = _unmeasured(function)
-    if wrong:
-        raise UserError(f"The metric {name}: {'; '.join(wrong)}.")
+    try:
+        found = inspect.signature(function)
+    except (TypeError, ValueError):
+        raise UserError(f"The metric {name}: its parameters can't be read: write it as a function (def …).") from None
+    _refuse(name, found)
     return Metric(name, function)
 
 
-def _unmeasured(function: Callable[..., Any]) -> list[str]:
+def _refuse(name: str, found: inspect.Signature) -> None:
+    if wrong := _unmeasured(found):
+        raise UserError(f"The metric {name}: {'; '.join(wrong)}.")
+
+
+def _unmeasured(found: inspect.Signature) -> list[str]:
     """What is wrong with the parameters of a user's function."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return ["its parameters can't be read: write it as a function (def …)"]
-    wanted = [p for p in parameters if p.default is p.empty]
+    wanted = [p for p in found.parameters.values() if p.default is p.empty]
     wrong = []
     for p in wanted:
         if p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):

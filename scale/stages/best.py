@@ -13,7 +13,7 @@ from typing import Any
 from records.errors import UserError
 from records.examined import Examined
 from scale.data.questions import QuestionSet
-from scale.evaluation.catalogue import metric_of
+from scale.evaluation.catalogue import needs_of
 from scale.evaluation.measurable import GENERATED
 from scale.evaluation.scores import TOFU_WHOLE, Whole
 from scale.recipes.best import BestSettings, best_of
@@ -108,7 +108,7 @@ def unmeasured(
     What a task makes of all its sets in a way of its own (`whole`) is known once a model was examined.
     """
     asked = [(f"{name}_{score}", metric) for name, one in sets.items() for score, metric in one.metrics.items()]
-    needs = {name: set(metric_of(metric).needs) for name, metric in asked}
+    needs = {name: set(needs_of(metric)) for name, metric in asked}
     if whole == TOFU_WHOLE:
         refuse_unknown(rule, (*_WHOLE, *needs))
     said = [name for name in rule.named if name == "model_utility" or GENERATED & needs.get(name, set())]

@@ -55,7 +55,7 @@ from records.store import content_hash
 from records.work import Unit
 from scale.data.row import Learnable
 from scale.evaluation.asked import refuse_wanting
-from scale.evaluation.catalogue import is_own, metric_of
+from scale.evaluation.catalogue import is_own, needs_of
 from scale.models.identity import folders_of, model_hash
 from scale.recipes.base_model import check_blocks, look_for, look_for_trained
 from scale.recipes.method import Method, Resolve, methods_of, paper_method
@@ -103,7 +103,7 @@ def evaluation_of(recipe: Recipe, processes: Processes, model: str, name: str) -
 def asked_of(recipe: Recipe, context: Context) -> dict[str, Any]:
     """What is asked of a model, as its settings say; UserError for every further metric that can't be taken."""
     own = [name for names in recipe.evaluate.metrics.values() for name in names if is_own(name)]
-    sets, *_ = together(lambda: sets_of(context), *(partial(metric_of, name) for name in own))
+    sets, *_ = together(lambda: sets_of(context), *(partial(needs_of, name) for name in own))
     refuse_wanting(sets, recipe.evaluate.metrics)
     sources = {"own_metrics": content_hash([source_of(name) for name in own])} if own else {}
     return recipe.evaluate.described() | {"protocol": recipe.protocol} | sources
