@@ -1,0 +1,130 @@
+"""Our side of `benchmarks/peer.py`, in a process of its own: what `benchmarks/_peer_side.py` does, with `scale`.
+
+python -m benchmarks._peer_ours JOB.json
+"""
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks._peer_side import Clock, Job, Talk, peak
+from benchmarks.unlearning import llama
+from scale.data.formats import format_of
+from scale.data.prompts import Encoded, Writer
+from scale.data.tofu import read_rows
+from scale.models.language_model import LanguageModel, max_length, save
+from scale.models.loading import load
+from scale.models.reference_cache import ReferenceCache, ReferenceModel
+from scale.models.scorer import Scorer
+from scale.models.scratch import train_tokenizer
+from scale.runtime.processes import Processes
+from scale.training.batches import TrainingRows
+from scale.training.loop import Training
+from scale.training.reference_lookup import cached_reference
+from scale.training.schedule import Schedule
+from theory.objective import method
+
+SIDE, TIMES = 1024, 8
+"""Of the square matrices whose product says how fast the cores are, and how often they are multiplied."""
+
+
+def steps(job: Job, talk: Talk) -> None:
+    """Train in turns, by the training loop of `scale`, its reference computed before as in every recipe."""
+    imported = peak()
+    alone = Processes("cpu")
+    language_model = load(job["model"])
+    writer = Writer(language_model.tokenizer, format_of("chat"), max_length(language_model.model))
+    rows = TrainingRows(_rows(job["forget"], writer), _rows(job["retain"], writer))
+    beta = {"beta": 0.1} if job["method"].startswith("NPO") else {}
+    objective, scorer = method(job["method"], **beta), Scorer(language_model.model)
+    shape = _shape(language_model)
+    del language_model
+    reference_model = ReferenceModel(scorer, job["model"], writer.pad, alone)
+    with tempfile.TemporaryDirectory() as folder:
+        reference = cached_reference(ReferenceCache(Path(folder)), reference_model, objective, rows)
+    batch = job["batch"]
+    schedule = Schedule(lr=job["lr"], epochs=1, batch=batch, piece=batch, warmup=0)
+    training = Training(
+        scorer,
+        objective,
+        rows,
+        schedule,
+        seed=job["seed"],
+        pad=writer.pad,
+        processes=alone,
+        reference=reference,
+        every_step=True,
+    )
+    share = batch / len(rows.forget)
+    read = [row for part in (rows.forget, rows.retain) for row in part]
+    tokens, answers = (share * sum(count(row) for row in read) for count in (_length, _targets))
+    talk.tell(imported=imported, tokens=tokens, flops=6 * (shape["body"] * tokens + shape["head"] * answers))
+    clock = Clock(talk, job, between=lambda: {"sustained": sustained()})
+    any(clock.step() for _ in training.run())
+
+
+TEMPLATE = (
+    "{% for message in messages %}{% if message['role'] == 'user' %}{{ 'Question: ' + message['content'] + '\\nAnswer:"
+    "\\n' }}{% else %}{{ message['content'] + eos_token }}{% endif %}{% endfor %}"
+)
+
+
+def small_model(texts: Sequence[str], folder: Path) -> Path:
+    """A Llama of width 256, 4 layers, 8192 tokens with random weights, as a saved model is read; the folder."""
+    tokenizer = train_tokenizer(texts, 8192)
+    tokenizer.chat_template = TEMPLATE
+    save(folder, LanguageModel(llama(256, 4, 4, 704, 8192, tied=False), tokenizer))
+    return folder
+
+
+def _length(row: Encoded) -> int:
+    return len(row.ids)
+
+
+def _targets(row: Encoded) -> int:
+    return row.targets
+
+
+def _rows(file: str, writer: Writer) -> list[Encoded]:
+    return [writer.encode(row.question, row.answer) for row in read_rows(Path(file), perturbed=False)]
+
+
+def _shape(language_model: LanguageModel) -> dict[str, int]:
+    """Weights that each token passes, and those of the head, which each token of an answer passes."""
+    model: Any = language_model.model
+    head, tables = (part.weight for part in (model.get_output_embeddings(), model.get_input_embeddings()))
+    everything = sum({id(p): p.numel() for p in (*model.parameters(), head, tables)}.values())
+    return {"body": everything - sum({id(p): p.numel() for p in (head, tables)}.values()), "head": head.numel()}
+
+
+def sustained() -> float:
+    """Floating-point operations a second of the product of two large float32 matrices."""
+    a, b = torch.rand(SIDE, SIDE), torch.rand(SIDE, SIDE)
+    out, taken = torch.empty(SIDE, SIDE), []
+    for _ in range(TIMES):
+        started = time.perf_counter()
+        torch.mm(a, b, out=out)
+        taken.append(time.perf_counter() - started)
+    return 2 * SIDE**3 / statistics.median(taken)
+
+
+DONE = {"steps": steps}
+
+
+def main() -> None:
+    """Do what the file says."""
+    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf8"))
+    talk = Talk()
+    torch.set_num_threads(1)
+    DONE[job["what"]](job, talk)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""The peer's side of `benchmarks/peer.py`: what its own Python runs, with its classes as they are.
+
+Nothing of the project is imported here, and of the peer only what lies in the folder that the user named. What is to
+be done comes as a file of JSON; what was found goes to the standard output, a line of JSON each, and whatever else
+anything prints goes to the standard error.
+
+    python benchmarks/_peer_side.py JOB.json
+"""
+
+import importlib
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+Job = Mapping[str, Any]
+
+
+class Talk:
+    """Lines of JSON with who started this process; turns are taken when a line comes."""
+
+    def __init__(self) -> None:
+        self.out: TextIO = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)  # what libraries print goes to the log
+
+    def tell(self, **found: Any) -> None:
+        """What was found, in one line."""
+        print(json.dumps(found), file=self.out, flush=True)
+
+    def wait(self) -> None:
+        """Until it is this side's turn; ends the process where nobody is there any more."""
+        if not sys.stdin.readline():
+            sys.exit(1)
+
+
+class Clock:
+    """Told of every step that ends: some that warm up, then turns of so many, each at the other's word."""
+
+    def __init__(self, talk: Talk, job: Job, between: Callable[[], Mapping[str, Any]] = dict) -> None:
+        self.talk, self.between = talk, between
+        self.warm, self.turns, self.each = job["warm"], job["turns"], job["steps"]
+        self.done, self.since = 0, time.perf_counter()
+
+    def step(self) -> bool:
+        """A step has ended; was it the last?"""
+        self.done += 1
+        counted = self.done - self.warm
+        if counted < 0 or counted % self.each:
+            return False
+        seconds = (time.perf_counter() - self.since) / self.each
+        self.talk.tell(seconds=None if counted == 0 else seconds, peak=peak(), **self.between())
+        if counted == self.turns * self.each:
+            return True
+        self.talk.wait()
+        self.since = time.perf_counter()
+        return False
+
+
+def peak() -> float:
+    """The peak resident set of this process so far, in MiB; not what it was handed by the one that started it."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 2**20)
+
+
+def peers(name: str) -> Any:
+    """A module of the peer."""
+    return importlib.import_module(name)
+
+
+class InOrder:
+    """Forget and retain rows in the order they lie in, whatever is asked for: both sides train on the same batches."""
+
+    def __init__(self, forget: Sequence[Any], retain: Sequence[Any]) -> None:
+        self.forget, self.retain, self.next = forget, retain, 0
+
+    def __len__(self) -> int:
+        return len(self.forget)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        self.next += 1
+        return {"forget": self.forget[self.next - 1], "retain": self.retain[self.next - 1]}
+
+
+METHODS: dict[str, tuple[str, dict[str, Any]]] = {
+    "NPO": ("NPO", {"beta": 0.1, "alpha": 0.0, "gamma": 1.0, "retain_loss_type": "NLL"}),
+    "NPO+RT": ("NPO", {"beta": 0.1, "alpha": 1.0, "gamma": 1.0, "retain_loss_type": "NLL"}),
+    "GA+RT": ("GradDiff", {"alpha": 1.0, "gamma": 1.0, "retain_loss_type": "NLL"}),
+    "NPO+KL": ("NPO", {"beta": 0.1, "alpha": 1.0, "gamma": 1.0, "retain_loss_type": "KL"}),
+}
+"""By our names: the peer's trainer and what it is given."""
+
+
+def steps(job: Job, talk: Talk) -> None:
+    """Train in turns, by the peer's own trainer."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, TrainingArguments
+
+    imported = peak()
+    tokenizer = AutoTokenizer.from_pretrained(job["model"])
+    model = AutoModelForCausalLM.from_pretrained(job["model"], torch_dtype=torch.float32)
+    forget, retain = (_rows(job[name], tokenizer) for name in ("forget", "retain"))
+    clock = Clock(talk, job)
+
+    class Turns(TrainerCallback):
+        """Says when a step has ended."""
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            """The trainer calls it."""
+            control.should_training_stop = clock.step()
+
+    name, chosen = METHODS[job["method"]]
+    arguments = TrainingArguments(
+        output_dir=job["out"],
+        per_device_train_batch_size=job["batch"],
+        num_train_epochs=1,
+        learning_rate=job["lr"],
+        optim="adamw_torch",
+        max_grad_norm=0.0,
+        use_cpu=True,
+        report_to="none",
+        save_strategy="no",
+        remove_unused_columns=False,
+        disable_tqdm=True,
+    )
+    training = peers("trainer").TRAINER_REGISTRY[name](
+        model=model,
+        train_dataset=InOrder(forget, retain),
+        tokenizer=tokenizer,
+        data_collator=peers("data.collators").DataCollatorForSupervisedDataset(tokenizer),
+        args=arguments,
+        callbacks=[Turns()],
+        **chosen,
+    )
+    real = sum(len(row["input_ids"]) for part in (forget, retain) for row in (part[i] for i in range(len(part))))
+    talk.tell(imported=imported, tokens=real / len(forget) * job["batch"])
+    training.train()
+
+
+def _rows(file: str, tokenizer: Any) -> Any:
+    hf_args = {"path": "json", "data_files": file, "split": "train"}
+    return peers("data.qa").QADataset(hf_args, {"apply_chat_template": True}, tokenizer)
+
+
+DONE: dict[str, Callable[[Job, Talk], None]] = {"steps": steps}
+
+
+def main() -> None:
+    """Do what the file says."""
+    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf8"))
+    sys.path.insert(0, job["source"])
+    talk = Talk()
+    import torch
+
+    torch.set_num_threads(1)
+    DONE[job["what"]](job, talk)
+
+
+if __name__ == "__main__":
+    main()
