@@ -13,6 +13,14 @@ __all__ = ["forget"]
 RowsFile = Annotated[
     Path, typer.Argument(parser=a_path, help="Rows to forget: JSON lines, a JSON array, CSV, Parquet, or a text.")
 ]
+Keys = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE ...]",
+        help="Any keys that a recipe has below unlearn, evaluate and model (npo ls options), e.g. "
+        "unlearn.methods.0.lr=2e-5; they go before the options.",
+    ),
+]
 Model = Annotated[str, typer.Option(help="A folder, owner/name of the hub, or a small model to get (npo ls models).")]
 Out = Annotated[Path, typer.Option(**PATH, help="Folder for the unlearned model and what was measured.")]
 Retain = Annotated[Path | None, typer.Option(**PATH, help="Rows to keep, in the same form.")]
@@ -90,6 +98,7 @@ def forget(
     rows: RowsFile,
     model: Model,
     out: Out,
+    keys: Keys = None,
     retain: Retain = None,
     method: MethodNames = None,
     beta: Beta = None,
@@ -138,5 +147,6 @@ def forget(
         weights=weights,
         optimizer=optimizer,
         format=rows_format,
+        keys=tuple(keys or ()),
     )
     start(rows, retain, model, out, asked)

@@ -21,7 +21,11 @@ RecipeName = Annotated[
 ]
 KeyValues = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE ...]", help="Keys of the recipe, e.g. unlearn.lr=1e-5 data.forget=forget05."),
+    typer.Argument(
+        metavar="[KEY=VALUE ...]",
+        help="Any keys of the recipe (npo ls options): unlearn.lr=1e-5, unlearn.methods=[NPO,GA+RT], "
+        "unlearn.methods.0.lr=2e-5.",
+    ),
 ]
 DataFolder = Annotated[
     Path | None,
@@ -150,12 +154,12 @@ def ls(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="methods, optimizers, recipes, tasks, splits, models, formats, launch, protocols or metrics.",
-            show_default="all",
+            help="methods, optimizers, recipes, tasks, splits, models, formats, launch, protocols, metrics or options.",
+            show_default="all but the options",
         ),
     ] = None,
 ) -> None:
-    """List what recipes and options can name: methods, optimizers, recipes, tasks, models, metrics and more."""
+    """List what recipes can name, and their own keys: methods, optimizers, recipes, tasks, models, metrics, options."""
     from npo.verbs.inventory import show
 
     show(kind)

@@ -75,11 +75,12 @@ def parse_words(words: Sequence[str]) -> dict[str, str]:
     """
     wrong = [word for word in words if "=" not in word or "" in word.partition("=")[0].split(".")]
     wrong += [word for word in words if any("\ud800" <= c <= "\udfff" for c in word)]  # bytes that are no text
-    if wrong:
-        raise UserError(f"Settings are written key=value; these are not: {', '.join(map(shown, wrong))}.")
-    pairs = [(key, value) for key, _, value in (word.partition("=") for word in words)]
+    told = [f"Settings are written key=value; these are not: {', '.join(map(shown, wrong))}."] if wrong else []
+    pairs = [(key, value) for key, _, value in (word.partition("=") for word in words if word not in wrong)]
     if twice := [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]:
-        raise UserError(f"Each setting can be given once; given more often: {', '.join(twice)}.")
+        told.append(f"Each setting can be given once; given more often: {', '.join(twice)}.")
+    if told:
+        raise UserError("\n".join(told))
     return dict(pairs)
 
 

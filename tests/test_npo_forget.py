@@ -82,6 +82,27 @@ def test_batches_and_pieces_of_any_size_are_all_rows(forget):
     assert forget("--batch", str(10**400), "--piece", str(10**30), "--epochs", "1")[0] == 0
 
 
+def test_any_key_of_a_recipe_can_be_typed(forget, tmp_path):
+    words = (
+        "unlearn.methods.0.lr=1e-3",
+        "unlearn.seeds=[0,1]",
+        "unlearn.optimizer=SGD:momentum=0.5",
+    )
+    assert forget(*words, "--epochs", "1", "--lr", "1e-2")[0] == 0
+    runs = sorted(path.name for path in (tmp_path / "out/unlearn").iterdir() if not path.name.startswith("."))
+    assert runs == ["NPO,lr=0.001-s0", "NPO,lr=0.001-s1"]
+    assert load(tmp_path / "out/unlearn" / runs[0]).values["history"]["lr"] == [1e-3]
+
+
+def test_keys_that_can_not_be_are_told_at_once(forget):
+    code, _, err = forget("unlearn.lrr=1", "unlearn.methods.4.lr=1", "data.forget=x", "finetune.lr=1")
+    assert code == 2
+    assert "unlearn.lrr: there is no such key. Did you mean lr?" in err
+    assert "unlearn.methods.4: unlearn.methods is a list of 1" in err
+    for word in ("data.forget=x", "finetune.lr=1"):
+        assert f"{word}: rows are named as arguments and nothing is trained before" in err
+
+
 # --- what blows up ------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from npo.running.recipes import scale_or_error
 from npo.running.units import run_units
-from npo.verbs.forget_choices import ForgetChoices, check_choices, methods_asked, recipe_asked
+from npo.verbs.forget_choices import ForgetChoices, changed_by_keys, check_choices, methods_asked, recipe_asked
 from records.errors import UserError, together
 from records.plain import plain
 from records.store import load
@@ -42,12 +42,12 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Forget
         lambda: methods_asked(asked, has_retain=retain is not None),
         *(partial(read_user_rows, file, asked.format) for file in given),
     )
+    recipe, methods = changed_by_keys(recipe_asked(rows, retain, model, asked, chosen), methods, asked)
     _need_retain(methods, has_retain=retain is not None)
     corpus = of_files(dict(zip(("forget", "retain"), files, strict=False)))
-    processes = Processes(cast(Any, asked.device), cast(Any, asked.dtype))
-    recipe = recipe_asked(rows, retain, model, asked, chosen)
+    processes = Processes(recipe.device, recipe.precision, recipe.trackers, out / "logs")
     stages = Stages(recipe, context_of(recipe, processes, corpus), "")
-    several = len(methods) > 1 or len(asked.seeds) > 1
+    several = len(methods) > 1 or len(recipe.unlearn.seeds) > 1
     units = stages.all(methods) if several else [stages.single(methods[0], "forget")]
     run_units(units, out, "forget", crew=processes, quiet=not processes.first)
     if processes.first:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scale.recipes.method import Method
     from scale.recipes.recipe import Recipe, UnlearnSettings
 
-__all__ = ["BETA", "ForgetChoices", "check_choices", "methods_asked", "recipe_asked"]
+__all__ = ["BETA", "ForgetChoices", "changed_by_keys", "check_choices", "methods_asked", "recipe_asked"]
 
 BETA = 0.1
 """Where a method takes a β and none is given."""
@@ -50,6 +50,7 @@ class ForgetChoices:
     weights: str = "float32"
     optimizer: str = "adamw"
     format: str | None = None
+    keys: tuple[str, ...] = ()
 
 
 def check_choices(asked: ForgetChoices, prompts: Collection[str], shapes: Collection[str]) -> None:
@@ -154,6 +155,30 @@ def _with_beta(given: float | None, name: str, hyperparameters: Mapping[str, flo
 
 def _weight(asked: ForgetChoices) -> dict[str, float]:
     return {} if asked.retain_weight == 1 else {"retain_weight": asked.retain_weight}
+
+
+_KEYS = ("unlearn", "evaluate", "model", "seed", "device", "precision", "trackers")
+"""What of a recipe the command line may set by its key."""
+
+
+def changed_by_keys(recipe: "Recipe", methods: "list[Method]", asked: ForgetChoices) -> "tuple[Recipe, list[Method]]":
+    """The recipe and the methods with the keys put over them that were typed; UserError with all that can't be."""
+    from scale.recipes.file import changed
+
+    if not asked.keys:
+        return recipe, methods
+    wrong = [word for word in asked.keys if "=" in word and word.partition("=")[0].partition(".")[0] not in _KEYS]
+    told = [f"{word}: rows are named as arguments and nothing is trained before; there are {', '.join(_KEYS)}."
+            for word in wrong]  # fmt: skip
+
+    def refuse() -> None:
+        if told:
+            raise UserError("\n".join(told))
+
+    rest = [word for word in asked.keys if word not in wrong]
+    recipe, _ = together(lambda: changed(recipe, rest, "What was typed"), refuse)
+    chosen = recipe.unlearn
+    return recipe, together(*(partial(_method, one, chosen, asked.beta) for one in chosen.methods))
 
 
 def recipe_asked(

@@ -16,14 +16,17 @@ Kinds = dict[str, list[tuple[str, str]]]
 
 
 def show(kind: str | None) -> None:
-    """Methods, recipes, tasks, models, formats, protocols, metrics, optimizers, …; or one of these kinds."""
+    """Methods, recipes, tasks, models, formats, protocols, metrics, options, …; or one of these kinds.
+
+    The options, of which there are many, are listed where they are asked for alone.
+    """
     scale_or_error()
-    kinds = _unlearning() | _models() | _examinations()
+    kinds = _unlearning() | _models() | _examinations() | _options()
     if kind is not None and kind not in kinds:
         raise UserError(f"There is nothing called {kind} to list. List one of {', '.join(kinds)}.")
     console = Console()
     for name, entries in kinds.items():
-        if kind in (None, name):
+        if kind == name or (kind is None and name != "options"):
             table = Table(title=name, show_header=False, title_justify="left")
             for entry in entries:
                 table.add_row(*(Text(cell) for cell in entry))
@@ -73,6 +76,13 @@ def _examinations() -> Kinds:
         "protocols": [(p.name, f"{p.questions or 'all'} questions a set") for p in PROTOCOLS.values()],
         "metrics": [*((name, f"needs {', '.join(metric.needs)}") for name, metric in METRICS.items()), own],
     }
+
+
+def _options() -> Kinds:
+    """Every key of a recipe."""
+    from scale.recipes.keys import every_key
+
+    return {"options": [(key.name, key.about) for key in every_key()]}
 
 
 def _hyperparameters(method: str) -> str:
