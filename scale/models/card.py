@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from records.files import write_text
 from records.plain import markdown, plain
+from scale.models.older_readers import read_with
 
 __all__ = ["write_card"]
 
@@ -24,7 +25,9 @@ def write_card(
     templates = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
     templates.filters |= {"markdown": markdown, "json": _json}
     template = templates.get_template("card.md.jinja")
-    text = template.render(about=about, settings=settings, results=results, base=_base(folder))
+    text = template.render(
+        about=about, settings=settings, results=results, base=_base(folder), versions=read_with(folder)
+    )
     write_text(folder / "README.md", text)
 
 

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from records.tensor_writes import tensors_written
+from scale.models.older_readers import files_read_by_both
 
 __all__ = ["LanguageModel", "max_length", "quiet", "recompute_activations", "save"]
 
@@ -59,11 +60,12 @@ def quiet() -> Iterator[None]:
 def save(folder: Path, language_model: LanguageModel, weights: Mapping[str, Tensor] | None = None) -> None:
     """Write model (safetensors), generation settings and tokenizer into `folder`; `weights` replace the model's own.
 
-    The weights get the rights that the user's umask gives to the files beside them; the library gives them to the owner
-    alone.
+    Their configurations are such that transformers 4 reads them too (`scale.models.older_readers`). The weights get the
+    rights that the user's umask gives to the files beside them; the library gives them to the owner alone.
     """
     with quiet(), tensors_written(folder):
         language_model.model.save_pretrained(folder, state_dict=None if weights is None else dict(weights))
-        language_model.tokenizer.save_pretrained(folder)
+        language_model.tokenizer.save_pretrained(folder, save_jinja_files=False)  # where transformers 4 looks
+        files_read_by_both(folder, language_model.tokenizer)
     for file in folder.glob("*.safetensors"):
         shutil.copymode(folder / "tokenizer_config.json", file)
