@@ -113,7 +113,9 @@ def test_a_known_answer_is_not_generated(monkeypatch):
     drafts = [(*row.ids[row.first :],) for row in rows]
     asked = []
     own = generation.left_padded
-    monkeypatch.setattr(generation, "left_padded", lambda openings, pad: asked.extend(openings) or own(openings, pad))
+    monkeypatch.setattr(
+        generation, "left_padded", lambda openings, *more: asked.extend(openings) or own(openings, *more)
+    )
     answers_after(Scorer(_model()), OPENINGS[:2], WRITER, ALONE, HOWS[0], drafts[:2])
     assert asked == []
     found = answers_after(Scorer(_model()), OPENINGS, WRITER, ALONE, HOWS[0], [*drafts[:2], (), drafts[3][:3]])
@@ -195,14 +197,16 @@ def known():
     rows = [WRITER.encode(ASKED[0].asked.shown, ASKED[0].truth)] * 2
     schedule = Schedule(lr=1e-2, epochs=20, batch=2)
     deque(Training(Scorer(model), likelihood, TrainingRows(rows), schedule, seed=0, pad=1, processes=ALONE).run(), 0)
-    return Scorer(model), Exam.of(SETS, PROTOCOLS["open-unlearning"], WRITER)
+    return Scorer(model), Exam.of(SETS, PROTOCOLS["all-questions"], WRITER)
 
 
 def test_an_examination_generates_only_what_scoring_has_not_shown(known, monkeypatch):
     scorer, exam = known
     read = []
     own = generation.left_padded
-    monkeypatch.setattr(generation, "left_padded", lambda openings, pad: read.extend(openings) or own(openings, pad))
+    monkeypatch.setattr(
+        generation, "left_padded", lambda openings, *more: read.extend(openings) or own(openings, *more)
+    )
     drafted = examine(scorer, exam, ALONE)
     assert drafted["forget"].answers[0] == ASKED[0].truth
     assert len(read) == 3  # the answer that it knows is generated where it is not scored

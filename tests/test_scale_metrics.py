@@ -73,7 +73,9 @@ def test_a_destroyed_model_is_measured_without_a_warning():
     lost = Losses(*(np.full_like(part, np.nan) for part in far))
     for protocol in PROTOCOLS.values():
         values = scores({"forget": _part(far), "retain": _part(far)}, protocol, BY_HAND)
-        assert values["forget_probability"] == values["model_utility"] == values["retain_truth_ratio"] == 0
+        assert values["forget_probability"] == values["model_utility"] == 0
+        # a ratio of probabilities below the guard is next to 0, as if nothing wrong were likely
+        assert values["retain_truth_ratio"] == (protocol.name == "open-unlearning")
         assert values["forget_quality"] is not None
         values = scores({"forget": _part(lost), "retain": _part(lost)}, protocol, BY_HAND)
         assert values["forget_probability"] is values["forget_quality"] is values["model_utility"] is None
@@ -222,8 +224,9 @@ def logs(tofu):
 )
 def test_model_utility_of_real_logs(logs, name, arithmetic, geometric):
     log = read_log(logs / f"{name}.json")
-    for protocol, expected in (("tofu-paper", arithmetic), ("tofu", geometric), ("open-unlearning", geometric)):
+    for protocol, expected in (("tofu-paper", arithmetic), ("tofu", geometric), ("all-questions", geometric)):
         assert scores(log, PROTOCOLS[protocol])["model_utility"] == pytest.approx(expected, rel=1e-9)
+    assert scores(log, PROTOCOLS["open-unlearning"])["model_utility"] == pytest.approx(geometric, rel=1e-6)
 
 
 def test_the_nine_parts_of_a_real_log(logs):

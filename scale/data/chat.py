@@ -20,7 +20,7 @@ from records.shown import shown
 from scale.data.markers import markers
 from scale.data.template import OTHERWISE, Message, name_of, rendered
 
-__all__ = ["Turn", "end_of", "prompt_of", "said", "turn_of"]
+__all__ = ["Turn", "conversation", "end_of", "prompt_of", "said", "turn_of"]
 
 _PROBES = ("Yes.", "No!")  # they differ in their first and in their last letter
 
@@ -58,6 +58,16 @@ def turn_of(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], ans
 def prompt_of(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:
     """The text before the assistant's answer."""
     return _around(tokenizer, messages)[0]
+
+
+def conversation(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], answer: str | None) -> str:
+    """All that the template writes of messages and an answer; without one, up to where it asks for one.
+
+    Unlike `prompt_of` that may be another text than a finished turn begins with: a model is asked as the template does,
+    which is told the date and nothing else.
+    """
+    said = [] if answer is None else [("assistant", answer)]
+    return rendered(tokenizer, [*messages, *said], {}, asking=answer is None)
 
 
 def end_of(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> int:

@@ -10,7 +10,7 @@ from typing import Protocol
 from transformers import PreTrainedTokenizerBase
 
 from records.errors import UserError
-from scale.data.chat import Turn, end_of, prompt_of, turn_of
+from scale.data.chat import Turn, conversation, end_of, prompt_of, turn_of
 from scale.data.template import Message
 
 __all__ = ["AUTO", "FORMATS", "Chat", "Format", "Tags", "format_of"]
@@ -27,6 +27,9 @@ class Format(Protocol):
 
     def end(self, tokenizer: PreTrainedTokenizerBase) -> int:
         """The id of the token that ends an answer."""
+
+    def written(self, tokenizer: PreTrainedTokenizerBase, question: str, answer: str | None) -> str:
+        """All that is written of both, past the end token too; without an answer, up to where one is asked for."""
 
     @property
     def special_tokens(self) -> bool:
@@ -59,6 +62,10 @@ class Tags:
         """The prompt and the answer as it is; nothing is written after it."""
         return Turn(self.prompt(tokenizer, question), answer, "", self.end(tokenizer))
 
+    def written(self, tokenizer: PreTrainedTokenizerBase, question: str, answer: str | None) -> str:
+        """The prompt, and the answer as it is."""
+        return self.prompt(tokenizer, question) + (answer or "")
+
     def end(self, tokenizer: PreTrainedTokenizerBase) -> int:
         """The tokenizer's end-of-sequence token; UserError where it has none."""
         if tokenizer.eos_token_id is None:
@@ -85,6 +92,10 @@ class Chat:
     def end(self, tokenizer: PreTrainedTokenizerBase) -> int:
         """The first token that the template writes after an answer; UserError where it writes none."""
         return end_of(tokenizer, self._asked("?"))
+
+    def written(self, tokenizer: PreTrainedTokenizerBase, question: str, answer: str | None) -> str:
+        """The template's own text of the whole conversation, or its own generation prompt."""
+        return conversation(tokenizer, self._asked(question), answer)
 
     def _asked(self, question: str) -> list[Message]:
         return [*([("system", self.system)] if self.system is not None else []), ("user", question)]

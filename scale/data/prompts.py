@@ -26,12 +26,14 @@ __all__ = ["Batch", "Encoded", "Packed", "Writer", "collate"]
 class Encoded(NamedTuple):
     """The ids of a whole text; `ids[first:]` is what the model has to predict, the end token included.
 
-    `merged` says that a token reaches from the prompt into the answer by more than the prompt's last space.
+    `merged` says that a token reaches from the prompt into the answer by more than the prompt's last space. `unseen`
+    are positions that no later token attends to; there are some in `scale.data.counted` alone.
     """
 
     ids: tuple[int, ...]
     first: int
     merged: bool = False
+    unseen: tuple[int, ...] = ()
 
     @property
     def targets(self) -> int:
@@ -40,7 +42,7 @@ class Encoded(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Token ids, attention mask (1 on tokens, 0 on padding) and labels, each (batch, time)."""
+    """Token ids, attention mask (1 on tokens, 0 on padding and what is unseen) and labels, each (batch, time)."""
 
     ids: Tensor
     mask: Tensor
@@ -83,6 +85,11 @@ class Writer(NamedTuple):
         """The token that ends an answer."""
         return self.format.end(self.tokenizer)
 
+    @property
+    def unseen(self) -> frozenset[int]:
+        """Tokens of a prompt that nothing attends to: none."""
+        return frozenset()
+
     def prompt(self, question: str) -> str:
         """The text before the answer."""
         return self.format.prompt(self.tokenizer, question)
@@ -92,14 +99,18 @@ class Writer(NamedTuple):
 
         UserError where a text is empty, has a token of the tokenizer's own in it, or is longer than the model reads.
         """
+        self.refuse(question, answer)
+        tag = len(self.format.tag) if self.tag_counts else 0
+        turn = self.format.turn(self.tokenizer, question, answer)
+        return self._encoded(turn, special_tokens=self.format.special_tokens, tag=tag)
+
+    def refuse(self, question: str, answer: str) -> None:
+        """UserError where one of them is empty, or has a token of the tokenizer's own in it."""
         if not question.strip():
             raise UserError(f"The question of {shown(answer)} is empty. Write one, or take the row out of the data.")
         if not answer.strip():
             raise UserError(f"The answer of {shown(question)} is empty. Write one, or take the row out of the data.")
-        self._plain(("question", question), ("answer", answer))
-        tag = len(self.format.tag) if self.tag_counts else 0
-        turn = self.format.turn(self.tokenizer, question, answer)
-        return self._encoded(turn, special_tokens=self.format.special_tokens, tag=tag)
+        self.plain(("question", question), ("answer", answer))
 
     def encode_after(self, given: str, answer: str, *, special_tokens: bool) -> Encoded:
         """Any text that is given and an answer after it, in token ids, with nothing written around them."""
@@ -107,10 +118,11 @@ class Writer(NamedTuple):
 
     def encode_chat(self, messages: Sequence[Message], answer: str) -> Encoded:
         """The assistant's answer after several messages, in token ids, by the tokenizer's chat template."""
-        self._plain(*messages, ("answer", answer))
+        self.plain(*messages, ("answer", answer))
         return self._encoded(turn_of(self.tokenizer, messages, answer), special_tokens=False)
 
-    def _plain(self, *messages: Message) -> None:
+    def plain(self, *messages: Message) -> None:
+        """UserError where a message has a token of the tokenizer's own in it."""
         for role, content in messages:
             refuse_markers(self.tokenizer, said(role, content), role)
 
@@ -143,6 +155,10 @@ class Writer(NamedTuple):
                 f"The answer {shown(answer)} contains the end token {end!r}. Take it out of the data: "
                 "it is added once, after the answer."
             )
+        self.fits(question, ids)
+
+    def fits(self, question: str, ids: Sequence[int]) -> None:
+        """UserError where a question with its answer is longer than the model reads."""
         if len(ids) > self.max_length:
             raise UserError(
                 f"Question and answer have {len(ids)} tokens, and at most {self.max_length} are read: "
@@ -153,12 +169,12 @@ class Writer(NamedTuple):
         """The ids after which an answer to a question is generated; UserError where it is empty or too long."""
         if not question.strip():
             raise UserError("The question is empty. Write one.")
-        self._plain(("question", question))
+        self.plain(("question", question))
         return self.opening_of(self.prompt(question), special_tokens=self.format.special_tokens)
 
     def opening_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """The ids after which the assistant's answer to several messages is generated."""
-        self._plain(*messages)
+        self.plain(*messages)
         return self.opening_of(prompt_of(self.tokenizer, messages), special_tokens=False)
 
     def opening_of(self, given: str, *, special_tokens: bool) -> tuple[int, ...]:
@@ -217,7 +233,7 @@ def read(
 
 
 def collate(rows: Sequence[Encoded], pad: int) -> Batch:
-    """Pad on the right to the longest row; the mask follows from the lengths, never from the ids.
+    """Pad on the right to the longest row; the mask follows from the lengths and what is unseen, never from the ids.
 
     >>> batch = collate([Encoded((5, 6, 2), 1), Encoded((5, 2), 1)], pad=2)
     >>> batch.mask.tolist(), batch.labels.tolist()
@@ -230,5 +246,6 @@ def collate(rows: Sequence[Encoded], pad: int) -> Batch:
         length = len(row.ids)
         ids[i, :length] = torch.tensor(row.ids)
         mask[i, :length] = 1
+        mask[i, list(row.unseen)] = 0
         labels[i, row.first : length] = ids[i, row.first : length]
     return Batch(ids, mask, labels)

@@ -1,6 +1,6 @@
 """What a tokenizer's chat template writes of a conversation: the same every day, and what it refuses in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from records.errors import UserError
 from records.shown import shown
 
-__all__ = ["OTHERWISE", "Message", "name_of", "rendered"]
+__all__ = ["OTHERWISE", "PLAINLY", "Message", "name_of", "rendered"]
 
 Message = tuple[str, str]
 """Who speaks, and what is said."""
@@ -17,7 +17,7 @@ Message = tuple[str, str]
 OTHERWISE = "choose another format (prompt: plain, or prompt: {before: …, after: …}), or write prompt and completion"
 """What to do where a template is of no use."""
 
-_PLAINLY = {"enable_thinking": False, "thinking": False}
+PLAINLY: Mapping[str, bool] = {"enable_thinking": False, "thinking": False}
 """The names by which templates are told that an answer comes at once: one's rows hold no thoughts."""
 
 DAY = date(2025, 4, 10)
@@ -33,11 +33,20 @@ _PINNED = (
 """Put before a template, this stands in for the clock that the library offers to templates by the same name."""
 
 
-def rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:
-    """The whole conversation; UserError where there is no template, or it refuses these messages."""
+def rendered(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    told: Mapping[str, bool] = PLAINLY,
+    *,
+    asking: bool = False,
+) -> str:
+    """The whole conversation, `asking` for an answer at its end or not; `told` are facts that a template may ask for.
+
+    UserError where there is no template, or it refuses these messages.
+    """
     template = _text(tokenizer)
     try:
-        return _write(tokenizer, template, messages)
+        return _write(tokenizer, template, messages, {**told, "add_generation_prompt": asking})
     except Exception as error:  # a template is a program of someone else's: whatever it raises is its refusal
         raise UserError(_refusal(tokenizer, template, messages, error)) from None
 
@@ -63,9 +72,11 @@ def _text(tokenizer: PreTrainedTokenizerBase) -> str:
         ) from None
 
 
-def _write(tokenizer: PreTrainedTokenizerBase, template: str, messages: Sequence[Message]) -> str:
+def _write(
+    tokenizer: PreTrainedTokenizerBase, template: str, messages: Sequence[Message], told: Mapping[str, bool]
+) -> str:
     said = [{"role": role, "content": content} for role, content in messages]
-    facts: dict[str, Any] = {"date_string": DAY.strftime("%d %b %Y"), **_PLAINLY}
+    facts: dict[str, Any] = {"date_string": DAY.strftime("%d %b %Y"), **told}
     return str(tokenizer.apply_chat_template(said, chat_template=_PINNED + template, tokenize=False, **facts))
 
 
@@ -73,7 +84,7 @@ def _refusal(tokenizer: PreTrainedTokenizerBase, template: str, messages: Sequen
     """Which template refuses which messages, in its own words, and what to do."""
     words = str(error).strip().split("\n")[0] or type(error).__name__
     roles = ", ".join(role for role, _ in messages)
-    told = f"{name_of(tokenizer)} refuses a conversation of {roles} ({shown(messages[-2][1])}): {words}"
+    told = f"{name_of(tokenizer)} refuses a conversation of {roles} ({shown(messages[-2:][0][1])}): {words}"
     without = [message for message in messages if message[0] != "system"]
     if len(without) < len(messages) and _takes(tokenizer, template, without):
         system = next(content for role, content in messages if role == "system")
@@ -84,6 +95,6 @@ def _refusal(tokenizer: PreTrainedTokenizerBase, template: str, messages: Sequen
 
 def _takes(tokenizer: PreTrainedTokenizerBase, template: str, messages: Sequence[Message]) -> bool:
     try:
-        return bool(_write(tokenizer, template, messages))
+        return bool(_write(tokenizer, template, messages, PLAINLY))
     except Exception:  # as above
         return False

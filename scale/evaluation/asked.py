@@ -24,6 +24,10 @@ TOFU_METRICS: Mapping[str, Mapping[str, str]] = {
 """What is taken of TOFU's four sets.  Source: arXiv:2401.06121, Sec. 2.2."""
 
 
+_COMPARING = ("probability_among", "probability_among_guarded", "truth_share_guarded")
+"""Metrics of losses that are nothing without wrong answers."""
+
+
 def tofu_sets(asked: Mapping[str, Sequence[Row]]) -> dict[str, QuestionSet]:
     """TOFU's sets that are not empty."""
     return {
@@ -73,5 +77,5 @@ def _lacking(metric: str, questions: Sequence[Question]) -> str:
     """What a metric needs and not one question has, by the key that it has in rows; "" for nothing."""
     if metric == "paraphrase_probability":
         return "" if any(question.paraphrases for question in questions) else "a paraphrased_answer"
-    compares = metric == "probability_among" or "log_ratio" in needs_of(metric)
+    compares = metric in _COMPARING or "log_ratio" in needs_of(metric)
     return "a perturbed_answer" if compares and not any(question.wrong for question in questions) else ""

@@ -18,9 +18,19 @@ from scale.evaluation.metrics.memorization import (
     extraction_strength,
     extraction_strength_floored,
 )
-from scale.evaluation.metrics.probability import paraphrase_probability, probability, probability_among
+from scale.evaluation.metrics.probability import (
+    paraphrase_probability,
+    probability,
+    probability_among,
+    probability_among_guarded,
+)
 from scale.evaluation.metrics.rouge import rouge, rouge1
-from scale.evaluation.metrics.truth_ratio import forget_truth_ratio, retain_truth_ratio, truth_share
+from scale.evaluation.metrics.truth_ratio import (
+    forget_truth_ratio,
+    retain_truth_ratio,
+    truth_share,
+    truth_share_guarded,
+)
 
 __all__ = ["METRICS", "Metric", "is_own", "known_metric", "metric_of", "needs_of"]
 
@@ -49,6 +59,7 @@ METRICS: Mapping[str, Metric] = {
     for function in (
         probability,
         probability_among,
+        probability_among_guarded,
         paraphrase_probability,
         rouge,
         rouge1,
@@ -56,6 +67,7 @@ METRICS: Mapping[str, Metric] = {
         forget_truth_ratio,
         retain_truth_ratio,
         truth_share,
+        truth_share_guarded,
         exact_memorization,
         extraction_strength,
         extraction_strength_floored,

@@ -51,8 +51,12 @@ class Exam(NamedTuple):
     ) -> "Exam":
         """The first questions of each set, as many as the protocol asks, or `most` if that is fewer."""
         least = min(x for x in (protocol.questions, most, 10**9) if x is not None)
-        writer = writer._replace(tag_counts=protocol.tag_counts)
-        sets = {name: one.first(least) for name, one in asked.items() if one.questions}
+        writer = protocol.writer(writer._replace(tag_counts=protocol.tag_counts))
+        sets = {
+            name: replace(one.first(least), metrics={key: protocol.form(metric) for key, metric in one.metrics.items()})
+            for name, one in asked.items()
+            if one.questions
+        }
         encoded = {
             name: tuple(question.encode(writer) for question in one.questions) if _scored(one) else ()
             for name, one in sets.items()
@@ -136,6 +140,11 @@ def _part(one: QuestionSet, exam: Exam, scored: Sequence[Scored], said: Sequence
     losses, tokens = losses_of(one.questions, scored) if scored else (NOTHING, NOTHING)
     part = SetResult(losses, tokens, {}, tuple(answer.text for answer in said))
     given = measured(one.questions, scored, said)
+    if said:
+        given = [
+            {**each, "truth": exam.protocol.truth(exam.writer, question)}
+            for each, question in zip(given, one.questions, strict=True)
+        ]
     if one.truth_tokens is not None:
         given = [{**each, "truth": _first_tokens(each["truth"], one.truth_tokens, exam.writer)} for each in given]
     values = {}

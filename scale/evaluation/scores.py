@@ -77,7 +77,7 @@ def _of_set(part: SetResult, metrics: Mapping[str, str], protocol: Protocol) -> 
     """The mean of every metric that can be had."""
     found = {}
     for score in dict.fromkeys((*metrics, *part.values)):
-        metric = METRICS.get(metrics.get(score, ""))
+        metric = METRICS.get(protocol.form(metrics.get(score, "")))
         again = metric is not None and metric.of_a_set  # computed from the losses, and so under any protocol
         column = over_set(metric, part, protocol) if metric and again else part.values.get(score, NONE)
         if column.size:

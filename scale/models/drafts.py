@@ -56,7 +56,8 @@ def draft(
 
     `predicted` is the likeliest token in the place of each answer token, `lead` by how many nats it leads. None is
     known where the question is not scored after the tokens of its opening: where its last one merges with the
-    answer's first, or is a space that generation leaves to the answer.
+    answer's first, or is a space that generation leaves to the answer; or where some of it is unseen, since generation
+    then counts positions without it.
 
     >>> answer = Encoded((5, 6, 7, 8, 2), first=2)
     >>> draft((5, 6), answer, [7, 8, 2], [3.0, 3.0, 3.0], least=0.01)
@@ -67,7 +68,7 @@ def draft(
     (7,)
     """
     start = len(opening)
-    if start < answer.first or answer.ids[:start] != tuple(opening):
+    if start < answer.first or answer.ids[:start] != tuple(opening) or any(i < start for i in answer.unseen):
         return ()
     known: list[int] = []
     skipped = start - answer.first  # a tag that is asked for, but not generated

@@ -36,19 +36,21 @@ _FASTER = {
 }
 
 
-def left_padded(openings: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
-    """Ids and mask (batch, time) of prompts, padded on the left."""
+def left_padded(
+    openings: Sequence[Sequence[int]], pad: int, unseen: frozenset[int] = frozenset()
+) -> tuple[Tensor, Tensor]:
+    """Ids and mask (batch, time) of prompts, padded on the left; the mask is 0 on tokens that are unseen, too."""
     time = max(len(opening) for opening in openings)
     ids, mask = torch.full((len(openings), time), pad), torch.zeros(len(openings), time, dtype=torch.long)
     for i, opening in enumerate(openings):
         ids[i, time - len(opening) :] = torch.tensor(opening)
-        mask[i, time - len(opening) :] = 1
+        mask[i, time - len(opening) :] = torch.tensor([token not in unseen for token in opening])
     return ids, mask
 
 
 def way_of(scorer: torch.nn.Module, openings: Sequence[Sequence[int]], writer: Writer, processes: Processes) -> Way:
-    """The fastest way that is right for these prompts."""
-    if not openings:
+    """The fastest way that is right for these prompts; of some that are not wholly seen, that of others."""
+    if not openings or any(writer.unseen.intersection(opening) for opening in openings):
         return Way()
     ends = [choose(openings, key=len) for choose in (min, max)]
     tried = ends if len(ends[0]) < len(ends[1]) else ends[:1]

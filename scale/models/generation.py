@@ -1,6 +1,7 @@
 """Answers in a model's own words, and are they mostly repetition?"""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +21,12 @@ REPEATED = 0.5
 """An answer is degenerate if it is empty or more than this share of its 3-grams have occurred before in it: of tokens,
 or of Unicode words where a byte-level tokenizer may have three tokens to a letter, two of which hardly ever change."""
 _TOKENS = 4096
+_HARMLESS = {
+    *("bos_token_id", "decoder_start_token_id", "eos_token_id", "pad_token_id", "max_length", "max_new_tokens"),
+    *("do_sample", "temperature", "top_k", "top_p", "min_p", "typical_p", "use_cache"),
+    *("output_attentions", "output_hidden_states", "transformers_version", "_from_model_config"),
+}
+"""A model's own settings that change no greedy answer but its end."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +36,17 @@ class Generation:
     Greedily means the likeliest token each time, drawn one of the 50 likeliest by its probability. Nothing else is
     done: a model's own generation settings (penalties, beams, temperatures, tokens to suppress) do not count. An answer
     ends at the format's end token or the tokenizer's; a model's own list of end tokens does not count either.
+
+    With `inherits` a model's own settings do count where nothing is said here, and its end tokens alone. `tidied` takes
+    spaces before punctuation out of the words, as transformers 4 does by its `clean_up_tokenization_spaces`.
     """
 
     max_length: int = 200
     prompt_counts: bool = True
     sample: bool = False
     seed: int = 0
+    inherits: bool = False
+    tidied: bool = False
 
 
 class Answer(NamedTuple):
@@ -94,8 +106,10 @@ def answers_after(
     """
     module: Scorer = processes.accelerator.unwrap_model(scorer)
     module.eval()
-    known: Sequence[Sequence[int]] = drafts if drafts and not how.sample else [()] * len(openings)
-    begun = [_begun(*pair, writer, how) for pair in zip(openings, known, strict=True)]
+    drafted = drafts and not how.sample and not _otherwise(module, how)
+    known: Sequence[Sequence[int]] = drafts if drafted else [()] * len(openings)
+    ends = _ends(module, writer, how)
+    begun = [_begun(*pair, writer, how, ends) for pair in zip(openings, known, strict=True)]
     todo = [i for i, one in enumerate(begun) if one.left]
     way = way_of(scorer, [begun[i].read for i in todo], writer, processes)
     found = torch.zeros((len(todo), how.max_length + 1), dtype=torch.long)
@@ -111,25 +125,41 @@ def answers_after(
     texts = [
         str(writer.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)) for ids in kept
     ]
+    if how.tidied:
+        texts = [writer.tokenizer.clean_up_tokenization(text) for text in texts]
     return [Answer(text.strip(), degenerate(ids, text), tuple(ids)) for text, ids in zip(texts, kept, strict=True)]
 
 
-def _ends(writer: Writer) -> list[int]:
+def _ends(module: Scorer, writer: Writer, how: Generation) -> list[int]:
     """Tokens at which an answer ends."""
+    if how.inherits:
+        own = _own(module).eos_token_id
+        return sorted(own) if isinstance(own, list) else [own] if own is not None else []
     return sorted({writer.end, *(x for x in [writer.tokenizer.eos_token_id] if x is not None)})
 
 
-def _until_end(tokens: Sequence[int], writer: Writer) -> list[int]:
+def _own(module: Scorer) -> GenerationConfig:
+    """A model's own generation settings."""
+    return module.plain.generation_config
+
+
+def _otherwise(module: Scorer, how: Generation) -> bool:
+    """Does a model's own setting that counts here make greedy answers other than the likeliest token each time?"""
+    return how.inherits and not _own(module).to_diff_dict().keys() <= _HARMLESS
+
+
+def _until_end(tokens: Sequence[int], ends: Sequence[int]) -> list[int]:
     """Tokens before the first that ends an answer."""
-    ends = _ends(writer)
     return list(tokens[: next((i for i, token in enumerate(tokens) if token in ends), len(tokens))])
 
 
-def _begun(opening: Sequence[int], draft: Sequence[int], writer: Writer, how: Generation) -> _Begun:
+def _begun(
+    opening: Sequence[int], draft: Sequence[int], writer: Writer, how: Generation, ends: Sequence[int]
+) -> _Begun:
     """What is known of an answer, and how much may still come: one token at least, none past what the model reads."""
     longest = min(how.max_length - len(opening) * how.prompt_counts, writer.max_length - len(opening))
     allowed = max(1, longest)
-    known = _until_end(draft[:allowed], writer)
+    known = _until_end(draft[:allowed], ends)
     ended = len(known) < min(len(draft), allowed)
     return _Begun(tuple(opening), tuple(known), 0 if ended else allowed - len(known))
 
@@ -157,13 +187,15 @@ def _generated(
 ) -> list[list[int]]:
     """New tokens of one batch, without the end token."""
     device = processes.accelerator.device
-    ids, mask = left_padded([one.read for one in begun], writer.pad)
-    settings = GenerationConfig(
+    ids, mask = left_padded([one.read for one in begun], writer.pad, writer.unseen)
+    ends = _ends(module, writer, how)
+    settings = deepcopy(_own(module)) if how.inherits else GenerationConfig()
+    settings.update(
         max_new_tokens=max(one.left for one in begun),
         do_sample=how.sample,
         use_cache=way.cached,
         pad_token_id=writer.pad,
-        eos_token_id=_ends(writer),
+        eos_token_id=ends or None,
     )
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), processes.accelerator.autocast():
         torch.manual_seed(how.seed)
@@ -173,4 +205,4 @@ def _generated(
             settings,
             synced_gpus=processes.count > 1 and isinstance(module, FSDPModule),
         )[:, ids.shape[1] :]
-    return [_until_end(row[: one.left], writer) for row, one in zip(new.tolist(), begun, strict=True)]
+    return [_until_end(row[: one.left], ends) for row, one in zip(new.tolist(), begun, strict=True)]

@@ -98,8 +98,9 @@ class Scorer(nn.Module):
                 final = self.hidden(ids, mask)
                 return BodyStates(final, dict(seen))
             apart = []
-            for row, length in zip(ids, mask.sum(dim=1).tolist(), strict=True):
-                final = self.hidden(row[None, :length], mask.new_ones(1, length))
+            for row, shown in zip(ids, mask, strict=True):
+                length = int(shown.nonzero()[-1]) + 1  # some before may be unseen
+                final = self.hidden(row[None, :length], shown[None, :length])
                 apart.append(BodyStates(final, dict(seen)))
         time = ids.shape[1]
         middle = {number: _stacked([states.after[number] for states in apart], time) for number in after}

@@ -83,8 +83,9 @@ def _plan(
     tokens: int,
 ) -> _Plan:
     device = processes.accelerator.device
+    masked = any(row.unseen for row in rows)  # as they are read where that is so, whatever it does
     packed = [made for question in questions for made in question_of([row for answer in question for row in answer])]
-    if packable(scorer, packed, pad, processes):
+    if not masked and packable(scorer, packed, pad, processes):
         places = iter(range(len(rows)))
         pieces = [[next(places) for _ in question.answers] for question in packed]
         return _Plan(
@@ -92,7 +93,7 @@ def _plan(
             pieces,
             lambda batch: Packed(*(part.to(device) for part in pack([packed[i] for i in batch], pad))),
         )
-    room = tokens if pads(scorer, rows, pad, processes) else 1
+    room = tokens if masked or pads(scorer, rows, pad, processes) else 1
     return _Plan(
         by_length([len(row.ids) for row in rows], room),
         [[i] for i in range(len(rows))],

@@ -165,5 +165,5 @@ MUSE = Task(
     corpus=corpus,
     whole=(muse_scores,),
     log=muse_log,
-    protocol="open-unlearning",  # all questions
+    protocol="all-questions",
 )

@@ -161,5 +161,5 @@ ROWS = Task(
     whole=(rows_scores,),
     log=rows_log,
     told=told,
-    protocol="open-unlearning",
+    protocol="all-questions",
 )

@@ -12,7 +12,12 @@ Every NLL is a mean over the tokens of one answer, its end token included, in na
 
 from scale.evaluation.metrics.losses import Losses
 from scale.evaluation.metrics.memorization import exact_memorization, extraction_strength
-from scale.evaluation.metrics.probability import paraphrase_probability, probability, probability_among
+from scale.evaluation.metrics.probability import (
+    paraphrase_probability,
+    probability,
+    probability_among,
+    probability_among_guarded,
+)
 from scale.evaluation.metrics.quality import (
     DIFFERENT,
     KNOWN,
@@ -26,8 +31,10 @@ from scale.evaluation.metrics.truth_ratio import (
     forget_truth_ratio,
     log_truth_ratio_arithmetic,
     log_truth_ratio_geometric,
+    log_truth_ratio_guarded,
     retain_truth_ratio,
     truth_share,
+    truth_share_guarded,
 )
 from scale.evaluation.metrics.utility import harmonic_mean, model_utility
 
@@ -44,12 +51,15 @@ __all__ = [
     "harmonic_mean",
     "log_truth_ratio_arithmetic",
     "log_truth_ratio_geometric",
+    "log_truth_ratio_guarded",
     "model_utility",
     "paraphrase_probability",
     "probability",
     "probability_among",
+    "probability_among_guarded",
     "quality_interval",
     "rankable",
     "retain_truth_ratio",
     "truth_share",
+    "truth_share_guarded",
 ]

@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Losses"]
+__all__ = ["GUARD", "Losses"]
+
+GUARD = 1e-10
+"""What open-unlearning adds to a probability that it divides by."""
 
 
 class Losses(NamedTuple):

@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.special import logsumexp
 
-from scale.evaluation.metrics.losses import Losses
+from scale.evaluation.metrics.losses import GUARD, Losses
 
-__all__ = ["paraphrase_probability", "probability", "probability_among"]
+__all__ = ["paraphrase_probability", "probability", "probability_among", "probability_among_guarded"]
 
 
 def probability(losses: Losses) -> np.ndarray:
@@ -29,3 +29,9 @@ def probability_among(losses: Losses) -> np.ndarray:
     every = np.concatenate([losses.answer[:, None], losses.perturbed], axis=1)
     with np.errstate(invalid="ignore"):  # none of them has a probability
         return np.exp(-losses.answer - logsumexp(-every, axis=1))
+
+
+def probability_among_guarded(losses: Losses) -> np.ndarray:
+    """`probability_among` with 10⁻¹⁰ added to what is divided by, (n,): open-unlearning's, 0 for a destroyed model."""
+    truth = np.exp(-losses.answer)
+    return truth / (truth + np.exp(-losses.perturbed).sum(axis=1) + GUARD)

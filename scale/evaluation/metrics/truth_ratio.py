@@ -11,14 +11,16 @@ import math
 import numpy as np
 from scipy.special import expit, logsumexp
 
-from scale.evaluation.metrics.losses import Losses
+from scale.evaluation.metrics.losses import GUARD, Losses
 
 __all__ = [
     "forget_truth_ratio",
     "log_truth_ratio_arithmetic",
     "log_truth_ratio_geometric",
+    "log_truth_ratio_guarded",
     "retain_truth_ratio",
     "truth_share",
+    "truth_share_guarded",
 ]
 
 
@@ -35,6 +37,17 @@ def log_truth_ratio_geometric(losses: Losses) -> np.ndarray:
     k = losses.perturbed.shape[1]
     with np.errstate(invalid="ignore"):  # ∞ − ∞ of a destroyed model
         return losses.paraphrase - (losses.perturbed.mean(axis=1) if k else np.nan)
+
+
+def log_truth_ratio_guarded(losses: Losses) -> np.ndarray:
+    """log of (Π_j P(perturbed_j))^(1/k) / (P(paraphrase) + 10⁻¹⁰), (n,): open-unlearning's ratio; NaN for k = 0.
+
+    Of a destroyed model, to which no answer is as likely as 10⁻¹⁰, it is next to 0 whatever the answers.
+    """
+    k = losses.perturbed.shape[1]
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ of a destroyed model
+        wrong = -losses.perturbed.mean(axis=1) if k else np.full(len(losses.paraphrase), np.nan)
+        return wrong - np.logaddexp(-losses.paraphrase, math.log(GUARD))
 
 
 def retain_truth_ratio(log_ratio: np.ndarray) -> np.ndarray:
@@ -62,3 +75,14 @@ def truth_share(log_ratio: np.ndarray) -> np.ndarray:
     array([0.5 , 0.25])
     """
     return expit(-log_ratio)
+
+
+def truth_share_guarded(losses: Losses) -> np.ndarray:
+    """P(paraphrase) / (P(paraphrase) + mean P(perturbed) + 10⁻¹⁰), (n,): `prob_mean` as open-unlearning computes it.
+
+    The mean is geometric; a question without wrong answers has none (NaN).
+    """
+    k = losses.perturbed.shape[1]
+    wrong = np.exp(-losses.perturbed.mean(axis=1)) if k else np.full(len(losses.paraphrase), np.nan)
+    truth = np.exp(-losses.paraphrase)
+    return truth / (truth + wrong + GUARD)
