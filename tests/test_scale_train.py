@@ -248,11 +248,11 @@ def test_what_is_known_of_a_reference_depends_on_weights_and_tokens(tmp_path):
     rows = _rows_of(objective)
     _reference(tmp_path, objective, rows)
     first = sorted(path.name for path in tmp_path.iterdir())
-    assert len(first) == 2
+    assert len(first) == 3  # the head as well
     _reference(tmp_path, objective, rows)
     assert sorted(path.name for path in tmp_path.iterdir()) == first  # read, not computed
     _reference(tmp_path, objective, rows, weights="other")
-    assert len(list(tmp_path.iterdir())) == 4
+    assert len(list(tmp_path.iterdir())) == 6
     (tmp_path / first[0]).write_bytes(b"damaged")
     with pytest.raises(UserError, match=r"is damaged .*Delete it"):
         _reference(tmp_path, objective, rows)

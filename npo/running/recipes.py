@@ -119,6 +119,8 @@ def run(choices: RecipeChoices, *, stage: str | None, unit: str | None, out: Pat
         lambda: None if kept else ask_hub(recipe.model),
     )
     chosen = {u.name for u in everything if stage in (None, stage_of(u)) and unit in (None, u.name)}
+    if stage == "evaluate" and not recipe.evaluate.examines:
+        raise UserError("evaluate: none says that no model is examined. Say evaluate=end, or name one with --model.")
     if not chosen:
         there = ", ".join(u.name for u in everything)
         raise UserError(f"This recipe has no {f'stage {stage}' if unit is None else f'unit {unit!r}'}; it has {there}.")
@@ -132,11 +134,13 @@ def run(choices: RecipeChoices, *, stage: str | None, unit: str | None, out: Pat
 
 def summarise(folder: Path, units: Sequence[Unit]) -> None:
     """Print what came out: the ends of the unlearning runs, and where to look further."""
-    from npo.runs.run import UnlearningRun, warnings_of
+    from npo.runs.run import UnlearningRun, unexamined, warnings_of
     from npo.runs.run import table as table_of
 
     console = Console()
-    runs = [UnlearningRun.read(folder / unit.name) for unit in units if unit.name.startswith("unlearn/")]
+    unlearned = [folder / unit.name for unit in units if unit.name.startswith("unlearn/")]
+    blind = [path for path in unlearned if unexamined(load(path).values)]
+    runs = [UnlearningRun.read(path) for path in unlearned if path not in blind]
     for warning in warnings_of(runs):
         console.print(plain(warning), markup=False, highlight=False, soft_wrap=True)
     if runs:
@@ -144,6 +148,9 @@ def summarise(folder: Path, units: Sequence[Unit]) -> None:
         console.print(
             f"npo report {plain(str(folder))}: tables, figures, one page", highlight=False, markup=False, soft_wrap=True
         )
+    if blind:
+        said = f"Nothing was examined (evaluate: none). The models: {', '.join(str(path / 'model') for path in blind)}"
+        console.print(plain(said), markup=False, highlight=False, soft_wrap=True)
     console.print(f"{plain(str(folder))}: finished", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from npo.runs.comparable import differing, in_one_table, judged_otherwise
 from npo.runs.finished import distinct_names, pieces_in, settings_of, why_unfinished
-from npo.runs.run import UnlearningRun
+from npo.runs.run import UnlearningRun, told_unexamined, unexamined
 from records.errors import UserError
 from records.ownership import MANIFEST
+from records.store import load
 
 __all__ = ["Collected", "collect"]
 
@@ -31,6 +32,9 @@ def collect(folders: Sequence[Path]) -> Collected:
         notes += told
     runs = []
     for path in {path.resolve(): path for path in found}.values():
+        if unexamined(load(path).values):
+            notes.append(f"{path} is left out: {told_unexamined(path)}")
+            continue
         run = UnlearningRun.read(path)
         if reason := judged_otherwise(run):
             notes.append(f"{path} is left out: {reason}. Run it again, or report it from a folder of its own.")

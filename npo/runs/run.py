@@ -34,6 +34,8 @@ __all__ = [
     "saved",
     "saved_law",
     "table",
+    "told_unexamined",
+    "unexamined",
     "warnings_of",
     "write_law",
 ]
@@ -85,6 +87,8 @@ class UnlearningRun:
         if reason := why_unfinished(folder):
             raise UserError(f"{none}: {reason}. Name a folder that `npo run` or `npo unlearn` has written to.")
         data = load(folder)
+        if unexamined(data.values):
+            raise UserError(f"{none} that can be tabled: {told_unexamined(folder)}")
         checked(RunValues, data.values, none)
         return cls(folder, data, settings_of(folder), f"{_place(folder).name}/{folder.resolve().name}")
 
@@ -127,6 +131,19 @@ class UnlearningRun:
         own = {name: array[self.kept] for name, array in self.data.arrays.items()}
         parts = [from_arrays(arrays)["forget"] for arrays in (own, load(judge).arrays)]
         return quality_interval(*(log_ratio_of(part, protocol) for part in parts))
+
+
+def unexamined(values: Mapping[str, Any]) -> bool:
+    """Was nothing examined in this unlearning run (`evaluate: none`)?"""
+    return values.get("moments") == []
+
+
+def told_unexamined(folder: Path) -> str:
+    """What to say of it, and what to do."""
+    return (
+        f"it was run with evaluate: none, so nothing of it was measured. npo evaluate RECIPE --model "
+        f"{folder / 'model'} examines it; npo run with evaluate=end examines what it runs."
+    )
 
 
 def _place(folder: Path) -> Path:

@@ -35,12 +35,12 @@ def drift(
 ) -> float:
     """Mean KL(π_ref ‖ π_θ) over the answer tokens of `rows`, in nats; exact, over the whole vocabulary."""
     scorer.eval()
-    device = processes.accelerator.device
+    device, head = processes.accelerator.device, reference.head()
     total = torch.zeros((), dtype=torch.float64)
     room = TOKENS_PER_BATCH if pads(scorer, rows, pad, processes) else 1
     for batch, spare in processes.share(by_length([len(row.ids) for row in rows], room)):
         chosen = [rows[i] for i in batch]
-        part = BatchPart(len(batch), (), kernel=RowKernel(kl, {}, reference.of(batch, chosen, device)))
+        part = BatchPart(len(batch), (), kernel=RowKernel(kl, {}, reference.of(batch, chosen, head)))
         with processes.accelerator.autocast():
             (found,) = scorer(collate(chosen, pad).to(device), [part])
         if not spare:

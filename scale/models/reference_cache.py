@@ -1,16 +1,18 @@
 """What is needed of π_ref, computed once and kept: no second model in memory.
 
 Log-probabilities of fixed answers, in sum and token by token; for losses of logits, as the KL to the reference, its
-final hidden states at answer positions, which its output head (kept too) turns into logits; and the states there after
-a block. Files are safetensors, named by a hash of all that they depend on: the model's weights, the token ids (and with
-them tokenizer, rows and prompt format), precision, the block.
+final hidden states at answer positions, which its output head turns into logits; and the states there after a block.
+Of a head that is trained there is a copy on disk, which is in memory while it is used, once.
+
+Files are safetensors, named by a hash of all that they depend on: the model's weights, the token ids (and with them
+tokenizer, rows and prompt format), precision, the block.
 """
 
 import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ from records.ownership import file_hash
 from records.store import content_hash
 from scale.data.prompts import Encoded
 from scale.models.adapter_files import base_of, is_adapter
+from scale.models.held_head import HeldHead
 from scale.models.loading import Weights
 from scale.models.scorer import ReferenceBatch, Scorer
 from scale.models.scoring import States, score_all, states_of, token_logps
@@ -61,54 +64,72 @@ class ReferenceModel:
     pad: int
     processes: Processes
 
-    @cached_property
-    def head(self) -> Head:
-        """Its output head: a copy where it will be trained."""
-        head = self.scorer.head()
-        weight, bias = (
-            None if x is None else x.detach().float().clone() if x.requires_grad else x.detach().float()
-            for x in (head.weight, head.bias)
-        )
-        assert weight is not None
-        return Head(weight, bias, head.softcap)
+    @property
+    def width(self) -> int:
+        """Of the final hidden states."""
+        return int(self.scorer.head().weight.shape[1])
 
 
 class ReferenceStates(NamedTuple):
     """π_ref on all rows of a set: its states on their answers, and its head."""
 
     states: States
-    head: Head
+    head: HeldHead
 
-    def of(self, indices: Sequence[int], rows: Sequence[Encoded], device: torch.device) -> ReferenceBatch:
-        """The states of some rows, in the places of their batch; positions that predict nothing hold zeros."""
+    def of(self, indices: Sequence[int], rows: Sequence[Encoded], head: Head) -> ReferenceBatch:
+        """The states of some rows, in the places of their batch, where `head`, which is `self.head()`, lies.
+
+        Positions that predict nothing hold zeros.
+        """
         starts = torch.cumsum(self.states.tokens, 0) - self.states.tokens
         time = max(len(row.ids) for row in rows)
         hidden = torch.zeros(len(rows), time, self.states.hidden.shape[1])
         for place, (index, row) in enumerate(zip(indices, rows, strict=True)):
             first = int(starts[index])
             hidden[place, row.first - 1 : len(row.ids) - 1] = self.states.hidden[first : first + row.targets]
-        bias = None if self.head.bias is None else self.head.bias.to(device)
-        return ReferenceBatch(hidden.to(device), Head(self.head.weight.to(device), bias, self.head.softcap))
+        return ReferenceBatch(hidden.to(head.weight.device), head)
 
 
-class ReferenceCache(NamedTuple):
-    """A folder of what was computed of π_ref: log-probabilities of answers, and states."""
+@dataclass(frozen=True)
+class ReferenceCache:
+    """A folder of what was computed of π_ref: log-probabilities of answers, states, and the head of these."""
 
     folder: Path
+    _heads: dict[str, HeldHead] = field(default_factory=dict, init=False, repr=False)
+
+    def head(self, reference: ReferenceModel) -> HeldHead:
+        """The output head, the same for all sets: the model's own where nothing trains it, else a copy on disk."""
+        if reference.weights not in self._heads:
+            own = reference.scorer.head()
+            trained = any(x is not None and x.requires_grad for x in (own.weight, own.bias))
+            fixed = Head(own.weight.detach(), None if own.bias is None else own.bias.detach(), own.softcap)
+            read = self._copied(reference, fixed) if trained else lambda: fixed
+            self._heads[reference.weights] = HeldHead(read)
+        return self._heads[reference.weights]
+
+    def _copied(self, reference: ReferenceModel, own: Head) -> Callable[[], Head]:
+        """Write a head before it is trained; how to read it again, which is done where it is needed."""
+        tensors = {name: x for name, x in (("weight", own.weight), ("bias", own.bias)) if x is not None}
+        on_disk = partial(_write, reference.processes, lambda: {name: x.cpu() for name, x in tensors.items()})
+        path, device, softcap = self._made("head", reference, (), on_disk), own.weight.device, own.softcap
+
+        def read() -> Head:
+            found = {name: x.to(device) for name, x in _read(path).items()}
+            return Head(found["weight"], found.get("bias"), softcap)
+
+        return read
 
     def logp(self, reference: ReferenceModel, rows: Sequence[Encoded]) -> Tensor:
         """Summed log-probabilities (nats) of the answers, (rows,)."""
 
-        def write(path: Path) -> None:
-            found = score_all(reference.scorer, rows, reference.pad, reference.processes).logp
-            if reference.processes.first:
-                tensor_files.write(path, {"logp": found})
+        def found() -> dict[str, Tensor]:
+            return {"logp": score_all(reference.scorer, rows, reference.pad, reference.processes).logp}
 
-        return self._kept("logp", reference, rows, write)["logp"]
+        return self._kept("logp", reference, rows, partial(_write, reference.processes, found))["logp"]
 
     def states(self, reference: ReferenceModel, rows: Sequence[Encoded]) -> ReferenceStates:
-        """Final hidden states on the answers of `rows`, which stay on disk, and a copy of the head."""
-        return ReferenceStates(self._states("states", reference, rows, None), reference.head)
+        """Final hidden states on the answers of `rows`, which stay on disk, and the head."""
+        return ReferenceStates(self._states("states", reference, rows, None), self.head(reference))
 
     def hidden(self, reference: ReferenceModel, rows: Sequence[Encoded], block: int) -> States:
         """Hidden states on the answers of `rows` after a block (1 is the first), which stay on disk."""
@@ -117,16 +138,14 @@ class ReferenceCache(NamedTuple):
     def token_logp(self, reference: ReferenceModel, rows: Sequence[Encoded]) -> Tensor:
         """Log-probability (nats) of each answer token, one row's after another's, (tokens,)."""
 
-        def write(path: Path) -> None:
-            found = token_logps(reference.scorer, rows, reference.pad, reference.processes)
-            if reference.processes.first:
-                tensor_files.write(path, {"token_logp": found})
+        def found() -> dict[str, Tensor]:
+            return {"token_logp": token_logps(reference.scorer, rows, reference.pad, reference.processes)}
 
-        return self._kept("token_logp", reference, rows, write)["token_logp"]
+        return self._kept("token_logp", reference, rows, partial(_write, reference.processes, found))["token_logp"]
 
     def _states(self, kind: str, reference: ReferenceModel, rows: Sequence[Encoded], block: int | None) -> States:
         tokens, scorer = [row.targets for row in rows], reference.scorer
-        width = scorer.head().weight.shape[1] if block is None else scorer.width
+        width = reference.width if block is None else scorer.width
 
         def write(path: Path) -> None:
             parts = states_of(scorer, rows, reference.pad, reference.processes, block=block)
@@ -140,6 +159,12 @@ class ReferenceCache(NamedTuple):
     def _kept(
         self, kind: str, reference: ReferenceModel, rows: Sequence[Encoded], write: Callable[[Path], None]
     ) -> dict[str, Tensor]:
+        return _read(self._made(kind, reference, rows, write))
+
+    def _made(
+        self, kind: str, reference: ReferenceModel, rows: Sequence[Encoded], write: Callable[[Path], None]
+    ) -> Path:
+        """The file of what is kept of these rows, written now where it is not there."""
         spans = content_hash([(row.ids, row.first) for row in rows])
         key = content_hash([kind, reference.weights, spans, reference.processes.precision])
         path = self.folder / f"{kind}-{key}.safetensors"
@@ -147,7 +172,18 @@ class ReferenceCache(NamedTuple):
             self.folder.mkdir(parents=True, exist_ok=True)
             write(path)
             reference.processes.wait()
-        try:
-            return tensor_files.read(path)
-        except (OSError, ValueError, SafetensorError) as error:
-            raise UserError(f"{path} is damaged ({error}). Delete it; it will be computed again.") from None
+        return path
+
+
+def _write(processes: Processes, compute: Callable[[], dict[str, Tensor]], path: Path) -> None:
+    """Compute, all processes together, and let the first write."""
+    found = compute()
+    if processes.first:
+        tensor_files.write(path, found)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        return tensor_files.read(path)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UserError(f"{path} is damaged ({error}). Delete it; it will be computed again.") from None

@@ -19,7 +19,7 @@ from records.errors import UserError, together
 from records.settings import distinct
 from scale.data.questions import EVERY_SET
 
-__all__ = ["EvaluateSettings"]
+__all__ = ["EvaluateSettings", "in_full"]
 
 Metrics = Mapping[str, tuple[str, ...]]
 """Metrics by the name of a set, or under `scale.data.questions.EVERY_SET`."""
@@ -31,7 +31,9 @@ class EvaluateSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     protocol: str = "tofu"
-    every: Literal["epoch", "step", "end"] = "epoch"
+    every: Literal["epoch", "step", "end", "none"] = Field(
+        "epoch", description="none: no model is examined, and none is retrained; `evaluate: none` is short for it"
+    )
     at: tuple[PositiveInt, ...] = Field((), description="instead of every: after these steps, and at the end")
     generate: Literal["always", "end"] = Field("always", description="answers at every evaluation, or the last alone")
     sample: bool = Field(False, description="draw answers instead of taking the likeliest token, as the NPO authors do")
@@ -69,9 +71,28 @@ class EvaluateSettings(BaseModel):
             raise ValueError("every and at both say when models are examined: give one of them")
         return self
 
+    @property
+    def examines(self) -> bool:
+        """Is any model examined?"""
+        return bool(self.at) or self.every != "none"
+
     def described(self) -> dict[str, Any]:
         """What is asked of every model, as JSON has it; without metrics where none are added."""
         return self.model_dump(mode="json", exclude={"at"} if self.metrics else {"at", "metrics"})
+
+
+def in_full(key: str, value: Any, inner: Any) -> Any:
+    """What stands for a key of a recipe in the place of `inner`: of `evaluate: end` the group, all else as it is.
+
+    The word takes the place of `every` and `at`, and leaves the other keys.
+
+    >>> in_full("evaluate", "end", {"questions": 20, "at": [1, 2]})
+    {'questions': 20, 'every': 'end'}
+    """
+    if key != "evaluate" or not isinstance(value, str):
+        return value
+    given = inner if isinstance(inner, dict) else {}
+    return {**{name: one for name, one in given.items() if name != "at"}, "every": value}
 
 
 def _checked(info: ValidationInfo, kind: str, *names: str) -> None:

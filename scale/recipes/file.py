@@ -20,6 +20,7 @@ from records.shown import shown
 from records.text_file import read_text
 from scale.evaluation.catalogue import known_metric
 from scale.evaluation.protocols import protocol_of
+from scale.recipes.evaluate_settings import in_full
 from scale.recipes.key_words import put_words
 from scale.recipes.keys import models_at, nearest_key
 from scale.recipes.recipe import Recipe
@@ -81,7 +82,7 @@ def _content(name: str, below: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"The recipe {path} is not a mapping of keys. See `npo ls recipes` for examples.")
     if (like := content.pop("like", None)) is None:
-        return content
+        return _over({}, content)
     if not isinstance(like, str):
         raise UserError(f"The recipe {path} is like {shown(like)}: name a recipe, or a YAML file in quotes.")
     return _over(_content(like, (path.resolve(), *below)), content)
@@ -103,7 +104,7 @@ def _over(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with `changes` put over it, group by group; a null, another `name` or `kind` takes a group away."""
     for key, value in changes.items():
         inner = base.get(key)
-        base[key] = _over(inner, value) if _alike(inner, value) else value
+        base[key] = _over(inner, value) if _alike(inner, value) else in_full(key, value, inner)
     return base
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from records.errors import UserError
 from records.option_words import name_and_options
 from records.settings import parse_words, scalar
+from scale.recipes.evaluate_settings import in_full
 from scale.recipes.keys import models_at, taken, usual
 from scale.recipes.yaml_text import read_yaml
 
@@ -57,7 +58,7 @@ def _put(content: dict[str, Any], keys: Sequence[str], value: Any) -> None:
             raise UserError(f"{'.'.join(keys)}: {'.'.join(above)} is not a group of keys.")
         _set(place, key, inner, above)
         place = inner
-    _set(place, keys[-1], value, keys)
+    _set(place, keys[-1], in_full(keys[0], value, content.get(keys[0])) if len(keys) == 1 else value, keys)
 
 
 def _opened(found: Any, above: Sequence[str], following: str) -> Any:

@@ -18,9 +18,11 @@ from scale.evaluation.scores import log_ratio_of
 from scale.models.generation import Generation, answers_after
 from scale.runtime.processes import Processes
 
-__all__ = ["ShownRows", "all_finite", "finite_or_error", "judged"]
+__all__ = ["NOT_JUDGED", "ShownRows", "all_finite", "finite_or_error", "judged"]
 
 SHOWN_TOKENS = 60
+NOT_JUDGED: Mapping[str, Any] = {"finetuned": {}, "retrained": {}, "n": 0, "log10_floor": 0.0, "not_rankable": []}
+"""Of a run whose model was not examined."""
 
 
 def judged(judges: Sequence[Path], start: Examined, exam: Exam) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def judged(judges: Sequence[Path], start: Examined, exam: Exam) -> dict[str, Any
     if len(judges) < 2:
         own = {name: value for name, value in start.scores.items() if not name.endswith("_kl")}  # to itself
         scores = load(judges[0]).values["scores"] if judges else own
-        return {"finetuned": scores, "retrained": {}, "n": 0, "log10_floor": 0.0, "not_rankable": []}
+        return {**NOT_JUDGED, "finetuned": scores}
     both = [load(path) for path in judges]
     finetuned, retrained = (from_arrays(one.arrays)["forget"] for one in both)
     found: dict[str, Any] = dict(zip(("finetuned", "retrained"), (one.values["scores"] for one in both), strict=True))

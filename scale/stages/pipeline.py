@@ -38,6 +38,9 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
     texts, rouge                 as above, of the end
     arrays                       as above, with moments along a first axis; NaN where no answers were generated
 
+With `evaluate: none` no model is examined and none is retrained: there is no `evaluate/…` and no `log.json`, `moments`,
+`texts` and `arrays` are empty, `finetuned` and `retrained` {}, and `drop` is only there for methods that need π_ref.
+
 and what its task adds (`scale.tasks`; of one's own rows `scale.tasks.rows_told`). With `finetune: null` the model that
 the recipe names is unlearned as it is: `evaluate/finetune` examines it, and nothing is retrained. `npo forget` with one
 method leaves `forget` alone, an unlearning run that examines its model itself.
@@ -67,11 +70,11 @@ from scale.stages.cost import of_examination, of_training, of_unlearning, stands
 from scale.stages.evaluate import evaluate, evaluate_named, sets_of
 from scale.stages.fit import fit
 from scale.stages.given import take
+from scale.stages.own_code import own_code, source_of_optimizer
 from scale.stages.prepared import context_of
 from scale.stages.unlearn import unlearn
 from scale.tasks.corpus import hashable
 from scale.tasks.kinds import task_of
-from scale.training.optimizer_settings import own_of
 from scale.training.schedule import Schedule, beyond, idle
 
 __all__ = ["Stages", "evaluation_of", "stage_of", "units"]
@@ -124,24 +127,23 @@ class Stages:
         self.shared |= {"base_of": model_hash(recipe.model.base)} if folders else {}
         self.asked = asked_of(recipe, context)
         self.sizes: dict[str, tuple[Schedule, int]] = {}  # schedule and rows of what is trained
-        named = (*recipe.data.files, *(name.rpartition(":")[0] for name in _own_code(recipe)))
+        named = (*recipe.data.files, *(name.rpartition(":")[0] for name in own_code(recipe)))
         files = (path for path in (user_path(name, "The recipe: the path") for name in named if name) if path.exists())
         alone = stands_alone(recipe, context.processes)
         self.common: dict[str, Any] = {"reads": (*folders, *files), "alone": alone}  # of all units
 
     def models(self) -> list[Unit]:
-        """The models that everything else starts from or is judged by."""
+        """The models that everything else starts from or is judged by; none to judge by where nothing is examined."""
         recipe, corpus = self.recipe, self.context.corpus
         if recipe.starts_as_it_is:
             self._refuse_idle()
             return []
         first = [self._fit("pretrain", corpus.known, recipe.pretrain, None)] if recipe.pretrain else []
         kept = (*corpus.retain, *corpus.kept, *(corpus.known if recipe.rehearse else ()))
-        found = [
-            *first,
-            self._model("finetune", recipe.finetuned, recipe.finetune, (*kept, *corpus.later, *corpus.forget)),
-            self._model("retrain", recipe.retrained, recipe.retrain or recipe.finetune, kept),
-        ]
+        every = (*kept, *corpus.later, *corpus.forget)
+        found = [*first, self._model("finetune", recipe.finetuned, recipe.finetune, every)]
+        if recipe.evaluate.examines:
+            found.append(self._model("retrain", recipe.retrained, recipe.retrain or recipe.finetune, kept))
         self._refuse_idle()
         return found
 
@@ -151,12 +153,17 @@ class Stages:
             self.sizes[f"unlearn.methods {method.label}"] = method.schedule, len(self.context.corpus.forget)
         together(lambda: self._refuse_late(methods), self._refuse_unmeasured)
         models = self.models()
-        judges = [self._evaluate("finetune"), self._evaluate("retrain")] if models else [self._evaluate_base()]
         return [
             *models,
-            *judges,
+            *self._judges(models),
             *(self._unlearn(method, seed) for seed in self.recipe.unlearn.seeds for method in methods),
         ]
+
+    def _judges(self, models: Sequence[Unit]) -> list[Unit]:
+        """The examinations that unlearning runs are held against."""
+        if not self.recipe.evaluate.examines:
+            return []
+        return [self._evaluate("finetune"), self._evaluate("retrain")] if models else [self._evaluate_base()]
 
     def _refuse_idle(self) -> None:
         """UserError naming every stage and method whose schedule would train nothing."""
@@ -174,6 +181,10 @@ class Stages:
     def _refuse_unmeasured(self) -> None:
         """UserError where the best moment is to be chosen by what is not measured."""
         recipe = self.recipe
+        if recipe.unlearn.keep == "best" and not recipe.evaluate.examines:
+            raise UserError(
+                "unlearn.keep: best chooses among examined models, and evaluate is none. Say evaluate=end or keep=last."
+            )
         if recipe.unlearn.keep == "best":
             sets, whole = sets_of(self.context), self.task.whole
             unmeasured(recipe.unlearn.best, sets, whole, generate=recipe.evaluate.generate)
@@ -201,7 +212,7 @@ class Stages:
             "rows_of": content_hash(hashable(rows)),
             "schedule": schedule.model_dump(mode="json"),
             "seed": self.recipe.seed,
-            **_source_of_optimizer(schedule),
+            **source_of_optimizer(schedule),
         }
         run = partial(
             fit,
@@ -250,7 +261,7 @@ class Stages:
             "reduction": chosen.reduction,
             "reference": chosen.reference,
             "seed": seed,
-            **_source_of_optimizer(method.schedule),
+            **source_of_optimizer(method.schedule),
         }
         settings |= {"at": list(self.recipe.evaluate.at)} if self.recipe.evaluate.at else {}
         best = chosen.best if chosen.keep == "best" else None
@@ -258,6 +269,7 @@ class Stages:
         given = self.recipe.starts_as_it_is
         finetuned = None if given else f"{self.prefix}finetune"
         judges = ("evaluate/finetune",) if given else ("evaluate/finetune", "evaluate/retrain")
+        judges = judges if self.recipe.evaluate.examines else ()
         judged_by = tuple(self.prefix + name for name in judges)
         run = partial(
             unlearn,
@@ -281,19 +293,6 @@ class Stages:
 def stage_of(unit: Unit, prefix: str = "") -> str:
     """The stage that a unit belongs to: the first word of its name."""
     return unit.name.removeprefix(prefix).partition("/")[0]
-
-
-def _own_code(recipe: Recipe) -> list[str]:
-    """What a recipe names that may be code of one's own: methods, metrics, optimizers."""
-    found = [method.name for method in recipe.unlearn.methods]
-    found += [name for names in recipe.evaluate.metrics.values() for name in names]
-    return found + [own for schedule in recipe.schedules.values() for own in own_of(schedule.optimizer)]
-
-
-def _source_of_optimizer(schedule: Schedule) -> dict[str, Any]:
-    """So that what was trained by code of one's own is trained anew when that changes."""
-    own = own_of(schedule.optimizer)
-    return {"own_optimizer": content_hash([source_of(name) for name in own])} if own else {}
 
 
 def _more(method: Method) -> dict[str, Any]:

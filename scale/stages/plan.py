@@ -117,6 +117,8 @@ def _evaluated(units: Sequence[Unit], trainings: Sequence[_Training]) -> Planned
 
 def _looks(training: _Training, asked: EvaluateSettings) -> int:
     """Examinations on the way of one run."""
+    if not asked.examines:
+        return 0
     if asked.at:
         return len({*asked.at, training.steps})
     if asked.every == "end":

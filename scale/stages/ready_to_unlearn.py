@@ -23,7 +23,7 @@ from scale.tasks.corpus import RowsRead
 from scale.tasks.task import Task
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training
-from scale.training.reference_lookup import CachedReference, LiveReference, cached_reference
+from scale.training.reference_lookup import CachedReference, LiveReference, asks_reference, cached_reference
 from scale.training.unlearning_rows import unlearning_rows
 
 __all__ = ["ReadyToUnlearn"]
@@ -94,20 +94,15 @@ class ReadyToUnlearn:
         reference_model = ReferenceModel(
             scorer, held_as(self.start.weights, context.model.kept), pad, context.processes
         )
-        objective = self.method.objective
+        objective, asked = self.method.objective, context.asked
         cache = ReferenceCache(cache_of(self.folder, self.finetuned, self.judges))
         rows = self._rows(cache, reference_model)
-        self.reference_states = {
-            name: (answers, cache.states(reference_model, answers))
-            for name in ("forget", "retain")
-            if (answers := self._true_answers(name, reference_model))
-        }
-        reference: CachedReference | LiveReference
-        if self.live:
-            second = self.start.load(context).model.requires_grad_(False).eval()
-            reference = LiveReference(Scorer(second), pad, context.processes)
-        else:
-            reference = cached_reference(cache, reference_model, objective, rows)
+        if asked.examines:
+            self.reference_states = {
+                name: (answers, cache.states(reference_model, answers))
+                for name in ("forget", "retain")
+                if (answers := self._true_answers(name, reference_model))
+            }
         return Training(
             scorer,
             objective,
@@ -116,21 +111,40 @@ class ReadyToUnlearn:
             seed=self.seed,
             pad=pad,
             processes=context.processes,
-            reference=reference,
-            every_step=context.asked.every == "step" and not context.asked.at,
-            at=context.asked.at,
+            reference=self._reference(cache, reference_model, rows),
+            every_step=asked.every == "step" and not asked.at,
+            at=asked.at,
             pooled=self.method.pooled,
         )
 
+    def _reference(
+        self, cache: ReferenceCache, reference_model: ReferenceModel, rows: TrainingRows
+    ) -> CachedReference | LiveReference | None:
+        """What knows π_ref; None where no loss asks for it and nobody looks at how far the model has moved."""
+        objective, context = self.method.objective, self.context
+        if not (context.asked.examines or asks_reference(objective, reference_model.scorer.blocks)):
+            return None
+        if self.live:
+            second = self.start.load(context).model.requires_grad_(False).eval()
+            return LiveReference(Scorer(second), self.writer.pad, context.processes)
+        return cached_reference(cache, reference_model, objective, rows)
+
     def _rows(self, cache: ReferenceCache, reference: ReferenceModel) -> TrainingRows:
         """What is trained on; UserError, with its line where it has one, for a row that the model can't read."""
-        asked = [answer for one in self.exam.encoded.values() for question in one for answer in question]
-        check_ids(*self.language_model, [piece.ids for answer in asked for piece in answer])
+        check_ids(*self.language_model, [piece.ids for piece in self._asked()])
         draw, epochs = partial(alternates_of, cache.folder, reference, self.writer), self.method.schedule.epochs
         corpus, objective = self.context.corpus, self.method.objective
         return unlearning_rows(self.writer, corpus, objective, epochs=epochs, seed=self.seed, draw=draw)
 
+    def _asked(self) -> list[Encoded]:
+        """All that is asked of the model; where nothing is, what it shall forget and retain."""
+        if self.context.asked.examines:
+            every = [answer for one in self.exam.encoded.values() for question in one for answer in question]
+            return [piece for answer in every for piece in answer]
+        corpus = self.context.corpus
+        return [piece for row in (*corpus.forget, *corpus.retain) for piece in row.encode(self.writer)]
+
     def _true_answers(self, name: str, reference: ReferenceModel) -> list[Encoded]:
         """The true answers among all that is asked of a set, as many as there is room on disk for their states."""
         every = [piece for question in self.exam.encoded.get(name, ()) for piece in question[0]]
-        return every[: within(every, reference.head.weight.shape[1])] if every else []
+        return every[: within(every, reference.width)] if every else []

@@ -50,4 +50,6 @@ def cache_of(folder: Path, finetuned: Path | None, judged: Sequence[Path]) -> Pa
     """Where what is known of a reference is kept: in the folder of the run, beside its stages."""
     if finetuned is not None:
         return finetuned.parent / "reference"
-    return (judged[0].parent.parent if judged else folder.parent) / "reference"
+    if judged:
+        return judged[0].parent.parent / "reference"
+    return (folder.parent.parent if folder.parent.name == "unlearn" else folder.parent) / "reference"

@@ -83,15 +83,15 @@ class Unlearning:
         place, epochs = self.ready.folder / CHECKPOINT, self.ready.method.schedule.epochs
         asked, processes = self.ready.context.asked, self._processes
         before = checkpoint.read(place, training.scorer, training.optimizer, processes)
-        if before is None:
-            self._first_moment(training.scorer)
-        else:
+        if before is not None:
             self._go_on_from(before)
+        elif asked.examines:
+            self._first_moment(training.scorer)
         stopped, last = None, None
         for moment in training.run(after=before.values["epoch"] if before else 0):
             self.history += lines(self._name, moment, processes)
             stopped, final = moment.stopped, moment.ended and moment.epoch == epochs
-            if not stopped and (final or (asked.every != "end" and (not asked.at or moment.step in asked.at))):
+            if not stopped and self._is_due(moment, final=final):
                 found = self._examine(training.scorer, moment, generate=final or asked.generate == "always")
                 if stopped := self._unusable(found):
                     self.moments.pop()
@@ -134,6 +134,11 @@ class Unlearning:
         self.found.append(columns)
         self.said = self.ready.shown.said(scorer, self._processes)
         self.best.refuse_unknown(self.moments[0].scores)
+
+    def _is_due(self, moment: Moment, *, final: bool) -> bool:
+        """Is the model examined now?"""
+        asked = self.ready.context.asked
+        return asked.examines and (final or (asked.every != "end" and (not asked.at or moment.step in asked.at)))
 
     def _examined_before(self, scorer: Any) -> dict[str, np.ndarray]:
         """What an examination found of the model to begin with; UserError where it has no finite probabilities."""
@@ -195,7 +200,7 @@ class Unlearning:
         if found is None:
             return f"{why} No model is kept.", last
         epoch = found.values["epoch"]
-        if self.moments[-1].epoch != epoch:
+        if self.moments and self.moments[-1].epoch != epoch:
             moment = Moment(epoch * training.steps, epoch, True, [], None)
             last = self._examine(training.scorer, moment, generate=True)
             if self._unusable(last):

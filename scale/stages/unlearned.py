@@ -12,10 +12,10 @@ from scale.evaluation.results import SetResult
 from scale.stages.best import Best
 from scale.stages.context import about_model, history_columns, save_model_of
 from scale.stages.evaluate import LOG
-from scale.stages.judged import judged
+from scale.stages.judged import NOT_JUDGED, judged
 from scale.stages.moments_kept import ByQuestion, stacked
 from scale.stages.ready_to_unlearn import ReadyToUnlearn
-from scale.tasks.task import Ending
+from scale.tasks.task import NOTHING_MORE, Ending
 
 __all__ = ["Unlearned", "save_unlearned"]
 
@@ -38,10 +38,11 @@ class Unlearned(NamedTuple):
 def save_unlearned(ready: ReadyToUnlearn, done: Unlearned, best: Best, settings: Mapping[str, Any]) -> None:
     """Save it; all processes call it, the first writes."""
     training, processes = ready.training, ready.context.processes
-    changed, said = training.changed(), ready.shown.said(training.scorer, processes)
+    changed = training.changed()
+    said = ready.shown.said(training.scorer, processes) if done.moments else []
     if processes.first:
-        columns, values = stacked(done.found), _values(ready, done, best, changed=changed)
-        more = ready.task.told(_ending(ready, done, values, columns, said))
+        columns, values = stacked(done.found) if done.found else {}, _values(ready, done, best, changed=changed)
+        more = ready.task.told(_ending(ready, done, values, columns, said)) if done.moments else NOTHING_MORE
         save(ready.folder, Data({**columns, **more.arrays}, {**values, **more.values}))
         if done.last:
             write_json(ready.folder / LOG, ready.task.log(done.last, ready.exam))
@@ -53,7 +54,7 @@ def save_unlearned(ready: ReadyToUnlearn, done: Unlearned, best: Best, settings:
             merge=ready.start.merge,
             about=_about(ready),
             settings=settings,
-            results=best.kept(done.moments).saved(),
+            results=best.kept(done.moments).saved() if done.moments else {},
             processes=processes,
         )
 
@@ -75,12 +76,15 @@ def _values(ready: ReadyToUnlearn, done: Unlearned, best: Best, *, changed: bool
         "stopped": done.stopped,
         "changed": changed,
         "moments": [moment.saved() for moment in done.moments],
-        **best.record(done.moments),
         "kl_rows": {name: len(rows) for name, (rows, _) in ready.reference_states.items()},
-        **judged(ready.judges, done.moments[0], ready.exam),
         "texts": texts(done.last, ready.exam, context.asked.texts) if done.last else [],
-        **about_rouge(ready.exam),
+        **(_examined(ready, done, best) if done.moments else NOT_JUDGED),
     }
+
+
+def _examined(ready: ReadyToUnlearn, done: Unlearned, best: Best) -> dict[str, Any]:
+    """What its examinations are held against, and which of them is that of the model."""
+    return best.record(done.moments) | judged(ready.judges, done.moments[0], ready.exam) | about_rouge(ready.exam)
 
 
 def _ending(

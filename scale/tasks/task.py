@@ -12,7 +12,7 @@ from scale.evaluation.results import SetResult
 from scale.evaluation.scores import Whole
 from scale.tasks.corpus import Corpus, RowsRead
 
-__all__ = ["Ending", "Task", "TaskSettings", "Told"]
+__all__ = ["NOTHING_MORE", "Ending", "Task", "TaskSettings", "Told"]
 
 
 class TaskSettings(BaseModel):
@@ -54,10 +54,13 @@ class Told(NamedTuple):
     arrays: Mapping[str, np.ndarray]
 
 
+NOTHING_MORE = Told({}, {})
+
+
 def nothing_more(ending: Ending) -> Told:
     """No more than is saved anyway."""
     del ending
-    return Told({}, {})
+    return NOTHING_MORE
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from scale.models.scoring import States
 from scale.runtime.processes import Processes
 from scale.training.asked import ANSWERS, Asked, asked_of
 from scale.training.batches import TrainingRows
+from theory.head import Head
 from theory.objective import Objective
 
-__all__ = ["CachedReference", "LiveReference", "Reference", "cached_reference"]
+__all__ = ["CachedReference", "LiveReference", "Reference", "asks_reference", "cached_reference"]
 
 
 class Reference(Protocol):
@@ -54,6 +55,8 @@ class CachedReference:
 
     kept: Mapping[str, _Kept]
     device: torch.device
+    head: Head | None = None
+    """Of the reference; in memory for objectives of its logits alone."""
 
     def quantities(self, asked: Asked, indices: Sequence[int], rows: Sequence[Encoded]) -> dict[str, Tensor]:
         """What is asked by name."""
@@ -70,7 +73,15 @@ class CachedReference:
         """Final hidden states on the answers, and the head."""
         states = self.kept[asked.kind].states
         assert states is not None
-        return states.of(indices, rows, self.device)
+        assert self.head is not None
+        return states.of(indices, rows, self.head)
+
+
+def asks_reference(objective: Objective, blocks: int) -> bool:
+    """Does an objective take anything of the reference, on a model with so many blocks?"""
+    asked = (asked_of(objective, kind, blocks) for kind in ANSWERS)
+    needs = {name for one in asked if one is not None for name in one.needs}
+    return objective.z_ref is not None or any(name.startswith("ref_") for name in needs)
 
 
 def cached_reference(
@@ -78,7 +89,8 @@ def cached_reference(
 ) -> CachedReference:
     """What an objective needs of the reference, computed or read now.
 
-    The forget answers' log-probabilities are had for every method: the drop u = log π_ref − log π_θ is logged for all.
+    The forget answers' log-probabilities are had for every method: the drop u = log π_ref − log π_θ is logged for all
+    that are given a reference.
     """
     kept = {}
     for kind in ANSWERS:
@@ -92,7 +104,9 @@ def cached_reference(
             None if asked.block is None else cache.hidden(reference_model, answers, asked.block),
             cache.states(reference_model, answers) if "ref_logits" in asked.needs else None,
         )
-    return CachedReference(kept, reference_model.processes.accelerator.device)
+    logits = any(one.states is not None for one in kept.values())
+    head = cache.head(reference_model)() if logits else None
+    return CachedReference(kept, reference_model.processes.accelerator.device, head)
 
 
 @dataclass(frozen=True)
