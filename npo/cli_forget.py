@@ -79,6 +79,14 @@ Metrics = Annotated[
         show_default="probability; the truth ratio where rows have wrong answers",
     ),
 ]
+JudgeLog = Annotated[
+    Path | None,
+    typer.Option(
+        **PATH,
+        help="Evaluation log of a model retrained without these rows: TOFU_EVAL.json, a log in TOFU's format, or "
+        "evaluate/retrain of a run. Rows need paraphrased and perturbed answers.",
+    ),
+]
 Weights = Annotated[
     str, typer.Option(help="float32; bf16: half the memory, loses small updates; 4bit: with --lora, on a GPU.")
 ]
@@ -119,6 +127,7 @@ def forget(
     rows_format: RowsFormat = None,
     settings: Settings = None,
     metrics: Metrics = None,
+    retain_log: JudgeLog = None,
 ) -> None:
     """Make a model forget rows of your own; needs no perturbed answers and no retrained model.
 
@@ -148,5 +157,6 @@ def forget(
         optimizer=optimizer,
         format=rows_format,
         keys=tuple(keys or ()),
+        retain_log=retain_log,
     )
     start(rows, retain, model, out, asked)

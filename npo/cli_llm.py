@@ -9,6 +9,7 @@ import typer
 from npo.cli_forget import forget
 from npo.options import PATH, a_path
 from npo.stopping import goes_on
+from records.errors import UserError
 
 __all__ = ["add_verbs"]
 
@@ -40,6 +41,14 @@ Seed = Annotated[
     ),
 ]
 Out = Annotated[Path | None, typer.Option(**PATH, help="Folder for results.", show_default="out/RECIPE")]
+JudgeLog = Annotated[
+    Path | None,
+    typer.Option(
+        **PATH,
+        help="Evaluation log of a retrained model, so that none is trained: open-unlearning's TOFU_EVAL.json, a log in "
+        "TOFU's format, or evaluate/retrain of another run.",
+    ),
+]
 StageName = Literal["pretrain", "finetune", "retrain", "unlearn", "evaluate"]
 
 
@@ -52,6 +61,7 @@ def run(
     device: Device = None,
     dtype: Precision = None,
     seed: Seed = None,
+    retain_log: JudgeLog = None,
     unit: Annotated[
         str | None, typer.Option(help="Run this unit alone, with what it needs, e.g. unlearn/NPO+RT-s0.")
     ] = None,
@@ -68,7 +78,7 @@ def run(
     from npo.running.recipes import run as start
 
     start(
-        RecipeChoices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed),
+        RecipeChoices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed, retain_log=retain_log),
         stage=None,
         unit=unit,
         out=out,
@@ -84,11 +94,14 @@ def _stage_verb(stage: str, does: str) -> None:
         device: Device = None,
         dtype: Precision = None,
         seed: Seed = None,
+        retain_log: JudgeLog = None,
     ) -> None:
         from npo.running.recipes import RecipeChoices
         from npo.running.recipes import run as start
 
-        chosen = RecipeChoices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed)
+        chosen = RecipeChoices(
+            recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed, retain_log=retain_log
+        )
         start(chosen, stage=stage, unit=None, out=out)
 
     verb.__name__, verb.__doc__ = stage, does
@@ -114,6 +127,7 @@ def evaluate(
     device: Device = None,
     dtype: Precision = None,
     seed: Seed = None,
+    retain_log: JudgeLog = None,
 ) -> None:
     """Examine the finetuned and the retrained model, trained first where missing, or the one of --model.
 
@@ -122,7 +136,9 @@ def evaluate(
     from npo.running.recipes import RecipeChoices, evaluate_one
     from npo.running.recipes import run as start
 
-    chosen = RecipeChoices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed)
+    chosen = RecipeChoices(
+        recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed, retain_log=retain_log
+    )
     if model is None:
         start(chosen, stage="evaluate", unit=None, out=out)
     else:
@@ -177,6 +193,7 @@ def score(
         Path | None,
         typer.Argument(parser=a_path, help="The same of the retrained model; TOFU_SUMMARY.json needs none."),
     ] = None,
+    retain_log: Annotated[Path | None, typer.Option(**PATH, help="The same as RETRAINED.")] = None,
     protocol: Annotated[
         str | None,
         typer.Option(
@@ -187,7 +204,9 @@ def score(
     """Score evaluation logs: model utility and its parts, forget quality; as JSON."""
     from npo.verbs.score import score as show
 
-    show(unlearned, retrained, protocol)
+    if retrained and retain_log:
+        raise UserError("RETRAINED and --retain-log are the same: give one of them.")
+    show(unlearned, retrained or retain_log, protocol)
 
 
 def report(

@@ -43,6 +43,7 @@ class RecipeChoices:
         device: str | None,
         dtype: str | None,
         seed: int | None,
+        retain_log: Path | None = None,
     ) -> None:
         self.name = recipe
         self.words = list(settings)
@@ -50,6 +51,7 @@ class RecipeChoices:
         self.words += [f"device={device}"] if device else []
         self.words += [f"precision={dtype}"] if dtype else []
         self.words += [f"seed={seed}"] if seed is not None else []
+        self.words += [f"retain_log={retain_log}"] if retain_log else []
 
     @property
     def out(self) -> Path:

@@ -217,6 +217,8 @@ def warnings_of(runs: Sequence[UnlearningRun]) -> list[str]:
     """Why methods can't be ranked, which runs ended early, which models are not of the end; none if all is well."""
     reasons = dict.fromkeys(reason for run in runs for reason in run.data.values["not_rankable"])
     ranked = [f"Methods can't be ranked by this run. {' '.join(reasons)}"] if reasons else []
+    logs = dict.fromkeys(told for run in runs for told in (run.data.values.get("retain_log") or {}).get("told", ()))
+    ranked += logs
     stopped = [f"{run.label} stopped early: {run.data.values['stopped']}" for run in runs if run.data.values["stopped"]]
     return [*ranked, *stopped, *(_kept(run) for run in runs if run.data.values.get("kept"))]
 

@@ -47,7 +47,7 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Forget
     corpus = of_files(dict(zip(("forget", "retain"), files, strict=False)))
     processes = Processes(recipe.device, recipe.precision, recipe.trackers, out / "logs")
     stages = Stages(recipe, context_of(recipe, processes, corpus), "")
-    several = len(methods) > 1 or len(recipe.unlearn.seeds) > 1
+    several = len(methods) > 1 or len(recipe.unlearn.seeds) > 1 or recipe.retain_log is not None
     units = stages.all(methods) if several else [stages.single(methods[0], "forget")]
     run_units(units, out, "forget", crew=processes, quiet=not processes.first)
     if processes.first:

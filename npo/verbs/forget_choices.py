@@ -51,6 +51,7 @@ class ForgetChoices:
     optimizer: str = "adamw"
     format: str | None = None
     keys: tuple[str, ...] = ()
+    retain_log: Path | None = None
 
 
 def check_choices(asked: ForgetChoices, prompts: Collection[str], shapes: Collection[str]) -> None:
@@ -208,6 +209,7 @@ def recipe_asked(
                     **held,
                 },
                 "finetune": None,
+                "retain_log": str(asked.retain_log) if asked.retain_log else None,
                 "unlearn": chosen,
                 "evaluate": {"every": "end", "generate": "end", "new_tokens": NEW_TOKENS, "metrics": asked.metrics},
                 "seed": asked.seeds[0],

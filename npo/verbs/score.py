@@ -20,6 +20,7 @@ def score(unlearned: Path, retrained: Path | None, protocol: str | None) -> None
     from scale.evaluation.protocols import protocol_of
     from scale.evaluation.tofu_log import read_log
 
+    unlearned, retrained = _log_in(unlearned), _log_in(retrained) if retrained else None
     if protocol is not None:
         protocol_of(protocol)  # a mistake in it is told before files are read
     theirs = {path: read_evaluation(path) for path in (unlearned, retrained) if path is not None}
@@ -33,6 +34,11 @@ def score(unlearned: Path, retrained: Path | None, protocol: str | None) -> None
     for warning in warnings:
         sys.stderr.write(f"npo: {plain(warning)}\n")
     sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
+
+
+def _log_in(path: Path) -> Path:
+    """The log of a finished examination, where its folder is named."""
+    return path / "log.json" if (path / "log.json").is_file() else path
 
 
 def _of_logs(unlearned: Path, retrained: Path, protocol: str) -> tuple[dict[str, Any], list[str]]:

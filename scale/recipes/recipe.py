@@ -247,6 +247,11 @@ class Recipe(_Settings):
         None, description="instead of finetune: a model that knows all, a folder or of the hub"
     )
     retrained: str | None = Field(None, description="instead of retrain: one that never saw what is forgotten")
+    retain_log: str | None = Field(
+        None,
+        description="instead of both: the evaluation log of such a model (TOFU_EVAL.json, a log in TOFU's format, or "
+        "evaluate/retrain of a run), which judges without it",
+    )
     unlearn: UnlearnSettings
     evaluate: EvaluateSettings = EvaluateSettings()
     law: LawSettings = Field(LawSettings(), description="npo law: the intrinsic-time law on the finetuned model")
@@ -272,7 +277,7 @@ class Recipe(_Settings):
 
     @property
     def starts_as_it_is(self) -> bool:
-        """Is model.base itself what is unlearned, with nothing trained before, and nothing to judge by?"""
+        """Is model.base itself what is unlearned, with nothing trained before?"""
         return self.finetune is None and self.finetuned is None
 
     @property
@@ -291,8 +296,13 @@ class Recipe(_Settings):
     def _fits(self) -> "Recipe":
         if len(set(self.trackers)) < len(self.trackers):
             raise ValueError("a tracker is there more than once")
-        if self.finetune is None and (self.finetuned is None) != (self.retrained is None):
-            raise ValueError("with finetune null, finetuned and retrained are both given, or neither")
+        if self.retain_log is not None and (self.retrained is not None or self.retrain is not None):
+            raise ValueError("retain_log spares retrain and retrained: give one of them")
+        judged = self.retrained is not None or (self.finetuned is not None and self.retain_log is not None)
+        if self.finetune is None and (self.finetuned is not None) != judged:
+            raise ValueError(
+                "with finetune null, finetuned and retrained (or its retain_log) are both given, or neither"
+            )
         if (self.pretrain is not None or self.rehearse) and self.model.scratch is None:
             raise ValueError(
                 "pretrain and rehearse are for models from scratch: leave them out, or set model.base=tiny"

@@ -10,7 +10,7 @@ from scale.data.prompts import Writer
 from scale.data.questions import QuestionSet
 from scale.evaluation.asked import with_metrics
 from scale.evaluation.exam import Exam, about_rouge, examine, texts
-from scale.evaluation.results import arrays
+from scale.evaluation.results import SetResult, arrays
 from scale.models.loading import load as load_model
 from scale.models.scorer import Scorer
 from scale.stages.context import MODEL, Context, about_model
@@ -42,14 +42,29 @@ def evaluate(
 
 
 def evaluate_named(
-    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, context: Context, task: Task, model: str
+    folder: Path,
+    inputs: Mapping[str, Path],
+    progress: Progress,
+    *,
+    context: Context,
+    task: Task,
+    model: str,
+    retrained: Mapping[str, SetResult] | None = None,
 ) -> None:
-    """Examine the model that a user names."""
+    """Examine the model that a user names, against what is known of a retrained one, if anything is."""
     del inputs, progress
-    evaluate_model(folder, model, context, task, name=model)
+    evaluate_model(folder, model, context, task, name=model, retrained=retrained)
 
 
-def evaluate_model(folder: Path, model: Path | str, context: Context, task: Task, *, name: str) -> None:
+def evaluate_model(
+    folder: Path,
+    model: Path | str,
+    context: Context,
+    task: Task,
+    *,
+    name: str,
+    retrained: Mapping[str, SetResult] | None = None,
+) -> None:
     """Examine any model; leaves `data.json`, `data.npz` and `log.json`."""
     language_model = context.ready(load_model(model, weights=context.model.weights))
     exam = exam_of(context, task, context.writer(language_model))
@@ -57,7 +72,7 @@ def evaluate_model(folder: Path, model: Path | str, context: Context, task: Task
     values = {
         "of": name,
         "protocol": context.exams.name,
-        "scores": exam.scores(found),
+        "scores": exam.scores(found, retrained),
         "model": about_model(language_model),
         "questions": {name: [q.asked.shown for q in one.questions] for name, one in exam.sets.items()},
         "truths": {name: [q.truth for q in one.questions] for name, one in exam.sets.items()},

@@ -33,7 +33,9 @@ def judged(judges: Sequence[Path], start: Examined, exam: Exam) -> dict[str, Any
         return {**NOT_JUDGED, "finetuned": scores}
     both = [load(path) for path in judges]
     finetuned, retrained = (from_arrays(one.arrays)["forget"] for one in both)
-    found: dict[str, Any] = dict(zip(("finetuned", "retrained"), (one.values["scores"] for one in both), strict=True))
+    log = both[1].values.get("retain_log")
+    found: dict[str, Any] = {"retain_log": log} if log else {}
+    found |= dict(zip(("finetuned", "retrained"), (one.values["scores"] for one in both), strict=True))
     start_quality = forget_quality(*(log_ratio_of(part, exam.protocol) for part in (finetuned, retrained)))
     return found | {
         "n": start_quality.n,

@@ -59,6 +59,7 @@ from records.work import Unit
 from scale.data.row import Learnable
 from scale.evaluation.asked import refuse_wanting
 from scale.evaluation.catalogue import is_own, needs_of
+from scale.evaluation.retain_log import RetainLog
 from scale.models.identity import folders_of, model_hash
 from scale.recipes.base_model import check_blocks, look_for, look_for_trained
 from scale.recipes.method import Method, Resolve, methods_of, paper_method
@@ -70,6 +71,7 @@ from scale.stages.cost import of_examination, of_training, of_unlearning, stands
 from scale.stages.evaluate import evaluate, evaluate_named, sets_of
 from scale.stages.fit import fit
 from scale.stages.given import take
+from scale.stages.judged_by_log import log_of, take_log
 from scale.stages.own_code import own_code, source_of_optimizer
 from scale.stages.prepared import context_of
 from scale.stages.unlearn import unlearn
@@ -98,8 +100,10 @@ def units(
 def evaluation_of(recipe: Recipe, processes: Processes, model: str, name: str) -> Unit:
     """The unit that examines any model with a recipe's data, format and protocol."""
     plan = Stages(recipe, context_of(recipe, processes), "")
-    run = partial(evaluate_named, context=plan.context, task=plan.task, model=model)
+    judge = plan.log.sets if plan.log else None
+    run = partial(evaluate_named, context=plan.context, task=plan.task, model=model, retrained=judge)
     settings = {**plan.shared, "asked": plan.asked, "model_of": model, "weights_of": model_hash(model)}
+    settings |= {"retain_log": plan.log.settings()} if plan.log else {}
     return Unit(name, settings, run, reads=(*folders_of(model), *plan.common["reads"]), alone=True)
 
 
@@ -125,9 +129,9 @@ class Stages:
         }
         folders = () if recipe.model.scratch else folders_of(recipe.model.base)
         self.shared |= {"base_of": model_hash(recipe.model.base)} if folders else {}
-        self.asked = asked_of(recipe, context)
+        self.asked, self.log = together(lambda: asked_of(recipe, context), lambda: log_of(recipe, context))
         self.sizes: dict[str, tuple[Schedule, int]] = {}  # schedule and rows of what is trained
-        named = (*recipe.data.files, *(name.rpartition(":")[0] for name in own_code(recipe)))
+        named = (*recipe.data.files, recipe.retain_log or "", *(name.rpartition(":")[0] for name in own_code(recipe)))
         files = (path for path in (user_path(name, "The recipe: the path") for name in named if name) if path.exists())
         alone = stands_alone(recipe, context.processes)
         self.common: dict[str, Any] = {"reads": (*folders, *files), "alone": alone}  # of all units
@@ -142,7 +146,7 @@ class Stages:
         kept = (*corpus.retain, *corpus.kept, *(corpus.known if recipe.rehearse else ()))
         every = (*kept, *corpus.later, *corpus.forget)
         found = [*first, self._model("finetune", recipe.finetuned, recipe.finetune, every)]
-        if recipe.evaluate.examines:
+        if "retrain" in self._judging and self.log is None:
             found.append(self._model("retrain", recipe.retrained, recipe.retrain or recipe.finetune, kept))
         self._refuse_idle()
         return found
@@ -161,9 +165,11 @@ class Stages:
 
     def _judges(self, models: Sequence[Unit]) -> list[Unit]:
         """The examinations that unlearning runs are held against."""
-        if not self.recipe.evaluate.examines:
+        if not self._judging:
             return []
-        return [self._evaluate("finetune"), self._evaluate("retrain")] if models else [self._evaluate_base()]
+        first = self._evaluate("finetune") if models else self._evaluate_base()
+        second = [self._taken_log(self.log) if self.log else self._evaluate("retrain")] if self._judging[1:] else []
+        return [first, *second]
 
     def _refuse_idle(self) -> None:
         """UserError naming every stage and method whose schedule would train nothing."""
@@ -234,6 +240,19 @@ class Stages:
         settings, seconds = {**self.shared, "asked": self.asked}, of_examination(self.recipe)
         return Unit(f"{self.prefix}evaluate/{stage}", settings, run, needs=(of,), seconds=seconds, **self.common)
 
+    @property
+    def _judging(self) -> tuple[str, ...]:
+        """The models that unlearning is held against: none where nothing is examined, one without a retrained one."""
+        if not self.recipe.evaluate.examines:
+            return ()
+        return ("finetune", "retrain") if self.log or not self.recipe.starts_as_it_is else ("finetune",)
+
+    def _taken_log(self, log: RetainLog) -> Unit:
+        """What takes the log of a retrained model for its examination."""
+        run = partial(take_log, context=self.context, task=self.task, log=log)
+        settings = {**self.shared, "asked": self.asked, "retain_log": log.settings()}
+        return Unit(f"{self.prefix}evaluate/retrain", settings, run, **{**self.common, "alone": False})
+
     def _evaluate_base(self) -> Unit:
         """The examination of the model that is finetuned already, under the name of a finetuned one."""
         base = self.recipe.model.base
@@ -268,8 +287,7 @@ class Stages:
         settings |= {"keep": best.model_dump(mode="json")} if best else {}
         given = self.recipe.starts_as_it_is
         finetuned = None if given else f"{self.prefix}finetune"
-        judges = ("evaluate/finetune",) if given else ("evaluate/finetune", "evaluate/retrain")
-        judges = judges if self.recipe.evaluate.examines else ()
+        judges = tuple(f"evaluate/{stage}" for stage in self._judging)
         judged_by = tuple(self.prefix + name for name in judges)
         run = partial(
             unlearn,

@@ -110,7 +110,7 @@ def _evaluated(units: Sequence[Unit], trainings: Sequence[_Training]) -> Planned
     context: Context = _given(units[0])["context"]
     most = min(x for x in (context.exams.questions, context.asked.questions, 10**9) if x is not None)
     asked = sum(_readings(one.first(most).questions) for one in context.corpus.asked.values())
-    runs = sum(stage_of(unit) == "evaluate" for unit in units)
+    runs = sum(stage_of(unit) == "evaluate" and "log" not in _given(unit) for unit in units)
     runs += sum(_looks(one, context.asked) for one in trainings if one.stage == "unlearn")
     return PlannedStage("evaluate", runs, (0,), runs * asked)
 

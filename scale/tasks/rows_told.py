@@ -38,6 +38,8 @@ GONE, LESS, SAME = 0.1, 0.5, 0.95
 """Shares of the probability before: at most so much is left where it is all but gone, has fallen, is a little less."""
 
 
+ALIKE = 0.05
+"""Forget quality above which two models are said not to be told apart, as in arXiv:2404.05868."""
 _SUMMARY = ("probability", "nll", "perplexity")
 
 
@@ -58,7 +60,7 @@ def told(ending: Ending) -> Told:
     fallen = (nll["forget"][at] - nll["forget"][0]) * ending.arrays["forget.answer_tokens"][0]
     moved = {f"{name}_kl": last[f"{name}_kl"] for name in nll}
     rest = [key for key in first if key not in (*keys, *moved, "step", "epoch")]
-    ratio = any(key.endswith("_truth_ratio") for key in rest)
+    known = [name for name in UNKNOWN if any(key == name or key.endswith(f"_{name}") for key in rest)]
     found: dict[str, Any] = {
         "stopped": values["stopped"] and f"{values['stopped']} Choose a smaller --lr.",
         "before": {key: first[key] for key in (*keys, *rest)},
@@ -66,7 +68,7 @@ def told(ending: Ending) -> Told:
         | {"forget_drop": finite(float(np.mean(fallen))), **moved},
         "answers": list(ending.answers),
         "rows": ending.looked.facts,
-        "unknown": {name: why for name, why in UNKNOWN.items() if not (ratio and name == "truth_ratio")},
+        "unknown": {name: why for name, why in UNKNOWN.items() if name not in known},
     }
     said = [
         *remarks(ending.looked.facts, max_length=ending.looked.max_length),
@@ -106,6 +108,12 @@ def findings(values: Mapping[str, Any], *, trains_on_retain: bool) -> list[str]:
         part = f", on the first {measured} of {of} pieces" if measured < of else ""
         kl = after[f"{name}_kl"]
         said.append(f"What it predicts on rows to {name} has moved by {kl:.3g} nats a token (KL to before{part}).")
+    if (quality := after.get("forget_quality")) is not None:
+        alike = "can't be told apart" if quality > ALIKE else "can be told apart"
+        said.append(
+            f"The test against a model trained without these rows, by its log, has p = {quality:.2g}: the two {alike}."
+        )
+        return said
     said.append(
         "Whether it is now as if it had never seen these rows can't be known without a model trained without them."
     )
