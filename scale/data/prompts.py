@@ -54,13 +54,20 @@ class Batch(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """Rows of several answers to one question each (`scale.models.packed`), and which position predicts which."""
+    """Several answers in a row, and which position predicts which.
+
+    All those to one question (`scale.models.packed`), or rows one after another (`scale.models.unpadded`).
+    """
 
     ids: Tensor  # (rows, time)
-    mask: Tensor  # (rows, 1, time, time), true where attention is allowed
+    mask: Tensor  # (rows, 1, time, time), true where attention is allowed; or lengths (`scale.models.rows_apart`)
     positions: Tensor  # (rows, time)
     predicts: Tensor  # (answers, longest) index into the flattened rows · time
     labels: Tensor  # (answers, longest), shifted as `theory.logprobs` expects
+
+    def to(self, device: torch.device) -> "Packed":
+        """The rows on another device."""
+        return Packed(*(part.to(device) for part in self))
 
 
 class Writer(NamedTuple):

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import torch
 
-from scale.data.prompts import Encoded, collate
-from scale.models.faster_reading import pads
+from scale.data.prompts import Encoded
 from scale.models.reference_cache import ReferenceStates
 from scale.models.scorer import BatchPart, RowKernel
 from scale.models.scoring import TOKENS_PER_BATCH
-from scale.runtime.processes import Processes, by_length
+from scale.models.unpadded import reading_of
+from scale.runtime.processes import Processes
 from theory.retain import kl
 
 __all__ = ["drift", "within"]
@@ -37,12 +37,12 @@ def drift(
     scorer.eval()
     device, head = processes.accelerator.device, reference.head()
     total = torch.zeros((), dtype=torch.float64)
-    room = TOKENS_PER_BATCH if pads(scorer, rows, pad, processes) else 1
-    for batch, spare in processes.share(by_length([len(row.ids) for row in rows], room)):
+    reading = reading_of(scorer, rows, pad, processes, TOKENS_PER_BATCH)
+    for batch, spare in processes.share(reading.batches):
         chosen = [rows[i] for i in batch]
         part = BatchPart(len(batch), (), kernel=RowKernel(kl, {}, reference.of(batch, chosen, head)))
         with processes.accelerator.autocast():
-            (found,) = scorer(collate(chosen, pad).to(device), [part])
+            (found,) = scorer(reading.made(batch), [part])
         if not spare:
             total += found["value"].double().sum().cpu()
     return float(processes.together(total)) / sum(row.targets for row in rows)

@@ -24,7 +24,7 @@ def budget() -> int:
 
 
 class ReferenceBatch(NamedTuple):
-    """π_ref on rows of a batch: final hidden states where answers are predicted (batch, time, width), and the head."""
+    """π_ref on rows of a batch: its final states where answers are predicted (batch, longest + 1, width), and head."""
 
     hidden: Tensor
     head: Head
@@ -56,7 +56,7 @@ class BatchPart(NamedTuple):
 
 
 class BodyStates(NamedTuple):
-    """Final hidden states (batch, time, width), and those after some blocks, by their number."""
+    """Final hidden states (batch, time, width), and those after some blocks, by their number; or of answers alone."""
 
     final: Tensor
     after: Mapping[int, Tensor]
@@ -88,7 +88,7 @@ def wanted_of(part: BatchPart, states: BodyStates, head: Head, labels: Tensor) -
 def _by_kernel(chosen: RowKernel, hidden: Tensor, head: Head, labels: Tensor) -> dict[str, Tensor]:
     """The kernel's value of each answer; and `logp`, but of the KL, which has a form of its own."""
     kernel, given, reference = chosen
-    # the part's rows may be shorter than the batch: cut to the reference's states, which know their length
+    # the part's answers may be shorter than the batch's: cut to the reference's states, which know their length
     time = hidden.shape[1] if reference is None else reference.hidden.shape[1]
     hidden, labels = hidden[:, :time], labels[:, :time]
     if kernel is kl and reference is not None:

@@ -15,12 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
 
-from records.errors import UserError
 from scale.data.prompts import Encoded, collate
 from scale.models.scorer import Key, Scorer
 from scale.runtime.processes import Processes
 
-__all__ = ["TOLERANCE", "alike", "alone", "pads", "read_for_training", "tried_once"]
+__all__ = ["TOLERANCE", "alike", "alone", "pads", "tried_once"]
 
 TOLERANCE = {torch.float32: 2e-4, torch.float16: 2e-2}
 """How far final states or logits may be apart, relative to their length, by the type of the weights; of all others
@@ -45,10 +44,12 @@ def alone(scorer: Scorer, ids: Sequence[int], *, last: int | None = None) -> Ten
     return scorer.states(row, torch.ones_like(row), last=last)[0]
 
 
-def tried_once(scorer: nn.Module, processes: Processes, key: Key, ask: Callable[[Scorer], bool], else_: str) -> bool:
+def tried_once(
+    scorer: nn.Module, processes: Processes, key: Key, ask: Callable[[Scorer], bool], else_: str = ""
+) -> bool:
     """The answer to a question about a model, by all processes alike.
 
-    It is asked once for each key; a no is said, once for all keys that begin alike.
+    It is asked once for each key; a no is said, with what follows from it, once for all keys that begin alike.
     """
     module: Scorer = processes.accelerator.unwrap_model(scorer)
     if key not in module.ways:
@@ -66,7 +67,7 @@ def tried_once(scorer: nn.Module, processes: Processes, key: Key, ask: Callable[
         module.train(was)
         said = any(other[0] == key[0] and not right for other, right in module.ways.items())
         module.ways[key] = processes.told(found)
-        if not (module.ways[key] or said) and processes.first:
+        if else_ and not (module.ways[key] or said) and processes.first:
             warnings.warn(f"{module.plain.config.model_type}: {else_}", stacklevel=3)
     return module.ways[key]
 
@@ -89,15 +90,3 @@ def pads(scorer: nn.Module, rows: Sequence[Encoded], pad: int, processes: Proces
     key = ("padded", *(len(row.ids) for row in tried))
     said = "a row's numbers depend on padding behind it, so rows are read one by one, which is slower."
     return tried_once(scorer, processes, key, ask, said)
-
-
-def read_for_training(scorer: nn.Module, rows: Sequence[Encoded], pad: int, processes: Processes) -> None:
-    """Let batches of these rows be padded, or each row be read by itself where that changes its numbers."""
-    apart = not pads(scorer, rows, pad, processes)
-    if apart and isinstance(scorer, FSDPModule):
-        raise UserError(
-            "This model's numbers depend on padding, and rows can't be read one by one where its weights are spread "
-            "over several processes. Train it in one process, or choose another model."
-        )
-    module: Scorer = processes.accelerator.unwrap_model(scorer)
-    module.one_by_one = apart

@@ -77,16 +77,16 @@ class ReferenceStates(NamedTuple):
     head: HeldHead
 
     def of(self, indices: Sequence[int], rows: Sequence[Encoded], head: Head) -> ReferenceBatch:
-        """The states of some rows, in the places of their batch, where `head`, which is `self.head()`, lies.
+        """The states of some rows' answers, as `Scorer.answers` has them, where `head`, which is `self.head()`, lies.
 
-        Positions that predict nothing hold zeros.
+        Behind a shorter answer are zeros.
         """
         starts = torch.cumsum(self.states.tokens, 0) - self.states.tokens
-        time = max(len(row.ids) for row in rows)
-        hidden = torch.zeros(len(rows), time, self.states.hidden.shape[1])
+        longest = max(row.targets for row in rows)
+        hidden = torch.zeros(len(rows), longest + 1, self.states.hidden.shape[1])
         for place, (index, row) in enumerate(zip(indices, rows, strict=True)):
             first = int(starts[index])
-            hidden[place, row.first - 1 : len(row.ids) - 1] = self.states.hidden[first : first + row.targets]
+            hidden[place, : row.targets] = self.states.hidden[first : first + row.targets]
         return ReferenceBatch(hidden.to(head.weight.device), head)
 
 

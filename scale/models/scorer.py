@@ -7,6 +7,7 @@ logits are its output head on its decoder's last hidden states, scaled or soft-c
 """
 
 from collections.abc import Collection, Hashable, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -17,7 +18,8 @@ from transformers import GenerationConfig, GenerationMixin, PreTrainedModel
 from scale.data.prompts import Batch, Packed
 from scale.models.batch_parts import BatchPart, BodyStates, ReferenceBatch, RowKernel, budget, wanted_of
 from scale.models.blocks import states_after
-from theory.logprobs import Head
+from scale.models.rows_apart import are_lengths, rows_apart
+from theory.logprobs import IGNORE, Head
 from theory.looks import Looked, looked_at
 
 __all__ = ["BatchPart", "Key", "ReferenceBatch", "RowKernel", "Scorer", "Wanted"]
@@ -48,6 +50,7 @@ class Scorer(nn.Module):
         self.ways: dict[
             Key, bool
         ] = {}  # which ways of reading are those of the plain one (`scale.models.faster_reading`)
+        self.unpadded = False  # are rows of a batch read one after another, in training (`scale.models.unpadded`)?
         self.one_by_one = False  # is each row of a batch read by itself, because padding would change it?
 
     @property
@@ -88,7 +91,10 @@ class Scorer(nn.Module):
     def hidden(self, ids: Tensor, mask: Tensor, positions: Tensor | None = None) -> Tensor:
         """The final hidden states (batch, time, width); a mask of four dimensions says who sees whom."""
         placed = {} if positions is None else {"position_ids": positions}  # recurrent models take none
-        found = self.body(input_ids=ids, attention_mask=mask, use_cache=False, **placed).last_hidden_state
+        apart = are_lengths(mask)
+        mask = mask.cpu() if apart else mask  # lengths are numbers that every layer asks for
+        with rows_apart(self.plain) if apart else nullcontext():
+            found = self.body(input_ids=ids, attention_mask=mask, use_cache=False, **placed).last_hidden_state
         return found if self.scale == 1.0 else found * self.scale
 
     def read(self, ids: Tensor, mask: Tensor, after: Collection[int] = ()) -> BodyStates:
@@ -114,31 +120,37 @@ class Scorer(nn.Module):
         With `wanted` the log-probabilities of every answer, packed or not, and of some what else is to be known.
         """
         if wanted is not None:
-            return looked_at(*self._answers(batch), *wanted, budget=budget())
-        assert isinstance(batch, Batch)
+            states, labels = self.answers(batch)
+            return looked_at(states.final, self.head(), labels, *wanted, budget=budget())
         return self._parts(batch, parts)
 
-    def _parts(self, batch: Batch, parts: Sequence[BatchPart]) -> list[dict[str, Tensor]]:
+    def _parts(self, batch: Batch | Packed, parts: Sequence[BatchPart]) -> list[dict[str, Tensor]]:
         """For each part what is wanted of its rows, by name; `value` of a kernel, one an answer.
 
         log π(y|x) = Σ_t log π(y_t | x, y_<t), the end token included.
         """
-        states, head = self.read(batch.ids, batch.mask, {p.block for p in parts if p.block is not None}), self.head()
-        found = []
-        start = 0
+        states, labels = self.answers(batch, {part.block for part in parts if part.block is not None})
+        head, found, start = self.head(), [], 0
         for part in parts:
             rows = slice(start, start + part.rows)
             start += part.rows
             of_rows = BodyStates(states.final[rows], {n: hidden[rows] for n, hidden in states.after.items()})
-            found.append(wanted_of(part, of_rows, head, batch.labels[rows]))
+            found.append(wanted_of(part, of_rows, head, labels[rows]))
         return found
 
-    def _answers(self, batch: Batch | Packed) -> tuple[Tensor, Head, Tensor]:
-        """Hidden states, head and labels of every answer in its order."""
+    def answers(self, batch: Batch | Packed, after: Collection[int] = ()) -> tuple[BodyStates, Tensor]:
+        """The states where answers are predicted (answers, longest + 1, width), and labels of that shape."""
         if isinstance(batch, Batch):
-            return self.read(batch.ids, batch.mask).final, self.head(), batch.labels
-        hidden = self.hidden(batch.ids, batch.mask, batch.positions).flatten(0, 1)
-        return hidden[batch.predicts], self.head(), batch.labels
+            states, (predicts, labels) = self.read(batch.ids, batch.mask, after), predicted(batch.labels)
+        else:
+            predicts, labels = batch.predicts, batch.labels
+            with states_after(self.body, self.blocks, after) as seen:
+                states = BodyStates(self.hidden(batch.ids, batch.mask, batch.positions), seen)
+
+        def there(hidden: Tensor) -> Tensor:
+            return hidden.flatten(0, 1).index_select(0, predicts.flatten()).unflatten(0, predicts.shape)
+
+        return BodyStates(there(states.final), {n: there(hidden) for n, hidden in states.after.items()}), labels
 
     @torch.no_grad()
     def states(self, ids: Tensor, mask: Tensor, positions: Tensor | None = None, *, last: int | None = None) -> Tensor:
@@ -156,6 +168,25 @@ class Scorer(nn.Module):
             return plain.generate(input_ids=ids, attention_mask=mask, generation_config=settings, **options)
         finally:
             plain.generation_config = inherited
+
+
+def predicted(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Which of the flattened positions predict each answer (answers, longest + 1), and the labels of that shape.
+
+    An answer is the end of its row.
+
+    >>> predicted(torch.tensor([[-100, 6, 2], [-100, 2, -100]]))
+    (tensor([[0, 1, 2],
+            [3, 4, 5]]), tensor([[-100,    6,    2],
+            [-100,    2, -100]]))
+    """
+    given = labels[:, 1:] != IGNORE
+    first, count = given.int().argmax(dim=1, keepdim=True), given.sum(dim=1, keepdim=True)
+    steps = torch.arange(1 + int(count.max()), device=labels.device)
+    columns = (first + steps).clamp(max=labels.shape[1] - 1)
+    found = labels.gather(1, columns).masked_fill((steps == 0) | (steps > count), IGNORE)
+    starts = torch.arange(len(labels), device=labels.device) * labels.shape[1]
+    return columns + starts[:, None], found
 
 
 def _stacked(rows: Sequence[Tensor], time: int) -> Tensor:

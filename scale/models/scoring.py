@@ -6,16 +6,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scale.data.prompts import Encoded, collate
-from scale.models.faster_reading import pads
+from scale.data.prompts import Encoded
 from scale.models.scorer import BatchPart, Scorer
-from scale.runtime.processes import Processes, by_length
+from scale.models.unpadded import reading_of
+from scale.runtime.processes import Processes
 from theory.logprobs import Summed, answer_rows
 
 __all__ = ["TOKENS_PER_BATCH", "States", "score_all", "states_of", "token_logps"]
 
 TOKENS_PER_BATCH = 2048
-"""Padded tokens that one forward pass without gradient may hold."""
+"""Tokens that one forward pass without gradient may hold."""
 
 
 class States(NamedTuple):
@@ -31,15 +31,15 @@ def score_all(
 ) -> Summed:
     """Summed log-probability (nats) and answer tokens of each row, in their order, on the CPU.
 
-    Rows are sorted by length and padded batch by batch, so that little of the work is padding.
+    Rows of a batch stand one after another, or are padded where the model reads none so: then they are sorted by
+    length, so that little of the work is padding.
     """
     scorer.eval()
     logp = torch.zeros(len(rows))
-    room = tokens if pads(scorer, rows, pad, processes) else 1
-    for batch, spare in processes.share(by_length([len(row.ids) for row in rows], room)):
-        made = collate([rows[i] for i in batch], pad).to(processes.accelerator.device)
+    reading = reading_of(scorer, rows, pad, processes, tokens)
+    for batch, spare in processes.share(reading.batches):
         with processes.accelerator.autocast():
-            (found,) = scorer(made, [BatchPart(len(batch))])
+            (found,) = scorer(reading.made(batch), [BatchPart(len(batch))])
         if not spare:
             logp[batch] = found["logp"].float().cpu()
     return Summed(processes.together(logp), torch.tensor([row.targets for row in rows]))
@@ -52,11 +52,10 @@ def token_logps(scorer: torch.nn.Module, rows: Sequence[Encoded], pad: int, proc
     tokens = torch.tensor([row.targets for row in rows])
     starts = (torch.cumsum(tokens, 0) - tokens).tolist()
     logp = torch.zeros(int(tokens.sum()))
-    room = TOKENS_PER_BATCH if pads(scorer, rows, pad, processes) else 1
-    for batch, spare in processes.share(by_length([len(row.ids) for row in rows], room)):
-        made = collate([rows[i] for i in batch], pad).to(processes.accelerator.device)
+    reading = reading_of(scorer, rows, pad, processes, TOKENS_PER_BATCH)
+    for batch, spare in processes.share(reading.batches):
         with processes.accelerator.autocast():
-            (found,) = scorer(made, [BatchPart(len(batch), ("token_logp",))])
+            (found,) = scorer(reading.made(batch), [BatchPart(len(batch), ("token_logp",))])
         if not spare:
             places = torch.cat([torch.arange(starts[i], starts[i] + rows[i].targets) for i in batch])
             logp[places] = found["token_logp"].float().cpu()
@@ -74,16 +73,14 @@ def states_of(
     turns the final ones into the reference's logits.
     """
     scorer.eval()
-    room = TOKENS_PER_BATCH if pads(scorer, rows, pad, processes) else 1
-    batches = by_length([len(row.ids) for row in rows], room)
-    for number, (batch, spare) in enumerate(processes.share(batches)):
-        made = collate([rows[i] for i in batch], pad).to(processes.accelerator.device)
+    reading = reading_of(scorer, rows, pad, processes, TOKENS_PER_BATCH)
+    for number, (batch, spare) in enumerate(processes.share(reading.batches)):
         with processes.accelerator.autocast():
-            states = scorer.read(made.ids, made.mask, () if block is None else (block,))
+            states, labels = scorer.answers(reading.made(batch), () if block is None else (block,))
         found = states.final if block is None else states.after[block]
-        where = answer_rows(made.labels, len(scorer.head().weight))
+        where = answer_rows(labels, len(scorer.head().weight))
         picked = found.flatten(0, 1).index_select(0, where.rows).float().cpu()
-        now = batches[number * processes.count :][: processes.count]
+        now = reading.batches[number * processes.count :][: processes.count]
         sizes = [sum(rows[i].targets for i in chosen) for chosen in now]
         whole = torch.zeros(sum(sizes), picked.shape[1])
         if not spare:

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from records.errors import UserError
-from scale.data.prompts import Encoded, collate
-from scale.models.scorer import BatchPart, ReferenceBatch, RowKernel
+from scale.data.prompts import Encoded
+from scale.models.rows_apart import rows_apart
+from scale.models.scorer import BatchPart, ReferenceBatch, RowKernel, Scorer
+from scale.models.unpadded import batch_for
 from scale.runtime.processes import Processes
 from scale.training.asked import ANSWERS, SUFFIXES, Asked, asked_of, index_quantities, lengths
 from scale.training.batches import BatchRows, TrainingRows
@@ -66,8 +68,8 @@ class BatchLoss:
     pooled: bool = False
 
     def __post_init__(self) -> None:
-        blocks = self.processes.accelerator.unwrap_model(self.scorer).blocks
-        every = (asked_of(self.objective, kind, blocks) for kind in ANSWERS)
+        self.module: Scorer = self.processes.accelerator.unwrap_model(self.scorer)
+        every = (asked_of(self.objective, kind, self.module.blocks) for kind in ANSWERS)
         self.asked = [asked for asked in every if asked is not None]
         by_rows = {asked.term for asked in self.asked if asked.by_rows}
         self.computed = self.objective  # what is left to compute once a batch has been read
@@ -98,7 +100,8 @@ class BatchLoss:
                 taken = BatchRows(*(part[:1] for part in batch)) if spare else micro_batch
                 found, given = self._terms(taken, common, terms)
                 self._refuse_constant(found, terms)
-                accelerator.backward(found.total * (0 if spare else micro_batches * world))
+                with rows_apart(self.module.plain):  # where activations are recomputed
+                    accelerator.backward(found.total * (0 if spare else micro_batches * world))
             if not spare:
                 for name, value in self._record(found, given, batch).items():
                     total[name] = total.get(name, torch.zeros((), dtype=torch.float64)) + value
@@ -162,7 +165,7 @@ class BatchLoss:
         logp = torch.zeros(len(batch.idk), device=device)
         cuts = [list(range(i, min(i + size, len(batch.idk)))) for i in range(0, len(batch.idk), size)]
         for places, spare in self.processes.share(cuts):
-            made = collate([self.rows.idk[batch.idk[i]] for i in places], self.pad).to(device)
+            made = batch_for(self.module, [self.rows.idk[batch.idk[i]] for i in places], self.pad, device)
             with self.processes.accelerator.autocast():
                 (found,) = self.scorer(made, [BatchPart(len(places))])
             if not spare:
@@ -190,7 +193,7 @@ class BatchLoss:
                 read.append(asked)
                 rows += mine
                 parts.append(self._part(asked, len(mine), fixed | z_ref, states))
-        batch = collate(rows, self.pad).to(self.processes.accelerator.device)
+        batch = batch_for(self.module, rows, self.pad, self.processes.accelerator.device)
         for asked, found in zip(read, self.scorer(batch, parts), strict=True):
             given[asked.term] |= _suffixed(found, asked)
         return self._of(terms, given, common), given["forget"]
@@ -209,9 +212,7 @@ class BatchLoss:
             return found, None
         states = self.reference.states(asked, indices, rows)
         if not asked.by_rows:  # all at once, with whatever else the kernel takes
-            answers = torch.cat(
-                [h[row.first - 1 : len(row.ids) - 1] for h, row in zip(states.hidden, rows, strict=True)]
-            )
+            answers = torch.cat([hidden[: row.targets] for hidden, row in zip(states.hidden, rows, strict=True)])
             found["ref_logits"] = states.head.logits(answers).detach()
         return found, states
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import torch
 
-from scale.models.faster_reading import read_for_training
 from scale.models.scoring import score_all
+from scale.models.unpadded import read_for_training
 from scale.runtime.bits import bits
 from scale.runtime.processes import Processes
 from scale.training.asked import ANSWERS

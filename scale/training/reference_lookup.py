@@ -7,10 +7,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from scale.data.prompts import Encoded, collate
+from scale.data.prompts import Encoded
 from scale.models.reference_cache import ReferenceCache, ReferenceModel, ReferenceStates
 from scale.models.scorer import BatchPart, ReferenceBatch, Scorer
 from scale.models.scoring import States
+from scale.models.unpadded import batch_for
 from scale.runtime.processes import Processes
 from scale.training.asked import ANSWERS, Asked, asked_of
 from scale.training.batches import TrainingRows
@@ -122,12 +123,12 @@ class LiveReference:
         wanted = ["logp"] if asked.ref_logp else []
         wanted += [name for name in ("token_logp", "hidden") if f"ref_{name}" in asked.needs]
         with torch.no_grad(), self.processes.accelerator.autocast():
-            batch = collate(rows, self.pad).to(self.processes.accelerator.device)
+            batch = batch_for(self.scorer, rows, self.pad, self.processes.accelerator.device)
             (found,) = self.scorer(batch, [BatchPart(len(rows), tuple(wanted), block=asked.block)])
         return {f"ref_{name}": found[name].float() for name in wanted}
 
     def states(self, asked: Asked, indices: Sequence[int], rows: Sequence[Encoded]) -> ReferenceBatch:
         """Final hidden states on the answers, and the head."""
-        batch = collate(rows, self.pad).to(self.processes.accelerator.device)
+        batch = batch_for(self.scorer, rows, self.pad, self.processes.accelerator.device)
         with torch.no_grad(), self.processes.accelerator.autocast():
-            return ReferenceBatch(self.scorer.read(batch.ids, batch.mask).final.float(), self.scorer.head())
+            return ReferenceBatch(self.scorer.answers(batch)[0].final.float(), self.scorer.head())
