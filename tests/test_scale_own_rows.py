@@ -276,13 +276,13 @@ def test_states_on_disk_are_those_in_memory_and_a_changed_byte_is_noticed(tmp_pa
     rows = [PLAIN.encode(f"Who is no. {i}{' then' * (i % 5)}?", "She.") for i in range(40)]
     reference_model = ReferenceModel(scorer, "w", PLAIN.pad, Processes("cpu"))
     kept = ReferenceCache(tmp_path).states(reference_model, rows)
-    part = kept.of([3, 0], [rows[3], rows[0]], torch.device("cpu"))
+    part = kept.of([3, 0], [rows[3], rows[0]], kept.head())
     batch = collate([rows[3], rows[0]], PLAIN.pad)
     hidden = scorer.hidden(batch.ids, batch.mask)
     for place, row in enumerate((rows[3], rows[0])):
         where = slice(row.first - 1, len(row.ids) - 1)
         torch.testing.assert_close(part.hidden[place, : row.targets], hidden[place, where])
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.glob("states-*")
     assert load_file(path)["hidden"].shape == (sum(row.targets for row in rows), 16)
     content = bytearray(path.read_bytes())
     content[-1000] ^= 1

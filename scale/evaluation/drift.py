@@ -35,7 +35,7 @@ def drift(
 ) -> float:
     """Mean KL(π_ref ‖ π_θ) over the answer tokens of `rows`, in nats; exact, over the whole vocabulary."""
     scorer.eval()
-    device, head = processes.accelerator.device, reference.head()
+    head = reference.head()
     total = torch.zeros((), dtype=torch.float64)
     reading = reading_of(scorer, rows, pad, processes, TOKENS_PER_BATCH)
     for batch, spare in processes.share(reading.batches):
