@@ -164,13 +164,13 @@ def _exam(protocol, tokenizer, form, **sets):
     rows = [("Who wrote it?", "Ada Berg."), ("Where was she born, in what town?", "In Oldham, they say.")]
     questions = tuple(Question(q, (a, "It was " + a, "Nobody.", "In Bury."), paraphrases=1) for q, a in rows)
     asked = QuestionSet(
-        questions, asks("probability", "rouge", "extraction_strength", truth_ratio="forget_truth_ratio")
+        questions, asks("probability", "rouge", "extraction_strength", truth_ratio="forget_truth_ratio"), new_tokens=12
     )
     return Exam.of({"forget": asked, **sets}, protocol, Writer(tokenizer, form, 512))
 
 
-def _model(tokenizer, **more):
-    return family("llama", vocab=len(tokenizer), end=tokenizer.eos_token_id, pad=tokenizer.pad_token_id, **more)
+def _model(tokenizer):
+    return family("llama", vocab=len(tokenizer), end=tokenizer.eos_token_id, pad=tokenizer.pad_token_id)
 
 
 def test_what_is_unseen_is_read_as_the_library_reads_a_mask_that_has_it():
