@@ -24,6 +24,7 @@ from scale.models.scratch import Shape, from_scratch, train_tokenizer
 from scale.models.seen import see
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
+from scale.training.clipping import clipped
 from scale.training.optimizer_settings import OptimizerSettings
 from scale.training.optimizers import optimizer_of
 from scale.training.schedule import Schedule
@@ -75,6 +76,7 @@ def _worker(folder: Path, family: str) -> None:
 
     _same_place_nearby(alone, shards, batch)
     _same_steps_and_weights(alone, shards, batch)
+    _same_clipped(alone, shards, batch, processes)
     _same_evaluation(alone, shards, writer, encoded, processes)
     _same_after_a_checkpoint(alone, shards, batch, folder / "checkpoint", family, processes)
 
@@ -110,6 +112,19 @@ def _same_place_nearby(alone, shards, batch) -> None:
         scorer.optimizer.restore()
     for weight, was in zip(shards.parameters(), before, strict=True):
         assert weight.to_local().equal(was.to_local())
+
+
+def _same_clipped(alone, shards, batch, processes: Processes) -> None:
+    """The norm is that of the whole gradient, and every shard of it is shortened alike."""
+    norms = []
+    for scorer in (alone, shards):
+        (-scorer(batch, [BatchPart(len(batch.ids))])[0]["logp"].mean()).backward()
+        norms.append(clipped(scorer, 0.5, processes)["norm"])
+    assert norms[0] > 0.5
+    np.testing.assert_allclose(norms[1], norms[0], rtol=1e-4)
+    for ours, theirs in zip(alone.parameters(), shards.parameters(), strict=True):
+        torch.testing.assert_close(theirs.grad.full_tensor(), ours.grad, rtol=1e-3, atol=1e-6)
+        ours.grad = theirs.grad = None
 
 
 def _same_evaluation(alone, shards, writer: Writer, encoded: list[Encoded], processes: Processes) -> None:

@@ -6,7 +6,7 @@ for all: `unlearn.beta`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from records.errors import UserError
 from scale.recipes.recipe import MethodSettings, UnlearnSettings
@@ -76,7 +76,8 @@ def method_of(chosen: MethodSettings, unlearn: UnlearnSettings, resolve: Resolve
         raise UserError("it has no retain term for retain_weight to weigh: leave it out, or add +RT or +KL.")
     weighed = replace(objective, forget_weight=chosen.forget_weight, retain_weight=weight)
     fields = {key: getattr(unlearn, key) for key in Schedule.model_fields}
-    own = {key: value for key in ("lr", "epochs") if (value := getattr(chosen, key)) is not None}
+    own: dict[str, Any] = {key: value for key in ("lr", "epochs") if (value := getattr(chosen, key)) is not None}
+    own |= {"steps": None} if "epochs" in own else {}  # so many steps are of the other methods
     beta = objective.hyperparameters.get("beta")
     pooled = unlearn.reduction == "pooled" and objective.forget is losses.idk and objective.retain is losses.nll
     reduced = _reduced(weighed, unlearn.reduction)

@@ -3,7 +3,7 @@
 from scale.models.scratch import Shape
 from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
-from scale.training.schedule import Schedule
+from scale.training.schedule import Schedule, epochs_of
 
 __all__ = ["of_examination", "of_training", "of_unlearning", "stands_alone"]
 
@@ -21,7 +21,7 @@ def stands_alone(recipe: Recipe, processes: Processes) -> bool:
 
 def of_training(recipe: Recipe, schedule: Schedule, rows: int) -> float:
     """Seconds of training on so many rows: six operations a parameter and token."""
-    return 6 * _parameters(recipe.model.scratch) * schedule.epochs * rows * TOKENS / A_SECOND
+    return 6 * _parameters(recipe.model.scratch) * epochs_of(schedule, rows) * rows * TOKENS / A_SECOND
 
 
 def of_examination(recipe: Recipe) -> float:
@@ -32,7 +32,8 @@ def of_examination(recipe: Recipe) -> float:
 
 def of_unlearning(recipe: Recipe, schedule: Schedule, rows: int) -> float:
     """Seconds of an unlearning run: pairs of rows, and an examination after every epoch."""
-    return of_training(recipe, schedule, 2 * rows) + schedule.epochs * of_examination(recipe)
+    epochs = epochs_of(schedule, rows)
+    return of_training(recipe, schedule, 2 * rows) + epochs * of_examination(recipe)
 
 
 def _parameters(shape: Shape | None) -> float:

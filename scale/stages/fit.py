@@ -23,6 +23,7 @@ from scale.stages.context import MODEL, Context, about_model, history_columns, l
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood
 from scale.training.schedule import Schedule
+from scale.training.trained_as import trained_as
 
 __all__ = ["fit", "starting_model"]
 
@@ -48,6 +49,7 @@ def fit(
     values = {
         "stage": stage,
         "seed": seed,
+        "training": trained_as(likelihood, schedule),
         "data": context.corpus.describe(),
         "model": about_model(language_model),
         "merged_boundaries": sum(row.merged for row in training.rows.forget),
@@ -90,7 +92,7 @@ def _training(
 
 def _trained(training: Training, stage: str, place: Path, progress: Progress) -> list[dict[str, Any]]:
     """Train to the end, from the checkpoint at `place` if there is one; the log. UserError where it diverges."""
-    epochs, processes = training.schedule.epochs, training.processes
+    epochs, processes = training.epochs, training.processes
     before = checkpoint.read(place, training.scorer, training.optimizer, processes)
     history: list[dict[str, Any]] = before.values["history"] if before else []
     for moment in training.run(after=before.values["epoch"] if before else 0):

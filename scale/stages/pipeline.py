@@ -6,6 +6,7 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
 
     stage, seed, data, model    data: source, hash of every word, forget_rows, retain_rows, asked; model: kind,
                                 parameters, trained, vocabulary
+    training                    optimizer, its steps, what decays, clipping, and what each term is a mean over
     merged_boundaries           rows in which a token reaches from the prompt into the answer
     history                     columns with one entry a step: epoch, lr, loss (nats a token), forget, weight
 
@@ -21,9 +22,10 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
 `unlearn/<label>-s<seed>`, beside `log.json` of its end and `model/`:
 
     stage, method, label, beta, hyperparameters, seed, protocol, data, model    as above; hyperparameters: all, by name
+    training     as above
     history      columns: epoch, lr, loss, forget, retain, drop (mean of log π_ref − log π_θ over the batch, nats),
                  weight (mean gradient weight W, of answers or of tokens; none of a loss of logits or hidden states),
-                 z_ref (KTO, before the clamp); null: not finite
+                 z_ref (KTO, before the clamp), norm (of the gradient, where it is clipped); null: not finite
     stopped      null, or why the run ended early: numbers that were not finite; the epochs before are kept, and the
                  model of the last of them (none where the first did not end)
     changed      false where not one weight is another than at the start
@@ -216,7 +218,7 @@ class Stages:
             "stage": stage,
             "rows": len(rows),
             "rows_of": content_hash(hashable(rows)),
-            "schedule": schedule.model_dump(mode="json"),
+            "schedule": schedule.described(),
             "seed": self.recipe.seed,
             **source_of_optimizer(schedule),
         }
@@ -276,7 +278,7 @@ class Stages:
             "method": {"name": method.name, "label": method.label, "beta": method.beta, **_more(method)},
             "own_source": content_hash(source_of(method.name)),
             "weights": [method.objective.forget_weight, method.objective.retain_weight],
-            "schedule": method.schedule.model_dump(mode="json"),
+            "schedule": method.schedule.described(),
             "reduction": chosen.reduction,
             "reference": chosen.reference,
             "seed": seed,

@@ -3,6 +3,7 @@
 Everything is counted from the units themselves, so that what is planned is what is run.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from scale.recipes.recipe import EvaluateSettings, ModelSettings
 from scale.stages.context import Context
 from scale.stages.pipeline import stage_of
 from scale.training.optimizers import kept_bytes
-from scale.training.schedule import Schedule, steps_of
+from scale.training.schedule import Schedule, all_steps, steps_of
 
 __all__ = ["Estimate", "PlannedStage", "estimate"]
 
@@ -48,11 +49,12 @@ class Estimate(NamedTuple):
 
 
 class _Training(NamedTuple):
-    """What a unit trains: its stage, schedule, steps, and the tokens that an epoch reads."""
+    """What a unit trains: its stage, schedule, steps, epochs, and the tokens that an epoch reads."""
 
     stage: str
     schedule: Schedule
     steps: int
+    epochs: float
     tokens: float
 
 
@@ -92,7 +94,8 @@ def _training(unit: Unit) -> _Training | None:
         schedule, rows, tokens = method.schedule, len(corpus.forget), _tokens(corpus.forget)
         if method.objective.retain_needs:  # a row to retain beside each row to forget
             tokens += _tokens(corpus.retain) / len(corpus.retain) * rows
-    return _Training(stage, schedule, schedule.epochs * steps_of(schedule, rows), tokens)
+    steps = all_steps(schedule, rows)
+    return _Training(stage, schedule, steps, steps / steps_of(schedule, rows), tokens)
 
 
 def _trained(trainings: Sequence[_Training]) -> list[PlannedStage]:
@@ -101,7 +104,7 @@ def _trained(trainings: Sequence[_Training]) -> list[PlannedStage]:
     for stage in dict.fromkeys(one.stage for one in trainings):
         mine = [one for one in trainings if one.stage == stage]
         steps = tuple(sorted({one.steps for one in mine}))
-        found.append(PlannedStage(stage, len(mine), steps, sum(one.schedule.epochs * one.tokens for one in mine)))
+        found.append(PlannedStage(stage, len(mine), steps, sum(one.epochs * one.tokens for one in mine)))
     return found
 
 
@@ -123,7 +126,7 @@ def _looks(training: _Training, asked: EvaluateSettings) -> int:
         return len({*asked.at, training.steps})
     if asked.every == "end":
         return 1
-    return training.steps if asked.every == "step" else training.schedule.epochs
+    return training.steps if asked.every == "step" else math.ceil(training.epochs)
 
 
 def _tokens(rows: Iterable[Learnable]) -> float:

@@ -24,6 +24,7 @@ from scale.tasks.task import Task
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training
 from scale.training.reference_lookup import CachedReference, LiveReference, asks_reference, cached_reference
+from scale.training.schedule import epochs_of
 from scale.training.unlearning_rows import unlearning_rows
 
 __all__ = ["ReadyToUnlearn"]
@@ -132,8 +133,9 @@ class ReadyToUnlearn:
     def _rows(self, cache: ReferenceCache, reference: ReferenceModel) -> TrainingRows:
         """What is trained on; UserError, with its line where it has one, for a row that the model can't read."""
         check_ids(*self.language_model, [piece.ids for piece in self._asked()])
-        draw, epochs = partial(alternates_of, cache.folder, reference, self.writer), self.method.schedule.epochs
+        draw = partial(alternates_of, cache.folder, reference, self.writer)
         corpus, objective = self.context.corpus, self.method.objective
+        epochs = epochs_of(self.method.schedule, len(corpus.forget))
         return unlearning_rows(self.writer, corpus, objective, epochs=epochs, seed=self.seed, draw=draw)
 
     def _asked(self) -> list[Encoded]:

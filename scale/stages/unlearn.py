@@ -80,7 +80,7 @@ class Unlearning:
     def run(self, progress: Progress) -> None:
         """All of it; what it leaves is documented in `scale.stages.pipeline`."""
         training = self.ready.training
-        place, epochs = self.ready.folder / CHECKPOINT, self.ready.method.schedule.epochs
+        place, epochs = self.ready.folder / CHECKPOINT, training.epochs
         asked, processes = self.ready.context.asked, self._processes
         before = checkpoint.read(place, training.scorer, training.optimizer, processes)
         if before is not None:

@@ -16,6 +16,7 @@ from scale.stages.judged import NOT_JUDGED, judged
 from scale.stages.moments_kept import ByQuestion, stacked
 from scale.stages.ready_to_unlearn import ReadyToUnlearn
 from scale.tasks.task import NOTHING_MORE, Ending
+from scale.training.trained_as import trained_as
 
 __all__ = ["Unlearned", "save_unlearned"]
 
@@ -69,6 +70,7 @@ def _values(ready: ReadyToUnlearn, done: Unlearned, best: Best, *, changed: bool
         "beta": method.beta,
         "hyperparameters": dict(method.objective.hyperparameters),
         "seed": ready.seed,
+        "training": trained_as(method.objective, method.schedule, pooled=method.pooled),
         "protocol": context.exams.name,
         "data": context.corpus.describe(),
         "model": about_model(ready.language_model),

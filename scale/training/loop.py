@@ -8,6 +8,7 @@ gradient of a batch is `scale.training.batch_loss`'s.
 from collections.abc import Collection, Iterator
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 import torch
@@ -19,10 +20,11 @@ from scale.runtime.processes import Processes
 from scale.training.asked import ANSWERS
 from scale.training.batch_loss import BatchLoss, Record
 from scale.training.batches import BatchRows, TrainingRows, batches
+from scale.training.clipping import clipped, not_finite, refuse_clipping
 from scale.training.nearby import gradient_of_a_step, nearby
 from scale.training.optimizers import MakeOptimizer, optimizer_of
 from scale.training.reference_lookup import Reference
-from scale.training.schedule import Schedule, learning_rate, steps_of
+from scale.training.schedule import Schedule, all_steps, epochs_of, learning_rate, steps_of
 from theory import losses
 from theory.kernel import label
 from theory.objective import Objective, tokens
@@ -65,7 +67,10 @@ class Training:
     make_optimizer: MakeOptimizer = optimizer_of
 
     def __post_init__(self) -> None:
-        self.steps = steps_of(self.schedule, len(self.rows.forget))
+        rows = len(self.rows.forget)
+        self.steps, self.all_steps = steps_of(self.schedule, rows), all_steps(self.schedule, rows)
+        self.epochs = epochs_of(self.schedule, rows)
+        refuse_clipping(self.schedule.clip, self.processes)
         made = self.make_optimizer(self.scorer.parameters(), self.schedule)
         self._nearby = nearby(made, self.processes)
         self.processes.train(all_of_it="hidden" not in self.objective.forget_needs)  # nothing behind that block learns
@@ -98,19 +103,21 @@ class Training:
     def run(self, *, after: int = 0) -> Iterator[Moment]:
         """Train in place from the end of epoch `after` on; yields at each moment to evaluate, then goes on.
 
-        It stops before a step whose loss is not finite, and after an epoch that leaves a model without finite
-        log-probabilities; the last moment that it yields says so, and is not the end of its epoch.
+        It stops before a step whose loss, or gradient where it is clipped, is not finite, and after an epoch that
+        leaves a model without finite log-probabilities; the last moment that it yields says so, and is not the end of
+        its epoch.
         """
         done: list[Record] = []
-        for epoch in range(after, self.schedule.epochs):
-            for i, batch in enumerate(self._batches(epoch)):
+        for epoch in range(after, self.epochs):
+            left = self.all_steps - epoch * self.steps
+            for i, batch in enumerate(islice(self._batches(epoch), left)):
                 step = epoch * self.steps + i
                 lr = learning_rate(self.schedule, step, self.steps)
                 record = self._step(batch, lr, step)
                 done.append({"lr": lr, **record})
-                last = i == self.steps - 1
-                if record["loss"] is None:
-                    said = f"The loss of step {i + 1} of epoch {epoch + 1} is not finite.{self._whose(record)}"
+                last = i == min(self.steps, left) - 1
+                if wrong := not_finite(record):
+                    said = f"The {wrong} of step {i + 1} of epoch {epoch + 1} is not finite.{self._whose(record)}"
                     yield Moment(step + 1, epoch + 1, False, done, said)
                     return
                 if last and not self._finite():
@@ -137,13 +144,15 @@ class Training:
     # --- a step -------------------------------------------------------------------------------------------------
 
     def _step(self, batch: BatchRows, lr: float, step: int) -> Record:
-        """One step of the optimizer on one batch; where the loss is not finite the weights stay as they are."""
+        """One step of the optimizer on one batch; where anything is not finite the weights stay as they are."""
         self.scorer.train()
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         add = partial(self._add, batch, step)
         record = gradient_of_a_step(add, self._nearby, retains=bool(self.objective.retain_needs))
-        if record["loss"] is not None:
+        if self.schedule.clip is not None and record["loss"] is not None:
+            record |= clipped(self.scorer, self.schedule.clip, self.processes)
+        if not not_finite(record):
             self.optimizer.step()
         self.optimizer.zero_grad()
         return record

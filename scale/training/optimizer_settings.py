@@ -9,9 +9,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from records.errors import UserError
 from records.loader import find_function
 from records.option_words import name_and_options
-from theory.optimizers.named import Maker, maker_of, misfits, tried
+from theory.optimizers.named import Maker, maker_of, misfits, takes_options, tried
 
-__all__ = ["ADAMW", "EIGHT_BIT", "OptimizerChoice", "OptimizerSettings", "chosen", "is_own", "maker_named", "own_of"]
+__all__ = [
+    "ADAMW",
+    "EIGHT_BIT",
+    "OptimizerChoice",
+    "OptimizerSettings",
+    "chosen",
+    "decays",
+    "is_own",
+    "maker_named",
+    "own_of",
+]
 
 ADAMW, EIGHT_BIT = "adamw", "adamw8bit"
 OF_THE_SCHEDULE = ("lr", "params")
@@ -62,6 +72,19 @@ def own_of(optimizer: str | OptimizerSettings) -> list[str]:
     """
     settings = chosen(optimizer)
     return [x for x in (settings.name, settings.options.get("base")) if isinstance(x, str) and is_own(x)]
+
+
+def decays(optimizer: str | OptimizerSettings) -> bool:
+    """Does it take weight decay? Of code of the user's, which is not run to know, it is taken for granted.
+
+    >>> decays("adamw"), decays("Rprop")
+    (True, False)
+    """
+    settings = chosen(optimizer)
+    if own_of(optimizer):
+        return True
+    base = settings.options.get("base")
+    return "weight_decay" in takes_options(maker_named(settings.name), maker_named(base) if base else None)
 
 
 def maker_named(name: str) -> Maker:

@@ -23,15 +23,23 @@ OTHER_WAYS = {"fused", "foreach", "differentiable"}
 def optimizer_of(parameters: Iterable[torch.nn.Parameter], schedule: Schedule) -> torch.optim.Optimizer:
     """The optimizer that the schedule names, on every parameter that is trained.
 
-    Its step size and, where it takes one and its options give none, weight decay are the schedule's. UserError with
-    what is wrong with it.
+    Its step size and, where it takes one and its options give none, weight decay are the schedule's; with
+    `decay: matrices` vectors and numbers, which norms and biases are, have none. UserError with what is wrong with it.
     """
     trained = [p for p in parameters if p.requires_grad]
     maker, options = _of(schedule)
+    groups = trained if schedule.decay == "all" else _apart(trained)
     try:
-        return built(maker, trained, **options)
+        return built(maker, groups, **options)
     except ValueError as error:
         raise UserError(f"optimizer: {error}") from error
+
+
+def _apart(trained: Iterable[torch.nn.Parameter]) -> list[dict[str, Any]]:
+    """Matrices, which decay, and the rest, which does not, as an optimizer's groups."""
+    every = list(trained)
+    matrices, rest = [p for p in every if p.ndim > 1], [p for p in every if p.ndim <= 1]
+    return [{"params": matrices}, *([{"params": rest, "weight_decay": 0.0}] if rest else [])]
 
 
 def try_own(schedules: Mapping[str, Schedule]) -> None:
