@@ -83,21 +83,22 @@ class Chat:
 
     def prompt(self, tokenizer: PreTrainedTokenizerBase, question: str) -> str:
         """The template's text up to where the assistant's answer stands."""
-        return prompt_of(tokenizer, self._asked(question))
+        return prompt_of(tokenizer, self.messages(question))
 
     def turn(self, tokenizer: PreTrainedTokenizerBase, question: str, answer: str) -> Turn:
         """The conversation as the template writes it, up to the end of the answer."""
-        return turn_of(tokenizer, self._asked(question), answer)
+        return turn_of(tokenizer, self.messages(question), answer)
 
     def end(self, tokenizer: PreTrainedTokenizerBase) -> int:
         """The first token that the template writes after an answer; UserError where it writes none."""
-        return end_of(tokenizer, self._asked("?"))
+        return end_of(tokenizer, self.messages("?"))
 
     def written(self, tokenizer: PreTrainedTokenizerBase, question: str, answer: str | None) -> str:
         """The template's own text of the whole conversation, or its own generation prompt."""
-        return conversation(tokenizer, self._asked(question), answer)
+        return conversation(tokenizer, self.messages(question), answer)
 
-    def _asked(self, question: str) -> list[Message]:
+    def messages(self, question: str) -> list[Message]:
+        """The conversation that the question is."""
         return [*([("system", self.system)] if self.system is not None else []), ("user", question)]
 
 

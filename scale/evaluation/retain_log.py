@@ -101,7 +101,8 @@ def _examination(folder: Path) -> RetainLog:
     if "forget" not in sets or not isinstance(values.get("scores"), dict) or values.get("protocol") not in PROTOCOLS:
         raise UserError(f"{folder} holds no examination of a model: {_NAME}")
     own = PROTOCOLS[values["protocol"]]
-    alike = [p.name for p in PROTOCOLS.values() if (p.tag_counts, p.questions) == (own.tag_counts, own.questions)]
+    same = (own.tag_counts, own.questions, own.writer)
+    alike = [p.name for p in PROTOCOLS.values() if (p.tag_counts, p.questions, p.writer) == same]
     truths = values.get("truths", {}).get("forget", [])
     names = tuple(dict.fromkeys([own.name, *alike]))
     scores = values["scores"] if "retain_log" not in values else None

@@ -16,13 +16,23 @@ from pydantic import (
 )
 
 from records.errors import UserError, together
-from records.settings import distinct
+from records.settings import Seed, distinct
 from scale.data.questions import EVERY_SET
 
 __all__ = ["EvaluateSettings", "in_full"]
 
 Metrics = Mapping[str, tuple[str, ...]]
 """Metrics by the name of a set, or under `scale.data.questions.EVERY_SET`."""
+
+
+class FewShot(BaseModel):
+    """Examples before every question."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    count: PositiveInt
+    rows: str | None = Field(None, description="a file of rows; default: rows to retain that are not asked")
+    seed: Seed = Field(0, description="which of them")
 
 
 class EvaluateSettings(BaseModel):
@@ -43,6 +53,14 @@ class EvaluateSettings(BaseModel):
     metrics: Metrics = Field(
         {}, description="further ones, own ones as file.py:name: of every set [a, b], or by set {forget: [a], …}"
     )
+    few_shot: FewShot | None = Field(
+        None, description="so many questions with their answers before each, in the prompt format: 3, or {count: 3, …}"
+    )
+
+    @field_validator("few_shot", mode="before")
+    @classmethod
+    def _counted(cls, few_shot: Any) -> Any:
+        return {"count": few_shot} if isinstance(few_shot, int) and not isinstance(few_shot, bool) else few_shot
 
     @field_validator("metrics", mode="before")
     @classmethod
@@ -77,8 +95,9 @@ class EvaluateSettings(BaseModel):
         return bool(self.at) or self.every != "none"
 
     def described(self) -> dict[str, Any]:
-        """What is asked of every model, as JSON has it; without metrics where none are added."""
-        return self.model_dump(mode="json", exclude={"at"} if self.metrics else {"at", "metrics"})
+        """What is asked of every model, as JSON has it; without metrics or examples where there are none."""
+        absent = {name for name in ("metrics", "few_shot") if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude={"at", *absent})
 
 
 def in_full(key: str, value: Any, inner: Any) -> Any:

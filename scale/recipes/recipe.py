@@ -281,6 +281,12 @@ class Recipe(_Settings):
         return self.finetune is None and self.finetuned is None
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The user's own files and folders that it reads beside models and code."""
+        examples = self.evaluate.few_shot.rows if self.evaluate.few_shot else None
+        return tuple(filter(None, (*self.data.files, self.retain_log, examples)))
+
+    @property
     def schedules(self) -> dict[str, Schedule]:
         """The schedules that it gives, by stage."""
         named = {"pretrain": self.pretrain, "finetune": self.finetune, "retrain": self.retrain, "unlearn": self.unlearn}

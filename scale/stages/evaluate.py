@@ -6,6 +6,7 @@ from pathlib import Path
 from records.files import write_json
 from records.store import Data, save
 from records.work import Progress
+from scale.data.few_shot import after_examples
 from scale.data.prompts import Writer
 from scale.data.questions import QuestionSet
 from scale.evaluation.asked import with_metrics
@@ -14,6 +15,7 @@ from scale.evaluation.results import SetResult, arrays
 from scale.models.loading import load as load_model
 from scale.models.scorer import Scorer
 from scale.stages.context import MODEL, Context, about_model
+from scale.stages.examples import examples_of
 from scale.tasks.task import Task
 
 __all__ = ["LOG", "evaluate", "evaluate_model", "evaluate_named", "exam_of", "sets_of"]
@@ -30,6 +32,7 @@ def exam_of(context: Context, task: Task, writer: Writer, asked: Mapping[str, Qu
     """What a model is asked; `asked` is what it reads of it, where that is known already."""
     sets = context.corpus.looked(writer).asked if asked is None else asked
     every = with_metrics(sets, context.asked.metrics)
+    writer = writer._replace(format=after_examples(writer.format, examples_of(context)))
     return Exam.of(every, context.exams, writer, most=context.asked.questions, whole=task.whole)
 
 

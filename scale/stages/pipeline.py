@@ -71,6 +71,7 @@ from scale.stages.best import unmeasured
 from scale.stages.context import Context
 from scale.stages.cost import of_examination, of_training, of_unlearning, stands_alone
 from scale.stages.evaluate import evaluate, evaluate_named, sets_of
+from scale.stages.examples import examples_of
 from scale.stages.fit import fit
 from scale.stages.given import take
 from scale.stages.judged_by_log import log_of, take_log
@@ -112,10 +113,13 @@ def evaluation_of(recipe: Recipe, processes: Processes, model: str, name: str) -
 def asked_of(recipe: Recipe, context: Context) -> dict[str, Any]:
     """What is asked of a model, as its settings say; UserError for every further metric that can't be taken."""
     own = [name for names in recipe.evaluate.metrics.values() for name in names if is_own(name)]
-    sets, *_ = together(lambda: sets_of(context), *(partial(needs_of, name) for name in own))
+    sets, shown, *_ = together(
+        lambda: sets_of(context), lambda: examples_of(context), *(partial(needs_of, name) for name in own)
+    )
     refuse_wanting(sets, recipe.evaluate.metrics)
     sources = {"own_metrics": content_hash([source_of(name) for name in own])} if own else {}
-    return recipe.evaluate.described() | {"protocol": recipe.protocol} | sources
+    examples = {"examples": content_hash(shown)} if shown else {}
+    return recipe.evaluate.described() | {"protocol": recipe.protocol} | sources | examples
 
 
 class Stages:
@@ -133,7 +137,7 @@ class Stages:
         self.shared |= {"base_of": model_hash(recipe.model.base)} if folders else {}
         self.asked, self.log = together(lambda: asked_of(recipe, context), lambda: log_of(recipe, context))
         self.sizes: dict[str, tuple[Schedule, int]] = {}  # schedule and rows of what is trained
-        named = (*recipe.data.files, recipe.retain_log or "", *(name.rpartition(":")[0] for name in own_code(recipe)))
+        named = (*recipe.files, *(name.rpartition(":")[0] for name in own_code(recipe)))
         files = (path for path in (user_path(name, "The recipe: the path") for name in named if name) if path.exists())
         alone = stands_alone(recipe, context.processes)
         self.common: dict[str, Any] = {"reads": (*folders, *files), "alone": alone}  # of all units

@@ -4,11 +4,16 @@ Source: arXiv:2401.06121; the rows are those of huggingface.co/datasets/locuslab
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
-from records.errors import UserError
+from pydantic import Field, model_validator
+
+from records.errors import UserError, together
 from records.paths import user_path
 from scale.data.idk import IDK_ANSWERS, IDK_FILE, read_idk
+from scale.data.questions import QuestionSet
 from scale.data.tofu import (
     AUTHORS_FILE,
     FACTS_FILE,
@@ -26,6 +31,7 @@ from scale.evaluation.tofu_log import as_log
 from scale.tasks import fictional
 from scale.tasks.authors import AuthorSettings, parted
 from scale.tasks.corpus import Corpus
+from scale.tasks.other_words import in_other_words, other_words
 from scale.tasks.task import Task
 
 __all__ = ["HUB_DATASET", "TOFU", "TofuSettings"]
@@ -37,6 +43,17 @@ class TofuSettings(AuthorSettings):
     """Where TOFU's rows are and which are forgotten; without a source it is the fictitious authors that are meant."""
 
     kind: str = "TOFU"
+    question: Literal["question", "paraphrased_question", "both"] = Field(
+        "question",
+        description="how forget and retain set are asked: paraphrased_question: in other words; both: each way, "
+        "other words as sets forget_paraphrased and retain_paraphrased",
+    )
+
+    @model_validator(mode="after")
+    def _has_other_words(self) -> "TofuSettings":
+        if self.question != "question" and self.source == "fictional":
+            raise ValueError("question: the fictitious authors are asked in one way; other words are in TOFU's files")
+        return self
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -75,8 +92,23 @@ def _of_folder(settings: TofuSettings, folder: Path) -> Corpus:
         # Beyond forget10 nothing is perturbed; as the authors of arXiv:2404.05868 do, forget10 is asked
         asked = Split(forget_rows[-len(forget) :], retain_rows[: len(retain)])
     idk = read_idk(folder / IDK_FILE) if (folder / IDK_FILE).is_file() else IDK_ANSWERS
-    sets = {"forget": asked.forget, "retain": asked.retain, "real_authors": authors, "world_facts": facts}
-    return Corpus(forget, retain, tofu_sets(sets), idk, "TOFU rows", (*authors, *facts))
+    rows = {"forget": asked.forget, "retain": asked.retain, "real_authors": authors, "world_facts": facts}
+    return Corpus(
+        forget, retain, _worded(tofu_sets(rows), settings.question, folder), idk, "TOFU rows", (*authors, *facts)
+    )
+
+
+def _worded(sets: Mapping[str, QuestionSet], question: str, folder: Path) -> Mapping[str, QuestionSet]:
+    """The sets asked as they are written, in other words, or both ways."""
+    if question == "question":
+        return sets
+    files = {"forget": FORGET_FILE, "retain": RETAIN_FILE}
+    words = together(*(partial(other_words, folder / name) for name in files.values()))
+    ending = "_paraphrased" if question == "both" else ""
+    return {
+        **sets,
+        **{f"{name}{ending}": in_other_words(sets[name], each) for name, each in zip(files, words, strict=True)},
+    }
 
 
 def _from_hub(offline: bool) -> Path:
