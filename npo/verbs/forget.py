@@ -71,8 +71,17 @@ def _need_retain(methods: "Sequence[Method]", *, has_retain: bool) -> None:
 
 
 def show(values: Mapping[str, Any], folder: Path) -> None:
-    """Before and after, answers, what is not known, where the model is."""
+    """Before and after, answers, what is not known, where the model is; of a run with `evaluate: none` the last."""
     console = Console()
+    if "after" in values:
+        _show_measures(console, values, folder)
+    else:
+        console.print(f"{folder.name}: nothing was examined (evaluate: none).", markup=False, highlight=False)
+    place = f"{folder / 'model'}: load it with AutoModelForCausalLM.from_pretrained"
+    console.print(place, markup=False, highlight=False, soft_wrap=True)
+
+
+def _show_measures(console: Console, values: Mapping[str, Any], folder: Path) -> None:
     table = Table(
         "measure", "before", "after", title=Text(plain(values["label"] if folder.name == "forget" else folder.name))
     )
@@ -88,8 +97,6 @@ def show(values: Mapping[str, Any], folder: Path) -> None:
         console.print(plain(sentence), markup=False, highlight=False, soft_wrap=True)
     for name, needs in values["unknown"].items():
         console.print(f"not known: {name.replace('_', ' ')}, which {needs}", markup=False, highlight=False)
-    place = f"{folder / 'model'}: load it with AutoModelForCausalLM.from_pretrained"
-    console.print(place, markup=False, highlight=False, soft_wrap=True)
 
 
 def _number(value: float | None) -> str:
