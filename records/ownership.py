@@ -8,6 +8,7 @@ must be what was written.
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,10 @@ MANIFEST = "manifest.json"
 MARK = ".npo-unfinished"
 """An empty file in a folder that is being built: all that lies there is ours."""
 _DEEP = 3  # folders above a file, in whose manifest it may stand
+
+_FRESH = 2 * 10**9
+"""Nanoseconds in which a file may be written again and keep its times, which count coarsely on some disks."""
+_HASHES: dict[tuple[int, ...], str] = {}
 
 Listed = Mapping[str, Mapping[str, Any]]
 
@@ -64,9 +69,16 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def file_hash(path: Path) -> str:
-    """The SHA-256 of a file."""
+    """The SHA-256 of a file, computed once in a process as long as the file stays as it is."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        found = os.fstat(file.fileno())
+        known = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        if known not in _HASHES:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < _FRESH:
+                return digest
+            _HASHES[known] = digest
+        return _HASHES[known]
 
 
 def _files_of(folder: Path) -> Listed:

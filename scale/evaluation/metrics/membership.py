@@ -12,7 +12,6 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import mannwhitneyu
 
 __all__ = ["auc", "min_k", "priv_leak", "relative_difference"]
 
@@ -46,6 +45,8 @@ def auc(members: ArrayLike, others: ArrayLike) -> float:
     >>> auc([1.0, 2.0], [3.0, 4.0]), auc([1.0, 3.0], [3.0, 5.0]), auc([2.0], [2.0])
     (1.0, 0.875, 0.5)
     """
+    from scipy.stats import mannwhitneyu  # half a second, at the first AUC and not before
+
     mine, theirs = (np.asarray(scores, dtype=np.float64).ravel() for scores in (members, others))
     if not (mine.size and theirs.size) or np.isnan(mine).any() or np.isnan(theirs).any():
         return math.nan

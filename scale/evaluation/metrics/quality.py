@@ -4,7 +4,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import ks_2samp
 
 __all__ = ["DIFFERENT", "KNOWN", "UNKNOWN", "ForgetQuality", "forget_quality", "quality_interval", "rankable"]
 
@@ -39,6 +38,8 @@ def forget_quality(log_ratio: np.ndarray, log_ratio_retrained: np.ndarray) -> Fo
     floor = log_floor / math.log(10)
     if not _comparable(log_ratio, log_ratio_retrained):
         return ForgetQuality(math.nan, math.nan, math.nan, n, m, floor)
+    from scipy.stats import ks_2samp  # half a second, at the first test and not before
+
     found = ks_2samp(log_ratio, log_ratio_retrained, method="exact")
     p = float(found.pvalue)
     return ForgetQuality(p, math.log10(p) if p > 0 else floor, float(found.statistic), n, m, floor)
