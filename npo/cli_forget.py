@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from npo.options import PATH, a_path, listed, numbers
+from npo.running.waiting import waiting
 from npo.stopping import goes_on
 
 __all__ = ["forget"]
@@ -133,8 +134,9 @@ def forget(
 
     npo forget forget.jsonl --retain retain.jsonl --model DIR --out out/forgotten
     """
-    from npo.verbs.forget import forget as start
-    from npo.verbs.forget_choices import ForgetChoices
+    with waiting("loading the libraries"):
+        from npo.verbs.forget import forget as start
+        from npo.verbs.forget_choices import ForgetChoices
 
     asked = ForgetChoices(
         methods=tuple(method or ()),

@@ -8,6 +8,7 @@ import typer
 
 from npo.cli_forget import forget
 from npo.options import PATH, a_path
+from npo.running.waiting import waiting
 from npo.stopping import goes_on
 from records.errors import UserError
 
@@ -74,8 +75,9 @@ def run(
 
     accelerate launch --config_file scale/launch/fsdp2.yaml -m npo.cli run tofu-llama2-7b
     """
-    from npo.running.recipes import RecipeChoices
-    from npo.running.recipes import run as start
+    with waiting("loading the libraries"):
+        from npo.running.recipes import RecipeChoices
+        from npo.running.recipes import run as start
 
     start(
         RecipeChoices(recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed, retain_log=retain_log),
@@ -96,8 +98,9 @@ def _stage_verb(stage: str, does: str) -> None:
         seed: Seed = None,
         retain_log: JudgeLog = None,
     ) -> None:
-        from npo.running.recipes import RecipeChoices
-        from npo.running.recipes import run as start
+        with waiting("loading the libraries"):
+            from npo.running.recipes import RecipeChoices
+            from npo.running.recipes import run as start
 
         chosen = RecipeChoices(
             recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed, retain_log=retain_log
@@ -133,8 +136,9 @@ def evaluate(
 
     It leaves log.json in TOFU's format, which npo score reads.
     """
-    from npo.running.recipes import RecipeChoices, evaluate_one
-    from npo.running.recipes import run as start
+    with waiting("loading the libraries"):
+        from npo.running.recipes import RecipeChoices, evaluate_one
+        from npo.running.recipes import run as start
 
     chosen = RecipeChoices(
         recipe, settings or [], data=data, device=device, dtype=dtype, seed=seed, retain_log=retain_log

@@ -1,12 +1,15 @@
 """What npo did not make it never deletes: folders, files, drafts, inputs; and what is read is what was written."""
 
+import hashlib
 import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from hypothesis import strategies as st
 from records.errors import UserError
 from records.files import draft_of, tag, write_json, write_text
 from records.outputs import LIST, check_outputs, publish
-from records.ownership import foreign, remove, verify
+from records.ownership import file_hash, foreign, remove, verify
 from records.store import Data, finish, finished, load, save, writable
 from records.work import Unit, run_missing
 
@@ -373,3 +376,39 @@ def test_what_has_no_manifest_is_read_as_it_is(tmp_path: Path) -> None:
     _build(tmp_path)
     verify(tmp_path)
     assert load(tmp_path).values == {"y": 1}
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are hashed from now on."""
+    found: list[str] = []
+    real = hashlib.file_digest
+
+    def counted(file: Any, name: str) -> Any:
+        found.append(Path(file.name).name)
+        return real(file, name)
+
+    monkeypatch.setattr("records.ownership.hashlib.file_digest", counted)
+    return found
+
+
+def test_a_file_is_hashed_once_as_long_as_it_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashed: list[str]
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    os.utime(path, (1e9, 1e9))
+    monkeypatch.setattr("records.ownership._FRESH", 0)
+    assert file_hash(path) == file_hash(path) == hashlib.sha256(b"abc").hexdigest()
+    assert hashed == ["file"]
+    time.sleep(0.02)  # a tick of the disk's clock
+    path.write_bytes(b"abd")  # as long
+    os.utime(path, (1e9, 1e9))  # and as old
+    assert file_hash(path) == hashlib.sha256(b"abd").hexdigest()
+
+
+def test_what_was_written_just_now_is_hashed_again(tmp_path: Path, hashed: list[str]) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    assert file_hash(path) == file_hash(path)
+    assert hashed == ["file", "file"]

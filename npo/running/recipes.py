@@ -9,6 +9,7 @@ from rich.console import Console
 
 from npo.running.methods import looked_at, objective_of
 from npo.running.units import run_units
+from npo.running.waiting import waiting
 from records.errors import UserError, together
 from records.paths import may_write, user_path
 from records.plain import plain
@@ -104,7 +105,9 @@ def run(choices: RecipeChoices, *, stage: str | None, unit: str | None, out: Pat
     What can be known before is told before: methods, data, model, device, trackers, folder. A user's own methods are
     run where something is unlearned.
     """
-    recipe, resolve = read(choices), objective_of if stage in (None, "unlearn") else looked_at
+    resolve = objective_of if stage in (None, "unlearn") else looked_at
+    with waiting("loading the libraries"):
+        recipe = read(choices)
     from scale.recipes.base_model import ask_hub
     from scale.runtime.processes import Processes, first_process
     from scale.stages.pipeline import stage_of, units
@@ -113,13 +116,14 @@ def run(choices: RecipeChoices, *, stage: str | None, unit: str | None, out: Pat
     folder = out or choices.out
     processes = Processes(recipe.device, recipe.precision, recipe.trackers, folder / "logs")
     kept = (folder / "finetune").is_dir()
-    everything, *_ = together(
-        lambda: units(recipe, processes, resolve=resolve),
-        lambda: None if resolve is looked_at else try_own(recipe.schedules),
-        lambda: processes.accelerator,
-        lambda: may_write(folder),
-        lambda: None if kept else ask_hub(recipe.model),
-    )
+    with waiting("reading rows and model"):
+        everything, *_ = together(
+            lambda: units(recipe, processes, resolve=resolve),
+            lambda: None if resolve is looked_at else try_own(recipe.schedules),
+            lambda: processes.accelerator,
+            lambda: may_write(folder),
+            lambda: None if kept else ask_hub(recipe.model),
+        )
     chosen = {u.name for u in everything if stage in (None, stage_of(u)) and unit in (None, u.name)}
     if stage == "evaluate" and not recipe.evaluate.examines:
         raise UserError("evaluate: none says that no model is examined. Say evaluate=end, or name one with --model.")
@@ -158,7 +162,8 @@ def summarise(folder: Path, units: Sequence[Unit]) -> None:
 
 def evaluate_one(choices: RecipeChoices, model: str, out: Path | None) -> None:
     """Examine any model with a recipe's data, format and protocol."""
-    recipe = read(choices)
+    with waiting("loading the libraries"):
+        recipe = read(choices)
     from scale.runtime.processes import Processes
     from scale.stages.pipeline import evaluation_of
 

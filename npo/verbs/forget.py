@@ -11,6 +11,7 @@ from rich.text import Text
 
 from npo.running.recipes import scale_or_error
 from npo.running.units import run_units
+from npo.running.waiting import waiting
 from npo.verbs.forget_choices import ForgetChoices, changed_by_keys, check_choices, methods_asked, recipe_asked
 from records.errors import UserError, together
 from records.plain import plain
@@ -27,7 +28,8 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Forget
 
     One method and seed leave `forget/`, several leave what a recipe's do: `unlearn/<label>-s<seed>`.
     """
-    scale_or_error()
+    with waiting("loading the libraries"):
+        scale_or_error()
     from scale.data.formats import FORMATS
     from scale.data.row_shapes import SHAPES
     from scale.data.user_rows import read_user_rows

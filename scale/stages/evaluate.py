@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from records.doing import doing
 from records.files import write_json
 from records.store import Data, save
 from records.work import Progress
@@ -69,8 +70,10 @@ def evaluate_model(
     retrained: Mapping[str, SetResult] | None = None,
 ) -> None:
     """Examine any model; leaves `data.json`, `data.npz` and `log.json`."""
+    doing("loading the model")
     language_model = context.ready(load_model(model, weights=context.model.weights))
     exam = exam_of(context, task, context.writer(language_model))
+    doing("examining it")
     found = examine(Scorer(language_model.model), exam, context.processes)
     values = {
         "of": name,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from records.doing import doing
 from records.errors import UserError
 from records.store import CHECKPOINT, Data, save
 from records.work import Progress
@@ -42,9 +43,11 @@ def fit(
     settings: Mapping[str, Any],
 ) -> None:
     """Train on the likelihood of `rows`, from the model of the stage `start`, the one named, or from scratch."""
+    doing("making the model ready")
     below = inputs[start] / MODEL if start else None
     language_model = _to_train(context, below, seed, recompute=schedule.recompute)
     training = _training(context, language_model, rows, schedule, seed)
+    doing("training")
     history = _trained(training, stage, folder / CHECKPOINT, progress)
     values = {
         "stage": stage,

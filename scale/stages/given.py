@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from records.doing import doing
 from records.store import Data, save
 from records.work import Progress
 from scale.models.card import write_card
@@ -26,6 +27,7 @@ def take(
 ) -> None:
     """Leave what the stage would have left, but that nothing was trained: `model/` is a copy of the model named."""
     del inputs, progress
+    doing("loading the model")
     language_model = load_model(model, weights=context.model.weights)
     if not context.processes.first:
         return

@@ -4,6 +4,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
+from records.doing import doing
 from records.store import load
 from scale.data.prompts import Encoded, Writer
 from scale.evaluation.drift import within
@@ -88,6 +89,7 @@ class ReadyToUnlearn:
     @cached_property
     def training(self) -> Training:
         """The model's training; what its reference knows is computed before the first step."""
+        doing("loading the model")
         model, context, schedule = self.language_model.model, self.context, self.method.schedule
         if schedule.recompute:
             recompute_activations(model)
@@ -97,8 +99,10 @@ class ReadyToUnlearn:
         )
         objective, asked = self.method.objective, context.asked
         cache = ReferenceCache(cache_of(self.folder, self.finetuned, self.judges))
+        doing("reading the rows")
         rows = self._rows(cache, reference_model)
         if asked.examines:
+            doing("states of the reference")
             self.reference_states = {
                 name: (answers, cache.states(reference_model, answers))
                 for name in ("forget", "retain")
@@ -128,6 +132,7 @@ class ReadyToUnlearn:
         if self.live:
             second = self.start.load(context).model.requires_grad_(False).eval()
             return LiveReference(Scorer(second), self.writer.pad, context.processes)
+        doing("log-probabilities of the reference")
         return cached_reference(cache, reference_model, objective, rows)
 
     def _rows(self, cache: ReferenceCache, reference: ReferenceModel) -> TrainingRows:

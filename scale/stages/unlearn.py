@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from records.doing import doing
 from records.examined import Examined, moments_of
 from records.store import CHECKPOINT, Data, load
 from records.work import Progress
@@ -87,6 +88,7 @@ class Unlearning:
             self._go_on_from(before)
         elif asked.examines:
             self._first_moment(training.scorer)
+        doing("training")
         stopped, last = None, None
         for moment in training.run(after=before.values["epoch"] if before else 0):
             self.history += lines(self._name, moment, processes)
@@ -144,11 +146,13 @@ class Unlearning:
         """What an examination found of the model to begin with; UserError where it has no finite probabilities."""
         if self.ready.judges:
             return dict(load(self.ready.judges[0]).arrays)
+        doing("examining the model before")
         found = examine(scorer, self.ready.exam, self._processes)
         finite_or_error(found, self.ready.start.model)
         return arrays(found)
 
     def _examine(self, scorer: Any, moment: Moment, *, generate: bool) -> Mapping[str, SetResult]:
+        doing(f"examining after step {moment.step}")
         found = examine(scorer, self.ready.exam, self._processes, generate=generate)
         judged = self.ready.exam.scores(found, self.ready.retrained)
         pad = self.ready.writer.pad
@@ -167,6 +171,7 @@ class Unlearning:
 
     def _examine_best(self, at: int, training: Training) -> Mapping[str, SetResult]:
         """Put back the best model and examine it once more: its answers, and what was not measured on the way."""
+        doing("examining the best model")
         self.best.put_back(training)
         found, moment = examine(training.scorer, self.ready.exam, self._processes), self.moments[at]
         again = self.ready.exam.scores(found, self.ready.retrained)

@@ -5,6 +5,7 @@ rows per token (`likelihood`): so there is one loop to trust, and its log has th
 gradient of a batch is `scale.training.batch_loss`'s.
 """
 
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 
+from records.doing import doing
 from scale.models.scoring import score_all
 from scale.models.unpadded import read_for_training
 from scale.runtime.bits import bits
@@ -23,6 +25,7 @@ from scale.training.batches import BatchRows, TrainingRows, batches
 from scale.training.clipping import clipped, not_finite, refuse_clipping
 from scale.training.nearby import gradient_of_a_step, nearby
 from scale.training.optimizers import MakeOptimizer, optimizer_of
+from scale.training.pace import at_a_pace
 from scale.training.reference_lookup import Reference
 from scale.training.schedule import Schedule, all_steps, epochs_of, learning_rate, steps_of
 from theory import losses
@@ -113,7 +116,9 @@ class Training:
             for i, batch in enumerate(islice(self._batches(epoch), left)):
                 step = epoch * self.steps + i
                 lr = learning_rate(self.schedule, step, self.steps)
+                began = time.monotonic()
                 record = self._step(batch, lr, step)
+                doing(at_a_pace(step + 1, self.all_steps, time.monotonic() - began), often=True)
                 done.append({"lr": lr, **record})
                 last = i == min(self.steps, left) - 1
                 if wrong := not_finite(record):
