@@ -51,8 +51,8 @@ def main() -> None:
         sys.modules.setdefault(name, MagicMock())
     sys.path.insert(0, str(Path(job["peer"]) / "src"))
     import torch
-    from evals.tofu import TOFUEvaluator  # type: ignore[import-not-found, unused-ignore]
-    from model import get_model  # type: ignore[import-not-found, unused-ignore]
+    from evals.tofu import TOFUEvaluator
+    from model import get_model
     from omegaconf import OmegaConf
 
     torch.set_num_threads(1)
