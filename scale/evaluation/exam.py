@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from scale.data.prompts import Writer, read
 from scale.data.questions import EncodedQuestion, QuestionSet
 from scale.evaluation.catalogue import METRICS, metric_of
+from scale.evaluation.kept import KeptMeasures, ToAnswer, seen_by_set
 from scale.evaluation.measurable import END, GENERATED, LOOKED, MEASURABLE
 from scale.evaluation.metrics.rouge import said_of
 from scale.evaluation.protocols import Protocol
@@ -81,42 +83,67 @@ def _scored(one: QuestionSet) -> bool:
 
 
 def examine(
-    scorer: torch.nn.Module, exam: Exam, processes: Processes, *, generate: bool = True
+    scorer: torch.nn.Module,
+    exam: Exam,
+    processes: Processes,
+    *,
+    generate: bool = True,
+    kept: KeptMeasures | None = None,
 ) -> dict[str, SetResult]:
-    """Everything that is asked, of every set."""
-    scored = _read(scorer, exam, processes, generate=generate)
-    said = _answers(scorer, exam, scored, processes) if generate else {}
+    """Everything that is asked, of every set; what is `kept` of the model already is not measured again."""
+    asked = _to_answer(exam) if generate else {}
+    before = {name: kept.said(one) if kept else None for name, one in asked.items()}
+    known = {name: answers for name, answers in before.items() if answers is not None}
+    todo = {name: one for name, one in asked.items() if name not in known}
+    scored = _read(scorer, exam, processes, drafted=bool(todo), kept=kept)
+    said = known | _answers(scorer, exam, scored, todo, processes)
+    if kept:
+        for name, one in todo.items():
+            kept.keep_said(one, said[name])
     return {name: _part(one, exam, scored.get(name, []), said.get(name, [])) for name, one in exam.sets.items()}
 
 
-def _read(scorer: torch.nn.Module, exam: Exam, processes: Processes, *, generate: bool) -> dict[str, list[Scored]]:
+def _read(
+    scorer: torch.nn.Module, exam: Exam, processes: Processes, *, drafted: bool, kept: KeptMeasures | None
+) -> dict[str, list[Scored]]:
     """Every answer of every set scored at once, and what metrics and drafts need to know of the true ones' tokens."""
-    every = [question for encoded in exam.encoded.values() for question in encoded]
-    if not every:
-        return {}
-    needs = {need.removesuffix(END) for one in exam.sets.values() for need in _needs(one)}
-    drafted = set(SHOWN) if generate and needs & GENERATED else set()
-    looks = tuple(sorted(needs & LOOKED | drafted))
-    seen = see(scorer, every, exam.writer.pad, processes, tokens=processes.room(TOKENS), looks=looks)
+    encoded = {name: one for name, one in exam.encoded.items() if one}
+    more = set(SHOWN) if drafted else set()
+    looks = {name: {need.removesuffix(END) for need in _needs(exam.sets[name])} & LOOKED | more for name in encoded}
+    every = tuple(sorted(set().union(*looks.values())))
+    pad, room = exam.writer.pad, processes.room(TOKENS)
+    sees = partial(see, scorer, pad=pad, processes=processes, tokens=room, looks=every)
+    seen = seen_by_set(encoded, looks, kept, sees)
     ends = {exam.writer.end, *exam.writer.tokenizer.all_special_ids}
-    found = scored_of(every, seen, ends)
-    return {name: [next(found) for _ in encoded] for name, encoded in exam.encoded.items() if encoded}
+    return {name: list(scored_of(one, seen[name], ends)) for name, one in encoded.items()}
 
 
-def _answers(
-    scorer: torch.nn.Module, exam: Exam, scored: Mapping[str, Sequence[Scored]], processes: Processes
-) -> dict[str, list[Answer]]:
-    """The model's own answers to the sets whose metrics need them; sets that are asked alike are asked together."""
-    alike: dict[tuple[Generation, bool], list[str]] = {}
+def _to_answer(exam: Exam) -> dict[str, ToAnswer]:
+    """What is asked of each set whose metrics need the model's own answers."""
+    found, ends = {}, (exam.writer.end, exam.writer.max_length)
     for name, one in exam.sets.items():
         if _needs(one) & GENERATED:
             how = exam.protocol.generation
             if one.new_tokens is not None:
                 how = replace(how, max_length=one.new_tokens, prompt_counts=False)
-            alike.setdefault((how, name in scored), []).append(name)
+            found[name] = ToAnswer(tuple(q.asked.opening(exam.writer) for q in one.questions), how, ends)
+    return found
+
+
+def _answers(
+    scorer: torch.nn.Module,
+    exam: Exam,
+    scored: Mapping[str, Sequence[Scored]],
+    asked: Mapping[str, ToAnswer],
+    processes: Processes,
+) -> dict[str, list[Answer]]:
+    """The model's own answers to these sets; sets that are asked alike are asked together."""
+    alike: dict[tuple[Generation, bool], list[str]] = {}
+    for name, one in asked.items():
+        alike.setdefault((one.how, name in scored), []).append(name)
     found: dict[str, list[Answer]] = {}
     for (how, drafted), names in alike.items():
-        openings = [q.asked.opening(exam.writer) for name in names for q in exam.sets[name].questions]
+        openings = [opening for name in names for opening in asked[name].openings]
         drafts: list[tuple[int, ...]] = []
         if drafted and not how.sample:
             shown = [one for name in names for one in _truths(exam.encoded[name], scored[name])]

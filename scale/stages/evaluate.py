@@ -5,14 +5,17 @@ from pathlib import Path
 
 from records.doing import doing
 from records.files import write_json
-from records.store import Data, save
+from records.store import Data, content_hash, save
 from records.work import Progress
 from scale.data.few_shot import after_examples
 from scale.data.prompts import Writer
 from scale.data.questions import QuestionSet
 from scale.evaluation.asked import with_metrics
 from scale.evaluation.exam import Exam, about_rouge, examine, texts
+from scale.evaluation.kept import KeptMeasures
 from scale.evaluation.results import SetResult, arrays
+from scale.models.identity import folders_of, model_hash
+from scale.models.language_model import LanguageModel
 from scale.models.loading import load as load_model
 from scale.models.scorer import Scorer
 from scale.stages.context import MODEL, Context, about_model
@@ -22,6 +25,8 @@ from scale.tasks.task import Task
 __all__ = ["LOG", "evaluate", "evaluate_model", "evaluate_named", "exam_of", "sets_of"]
 
 LOG = "log.json"
+MEASURED = ".measured"
+"""The folder, beside the stages of a run, of what was measured of its models."""
 
 
 def sets_of(context: Context) -> dict[str, QuestionSet]:
@@ -60,6 +65,17 @@ def evaluate_named(
     evaluate_model(folder, model, context, task, name=model, retrained=retrained)
 
 
+def _kept(folder: Path, model: Path | str, language_model: LanguageModel, context: Context) -> KeptMeasures | None:
+    """What is kept of a model's measures, in the folder of the run; nothing of a model that lies in no folder."""
+    if not folders_of(str(model)):
+        return None
+    settings = language_model.model.generation_config
+    own = settings.to_diff_dict() if settings is not None else {}
+    whole = content_hash([model_hash(str(model)), context.model.weights, own])
+    run = folder.parent.parent if folder.parent.name == "evaluate" else folder.parent
+    return KeptMeasures(run / MEASURED, whole, context.processes)
+
+
 def evaluate_model(
     folder: Path,
     model: Path | str,
@@ -74,7 +90,8 @@ def evaluate_model(
     language_model = context.ready(load_model(model, weights=context.model.weights))
     exam = exam_of(context, task, context.writer(language_model))
     doing("examining it")
-    found = examine(Scorer(language_model.model), exam, context.processes)
+    kept = _kept(folder, model, language_model, context)
+    found = examine(Scorer(language_model.model), exam, context.processes, kept=kept)
     values = {
         "of": name,
         "protocol": context.exams.name,
