@@ -22,6 +22,7 @@ from scale.evaluation.metrics.losses import GUARD, Losses
 from scale.evaluation.protocols import PROTOCOLS
 from scale.models.drafts import draft
 from scale.models.faster_generation import left_padded
+from scale.models.packed import question_of
 from scale.models.scorer import Scorer
 from scale.models.scratch import train_tokenizer
 from scale.models.seen import see
@@ -249,3 +250,18 @@ def test_the_protocol_s_forms_are_metrics_and_its_scores_are_of_them():
     assert found["forget_extraction_strength"] > 0  # nothing is known, and it has a floor
     ours = _exam(PROTOCOLS["all-questions"], PLAIN, PHI)
     assert ours.scores(examine(Scorer(_model(PLAIN)), ours, ALONE, generate=False))["forget_extraction_strength"] == 0
+
+
+def test_packed_questions_leave_out_what_is_unseen():
+    """The answers' own unseen tokens too: the end token that a line break follows."""
+    exam, scorer = _exam(THEIRS, CHAT, Chat("Be good.")), Scorer(_model(CHAT))
+    questions = exam.encoded["forget"]
+    (packed,) = question_of([row for answer in questions[0] for row in answer])
+    assert [(*packed.prompt, *(i for a in packed.answers for i in a[:-1]))[i] for i in packed.unseen] == [
+        CHAT.pad_token_id
+    ] * (2 + len(questions[0]))
+    together = see(scorer, questions, exam.writer.pad, ALONE, tokens=9999)
+    assert any(key[0] == "packed" and right for key, right in scorer.ways.items())
+    apart = Scorer(scorer.model)
+    apart.ways = dict.fromkeys(scorer.ways, False)
+    torch.testing.assert_close(see(apart, questions, exam.writer.pad, ALONE, tokens=9999).logp, together.logp)

@@ -22,10 +22,14 @@ __all__ = ["PackedQuestion", "pack", "packable", "question_of"]
 
 
 class PackedQuestion(NamedTuple):
-    """A prompt's ids, and those of each answer to it (the end token included)."""
+    """A prompt's ids, and those of each answer to it (the end token included).
+
+    `unseen` are the places in the packed row of tokens that none attends to (`scale.data.prompts.Encoded`).
+    """
 
     prompt: tuple[int, ...]
     answers: tuple[tuple[int, ...], ...]
+    unseen: tuple[int, ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -42,9 +46,12 @@ def question_of(encoded: Sequence[Encoded]) -> list[PackedQuestion]:
     for row in encoded:
         prompt, answer = row.ids[: row.first], row.ids[row.first :]
         if found and found[-1].prompt == prompt:
-            found[-1] = PackedQuestion(prompt, (*found[-1].answers, answer))
+            last = found[-1]
+            behind = last.tokens - row.first  # where the answer begins in the row, less where in its own
+            unseen = (*last.unseen, *(i + behind for i in row.unseen if i >= row.first))
+            found[-1] = PackedQuestion(prompt, (*last.answers, answer), unseen)
         else:
-            found.append(PackedQuestion(prompt, (answer,)))
+            found.append(PackedQuestion(prompt, (answer,), row.unseen))
     return found
 
 
@@ -75,6 +82,9 @@ def pack(questions: Sequence[PackedQuestion], pad: int) -> Packed:
             predicts[number, 1 : m + 1] = i * time + torch.arange(start, start + m)
             labels[number, 1 : m + 2] = torch.tensor(answer)
             start, number = start + m, number + 1
+        if question.unseen:
+            mask[i, :, list(question.unseen)] = False
+            mask[i] |= torch.diag(~mask[i].any(dim=1))
     return Packed(ids, mask[:, None], positions, predicts, labels)
 
 
@@ -86,6 +96,7 @@ def packable(scorer: torch.nn.Module, questions: Sequence[PackedQuestion], pad: 
         return False
     tried = [choose(questions, key=_longest_row) for choose in (max, min)]
     tried.append(max(questions, key=lambda question: question.tokens))
+    tried = [question._replace(unseen=()) for question in tried]  # how it reads, whatever is unseen
     key = ("packed", *(question.tokens for question in tried), _longest_row(tried[0]))
     said = "packed questions are not read as rows by themselves, so every answer is read after its own prompt."
     return tried_once(scorer, processes, key, lambda module: _as_rows(module, list(dict.fromkeys(tried)), pad), said)

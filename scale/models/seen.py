@@ -83,9 +83,8 @@ def _plan(
     tokens: int,
 ) -> _Plan:
     device = processes.accelerator.device
-    masked = any(row.unseen for row in rows)  # as they are read where that is so, whatever it does
     packed = [made for question in questions for made in question_of([row for answer in question for row in answer])]
-    if not masked and packable(scorer, packed, pad, processes):
+    if packable(scorer, packed, pad, processes):
         places = iter(range(len(rows)))
         pieces = [[next(places) for _ in question.answers] for question in packed]
         return _Plan(
@@ -93,6 +92,7 @@ def _plan(
             pieces,
             lambda batch: Packed(*(part.to(device) for part in pack([packed[i] for i in batch], pad))),
         )
+    masked = any(row.unseen for row in rows)  # that is tried on rows that are seen
     room = tokens if masked or pads(scorer, rows, pad, processes) else 1
     return _Plan(
         by_length([len(row.ids) for row in rows], room),
