@@ -14,7 +14,7 @@ from typing import Any
 
 from records.errors import UserError
 
-__all__ = ["FILES", "in_training_order", "older", "sets_of", "write_rows"]
+__all__ = ["FILES", "hub_folder", "in_training_order", "older", "sets_of", "write_rows"]
 
 FILES = {
     "forget": "forget10_perturbed.json",
@@ -64,6 +64,16 @@ def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> str:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf8")
     return str(file)
+
+
+def hub_folder(below: Path, splits: Mapping[str, Iterable[Mapping[str, Any]]]) -> Path:
+    """locuslab/TOFU below a folder, with these splits by name: from there the peer reads it in place of the hub's."""
+    folder = below / "locuslab" / "TOFU"
+    for name, rows in splits.items():
+        write_rows(folder / f"{name}.json", rows)
+    told = "".join(f"- config_name: {name}\n  data_files: {name}.json\n" for name in splits)
+    (folder / "README.md").write_text(f"---\nconfigs:\n{told}---\n", encoding="utf8")
+    return folder
 
 
 def older(model: Path, folder: Path) -> str:

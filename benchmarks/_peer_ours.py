@@ -8,17 +8,22 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks._peer_side import Clock, Job, Talk, peak
+from benchmarks._peer_side import Clock, Job, Talk, command, peak
 from benchmarks.unlearning import llama
 from scale.data.formats import format_of
 from scale.data.prompts import Encoded, Writer
 from scale.data.tofu import read_rows
+from scale.evaluation.asked import tofu_sets, with_metrics
+from scale.evaluation.exam import Exam, examine
+from scale.evaluation.protocols import protocol_of
+from scale.models.generation import Generation
 from scale.models.language_model import LanguageModel, max_length, save
 from scale.models.loading import load
 from scale.models.reference_cache import ReferenceCache, ReferenceModel
@@ -26,7 +31,7 @@ from scale.models.scorer import Scorer
 from scale.models.scratch import train_tokenizer
 from scale.runtime.processes import Processes
 from scale.training.batches import TrainingRows
-from scale.training.loop import Training
+from scale.training.loop import Training, likelihood
 from scale.training.reference_lookup import cached_reference
 from scale.training.schedule import Schedule
 from theory.objective import method
@@ -65,8 +70,9 @@ def steps(job: Job, talk: Talk) -> None:
     share = batch / len(rows.forget)
     read = [row for part in (rows.forget, rows.retain) for row in part]
     tokens, answers = (share * sum(count(row) for row in read) for count in (_length, _targets))
-    talk.tell(imported=imported, tokens=tokens, flops=6 * (shape["body"] * tokens + shape["head"] * answers))
-    clock = Clock(talk, job, between=lambda: {"sustained": sustained()})
+    flops = 6 * (shape["body"] * tokens + shape["head"] * answers)
+    about = {"imported": imported, "tokens": tokens, "flops": flops}
+    clock = Clock(talk, job, about, between=lambda: {"sustained": sustained()})
     any(clock.step() for _ in training.run())
 
 
@@ -74,14 +80,6 @@ TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}{{ 'Question: ' + message['content'] + '\\nAnswer:"
     "\\n' }}{% else %}{{ message['content'] + eos_token }}{% endif %}{% endfor %}"
 )
-
-
-def small_model(texts: Sequence[str], folder: Path) -> Path:
-    """A Llama of width 256, 4 layers, 8192 tokens with random weights, as a saved model is read; the folder."""
-    tokenizer = train_tokenizer(texts, 8192)
-    tokenizer.chat_template = TEMPLATE
-    save(folder, LanguageModel(llama(256, 4, 4, 704, 8192, tied=False), tokenizer))
-    return folder
 
 
 def _length(row: Encoded) -> int:
@@ -115,7 +113,50 @@ def sustained() -> float:
     return 2 * SIDE**3 / statistics.median(taken)
 
 
-DONE = {"steps": steps}
+def examination(job: Job, talk: Talk) -> None:
+    """Examine in turns under the protocol that follows the peer's; answers take what all takes beyond the losses."""
+    language_model = load(job["model"])
+    writer = Writer(language_model.tokenizer, format_of("chat"), max_length(language_model.model))
+    files = {name: Path(job["data"]) / file for name, file in job["files"].items()}
+    rows = {name: read_rows(file, perturbed=True, paraphrased=name in ASKED_TWICE) for name, file in files.items()}
+    asked = with_metrics(tofu_sets(rows), {"forget": ["extraction_strength"]})
+    protocol = protocol_of("open-unlearning")
+    if job["new_tokens"]:
+        protocol = replace(protocol, generation=Generation(job["new_tokens"], prompt_counts=False))
+    exam, scorer, alone = Exam.of(asked, protocol, writer), Scorer(language_model.model).eval(), Processes("cpu")
+    talk.tell()
+    for _ in range(job["turns"]):
+        talk.wait()
+        started = time.perf_counter()
+        examine(scorer, exam, alone, generate=False)
+        losses = time.perf_counter() - started
+        found = examine(scorer, exam, alone)
+        whole = time.perf_counter() - started - losses
+        talk.tell(losses=losses, whole=whole, answers=whole - losses, peak=peak(), scores=exam.scores(found))
+
+
+ASKED_TWICE = ("forget", "retain")
+"""Sets whose answers are paraphrased too."""
+
+
+def small(job: Job, talk: Talk) -> None:
+    """A Llama of width 256, 4 layers, 8192 tokens, saved: its tokenizer made from the rows, trained on those asked."""
+    rows = [row for name in ASKED_TWICE for row in read_rows(Path(job[name]), perturbed=False)]
+    texts = [json.loads(line)["all"] for line in Path(job["texts"]).read_text(encoding="utf8").splitlines()]
+    tokenizer = train_tokenizer(texts, 8192)
+    tokenizer.chat_template = TEMPLATE
+    model = llama(256, 4, 4, 704, 8192, tied=False)
+    writer = Writer(tokenizer, format_of("chat"), max_length(model))
+    known = TrainingRows([writer.encode(row.question, row.answer) for row in rows])
+    schedule = Schedule(lr=2e-3, epochs=job["epochs"], batch=8, piece=8)
+    alone = Processes("cpu")
+    training = Training(Scorer(model), likelihood, known, schedule, seed=0, pad=writer.pad, processes=alone)
+    deque(training.run(), 0)
+    save(Path(job["folder"]), LanguageModel(model, tokenizer))
+    talk.tell()
+
+
+DONE = {"steps": steps, "examination": examination, "command": command, "small": small}
 
 
 def main() -> None:

@@ -149,7 +149,6 @@ def in_pairs(sides: Sequence[Side], jobs: Mapping[str, Mapping[str, Any]], below
         for side in sides:
             workers[side.name] = worker = side.start(jobs[side.name], below)
             first[side.name] = worker.hear()
-            first[side.name]["warm"] = worker.hear()
         for turn in range(turns):
             for name in list(workers) if turn % 2 == 0 else reversed(list(workers)):
                 found[name].append(workers[name].go())

@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import resource
+import runpy
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -38,10 +39,15 @@ class Talk:
 
 
 class Clock:
-    """Told of every step that ends: some that warm up, then turns of so many, each at the other's word."""
+    """Told of every step that ends: some that warm up, then turns of so many, each at the other's word.
 
-    def __init__(self, talk: Talk, job: Job, between: Callable[[], Mapping[str, Any]] = dict) -> None:
-        self.talk, self.between = talk, between
+    `about` is told when it is ready, what `between` gives after every turn.
+    """
+
+    def __init__(
+        self, talk: Talk, job: Job, about: Mapping[str, Any], between: Callable[[], Mapping[str, Any]] = dict
+    ) -> None:
+        self.talk, self.about, self.between = talk, about, between
         self.warm, self.turns, self.each = job["warm"], job["turns"], job["steps"]
         self.done, self.since = 0, time.perf_counter()
 
@@ -52,7 +58,10 @@ class Clock:
         if counted < 0 or counted % self.each:
             return False
         seconds = (time.perf_counter() - self.since) / self.each
-        self.talk.tell(seconds=None if counted == 0 else seconds, peak=peak(), **self.between())
+        if counted == 0:
+            self.talk.tell(**self.about)
+        else:
+            self.talk.tell(seconds=seconds, peak=peak(), **self.between())
         if counted == self.turns * self.each:
             return True
         self.talk.wait()
@@ -106,7 +115,9 @@ def steps(job: Job, talk: Talk) -> None:
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     model = AutoModelForCausalLM.from_pretrained(job["model"], torch_dtype=torch.float32)
     forget, retain = (_rows(job[name], tokenizer) for name in ("forget", "retain"))
-    clock = Clock(talk, job)
+    read = [part[i] for part in (forget, retain) for i in range(len(part))]
+    tokens = sum(len(row["input_ids"]) for row in read) / len(forget) * job["batch"]
+    clock = Clock(talk, job, {"imported": imported, "tokens": tokens})
 
     class Turns(TrainerCallback):
         """Says when a step has ended."""
@@ -138,8 +149,6 @@ def steps(job: Job, talk: Talk) -> None:
         callbacks=[Turns()],
         **chosen,
     )
-    real = sum(len(row["input_ids"]) for part in (forget, retain) for row in (part[i] for i in range(len(part))))
-    talk.tell(imported=imported, tokens=real / len(forget) * job["batch"])
     training.train()
 
 
@@ -148,7 +157,69 @@ def _rows(file: str, tokenizer: Any) -> Any:
     return peers("data.qa").QADataset(hf_args, {"apply_chat_template": True}, tokenizer)
 
 
-DONE: dict[str, Callable[[Job, Talk], None]] = {"steps": steps}
+SETS = ("retain", "ra", "wf")
+"""Of the nine parts of model utility, beside the set to forget."""
+
+
+def examination(job: Job, talk: Talk) -> None:
+    """Examine in turns, by the peer's own evaluator, of its metrics those that the other side has too."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(job["model"])
+    model = AutoModelForCausalLM.from_pretrained(job["model"], torch_dtype=torch.float32)
+    evaluators = {part: _evaluator(job, part) for part in ("losses", "answers")}
+    given = {"model": model, "tokenizer": tokenizer, "template_args": {"apply_chat_template": True}}
+    talk.tell()
+    for _ in range(job["turns"]):
+        talk.wait()
+        seconds, scores = {}, {}
+        for part, evaluator in evaluators.items():
+            started = time.perf_counter()
+            scores |= evaluator.evaluate(**given)
+            seconds[part] = time.perf_counter() - started
+        talk.tell(**seconds, whole=sum(seconds.values()), peak=peak(), scores={k: float(v) for k, v in scores.items()})
+
+
+def _evaluator(job: Job, part: str) -> Any:
+    """With the configuration that the peer ships: of its metrics those that need answers generated, or the others."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    own = [f"paths.output_dir={job['out']}/{part}", "eval.tofu.overwrite=true", "task_name=beside"]
+    with initialize_config_dir(version_base=None, config_dir=str(Path(job["source"]).parent / "configs")):
+        cfg = compose("eval.yaml", overrides=["experiment=eval/tofu/default", *own])
+    found = OmegaConf.to_container(cfg.eval.tofu, resolve=True)
+    every = {**found["metrics"], **found["metrics"]["model_utility"]["pre_compute"]}
+    names = ["forget_truth_ratio", "forget_Q_A_Prob", "extraction_strength", "forget_Q_A_ROUGE"]
+    names += [name for name in every if name.startswith(tuple(f"{one}_" for one in SETS))]
+    chosen = {name: every[name] for name in names if name.endswith("ROUGE") == (part == "answers")}
+    for metric in chosen.values():
+        metric.pop("access_key", None)
+        if part == "answers" and job["new_tokens"]:
+            metric["generation_args"]["max_new_tokens"] = job["new_tokens"]
+    return peers("evals.tofu").TOFUEvaluator(OmegaConf.create({**found, "metrics": chosen}))
+
+
+def command(job: Job, talk: Talk) -> None:
+    """A whole command as it is typed, with the times of day at which the optimizer was asked for a step."""
+    from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+    at: list[float] = []
+    register_optimizer_step_pre_hook(lambda *_: at.append(time.time()))
+    sys.argv = job["words"]
+    try:
+        if job["script"].endswith(".py"):
+            runpy.run_path(job["script"], run_name="__main__")
+        else:
+            runpy.run_module(job["script"], run_name="__main__", alter_sys=True)
+    except SystemExit as done:
+        if done.code:
+            raise
+    talk.tell(at=at, peak=peak())
+
+
+DONE: dict[str, Callable[[Job, Talk], None]] = {"steps": steps, "examination": examination, "command": command}
 
 
 def main() -> None:

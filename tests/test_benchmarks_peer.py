@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import _peer_given, _peer_pairs, peer
+from benchmarks import _peer_given, _peer_measures, _peer_pairs, peer
 from benchmarks._peer_pairs import Peer, Ratio
 from records.errors import UserError
 
@@ -107,7 +107,7 @@ def test_a_ratio_over_one_says_that_ours_is_better() -> None:
     found = Ratio([2.0, 4.0, 9.0], [1.0, 2.0, 3.0])
     assert found.ratios == [2.0, 2.0, 3.0]
     assert found.median == 2.0
-    assert peer.Line("step", "ms", found).told() == "step: 4 / 2 ms; 2.00 × (2.00 … 3.00)"
+    assert _peer_measures.Line("step", "ms", found).told() == "step: 4 / 2 ms; 2.00 × (2.00 … 3.00)"
 
 
 SIDE = """
@@ -116,8 +116,7 @@ import json, pathlib
 from benchmarks._peer_side import Clock, Talk
 job = json.loads(pathlib.Path(sys.argv[1]).read_text())
 talk = Talk()
-talk.tell(tokens=3)
-clock = Clock(talk, job, between=lambda: {{"who": job["who"]}})
+clock = Clock(talk, job, {{"tokens": 3}}, between=lambda: {{"who": job["who"]}})
 print("noise")
 taken = 0
 while not clock.step():
@@ -138,7 +137,6 @@ def test_two_processes_take_turns(root: Path, tmp_path: Path) -> None:
     jobs = {name: {**common, "who": name} for name in ("peer", "ours")}
     found = _peer_pairs.in_pairs(sides(root, tmp_path), jobs, tmp_path, 2)
     assert found.first["peer"]["tokens"] == 3
-    assert found.first["peer"]["warm"]["seconds"] is None
     assert [turn["who"] for turn in found.turns["ours"]] == ["ours", "ours"]
     assert all(ratio > 0 for ratio in found.ratio("seconds").ratios)
     assert found.ratio("peak").peer[0] > 1
