@@ -212,4 +212,4 @@ def _our_words(subject: Subject, forget: Sequence[Any], retain: Sequence[Any], p
     files = {name: write_rows(place / f"{name}.jsonl", part) for name, part in texts.items()}
     words = ["npo.cli", "forget", files["forget"], "--retain", files["retain"], "--model", subject.folders["ours"]]
     words += ["--out", str(place / "ours"), "--method", COMMAND_METHOD, "--epochs", "1", "--batch", str(BATCH)]
-    return [*words, "--piece", str(BATCH), "--lr", str(LR), "--prompt", "chat", "--device", "cpu"]
+    return [*words, "--piece", str(BATCH), "--lr", str(LR), "--prompt", "chat", "--device", "cpu", "evaluate=none"]

@@ -36,7 +36,7 @@ from benchmarks._peer_pairs import ROOT, Peer, sides_of
 from records.errors import UserError
 
 KEPT = ROOT / "docs" / "data" / "peer.json"
-SMALL, OWN = Sizes(8, 24, None, 3, 3), Sizes(1, 4, None, 3, 1)
+SMALL, OWN = Sizes(5, 24, None, 3, 3), Sizes(1, 4, None, 3, 1)
 QUICK = Sizes(1, 2, 8, 1, 1)
 PARTS = (*METHODS, "examination", "command")
 NOT_FOR_OWN = "NPO+KL"
@@ -100,8 +100,9 @@ def table(peer: Peer, subject: Subject, parts: Collection[str], rows: Rows, belo
         for line in lines(peer, subject, part, rows, below / part, numbers):
             print(f"{subject.name} [{time.perf_counter() - started:4.0f} s] {line.told()}", flush=True)
             found.append(line.kept())
-    for what, each in numbers.items():
-        print(f"{subject.name} {what}: {each['peer']} / {each['ours']}", flush=True)
+        if part == "examination":
+            for what, each in numbers.items():
+                print(f"{subject.name} {what}: {each['peer']} / {each['ours']}", flush=True)
     return {"model": subject.name, "lines": found, "numbers": numbers}
 
 
