@@ -107,13 +107,30 @@ def table(peer: Peer, subject: Subject, parts: Collection[str], rows: Rows, belo
 
 
 def keep(peer: Peer, tables: list[dict[str, Any]]) -> None:
-    """Leave it where the page of the docs is made from."""
+    """Leave it where the page of the docs is made from, beside other parts of the same two commits."""
     libraries = " ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, no GPU"
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, no GPU, one thread each"
     about = {"date": date.today().isoformat(), "peer": peer.commit, "ours": commit(ROOT)}
-    found = {**about, "machine": machine, "libraries": libraries, "tables": tables}
+    about |= {"machine": machine, "libraries": libraries}
+    before = json.loads(KEPT.read_text(encoding="utf8")) if KEPT.is_file() else {}
+    same = all(before.get(key) == value for key, value in about.items())
+    found = {**about, "tables": joined(before["tables"], tables) if same else tables}
     KEPT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
     print(f"kept in {KEPT.relative_to(ROOT)}")
+
+
+def joined(before: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tables by model, of a line the newer."""
+    found = {table["model"]: table for table in before}
+    for table in new:
+        old = found.get(table["model"], {"lines": [], "numbers": {}})
+        lines = {line["what"]: line for line in (*old["lines"], *table["lines"])}
+        found[table["model"]] = {
+            **table,
+            "lines": list(lines.values()),
+            "numbers": {**old["numbers"], **table["numbers"]},
+        }
+    return list(found.values())
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -150,6 +167,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one pair, a step each, two questions a set")
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT.relative_to(ROOT)}")
     arguments = parser.parse_args()
+    if arguments.keep and arguments.quick:
+        parser.error("--keep: a quick run is too short to be kept. Leave --quick out.")
     if arguments.folder is None:
         print("not measured: name the folder of open-unlearning")
         return

@@ -9,7 +9,7 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +243,43 @@ def speed() -> str:
     return "\n".join(lines)
 
 
+def peer() -> str:
+    """What benchmarks/peer.py measured beside open-unlearning: a line for each thing, a column for each model."""
+    kept = _read("peer")
+    models = [table["model"] for table in kept["tables"]]
+    found = {table["model"]: {line["what"]: line for line in table["lines"]} for table in kept["tables"]}
+    every = list(dict.fromkeys(what for lines in found.values() for what in lines))
+    rows = [(what, *(_beside(found[model].get(what)) for model in models)) for what in every]
+    about = (
+        f"{kept['date']}; open-unlearning at {kept['peer']}, ours at {kept['ours']}; {kept['machine']}; "
+        f"ours with {kept['libraries']}."
+    )
+    return f"{about}\n\n{_table(('work', *models), *rows)}"
+
+
+def _beside(line: Mapping[str, Any] | None) -> str:
+    """A ratio with its range, the peer's and ours, and what share of the core's matrix speed ours reaches."""
+    if line is None:
+        return "–"
+    spread = f" ({line['low']:.2f} … {line['high']:.2f})" if line["pairs"] > 1 else ""
+    share = f", {line['share']:.0%} of the core" if "share" in line else ""
+    return f"**{line['ratio']:.2f}**{spread}: {line['peer']:.3g} / {line['ours']:.3g} {line['unit']}{share}"
+
+
+def peer_numbers() -> str:
+    """What both found of the same model on the same questions."""
+    tables = [table for table in _read("peer")["tables"] if table["numbers"]]
+    every = list(dict.fromkeys(what for table in tables for what in table["numbers"]))
+    rows = [(what, *(_two(table["numbers"].get(what)) for table in tables)) for what in every]
+    return _table(("number", *(table["model"] for table in tables)), *rows)
+
+
+def _two(found: Mapping[str, float | None] | None) -> str:
+    """The peer's and ours."""
+    values = [None, None] if found is None else [found["peer"], found["ours"]]
+    return " / ".join("–" if value is None else f"{value:.6g}" for value in values)
+
+
 def _read(name: str) -> Any:
     return json.loads((DATA / f"{name}.json").read_text(encoding="utf8"))
 
@@ -251,7 +288,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     f.__name__: f
     for f in (
         *(files, contents, verbs, recipes, quantities, losses, metrics, measurable, tasks),
-        *(ledger, counts, headlines, caption, theory, speed),
+        *(ledger, counts, headlines, caption, theory, speed, peer, peer_numbers),
     )
 }
 
