@@ -79,7 +79,7 @@ def peak() -> float:
 
 
 def peers(name: str) -> Any:
-    """A module of the peer."""
+    """A module of the peer, or of its environment."""
     return importlib.import_module(name)
 
 
@@ -173,7 +173,7 @@ def examination(job: Job, talk: Talk) -> None:
     talk.tell()
     for _ in range(job["turns"]):
         talk.wait()
-        seconds, scores = {}, {}
+        seconds, scores = dict[str, float](), dict[str, float]()
         for part, evaluator in evaluators.items():
             started = time.perf_counter()
             scores |= evaluator.evaluate(**given)
@@ -183,13 +183,11 @@ def examination(job: Job, talk: Talk) -> None:
 
 def _evaluator(job: Job, part: str) -> Any:
     """With the configuration that the peer ships: of its metrics those that need answers generated, or the others."""
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
+    hydra, omega = peers("hydra"), peers("omegaconf").OmegaConf
     own = [f"paths.output_dir={job['out']}/{part}", "eval.tofu.overwrite=true", "task_name=beside"]
-    with initialize_config_dir(version_base=None, config_dir=str(Path(job["source"]).parent / "configs")):
-        cfg = compose("eval.yaml", overrides=["experiment=eval/tofu/default", *own])
-    found = OmegaConf.to_container(cfg.eval.tofu, resolve=True)
+    with hydra.initialize_config_dir(version_base=None, config_dir=str(Path(job["source"]).parent / "configs")):
+        cfg = hydra.compose("eval.yaml", overrides=["experiment=eval/tofu/default", *own])
+    found = omega.to_container(cfg.eval.tofu, resolve=True)
     every = {**found["metrics"], **found["metrics"]["model_utility"]["pre_compute"]}
     names = ["forget_truth_ratio", "forget_Q_A_Prob", "extraction_strength", "forget_Q_A_ROUGE"]
     names += [name for name in every if name.startswith(tuple(f"{one}_" for one in SETS))]
@@ -198,7 +196,7 @@ def _evaluator(job: Job, part: str) -> Any:
         metric.pop("access_key", None)
         if part == "answers" and job["new_tokens"]:
             metric["generation_args"]["max_new_tokens"] = job["new_tokens"]
-    return peers("evals.tofu").TOFUEvaluator(OmegaConf.create({**found, "metrics": chosen}))
+    return peers("evals.tofu").TOFUEvaluator(omega.create({**found, "metrics": chosen}))
 
 
 def command(job: Job, talk: Talk) -> None:

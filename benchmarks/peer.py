@@ -38,6 +38,7 @@ from records.errors import UserError
 KEPT = ROOT / "docs" / "data" / "peer.json"
 SMALL, OWN = Sizes(5, 24, None, 3, 3), Sizes(1, 4, None, 3, 1)
 QUICK = Sizes(1, 2, 8, 1, 1)
+PACKAGES = ("records", "theory", "scale", "npo")
 PARTS = (*METHODS, "examination", "command")
 NOT_FOR_OWN = "NPO+KL"
 """Left out of a model of one's own unless it is named: its step takes the peer longest."""
@@ -59,11 +60,14 @@ def peer_in(folder: Path, python: Path | None) -> Peer:
     return Peer(folder.absolute(), python.absolute(), commit(folder))
 
 
-def commit(folder: Path) -> str:
-    """That which lies in a folder, with a mark where files were changed."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--exclude=*"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
+def commit(folder: Path, *below: str) -> str:
+    """That which lies in a folder, with a mark where files (below it) were changed since."""
+    git = ["git", "-C", str(folder)]
+    head, changed = (
+        subprocess.run([*git, *words], capture_output=True, text=True, check=False).stdout.strip()
+        for words in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "-uno", "--", *(below or ".")])
+    )
+    return f"{head}, with changes" if head and changed else head or "unknown"
 
 
 def own(folder: Path, sizes: Sizes, below: Path) -> Subject:
@@ -84,7 +88,7 @@ def _name(folder: Path) -> str:
 def lines(
     peer: Peer, subject: Subject, part: str, rows: Rows, below: Path, numbers: dict[str, dict[str, float]]
 ) -> Iterator[Line]:
-    """Those of one part of the table."""
+    """One part of the table."""
     below.mkdir(parents=True)
     measure: Mapping[str, Callable[[], Iterator[Line]]] = {
         "examination": partial(examination, peer, subject, rows, below, numbers),
@@ -110,7 +114,7 @@ def keep(peer: Peer, tables: list[dict[str, Any]]) -> None:
     """Leave it where the page of the docs is made from, beside other parts of the same two commits."""
     libraries = " ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, no GPU, one thread each"
-    about = {"date": date.today().isoformat(), "peer": peer.commit, "ours": commit(ROOT)}
+    about = {"date": date.today().isoformat(), "peer": peer.commit, "ours": commit(ROOT, *PACKAGES)}
     about |= {"machine": machine, "libraries": libraries}
     before = json.loads(KEPT.read_text(encoding="utf8")) if KEPT.is_file() else {}
     same = all(before.get(key) == value for key, value in about.items())
@@ -147,7 +151,7 @@ def run(arguments: argparse.Namespace) -> None:
         if not arguments.no_small:
             sizes = QUICK if arguments.quick else SMALL
             models.insert(0, partial(small, sides_of(peer, below), rows, sizes, below / "small"))
-        print(f"open-unlearning at {peer.commit}, ours at {commit(ROOT)}: the peer's / ours; over 1 ×: ours is better")
+        print(f"open-unlearning at {peer.commit}, ours at {commit(ROOT, *PACKAGES)}; the peer's / ours")
         for i, make in enumerate(models):
             subject = make()
             usual = [part for part in PARTS if part != NOT_FOR_OWN or subject.sizes != OWN]

@@ -263,7 +263,12 @@ def _beside(line: Mapping[str, Any] | None) -> str:
         return "–"
     spread = f" ({line['low']:.2f} … {line['high']:.2f})" if line["pairs"] > 1 else ""
     share = f", {line['share']:.0%} of the core" if "share" in line else ""
-    return f"**{line['ratio']:.2f}**{spread}: {line['peer']:.3g} / {line['ours']:.3g} {line['unit']}{share}"
+    return f"**{line['ratio']:.2f}**{spread}: {_short(line['peer'])} / {_short(line['ours'])} {line['unit']}{share}"
+
+
+def _short(value: float) -> str:
+    """To three figures, thousands in full."""
+    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def peer_numbers() -> str:

@@ -1,6 +1,7 @@
 """benchmarks/peer.py: what both sides are given, what is told, and what a user can get wrong; no peer is needed."""
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,9 @@ def test_the_commit_that_is_measured_is_the_folder_s(tmp_path: Path) -> None:
         subprocess.run([*git, *words], check=True)
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
     assert head.startswith(peer.peer_in(folder, Path(sys.executable)).commit)
+    (folder / "src" / "train.py").write_text("mine")
+    assert peer.commit(folder).endswith(", with changes")
+    assert head.startswith(peer.commit(folder, "configs"))
 
 
 def test_files_of_tofu_that_are_missing_are_named(tmp_path: Path) -> None:
@@ -156,3 +160,73 @@ def test_what_the_peer_needs_not_stands_in_for_itself(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": place}, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert Peer(tmp_path, Path("python"), "abc").source == str(tmp_path / "src")
+
+
+def line(what: str, ratio: float) -> dict[str, object]:
+    """As it is kept, from a single pair."""
+    return _peer_measures.Line(what, "s", Ratio([ratio], [1.0])).kept()
+
+
+def test_what_is_kept_has_medians_and_ranges() -> None:
+    kept = _peer_measures.Line("a step", "s", Ratio([2.0, 4.0, 9.0], [1.0, 2.0, 3.0]), 0.614).kept()
+    numbers = {"peer": 4.0, "ours": 2.0, "ratio": 2.0, "low": 2.0, "high": 3.0, "pairs": 3, "share": 0.61}
+    assert kept == {"what": "a step", "unit": "s", **numbers}
+
+
+def test_parts_that_are_measured_later_join_those_before() -> None:
+    before = [{"model": "a", "lines": [line("x", 1.0), line("y", 2.0)], "numbers": {"p": {"peer": 1, "ours": 1}}}]
+    new = [{"model": "a", "lines": [line("y", 3.0), line("z", 4.0)], "numbers": {}}, {**before[0], "model": "b"}]
+    first, second = peer.joined(before, new)
+    assert [(one["what"], one["ratio"]) for one in first["lines"]] == [("x", 1.0), ("y", 3.0), ("z", 4.0)]
+    assert first["numbers"] == {"p": {"peer": 1, "ours": 1}}
+    assert second["model"] == "b"
+
+
+def test_a_quick_run_is_not_kept(root: Path) -> None:
+    done = run(root, "somewhere", "--quick", "--keep")
+    assert done.returncode == 2
+    assert "a quick run is too short to be kept" in done.stderr
+
+
+def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"There is no model in .*: it has no config\.json"):
+        peer.own(tmp_path, peer.OWN, tmp_path / "older")
+
+
+def test_the_peer_finds_its_splits_below_the_folder_in_which_it_runs(tmp_path: Path) -> None:
+    folder = _peer_given.hub_folder(tmp_path, {"forget10": [{"question": "?", "answer": "!"}]})
+    assert folder == tmp_path / "locuslab" / "TOFU"
+    assert "- config_name: forget10\n  data_files: forget10.json\n" in (folder / "README.md").read_text()
+    assert json.loads((folder / "forget10.json").read_text()) == {"question": "?", "answer": "!"}
+
+
+def test_the_page_has_a_line_for_each_thing_and_a_column_for_each_model(root: Path) -> None:
+    names = runpy.run_path(str(root / "docs" / "generate.py"))
+    two = {"forget ROUGE": {"peer": 0.5, "ours": 0.25}, "missing": {"peer": None, "ours": None}}
+    tables = [
+        {"model": "a", "lines": [line("x", 1.5), line("y", 2.0)], "numbers": two},
+        {"model": "b", "lines": [line("x", 3.0)], "numbers": {}},
+    ]
+    about = {key: key for key in ("date", "peer", "ours", "machine", "libraries")}
+    names["peer"].__globals__["_read"] = lambda name: {**about, "tables": tables}
+    text = names["peer"]()
+    assert "| work | a | b |" in text
+    assert "| x | **1.50**: 1.5 / 1 s | **3.00**: 3 / 1 s |" in text
+    assert "| y | **2.00**: 2 / 1 s | – |" in text
+    assert "| forget ROUGE | 0.5 / 0.25 |" in names["peer_numbers"]()
+    assert "| missing | – / – |" in names["peer_numbers"]()
+
+
+def test_both_sides_of_a_command_do_the_same_work(tmp_path: Path) -> None:
+    subject = _peer_measures.Subject("a", {"peer": "older", "ours": "model"}, peer.QUICK)
+    rows = [{"question": f"{i}?", "answer": "!", "perturbed_answer": ["."]} for i in range(3)]
+    ours = _peer_measures._our_words(subject, rows, rows, tmp_path)
+    theirs = _peer_measures._their_words(Peer(tmp_path, tmp_path, "abc"), subject, tmp_path)
+    assert theirs[0].endswith("src/train.py")
+    assert {"trainer=GradDiff", "trainer.args.num_train_epochs=1", "trainer.args.do_eval=false"} <= set(theirs)
+    assert ours[:2] == ["npo.cli", "forget"]
+    assert ours[-1] == "evaluate=none"
+    assert len(Path(ours[2]).read_text().splitlines()) == 3
+    for option, value in {"--method": "GA+RT", "--epochs": "1", "--batch": "8", "--lr": "1e-05"}.items():
+        assert ours[ours.index(option) + 1] == value
+    assert {"trainer.args.per_device_train_batch_size=8", "trainer.args.learning_rate=1e-05"} <= set(theirs)
