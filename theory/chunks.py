@@ -95,14 +95,21 @@ class _Plan:
 
 
 def _cut(start: int, stop: int, chunk: int) -> list[tuple[int, int]]:
-    return [(a, min(a + chunk, stop)) for a in range(start, stop, chunk)]
+    # of like size: a product of few rows takes another way through the library and rounds otherwise
+    size = _even(stop - start, chunk)
+    return [(a, min(a + size, stop)) for a in range(start, stop, size)]
+
+
+def _even(rows: int, chunk: int) -> int:
+    """Rows of each piece, where as few pieces as fit the chunk are of like size."""
+    return -(-rows // max(1, -(-rows // chunk))) or 1
 
 
 def _whole_examples(counts: Sequence[int], chunk: int) -> Iterator[tuple[int, int]]:
-    """Runs of whole examples that fit one chunk; an example longer than a chunk is a run of its own."""
-    start = stop = 0
+    """Runs of whole examples that fit one chunk, of like size; an example longer than a chunk is a run of its own."""
+    start, stop, size = 0, 0, _even(sum(counts), chunk)
     for count in counts:
-        if stop > start and stop + count - start > chunk:
+        if stop > start and (stop - start >= size or stop + count - start > chunk):
             yield start, stop
             start = stop
         stop += count

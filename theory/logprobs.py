@@ -6,7 +6,7 @@ where their logits do not fit a budget, `theory.chunks` takes them piece by piec
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -24,6 +24,7 @@ __all__ = [
     "TokenLogprobs",
     "answer_positions",
     "answer_rows",
+    "at_targets",
     "from_logits",
     "from_margins",
     "summed",
@@ -64,10 +65,10 @@ class TokenLogprobs(NamedTuple):
         >>> TokenLogprobs(torch.ones(3), torch.tensor([0, 0, 1]), torch.tensor([2, 1])).summed().logp
         tensor([2., 1.])
         """
-        longest = int(self.tokens.max())  # each into a place of its own, as in `_sum_by_example`
-        spread = self.logp.new_zeros(len(self.tokens) * longest)
-        spread = spread.scatter(0, self.example * longest + self.position, self.logp)
-        return Summed(spread.view(-1, longest).sum(dim=1), self.tokens)
+        longest = int(self.tokens.max())  # each into a place of its own, as in `sum_by_example`
+        spread = self.logp.new_zeros(len(self.tokens) * longest, dtype=torch.double)
+        spread = spread.scatter(0, self.example * longest + self.position, self.logp.double())
+        return Summed(spread.view(-1, longest).sum(dim=1).to(self.logp), self.tokens)
 
 
 class AnswerRows(NamedTuple):
@@ -118,16 +119,23 @@ def sum_by_example(token_logp: Tensor, found: AnswerRows, labels: Tensor) -> Ten
     """Each example's sum, (batch,)."""
     # Each into a place of its own and then row by row: in the same order each time, which adding by index is not on a
     # GPU. The weight of a sequence is taken from its sum in the forward pass and must be that of the final sum.
-    spread = token_logp.new_zeros(labels.numel()).scatter(0, found.rows, token_logp)
-    return spread.view(labels.shape).sum(dim=1)
+    # In float64, so that it does not depend on how many places there are behind an answer either.
+    spread = token_logp.new_zeros(labels.numel(), dtype=torch.double).scatter(0, found.rows, token_logp.double())
+    return spread.view(labels.shape).sum(dim=1).to(token_logp)
 
 
 # --- from logits ----------------------------------------------------------------------------------------------
 
 
+_FEW = 4096
+"""Tokens of a vocabulary over which the fused sum of `cross_entropy` is as exact as the number itself."""
+
+
 def _log_softmax_at(logits: Tensor, targets: Tensor) -> Tensor:
-    # log softmax(z)_y as −cross entropy: fused, and stable because the row maximum is subtracted first.
-    return -cross_entropy(logits.to(widened(logits)), targets, reduction="none")
+    # log softmax(z)_y as −cross entropy: fused, and stable because the row maximum is subtracted first. It adds one
+    # term to another, and over 50 000 of them loses 1e-5 of the sum, always in the same direction.
+    z = logits.to(widened(logits))
+    return -cross_entropy(z, targets, reduction="none") if z.shape[-1] <= _FEW else at_targets(z, targets)
 
 
 def token_logprobs_from_logits(
@@ -159,6 +167,41 @@ def from_logits(logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "
     return Summed(sum_by_example(_log_softmax_at(rows, found.targets), found, labels), found.tokens)
 
 
+# --- the one log-softmax of what is trained and of what it is compared with --------------------------------------
+
+
+def _spent(shifted: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """log softmax(z)_y and Σ exp, (rows, 1) each, from z − max z, which is left as its exp; a row from itself alone."""
+    chosen = shifted.gather(1, targets[:, None])
+    total = shifted.exp_().sum(dim=1, keepdim=True)
+    return chosen - total.log(), total
+
+
+class _AtTargets(torch.autograd.Function):
+    """`at_targets` with its gradient, onehot(y) − softmax(z), as often as one likes."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, targets: Tensor) -> Tensor:
+        ctx.save_for_backward(z, targets)
+        return _spent(z - z.amax(dim=1, keepdim=True), targets)[0][:, 0]
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+        z, targets = ctx.saved_tensors
+        p, by_row = z.softmax(dim=1), upstream[:, None]
+        spread = -by_row * p if torch.is_grad_enabled() else p.mul_(-by_row)
+        return spread.scatter_add(1, targets[:, None], by_row), None
+
+
+def at_targets(z: Float[Tensor, "rows vocab"], targets: Int[Tensor, " rows"]) -> Float[Tensor, " rows"]:
+    """log softmax(z)_y of each row; exact to the last digits over any vocabulary, and the same however rows are cut.
+
+    >>> at_targets(torch.zeros(1, 2), torch.tensor([1]))
+    tensor([-0.6931])
+    """
+    return _AtTargets.apply(z, targets)
+
+
 # --- from hidden states and an output head ----------------------------------------------------------------------
 
 
@@ -168,20 +211,18 @@ class _LogProb(RowLoss):
     buffers = 1
 
     def __init__(self, targets: Tensor, look: Callable[[Tensor, slice], None] | None = None) -> None:
-        self.targets, self.look = targets[:, None], look
+        self.targets, self.look = targets, look
 
     def values(self, buffers: Sequence[Tensor], rows: slice) -> Tensor:
         z = buffers[0]
         if self.look is not None:
             self.look(z, rows)
-        z.sub_(z.amax(dim=1, keepdim=True))  # so that no exp overflows
-        chosen = z.gather(1, self.targets[rows])
-        self.total = z.exp_().sum(dim=1, keepdim=True)
-        return (chosen - self.total.log())[:, 0]
+        found, self.total = _spent(z.sub_(z.amax(dim=1, keepdim=True)), self.targets[rows])  # so that no exp overflows
+        return found[:, 0]
 
     def gradient(self, buffers: Sequence[Tensor], rows: slice, upstream: Tensor) -> Tensor:
         dz = buffers[0].mul_(-upstream[:, None] / self.total)
-        return dz.scatter_add_(1, self.targets[rows], upstream[:, None])
+        return dz.scatter_add_(1, self.targets[rows, None], upstream[:, None])
 
 
 def at_answers(
@@ -199,7 +240,7 @@ def at_answers(
         logits = head.logits(rows)
         if look is not None:
             look(logits, slice(0, len(rows)))
-        return _log_softmax_at(logits, found.targets)
+        return at_targets(logits, found.targets)
     loss, counts = _LogProb(found.targets, look), found.tokens.tolist()
     return over_rows(rows, head, loss, examples=counts, budget=budget, promise=promise)
 

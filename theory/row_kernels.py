@@ -14,7 +14,7 @@ from torch import Tensor
 from theory.chunks import RowLoss, over_rows
 from theory.head import Head, HeadInto, widened
 from theory.kernel import QUANTITIES, Kernel, Quantities, gather, gradient_weights, moves, needs, one_value_per_example
-from theory.logprobs import TokenLogprobs, answer_rows
+from theory.logprobs import TokenLogprobs, answer_rows, at_targets
 
 __all__ = ["ROWS_BUDGET", "RowSums", "by_rows", "kernel_sums"]
 
@@ -56,14 +56,14 @@ class _KernelRows(RowLoss):
         reference: tuple[Tensor, Head] | None,
         dtype: torch.dtype,
     ) -> None:
-        self.kernel, self.given, self.targets = kernel, given, targets[:, None]
+        self.kernel, self.given, self.targets = kernel, given, targets
         self.reference = None if reference is None else (reference[0].detach().to(dtype), HeadInto(reference[1], dtype))
         self.buffers = 1 if reference is None else 2
         self.logp = torch.zeros(len(targets), dtype=dtype, device=targets.device)
 
     def values(self, buffers: Sequence[Tensor], rows: slice) -> Tensor:
         z = buffers[0]
-        self.logp[rows] = z.gather(1, self.targets[rows])[:, 0] - torch.logsumexp(z, dim=1)
+        self.logp[rows] = at_targets(z, self.targets[rows])
         self.inputs = {name: x[rows] if _of_rows(name) else x for name, x in self.given.items()} | {"logits": z}
         if self.reference is not None:
             ref_rows, ref_head = self.reference

@@ -22,12 +22,17 @@ from theory.logprobs import IGNORE
 __all__ = ["RowBatches", "batch_for", "in_one_row", "read_for_training", "reading_of", "unpadded"]
 
 
+FULL, LEAST = 8, 16
+"""The long row is of so many tokens, or a multiple, and of so many at least: what is over a round number of values is
+rounded otherwise by the library, and a product of a few rows is too. So a row's numbers are its own to the last bit."""
+
+
 def in_one_row(rows: Sequence[Encoded]) -> Packed:
-    """The rows one after another.
+    """The rows one after another, and a row of no one behind them where their tokens are no round number.
 
     >>> made = in_one_row([Encoded((5, 6, 7, 2), 2), Encoded((8, 2), 1)])
-    >>> made.ids.tolist(), made.positions.tolist(), made.mask.tolist()
-    ([[5, 6, 7, 8]], [[0, 1, 2, 0]], [[[[3, 1]]]])
+    >>> made.mask.tolist(), made.ids[0, :4].tolist(), made.positions[0, :5].tolist()
+    ([[[[3, 1, 12]]]], [5, 6, 7, 8], [0, 1, 2, 0, 0])
     >>> made.predicts.tolist(), made.labels.tolist()
     ([[1, 2, 0], [3, 0, 0]], [[-100, 7, 2], [-100, 2, -100]])
     """
@@ -40,8 +45,10 @@ def in_one_row(rows: Sequence[Encoded]) -> Packed:
         predicts[i, : row.targets] = torch.arange(start + row.first - 1, start + length)
         labels[i, 1 : row.targets + 1] = torch.tensor(row.ids[row.first :])
         start += length
+    if behind := max(-(-start // FULL) * FULL, LEAST) - start:
+        lengths.append(behind)
     return Packed(
-        torch.tensor([[token for row in rows for token in row.ids[:-1]]]),
+        torch.tensor([[token for row in rows for token in row.ids[:-1]] + [rows[0].ids[0]] * behind]),
         lengths_mask(lengths),
         torch.cat([torch.arange(length) for length in lengths])[None],
         predicts,
@@ -66,8 +73,8 @@ def unpadded(scorer: nn.Module, rows: Sequence[Encoded], processes: Processes) -
 def _as_by_itself(module: Scorer, rows: Sequence[Encoded]) -> bool:
     made = in_one_row(rows).to(module.plain.device)
     (found,) = module.states(made.ids, made.mask, made.positions)
-    own = found.split([len(row.ids) - 1 for row in rows])
-    return all(alike(states, alone(module, row.ids[:-1]), module) for states, row in zip(own, rows, strict=True))
+    own = found.split(made.mask.flatten().tolist())
+    return all(alike(states, alone(module, row.ids[:-1]), module) for states, row in zip(own, rows, strict=False))
 
 
 class RowBatches(NamedTuple):
