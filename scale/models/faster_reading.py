@@ -9,7 +9,7 @@ unpadded and without a cache. What differs by more than `TOLERANCE` is not used,
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,9 @@ __all__ = ["TOLERANCE", "alike", "alone", "pads", "tried_once"]
 TOLERANCE = {torch.float32: 2e-4, torch.float16: 2e-2}
 """How far final states or logits may be apart, relative to their length, by the type of the weights; of all others
 (bfloat16, quantised ones) 0.1. Rounding stays far below; the edge of a window and a leak are far above."""
+
+BY_LENGTH = ("padded", "unpadded")
+"""Questions whose keys are the lengths of the rows that were tried: what holds for these holds for lengths between."""
 
 REFUSALS = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
 """What a model makes of a mask, of positions or a cache that it does not expect: shapes that don't fit, arguments and
@@ -52,24 +55,37 @@ def tried_once(
     It is asked once for each key; a no is said, with what follows from it, once for all keys that begin alike.
     """
     module: Scorer = processes.accelerator.unwrap_model(scorer)
+    if isinstance(scorer, FSDPModule) and "states" not in vars(scorer):
+        register_fsdp_forward_method(scorer, "states")
+        register_fsdp_forward_method(scorer, "generate")
     if key not in module.ways:
-        if isinstance(scorer, FSDPModule):
-            register_fsdp_forward_method(scorer, "states")
-            register_fsdp_forward_method(scorer, "generate")
-        was = module.training
-        module.eval()
-        try:
-            found = ask(module)
-        except torch.OutOfMemoryError:
-            raise  # that says nothing of the model
-        except REFUSALS:
-            found = False
-        module.train(was)
-        said = any(other[0] == key[0] and not right for other, right in module.ways.items())
-        module.ways[key] = processes.told(found)
-        if else_ and not (module.ways[key] or said) and processes.first:
-            warnings.warn(f"{module.plain.config.model_type}: {else_}", stacklevel=3)
+        module.ways[key] = _follows(module.ways, key) or _asked(module, processes, key, ask, else_)
     return module.ways[key]
+
+
+def _follows(ways: Mapping[Key, bool], key: Key) -> bool:
+    """Was the same found of rows as short and as long, and these lie between?"""
+    if key[0] not in BY_LENGTH or len(key) < 2:
+        return False
+    between = [(other[1:], right) for other, right in ways.items() if other[0] == key[0] and len(other) > 1]
+    return any(right and min(tried) <= min(key[1:]) <= max(key[1:]) <= max(tried) for tried, right in between)
+
+
+def _asked(module: Scorer, processes: Processes, key: Key, ask: Callable[[Scorer], bool], else_: str) -> bool:
+    was = module.training
+    module.eval()
+    try:
+        found = ask(module)
+    except torch.OutOfMemoryError:
+        raise  # that says nothing of the model
+    except REFUSALS:
+        found = False
+    module.train(was)
+    said = any(other[0] == key[0] and not right for other, right in module.ways.items())
+    found = processes.told(found)
+    if else_ and not (found or said) and processes.first:
+        warnings.warn(f"{module.plain.config.model_type}: {else_}", stacklevel=4)
+    return found
 
 
 def pads(scorer: nn.Module, rows: Sequence[Encoded], pad: int, processes: Processes) -> bool:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from records.store import content_hash
 from scale.data.prompts import Encoded
 from scale.models.adapter_files import base_of, is_adapter
 from scale.models.held_head import HeldHead
+from scale.models.known_states import KnownStates, span
 from scale.models.loading import Weights
 from scale.models.scorer import ReferenceBatch, Scorer
 from scale.models.scoring import States, score_all, states_of, token_logps
@@ -96,6 +98,7 @@ class ReferenceCache:
 
     folder: Path
     _heads: dict[str, HeldHead] = field(default_factory=dict, init=False, repr=False)
+    _known: dict[str, KnownStates] = field(default_factory=dict, init=False, repr=False)
 
     def head(self, reference: ReferenceModel) -> HeldHead:
         """The output head, the same for all sets: the model's own where nothing trains it, else a copy on disk."""
@@ -123,13 +126,26 @@ class ReferenceCache:
         """Summed log-probabilities (nats) of the answers, (rows,)."""
 
         def found() -> dict[str, Tensor]:
-            return {"logp": score_all(reference.scorer, rows, reference.pad, reference.processes).logp}
+            states = self._known_of(reference)
+            known, others = states.parts(rows)
+            logp = torch.zeros(len(rows))
+            if others:
+                unread = [rows[i] for i in others]
+                logp[others] = score_all(reference.scorer, unread, reference.pad, reference.processes).logp
+            logp[known] = states.logp([rows[i] for i in known], reference.scorer.head())
+            return {"logp": logp}
 
         return self._kept("logp", reference, rows, partial(_write, reference.processes, found))["logp"]
 
     def states(self, reference: ReferenceModel, rows: Sequence[Encoded]) -> ReferenceStates:
         """Final hidden states on the answers of `rows`, which stay on disk, and the head."""
-        return ReferenceStates(self._states("states", reference, rows, None), self.head(reference))
+        found = self._states("states", reference, rows, None)
+        self._known_of(reference).add(rows, found)
+        return ReferenceStates(found, self.head(reference))
+
+    def _known_of(self, reference: ReferenceModel) -> KnownStates:
+        """The states that were had from here, of this model."""
+        return self._known.setdefault(reference.weights, KnownStates())
 
     def hidden(self, reference: ReferenceModel, rows: Sequence[Encoded], block: int) -> States:
         """Hidden states on the answers of `rows` after a block (1 is the first), which stay on disk."""
@@ -148,7 +164,12 @@ class ReferenceCache:
         width = reference.width if block is None else scorer.width
 
         def write(path: Path) -> None:
-            parts = states_of(scorer, rows, reference.pad, reference.processes, block=block)
+            states = self._known_of(reference) if block is None else KnownStates()
+            known, others = states.parts(rows)
+            unread = [rows[i] for i in others]
+            read = states_of(scorer, unread, reference.pad, reference.processes, block=block) if unread else ()
+            new = (([others[i] for i in batch], hidden) for batch, hidden in read)
+            parts = chain(states.each(rows, known), new)
             if reference.processes.first:
                 write_states(path, tokens, width, parts)
             else:
@@ -165,7 +186,7 @@ class ReferenceCache:
         self, kind: str, reference: ReferenceModel, rows: Sequence[Encoded], write: Callable[[Path], None]
     ) -> Path:
         """The file of what is kept of these rows, written now where it is not there."""
-        spans = content_hash([(row.ids, row.first) for row in rows])
+        spans = content_hash([span(row) for row in rows])
         key = content_hash([kind, reference.weights, spans, reference.processes.precision])
         path = self.folder / f"{kind}-{key}.safetensors"
         if not reference.processes.agreed(path.is_file):

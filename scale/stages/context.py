@@ -2,10 +2,13 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transformers import PreTrainedModel
+
+from records.store import content_hash
 from scale.data.formats import format_of
 from scale.data.prompts import Writer
 from scale.models.card import write_card
@@ -13,6 +16,7 @@ from scale.models.language_model import LanguageModel, max_length
 from scale.models.language_model import save as save_model
 from scale.models.loading import load as load_model
 from scale.models.scorable import check_head
+from scale.models.scorer import Key, Scorer
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
 from scale.training.loop import Moment, Training
@@ -36,6 +40,18 @@ class Context:
     exams: "Protocol"
     asked: "EvaluateSettings"
     processes: Processes
+    ways: dict[str, dict[Key, bool]] = field(default_factory=dict, repr=False, compare=False)
+    """What was found of how models read, by their configuration (`scale.models.faster_reading`)."""
+
+    def scorer(self, model: PreTrainedModel) -> Scorer:
+        """A model that scores answers; how it reads is not tried again where that was tried of one made alike."""
+        config = {
+            name: x for name, x in model.config.to_dict().items() if name not in ("_name_or_path", "architectures")
+        }
+        made = [type(model).__name__, config, str(model.dtype), str(model.device)]
+        found = Scorer(model)
+        found.ways = self.ways.setdefault(content_hash([*made, found.plain.config._attn_implementation]), {})
+        return found
 
     def ready(self, language_model: LanguageModel) -> LanguageModel:
         """The model on its device; UserError where answers can't be scored with its head."""

@@ -17,7 +17,6 @@ from scale.evaluation.results import SetResult, arrays
 from scale.models.identity import folders_of, model_hash
 from scale.models.language_model import LanguageModel
 from scale.models.loading import load as load_model
-from scale.models.scorer import Scorer
 from scale.stages.context import MODEL, Context, about_model
 from scale.stages.examples import examples_of
 from scale.tasks.task import Task
@@ -91,7 +90,7 @@ def evaluate_model(
     exam = exam_of(context, task, context.writer(language_model))
     doing("examining it")
     kept = _kept(folder, model, language_model, context)
-    found = examine(Scorer(language_model.model), exam, context.processes, kept=kept)
+    found = examine(context.scorer(language_model.model), exam, context.processes, kept=kept)
     values = {
         "of": name,
         "protocol": context.exams.name,

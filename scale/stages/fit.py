@@ -17,7 +17,6 @@ from scale.data.row import Learnable
 from scale.models.adapters import adapted
 from scale.models.language_model import LanguageModel, recompute_activations
 from scale.models.loading import load as load_model
-from scale.models.scorer import Scorer
 from scale.models.scratch import Shape, from_scratch, train_tokenizer
 from scale.runtime import checkpoint
 from scale.stages.context import MODEL, Context, about_model, history_columns, lines, save_model_of
@@ -89,7 +88,7 @@ def _training(
     """The model on the likelihood of these rows, before its first step."""
     writer = context.writer(language_model)
     encoded = TrainingRows([piece for row in rows for piece in row.encode(writer)])
-    scorer, processes = Scorer(language_model.model), context.processes
+    scorer, processes = context.scorer(language_model.model), context.processes
     return Training(scorer, likelihood, encoded, schedule, seed=seed, pad=writer.pad, processes=processes)
 
 

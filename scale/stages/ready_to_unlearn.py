@@ -15,6 +15,7 @@ from scale.models.language_model import LanguageModel, recompute_activations
 from scale.models.reference_cache import ReferenceCache, ReferenceModel, ReferenceStates, held_as
 from scale.models.scorer import Scorer
 from scale.models.tokenizer_files import check_ids
+from scale.models.unpadded import read_for_training
 from scale.recipes.method import Method
 from scale.stages.context import Context
 from scale.stages.evaluate import exam_of
@@ -22,6 +23,7 @@ from scale.stages.judged import ShownRows
 from scale.stages.start import Start, cache_of, start_of
 from scale.tasks.corpus import RowsRead
 from scale.tasks.task import Task
+from scale.training.asked import ANSWERS
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training
 from scale.training.reference_lookup import CachedReference, LiveReference, asks_reference, cached_reference
@@ -93,7 +95,7 @@ class ReadyToUnlearn:
         model, context, schedule = self.language_model.model, self.context, self.method.schedule
         if schedule.recompute:
             recompute_activations(model)
-        scorer, pad = Scorer(model), self.writer.pad
+        scorer, pad = context.scorer(model), self.writer.pad
         reference_model = ReferenceModel(
             scorer, held_as(self.start.weights, context.model.kept), pad, context.processes
         )
@@ -101,12 +103,13 @@ class ReadyToUnlearn:
         cache = ReferenceCache(cache_of(self.folder, self.finetuned, self.judges))
         doing("reading the rows")
         rows = self._rows(cache, reference_model)
+        true = {name: self._true_answers(name, reference_model) for name in ("forget", "retain") if asked.examines}
+        every = [row for kind in ANSWERS for row in rows.of(kind)] + [row for one in true.values() for row in one]
+        read_for_training(scorer, every, pad, context.processes)  # tried here for whatever is read from now on
         if asked.examines:
             doing("states of the reference")
             self.reference_states = {
-                name: (answers, cache.states(reference_model, answers))
-                for name in ("forget", "retain")
-                if (answers := self._true_answers(name, reference_model))
+                name: (answers, cache.states(reference_model, answers)) for name, answers in true.items() if answers
             }
         return Training(
             scorer,
