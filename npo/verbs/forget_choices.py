@@ -1,7 +1,7 @@
 """What `npo forget` is asked on its command line, as a recipe of the kind `rows`; every mistake of it at once."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from scale.recipes.method import Method
     from scale.recipes.recipe import Recipe, UnlearnSettings
 
-__all__ = ["BETA", "ForgetChoices", "changed_by_keys", "check_choices", "methods_asked", "recipe_asked"]
+__all__ = [
+    "BETA",
+    "ForgetChoices",
+    "changed_by_keys",
+    "check_choices",
+    "choices_of",
+    "methods_asked",
+    "recipe_asked",
+]
 
 BETA = 0.1
 """Where a method takes a β and none is given."""
@@ -52,6 +60,20 @@ class ForgetChoices:
     format: str | None = None
     keys: tuple[str, ...] = ()
     retain_log: Path | None = None
+    reduction: str | None = None
+    steps: int | None = None
+    warmup: float | None = None
+    weight_decay: float | None = None
+    clip: float | None = None
+    tags: str | None = None
+
+
+def choices_of(typed: Mapping[str, Any]) -> ForgetChoices:
+    """The choices by the names of the options."""
+    given = {field.name: typed[field.name] for field in fields(ForgetChoices) if field.name in typed}
+    lists = {"methods": typed["method"], "settings": typed["settings"], "keys": typed["keys"]}
+    given |= {name: tuple(words or ()) for name, words in lists.items()}
+    return ForgetChoices(**given, format=typed["rows_format"])
 
 
 def check_choices(asked: ForgetChoices, prompts: Collection[str], shapes: Collection[str]) -> None:
@@ -71,9 +93,36 @@ def check_choices(asked: ForgetChoices, prompts: Collection[str], shapes: Collec
     ]
     if asked.weights == "4bit" and not asked.lora:
         wrong.append("--weights 4bit: weights in four bits are not trained. Give --lora RANK too, or choose bf16.")
+    if asked.tags is not None and asked.prompt is not None:
+        wrong.append("--tags and --prompt both say how a question is written: give one of them.")
     wrong += [f"--metrics: {told}" for name in asked.metrics for told in _unknown_metric(name)]
+    together(lambda: _refuse(wrong), lambda: _prompt(asked))
+
+
+def _refuse(wrong: Sequence[str]) -> None:
     if wrong:
         raise UserError("\n".join(wrong))
+
+
+def _prompt(asked: ForgetChoices) -> str | dict[str, Any]:
+    """How a question is written, as a recipe has it; UserError with all that is wrong with the tags."""
+    if asked.tags is None:
+        return asked.prompt or "auto"
+    from pydantic import ValidationError
+
+    from scale.recipes.recipe import ModelSettings
+    from scale.recipes.yaml_text import read_yaml
+
+    found, form = read_yaml(asked.tags, "--tags"), 'Write {before: "…", after: "…", tag: "…"}.'
+    if not isinstance(found, dict):
+        raise UserError(f"--tags: it is no group of texts by name, got {shown(asked.tags)}. {form}")
+    try:
+        ModelSettings.model_validate({"prompt": found})
+    except ValidationError as error:
+        of_tags = [e for e in error.errors() if "Tags" in e["loc"]]
+        wrong = [f"--tags: {'.'.join(map(str, e['loc'][2:]))}: {said(e)}." for e in of_tags]
+        raise UserError("\n".join([*wrong, form])) from None
+    return found
 
 
 def _unknown_metric(name: str) -> list[str]:
@@ -117,11 +166,14 @@ def _schedule(asked: ForgetChoices, methods: Sequence[Mapping[str, Any]]) -> "Un
 
     from scale.recipes.recipe import UnlearnSettings
 
-    fields = {key: getattr(asked, key) for key in ("lr", "epochs", "batch", "piece", "recompute", "optimizer")}
-    fields |= {"beta": BETA if asked.beta is None else asked.beta, "seeds": list(asked.seeds)}
-    fields |= {"warmup": 0.0 if asked.epochs == 1 else 1.0}  # one epoch of warming up would train little or nothing
+    given = {key: getattr(asked, key) for key in ("lr", "epochs", "batch", "piece", "recompute", "optimizer")}
+    given |= {"beta": BETA if asked.beta is None else asked.beta, "seeds": list(asked.seeds)}
+    short = asked.epochs == 1 or asked.steps is not None  # one epoch of warming up would train little or nothing
+    given |= {"warmup": 0.0 if short else 1.0}
+    later = {key: getattr(asked, key) for key in ("steps", "warmup", "weight_decay", "clip", "reduction")}
+    given |= {key: value for key, value in later.items() if value is not None}
     try:
-        return UnlearnSettings.model_validate({"methods": list(methods), **fields})
+        return UnlearnSettings.model_validate({"methods": list(methods), **given})
     except ValidationError as error:
         raise UserError("\n".join(_told(e) for e in error.errors())) from None
 
@@ -203,7 +255,7 @@ def recipe_asked(
                 },
                 "model": {
                     "base": model,
-                    "prompt": asked.prompt or "auto",
+                    "prompt": _prompt(asked),
                     "longest": asked.max_length,
                     "lora": lora,
                     **held,
