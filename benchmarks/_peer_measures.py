@@ -1,6 +1,7 @@
 """What `benchmarks/peer.py` measures of a model, a line of the table each: steps, memory, examination, command."""
 
 import statistics
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -10,9 +11,10 @@ from typing import Any, NamedTuple
 from benchmarks._peer_given import FILES, hub_folder, in_training_order, older, write_rows
 from benchmarks._peer_pairs import Peer, Ratio, Side, in_pairs, sides_of
 
-__all__ = ["METHODS", "Line", "Sizes", "Subject", "command", "examination", "small", "steps"]
+__all__ = ["PARTS", "Line", "Numbers", "Rows", "Sizes", "Subject", "command", "examination", "small", "steps"]
 
 METHODS = ("NPO", "NPO+RT", "GA+RT", "NPO+KL")
+PARTS = (*METHODS, "examination", "command")
 BATCH, SEED, LR, COMMAND_STEPS, COMMAND_METHOD = 8, 0, 1e-5, 5, "GA+RT"
 SIDES = ("peer", "ours")
 SAME = {
@@ -42,11 +44,12 @@ class Sizes(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """A model that both sides work on: its name, its folder for either, how much of it is measured."""
+    """A model that both sides work on: its name, its folder for either, how much is measured, and which parts."""
 
     name: str
     folders: Mapping[str, str]
     sizes: Sizes
+    parts: Sequence[str] = PARTS
 
 
 class Line(NamedTuple):
@@ -91,8 +94,11 @@ def small(sides: Sequence[Side], rows: Rows, sizes: Sizes, below: Path) -> Subje
     return Subject("Llama 256 × 4", folders, sizes)
 
 
-def steps(peer: Peer, subject: Subject, name: str, rows: Rows, below: Path) -> Iterator[Line]:
-    """The time of a step of a method, and the peak memory of training with it."""
+Numbers = dict[str, dict[str, float]]
+
+
+def steps(peer: Peer, subject: Subject, name: str, rows: Rows, below: Path, numbers: Numbers) -> Iterator[Line]:
+    """The time of a step of a method, and the peak memory of training with it; its tokens go into `numbers`."""
     sizes = subject.sizes
     count = BATCH * (1 + sizes.steps * sizes.pairs + 1)  # one that warms up, one that ends an epoch and is not taken
     forget, retain = ([part[i % len(part)] for i in range(count)] for part in (rows["forget"], rows["retain"]))
@@ -105,6 +111,7 @@ def steps(peer: Peer, subject: Subject, name: str, rows: Rows, below: Path) -> I
         files = dict(zip(("forget", "retain"), map(write_rows, names, parts), strict=True))
         jobs[side] = {**common, **files, "model": subject.folders[side]}
     found = in_pairs(sides_of(peer, below), jobs, below, sizes.pairs)
+    numbers["tokens of a step, padding not counted"] = {side: found.first[side]["tokens"] for side in SIDES}
     flops, turns = found.first["ours"]["flops"], found.turns["ours"]
     share = statistics.median(flops / turn["seconds"] / turn["sustained"] for turn in turns)
     yield Line(f"{name}, a step", "s", found.ratio("seconds"), share)
@@ -118,9 +125,7 @@ def _once(values: Mapping[str, float]) -> Ratio:
     return Ratio(*([values[side]] for side in SIDES))
 
 
-def examination(
-    peer: Peer, subject: Subject, rows: Rows, below: Path, numbers: dict[str, dict[str, float]]
-) -> Iterator[Line]:
+def examination(peer: Peer, subject: Subject, rows: Rows, below: Path, numbers: Numbers) -> Iterator[Line]:
     """The time of TOFU's examination; what either side found goes into `numbers`."""
     sizes = subject.sizes
     sets = {name: part[: sizes.questions] for name, part in rows.items()}
@@ -149,6 +154,7 @@ def command(peer: Peer, subject: Subject, rows: Rows, below: Path) -> Iterator[L
         for side in order:
             job = {"what": "command", "script": words[side][0], "words": words[side], "source": peer.source}
             taken[side].append(_timed(sides[side], job, place))
+            print(f"  {side}, command {turn + 1}: {taken[side][-1]['whole']:.1f} s", file=sys.stderr, flush=True)
     for key, (what, unit) in {
         "whole": (f"whole command, {COMMAND_STEPS} steps of {COMMAND_METHOD}", "s"),
         "first": ("time to the first step", "s"),

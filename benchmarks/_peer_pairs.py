@@ -5,6 +5,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,7 +152,10 @@ def in_pairs(sides: Sequence[Side], jobs: Mapping[str, Mapping[str, Any]], below
             first[side.name] = worker.hear()
         for turn in range(turns):
             for name in list(workers) if turn % 2 == 0 else reversed(list(workers)):
+                started = time.perf_counter()
                 found[name].append(workers[name].go())
+                told = f"  {name}, turn {turn + 1} of {turns}: {time.perf_counter() - started:.1f} s"
+                print(told, file=sys.stderr, flush=True)
     finally:
         for worker in workers.values():
             worker.close()

@@ -31,15 +31,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._peer_given import older, sets_of
-from benchmarks._peer_measures import METHODS, Line, Rows, Sizes, Subject, command, examination, small, steps
+from benchmarks._peer_measures import PARTS, Line, Numbers, Rows, Sizes, Subject, command, examination, small, steps
 from benchmarks._peer_pairs import ROOT, Peer, sides_of
 from records.errors import UserError
 
 KEPT = ROOT / "docs" / "data" / "peer.json"
-SMALL, OWN = Sizes(5, 24, None, 3, 3), Sizes(1, 4, None, 3, 1)
+PAIRS = 3
+SMALL, OWN = Sizes(5, 24, None, PAIRS, PAIRS), Sizes(1, 4, None, PAIRS, 1)
 QUICK = Sizes(1, 2, 8, 1, 1)
 PACKAGES = ("records", "theory", "scale", "npo")
-PARTS = (*METHODS, "examination", "command")
 NOT_FOR_OWN = "NPO+KL"
 """Left out of a model of one's own unless it is named: its step takes the peer longest."""
 
@@ -75,7 +75,8 @@ def own(folder: Path, sizes: Sizes, below: Path) -> Subject:
     if not (folder / "config.json").is_file():
         raise UserError(f"There is no model in {folder}: it has no config.json. Name a folder that was saved.")
     folder = folder.absolute()
-    return Subject(_name(folder), {"ours": str(folder), "peer": older(folder, below)}, sizes)
+    parts = tuple(part for part in PARTS if part != NOT_FOR_OWN)
+    return Subject(_name(folder), {"ours": str(folder), "peer": older(folder, below)}, sizes, parts)
 
 
 def _name(folder: Path) -> str:
@@ -85,28 +86,31 @@ def _name(folder: Path) -> str:
     return "SmolLM2-135M" if (layers, hidden) == (30, 576) else f"{config.get('model_type')} {hidden} × {layers}"
 
 
-def lines(
-    peer: Peer, subject: Subject, part: str, rows: Rows, below: Path, numbers: dict[str, dict[str, float]]
-) -> Iterator[Line]:
+def fewer(subject: Subject, pairs: int) -> Subject:
+    """The subject with at most so many pairs."""
+    sizes = subject.sizes
+    return subject._replace(sizes=sizes._replace(pairs=min(pairs, sizes.pairs), commands=min(pairs, sizes.commands)))
+
+
+def lines(peer: Peer, subject: Subject, part: str, rows: Rows, below: Path, numbers: Numbers) -> Iterator[Line]:
     """One part of the table."""
     below.mkdir(parents=True)
     measure: Mapping[str, Callable[[], Iterator[Line]]] = {
         "examination": partial(examination, peer, subject, rows, below, numbers),
         "command": partial(command, peer, subject, rows, below),
     }
-    return measure.get(part, partial(steps, peer, subject, part, rows, below))()
+    return measure.get(part, partial(steps, peer, subject, part, rows, below, numbers))()
 
 
 def table(peer: Peer, subject: Subject, parts: Collection[str], rows: Rows, below: Path) -> dict[str, Any]:
     """Print a line as soon as it is known; all of them."""
-    found, numbers, started = [], dict[str, dict[str, float]](), time.perf_counter()
+    found, numbers, started = [], Numbers(), time.perf_counter()
     for part in parts:
         for line in lines(peer, subject, part, rows, below / part, numbers):
             print(f"{subject.name} [{time.perf_counter() - started:4.0f} s] {line.told()}", flush=True)
             found.append(line.kept())
-        if part == "examination":
-            for what, each in numbers.items():
-                print(f"{subject.name} {what}: {each['peer']} / {each['ours']}", flush=True)
+    for what, each in numbers.items():
+        print(f"{subject.name} {what}: {each['peer']} / {each['ours']}", flush=True)
     return {"model": subject.name, "lines": found, "numbers": numbers}
 
 
@@ -153,9 +157,8 @@ def run(arguments: argparse.Namespace) -> None:
             models.insert(0, partial(small, sides_of(peer, below), rows, sizes, below / "small"))
         print(f"open-unlearning at {peer.commit}, ours at {commit(ROOT, *PACKAGES)}; the peer's / ours")
         for i, make in enumerate(models):
-            subject = make()
-            usual = [part for part in PARTS if part != NOT_FOR_OWN or subject.sizes != OWN]
-            tables.append(table(peer, subject, arguments.only or usual, rows, below / str(i)))
+            subject = fewer(make(), arguments.pairs)
+            tables.append(table(peer, subject, arguments.only or subject.parts, rows, below / str(i)))
     if arguments.keep:
         keep(peer, tables)
 
@@ -169,6 +172,7 @@ def main() -> None:
     parser.add_argument("--no-small", action="store_true", help="without the small model")
     parser.add_argument("--only", action="append", choices=PARTS, help="one part; may be repeated")
     parser.add_argument("--quick", action="store_true", help="one pair, a step each, two questions a set")
+    parser.add_argument("--pairs", type=int, default=PAIRS, help=f"at most so many pairs (default: {PAIRS})")
     parser.add_argument("--keep", action="store_true", help=f"write {KEPT.relative_to(ROOT)}")
     arguments = parser.parse_args()
     if arguments.keep and arguments.quick:
