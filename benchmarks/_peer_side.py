@@ -111,6 +111,7 @@ def steps(job: Job, talk: Talk) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, TrainingArguments
 
+    trainers, collators, _ = (peers(each) for each in ("trainer", "data.collators", "data.qa"))
     imported = peak()
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     model = AutoModelForCausalLM.from_pretrained(job["model"], torch_dtype=torch.float32)
@@ -140,11 +141,11 @@ def steps(job: Job, talk: Talk) -> None:
         remove_unused_columns=False,
         disable_tqdm=True,
     )
-    training = peers("trainer").TRAINER_REGISTRY[name](
+    training = trainers.TRAINER_REGISTRY[name](
         model=model,
         train_dataset=InOrder(forget, retain),
         tokenizer=tokenizer,
-        data_collator=peers("data.collators").DataCollatorForSupervisedDataset(tokenizer),
+        data_collator=collators.DataCollatorForSupervisedDataset(tokenizer),
         args=arguments,
         callbacks=[Turns()],
         **chosen,
