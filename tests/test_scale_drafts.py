@@ -112,10 +112,8 @@ def test_a_known_answer_is_not_generated(monkeypatch):
     rows = _answers("llama", [None, None, 0, 0])
     drafts = [(*row.ids[row.first :],) for row in rows]
     asked = []
-    own = generation.left_padded
-    monkeypatch.setattr(
-        generation, "left_padded", lambda openings, *more: asked.extend(openings) or own(openings, *more)
-    )
+    own = generation.Going
+    monkeypatch.setattr(generation, "Going", lambda ids, *more: asked.append(tuple(ids)) or own(ids, *more))
     answers_after(Scorer(_model()), OPENINGS[:2], WRITER, ALONE, HOWS[0], drafts[:2])
     assert asked == []
     found = answers_after(Scorer(_model()), OPENINGS, WRITER, ALONE, HOWS[0], [*drafts[:2], (), drafts[3][:3]])
@@ -203,14 +201,12 @@ def known():
 def test_an_examination_generates_only_what_scoring_has_not_shown(known, monkeypatch):
     scorer, exam = known
     read = []
-    own = generation.left_padded
-    monkeypatch.setattr(
-        generation, "left_padded", lambda openings, *more: read.extend(openings) or own(openings, *more)
-    )
+    own = generation.Going
+    monkeypatch.setattr(generation, "Going", lambda ids, *more: read.append(ids) or own(ids, *more))
     drafted = examine(scorer, exam, ALONE)
     assert drafted["forget"].answers[0] == ASKED[0].truth
     assert len(read) == 3  # the answer that it knows is generated where it is not scored
-    monkeypatch.setattr(generation, "left_padded", own)
+    monkeypatch.setattr(generation, "Going", own)
     monkeypatch.setattr("scale.evaluation.exam.drafts_of", lambda scorer, openings, *_: [()] * len(openings))
     plain = examine(scorer, exam, ALONE)
     assert {name: part.answers for name, part in plain.items()} == {n: part.answers for n, part in drafted.items()}

@@ -103,7 +103,7 @@ def test_answers_are_the_likeliest_tokens_after_each_prompt_by_itself(name):
         warnings.simplefilter("always")
         found = [answer.text for answer in answers_after(scorer, OPENINGS, WRITER, ALONE, HOW)]
     assert found == [_by_hand(model, opening) for opening in OPENINGS]
-    refused = [tuple(key[0]) for key, right in scorer.ways.items() if not right]
+    refused = [key[0] for key, right in scorer.ways.items() if not right and key[0] != "reads on"]
     assert len(refused) == len(said) == 2 - sum(SLOWER.get(name, (True, True)))
 
 

@@ -144,11 +144,12 @@ def _answers(
     found: dict[str, list[Answer]] = {}
     for (how, drafted), names in alike.items():
         openings = [opening for name in names for opening in asked[name].openings]
-        drafts: list[tuple[int, ...]] = []
+        drafts, hints = list[tuple[int, ...]](), list[tuple[int, ...]]()
         if drafted and not how.sample:
             shown = [one for name in names for one in _truths(exam.encoded[name], scored[name])]
             drafts = drafts_of(scorer, openings, shown, processes)
-        every = iter(answers_after(scorer, openings, exam.writer, processes, how, drafts))
+            hints = [one.answer.ids[one.answer.first :] for one in shown]
+        every = iter(answers_after(scorer, openings, exam.writer, processes, how, drafts, hints))
         found |= {name: [next(every) for _ in exam.sets[name].questions] for name in names}
     return found
 

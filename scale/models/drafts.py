@@ -21,7 +21,7 @@ from scale.models.faster_reading import alike, alone, tried_once
 from scale.models.scorer import Scorer
 from scale.runtime.processes import Processes
 
-__all__ = ["SHOWN", "ScoredTruth", "causal", "draft", "drafts_of", "least_lead"]
+__all__ = ["LEADS", "SHOWN", "ScoredTruth", "causal", "draft", "drafts_of", "least_lead"]
 
 LEADS = {torch.float32: 0.01}
 """How far a token has to lead (nats) by the type that is computed in; of all others 0.5. The logits of two ways of

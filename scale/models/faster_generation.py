@@ -11,14 +11,18 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 from transformers import GenerationConfig
 
 from scale.data.prompts import Writer
+from scale.models.drafts import LEADS, least_lead
 from scale.models.faster_reading import alike, alone, tried_once
+from scale.models.greedy import Going, reads_on
+from scale.models.kept_rows import reads_kept
 from scale.models.scorer import Scorer
 from scale.runtime.processes import Processes
 
-__all__ = ["Way", "left_padded", "way_of"]
+__all__ = ["Way", "goes_on", "left_padded", "seen_of", "way_of"]
 
 _STEPS = 3  # tokens that are tried: the prompt's last, and two that come from the cache
 
@@ -46,6 +50,24 @@ def left_padded(
         ids[i, time - len(opening) :] = torch.tensor(opening)
         mask[i, time - len(opening) :] = torch.tensor([token not in unseen for token in opening])
     return ids, mask
+
+
+def seen_of(tokens: Sequence[int], unseen: frozenset[int]) -> list[int]:
+    """The tokens that count, whose places count on without the others; none at all where the last is unseen."""
+    return [] if tokens[-1:] and tokens[-1] in unseen else [token for token in tokens if token not in unseen]
+
+
+def goes_on(scorer: torch.nn.Module, rows: Sequence[Going], processes: Processes) -> bool:
+    """May these rows be read on each at its own pace (`scale.models.greedy`)? Not where processes have to keep step."""
+    module: Scorer = processes.accelerator.unwrap_model(scorer)
+    width = max((len(row.ids) + row.left for row in rows), default=0)
+    least = min((len(row.ids) for row in rows), default=0)
+    exact = least_lead(module, processes) <= LEADS[torch.float32]  # else equal logits are common, and ways differ
+    if not (least and exact) or isinstance(module, FSDPModule) or not reads_kept(module.plain):
+        return False
+    ids = [row.ids for row in rows]
+    key = ("reads on", least, max(map(len, ids)), width)
+    return tried_once(scorer, processes, key, lambda module: reads_on(module, ids, width))
 
 
 def way_of(scorer: torch.nn.Module, openings: Sequence[Sequence[int]], writer: Writer, processes: Processes) -> Way:

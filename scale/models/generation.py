@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -11,7 +12,9 @@ from transformers import GenerationConfig
 
 from scale.data.prompts import Writer
 from scale.data.words import by_unicode_words, unicode_words
-from scale.models.faster_generation import Way, left_padded, way_of
+from scale.models.drafts import least_lead
+from scale.models.faster_generation import Way, goes_on, left_padded, seen_of, way_of
+from scale.models.greedy import TOGETHER, Going, read_all_on
 from scale.models.scorer import Scorer
 from scale.runtime.processes import Processes
 
@@ -78,11 +81,15 @@ def answers(
 
 
 class _Begun(NamedTuple):
-    """An answer on its way: after which tokens, which are known, and how many more there may be (0: it has ended)."""
+    """An answer on its way: after which tokens, which are known, how many more there may be (0: it has ended).
+
+    And a text that it may come near.
+    """
 
     opening: tuple[int, ...]
     known: tuple[int, ...]
     left: int
+    hint: tuple[int, ...]
 
     @property
     def read(self) -> tuple[int, ...]:
@@ -98,36 +105,64 @@ def answers_after(
     processes: Processes,
     how: Generation,
     drafts: Sequence[Sequence[int]] = (),
+    hints: Sequence[Sequence[int]] = (),
 ) -> list[Answer]:
     """An answer after each of some token ids, in their order.
 
     `drafts` are the first tokens of each, where they are known (`scale.models.drafts`): only the rest is generated.
-    They count for nothing where answers are drawn.
+    `hints` are texts that answers may come near (`scale.models.guesses`): they change none. Neither counts for anything
+    where answers are drawn.
     """
     module: Scorer = processes.accelerator.unwrap_model(scorer)
     module.eval()
-    drafted = drafts and not how.sample and not _otherwise(module, how)
-    known: Sequence[Sequence[int]] = drafts if drafted else [()] * len(openings)
+    nothing: list[tuple[int, ...]] = [()] * len(openings)
+    known: Sequence[Sequence[int]] = drafts if drafts and _likeliest(module, how) else nothing
     ends = _ends(module, writer, how)
-    begun = [_begun(*pair, writer, how, ends) for pair in zip(openings, known, strict=True)]
+    begun = [_begun(*given, writer, how, ends) for given in zip(openings, known, hints or nothing, strict=True)]
     todo = [i for i, one in enumerate(begun) if one.left]
-    way = way_of(scorer, [begun[i].read for i in todo], writer, processes)
-    found = torch.zeros((len(todo), how.max_length + 1), dtype=torch.long)
-    for batch, spare in processes.share(_batches([begun[i] for i in todo], way, writer, processes)):
-        new = _generated([begun[todo[i]] for i in batch], module, writer, processes, how, way)
-        if not spare:
-            for i, row in zip(batch, new, strict=True):
-                found[i, : len(row)] = torch.tensor(row, dtype=torch.long)
-                found[i, how.max_length] = len(row)
     kept = [list(one.known) for one in begun]
-    for i, row in zip(todo, processes.together(found), strict=True):
-        kept[i] += row[: int(row[-1])].tolist()
+    for i, row in zip(todo, _continued(scorer, [begun[i] for i in todo], writer, processes, how), strict=True):
+        kept[i] += row
     texts = [
         str(writer.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)) for ids in kept
     ]
     if how.tidied:
         texts = [writer.tokenizer.clean_up_tokenization(text) for text in texts]
     return [Answer(text.strip(), degenerate(ids, text), tuple(ids)) for text, ids in zip(texts, kept, strict=True)]
+
+
+def _continued(
+    scorer: torch.nn.Module, begun: Sequence[_Begun], writer: Writer, processes: Processes, how: Generation
+) -> list[list[int]]:
+    """The new tokens of each, by all processes together."""
+    module: Scorer = processes.accelerator.unwrap_model(scorer)
+    rows = [Going(seen_of(one.read, writer.unseen), one.left, one.hint) for one in begun]
+    if _likeliest(module, how) and goes_on(scorer, rows, processes):
+        batches = [list(range(i, len(rows), processes.count)) for i in range(min(processes.count, len(rows)))]
+        made = partial(_read_on, rows, module=module, writer=writer, processes=processes, how=how)
+    else:
+        way = way_of(scorer, [one.read for one in begun], writer, processes)
+        batches = _batches(begun, way, writer, processes)
+        made = partial(_generated, begun, module=module, writer=writer, processes=processes, how=how, way=way)
+    found = torch.zeros((len(begun), how.max_length + 1), dtype=torch.long)
+    for batch, spare in processes.share(batches):
+        new = made(batch)
+        if not spare:
+            for i, row in zip(batch, new, strict=True):
+                found[i, : len(row)] = torch.tensor(row, dtype=torch.long)
+                found[i, how.max_length] = len(row)
+    return [row[: int(row[-1])].tolist() for row in processes.together(found)]
+
+
+def _read_on(
+    rows: Sequence[Going], batch: Sequence[int], module: Scorer, writer: Writer, processes: Processes, how: Generation
+) -> list[list[int]]:
+    """New tokens of some of the rows, without the end token."""
+    least, room, together = least_lead(module, processes), processes.room(_TOKENS), processes.room(TOGETHER)
+    going = [rows[i] for i in batch]
+    with processes.accelerator.autocast():
+        read_all_on(module, going, _ends(module, writer, how), least=least, room=room, together=together)
+    return [row.new for row in going]
 
 
 def _ends(module: Scorer, writer: Writer, how: Generation) -> list[int]:
@@ -143,9 +178,9 @@ def _own(module: Scorer) -> GenerationConfig:
     return module.plain.generation_config
 
 
-def _otherwise(module: Scorer, how: Generation) -> bool:
-    """Does a model's own setting that counts here make greedy answers other than the likeliest token each time?"""
-    return how.inherits and not _own(module).to_diff_dict().keys() <= _HARMLESS
+def _likeliest(module: Scorer, how: Generation) -> bool:
+    """Are answers the likeliest token each time: not drawn, and no model's own setting that counts says otherwise?"""
+    return not how.sample and (not how.inherits or _own(module).to_diff_dict().keys() <= _HARMLESS)
 
 
 def _until_end(tokens: Sequence[int], ends: Sequence[int]) -> list[int]:
@@ -154,14 +189,19 @@ def _until_end(tokens: Sequence[int], ends: Sequence[int]) -> list[int]:
 
 
 def _begun(
-    opening: Sequence[int], draft: Sequence[int], writer: Writer, how: Generation, ends: Sequence[int]
+    opening: Sequence[int],
+    draft: Sequence[int],
+    hint: Sequence[int],
+    writer: Writer,
+    how: Generation,
+    ends: Sequence[int],
 ) -> _Begun:
     """What is known of an answer, and how much may still come: one token at least, none past what the model reads."""
     longest = min(how.max_length - len(opening) * how.prompt_counts, writer.max_length - len(opening))
     allowed = max(1, longest)
     known = _until_end(draft[:allowed], ends)
     ended = len(known) < min(len(draft), allowed)
-    return _Begun(tuple(opening), tuple(known), 0 if ended else allowed - len(known))
+    return _Begun(tuple(opening), tuple(known), 0 if ended else allowed - len(known), tuple(hint))
 
 
 def _batches(begun: Sequence[_Begun], way: Way, writer: Writer, processes: Processes) -> list[list[int]]:
@@ -183,9 +223,16 @@ def _batches(begun: Sequence[_Begun], way: Way, writer: Writer, processes: Proce
 
 
 def _generated(
-    begun: Sequence[_Begun], module: Scorer, writer: Writer, processes: Processes, how: Generation, way: Way
+    every: Sequence[_Begun],
+    batch: Sequence[int],
+    module: Scorer,
+    writer: Writer,
+    processes: Processes,
+    how: Generation,
+    way: Way,
 ) -> list[list[int]]:
-    """New tokens of one batch, without the end token."""
+    """New tokens of one batch, without the end token, by the library's generation."""
+    begun = [every[i] for i in batch]
     device = processes.accelerator.device
     ids, mask = left_padded([one.read for one in begun], writer.pad, writer.unseen)
     ends = _ends(module, writer, how)
