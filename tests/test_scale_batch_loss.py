@@ -56,3 +56,22 @@ def test_the_gradients_of_both_terms_sum_to_that_of_the_objective(piece):
     assert list(records[2]) == ["loss", "retain"]
     assert records[1]["loss"] + records[2]["loss"] == pytest.approx(records[0]["loss"])
     assert records[1] | records[2] | {"loss": 0} == pytest.approx(records[0] | {"loss": 0})
+
+
+def test_terms_are_read_one_after_the_other_on_a_cpu_and_found_as_together(monkeypatch):
+    """Half the activations at once; the gradient is that of both together."""
+    objective = method("NPO+RT", beta=0.5, retain_weight=3.0)
+    (batch,) = batches(ROWS, objective, size=6, seed=0, epoch=0)
+    found, reads = [], []
+    for apart in (True, False):
+        scorer = ALONE.accelerator.prepare(Scorer(copy.deepcopy(MODEL)))
+        loss = BatchLoss(scorer, objective, ROWS, piece=6, pad=WRITER.pad, processes=ALONE, reference=Fixed())
+        if not apart:
+            monkeypatch.setattr(BatchLoss, "_read_apart", lambda self, terms: [terms])
+        scorer.register_forward_pre_hook(lambda module, given: reads.append(len(given[0].labels)))
+        record = loss.gradient(batch)
+        found.append((record, torch.cat([p.grad.flatten() for p in scorer.parameters()])))
+    assert reads == [6, 6, 12]
+    (one, gradient), (other, expected) = found
+    assert one == pytest.approx(other, rel=1e-5)
+    torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-5)
