@@ -6,6 +6,8 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tiny_families import FAMILIES, family
 
 from scale.data.fictional import authors
@@ -16,7 +18,7 @@ from scale.evaluation.asked import tofu_sets
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.protocols import PROTOCOLS
 from scale.models import faster_reading
-from scale.models.packed import PackedQuestion, packable
+from scale.models.packed import PackedQuestion, packable, question_of
 from scale.models.scorer import BatchPart, Scorer
 from scale.models.scoring import score_all
 from scale.models.scratch import train_tokenizer
@@ -141,3 +143,19 @@ def test_a_row_s_log_probability_does_not_depend_on_its_neighbours(name):
     apart = torch.cat([scorer(collate([row], 1), [BatchPart(1)])[0]["logp"] for row in rows])
     torch.testing.assert_close(together["logp"], apart, rtol=1e-5, atol=2e-5)
     assert together["logp"].requires_grad
+
+
+SHORT = st.lists(st.integers(3, 5), max_size=5)
+
+
+@settings(deadline=None, max_examples=30)
+@given(prompt=st.lists(st.integers(3, 9), min_size=1, max_size=4), answers=st.lists(SHORT, min_size=1, max_size=5))
+def test_what_answers_begin_with_alike_is_read_once_and_changes_nothing(prompt, answers):
+    scorer = Scorer(_model("llama")).eval()
+    rows = [Encoded((*prompt, *answer, 2), len(prompt)) for answer in answers]
+    (question,) = question_of(rows)
+    prefixes = {row.ids[:n] for row in rows for n in range(1, len(row.ids))}
+    assert question.tokens == len(prefixes) <= question.places
+    found = see(scorer, [tuple((row,) for row in rows)], 0, ALONE, tokens=99).logp
+    apart = [see(scorer, [((row,),)], 0, ALONE, tokens=99).logp[0] for row in rows]
+    torch.testing.assert_close(found, torch.stack(apart), rtol=0, atol=2e-5)

@@ -25,7 +25,7 @@ TOLERANCE = {torch.float32: 2e-4, torch.float16: 2e-2}
 """How far final states or logits may be apart, relative to their length, by the type of the weights; of all others
 (bfloat16, quantised ones) 0.1. Rounding stays far below; the edge of a window and a leak are far above."""
 
-BY_LENGTH = ("padded", "unpadded")
+BY_LENGTH = ("padded", "unpadded", "reads on")
 """Questions whose keys are the lengths of the rows that were tried: what holds for these holds for lengths between."""
 
 REFUSALS = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)

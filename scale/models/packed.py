@@ -1,16 +1,19 @@
-"""Many answers to one question in one row: the prompt is read once, each answer sees the prompt and itself.
+"""Many answers to one question in one row: the prompt is read once, and so is what answers begin with alike.
 
-    prompt  a₁ a₂ a₃ …  b₁ b₂ …      positions of every answer restart after the prompt
-    a₂ sees prompt, a₁, a₂;  b₁ sees prompt, b₁: a mask of four dimensions says so
+    prompt  a₁ a₂ a₃ …  b₂ b₃ …      a tree: b begins as a does (b₁ = a₁), and every token sees those it follows
+    a₂ sees prompt, a₁, a₂;  b₂ sees prompt, a₁, b₂: a mask of four dimensions says so, positions count along a branch
 
 The hidden states are those of separate rows up to rounding, for a seventh of the prompts that TOFU's seven answers to a
 question would read one by one. Not every architecture reads such a row that way: `packable` tries.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from scale.data.prompts import Encoded, Packed
 from scale.models.faster_reading import alike, alone, tried_once
@@ -24,7 +27,8 @@ __all__ = ["PackedQuestion", "pack", "packable", "question_of"]
 class PackedQuestion(NamedTuple):
     """A prompt's ids, and those of each answer to it (the end token included).
 
-    `unseen` are the places in the packed row of tokens that none attends to (`scale.data.prompts.Encoded`).
+    `unseen` are the places, counted through prompt and answers one after another, of tokens that none attends to
+    (`scale.data.prompts.Encoded`).
     """
 
     prompt: tuple[int, ...]
@@ -32,9 +36,49 @@ class PackedQuestion(NamedTuple):
     unseen: tuple[int, ...] = ()
 
     @property
-    def tokens(self) -> int:
-        """Tokens of the packed row; the last of each answer is predicted but not read."""
+    def places(self) -> int:
+        """Of prompt and answers one after another; the last token of each answer is predicted but not read."""
         return len(self.prompt) + sum(len(answer) - 1 for answer in self.answers)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the packed row."""
+        return len(_tree(self).ids)
+
+
+class _Tree(NamedTuple):
+    """The tokens of a packed row, the token that each follows (-1: none), and which one stands at each place."""
+
+    ids: list[int]
+    follows: list[int]
+    at: list[int]
+
+
+@lru_cache(maxsize=4096)
+def _tree(question: PackedQuestion) -> _Tree:
+    ids = list(question.prompt)
+    follows, at = list(range(-1, len(ids) - 1)), list(range(len(ids)))
+    known: dict[tuple[int, int], int] = {}
+    for answer in question.answers:
+        before = len(question.prompt) - 1
+        for token in answer[:-1]:
+            found = known.setdefault((before, token), len(ids))
+            if found == len(ids):
+                ids.append(token)
+                follows.append(before)
+            at.append(found)
+            before = found
+    return _Tree(ids, follows, at)
+
+
+def _sight(tree: _Tree, prompt: int) -> tuple[Tensor, Tensor]:
+    """Whom each token of a packed row sees (time, time), and its position (time,)."""
+    sees = np.tri(len(tree.ids), dtype=bool)
+    sees[prompt:] = False
+    for token in range(prompt, len(tree.ids)):
+        sees[token] = sees[tree.follows[token]]
+        sees[token, token] = True
+    return torch.from_numpy(sees), torch.from_numpy(sees.sum(axis=1) - 1)
 
 
 def question_of(encoded: Sequence[Encoded]) -> list[PackedQuestion]:
@@ -47,7 +91,7 @@ def question_of(encoded: Sequence[Encoded]) -> list[PackedQuestion]:
         prompt, answer = row.ids[: row.first], row.ids[row.first :]
         if found and found[-1].prompt == prompt:
             last = found[-1]
-            behind = last.tokens - row.first  # where the answer begins in the row, less where in its own
+            behind = last.places - row.first  # where the answer begins in the row, less where in its own
             unseen = (*last.unseen, *(i + behind for i in row.unseen if i >= row.first))
             found[-1] = PackedQuestion(prompt, (*last.answers, answer), unseen)
         else:
@@ -67,23 +111,18 @@ def pack(questions: Sequence[PackedQuestion], pad: int) -> Packed:
     labels = torch.full_like(predicts, IGNORE)
     number = 0
     for i, question in enumerate(questions):
-        start = n = len(question.prompt)
-        ids[i, :n] = torch.tensor(question.prompt)
-        positions[i, :n] = torch.arange(n)
-        mask[i, :n, :n] = torch.ones(n, n, dtype=torch.bool).tril()
+        tree, start = _tree(question), len(question.prompt)
+        own = slice(0, len(tree.ids))
+        ids[i, own] = torch.tensor(tree.ids)
+        mask[i, own, own], positions[i, own] = _sight(tree, start)
         for answer in question.answers:
             m = len(answer) - 1
-            own = slice(start, start + m)
-            ids[i, own] = torch.tensor(answer[:-1], dtype=torch.long)
-            positions[i, own] = torch.arange(n, n + m)
-            mask[i, own, :n] = True
-            mask[i, own, own] = torch.ones(m, m, dtype=torch.bool).tril()
-            predicts[number, 0] = i * time + n - 1
-            predicts[number, 1 : m + 1] = i * time + torch.arange(start, start + m)
+            read = [len(question.prompt) - 1, *tree.at[start : start + m]]
+            predicts[number, : m + 1] = i * time + torch.tensor(read)
             labels[number, 1 : m + 2] = torch.tensor(answer)
             start, number = start + m, number + 1
         if question.unseen:
-            mask[i, :, list(question.unseen)] = False
+            mask[i, :, [tree.at[place] for place in question.unseen]] = False
             mask[i] |= torch.diag(~mask[i].any(dim=1))
     return Packed(ids, mask[:, None], positions, predicts, labels)
 
