@@ -17,8 +17,9 @@ from scale.data.prompts import Encoded, Writer, collate
 from scale.data.questions import Conversation, Question, QuestionSet, Verbatim, asks
 from scale.evaluation import metrics
 from scale.evaluation.catalogue import METRICS
-from scale.evaluation.exam import Exam, examine
+from scale.evaluation.exam import Exam, about_rouge, examine
 from scale.evaluation.metrics.losses import GUARD, Losses
+from scale.evaluation.metrics.rouge import rouge1_latin, rouge_latin
 from scale.evaluation.protocols import PROTOCOLS
 from scale.models.drafts import draft
 from scale.models.faster_generation import left_padded
@@ -265,3 +266,12 @@ def test_packed_questions_leave_out_what_is_unseen():
     apart = Scorer(scorer.model)
     apart.ways = dict.fromkeys(scorer.ways, False)
     torch.testing.assert_close(see(apart, questions, exam.writer.pad, ALONE, tokens=9999).logp, together.logp)
+
+
+def test_rouge_takes_a_to_z_for_letters_whatever_the_script_and_nothing_else_is_said_of_it():
+    rows = QuestionSet((Question("Кто?", ("Ада Берг",)),), asks("rouge", "rouge1"), new_tokens=4)
+    exam = Exam.of({"forget": rows}, THEIRS, Writer(PLAIN, PHI, 512))
+    assert exam.sets["forget"].metrics == {"rouge": "rouge_latin", "rouge1": "rouge1_latin"}
+    assert about_rouge(exam) == {}
+    assert about_rouge(Exam.of({"forget": rows}, PROTOCOLS["tofu"], Writer(PLAIN, PHI, 512)))
+    assert (rouge_latin("Ada Берг", "Ада Берг"), rouge1_latin("Ada Берг", "Ada")) == (0, 1)

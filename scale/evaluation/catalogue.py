@@ -24,7 +24,7 @@ from scale.evaluation.metrics.probability import (
     probability_among,
     probability_among_guarded,
 )
-from scale.evaluation.metrics.rouge import rouge, rouge1
+from scale.evaluation.metrics.rouge import rouge, rouge1, rouge1_latin, rouge_latin
 from scale.evaluation.metrics.truth_ratio import (
     forget_truth_ratio,
     retain_truth_ratio,
@@ -63,6 +63,8 @@ METRICS: Mapping[str, Metric] = {
         paraphrase_probability,
         rouge,
         rouge1,
+        rouge_latin,
+        rouge1_latin,
         degenerate,
         forget_truth_ratio,
         retain_truth_ratio,

@@ -194,7 +194,11 @@ def _first_tokens(text: str, count: int, writer: Writer) -> str:
 
 def about_rouge(exam: Exam) -> dict[str, dict[str, str]]:
     """{"rouge": of which set it is not the usual ROUGE, in words}; empty where it is the usual one throughout."""
-    said = {name: said_of(question.truth for question in one.questions) for name, one in exam.sets.items()}
+    said = {
+        name: said_of(question.truth for question in one.questions)
+        for name, one in exam.sets.items()
+        if "rouge_latin" not in one.metrics.values()
+    }
     found = {name: words for name, words in said.items() if words is not None}
     return {"rouge": found} if found else {}
 

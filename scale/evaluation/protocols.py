@@ -84,6 +84,8 @@ PROTOCOLS = {
                 "extraction_strength": "extraction_strength_floored",
                 "probability_among": "probability_among_guarded",
                 "truth_share": "truth_share_guarded",
+                "rouge": "rouge_latin",
+                "rouge1": "rouge1_latin",
             },
         ),
     )

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from scale.data.words import by_unicode_words, latin_words, unicode_words
 
-__all__ = ["Rouge", "rouge", "rouge1", "rouge_recall", "said_of"]
+__all__ = ["Rouge", "rouge", "rouge1", "rouge1_latin", "rouge_latin", "rouge_recall", "said_of"]
 
 
 class Rouge(NamedTuple):
@@ -57,6 +57,20 @@ def rouge(truth: str, text: str) -> float:
 def rouge1(truth: str, text: str) -> float:
     """ROUGE-1 recall of a generated answer: the share of the true one's words that it has at all."""
     return rouge_recall(truth, text).rouge1
+
+
+def rouge_latin(truth: str, text: str) -> float:
+    """`rouge` of a–z and 0–9 alone whatever the script, as open-unlearning has it.
+
+    >>> rouge("Ада", "Ада"), rouge_latin("Ада", "Ада")
+    (1.0, 0.0)
+    """
+    return float(_scorer(False).score(truth, text)["rougeL"].recall)
+
+
+def rouge1_latin(truth: str, text: str) -> float:
+    """`rouge1` of a–z and 0–9 alone whatever the script, as open-unlearning has it."""
+    return float(_scorer(False).score(truth, text)["rouge1"].recall)
 
 
 def said_of(truths: Iterable[str]) -> str | None:
