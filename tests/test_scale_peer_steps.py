@@ -189,7 +189,11 @@ def _cases(below: Path) -> list[dict[str, Any]]:
         order = list(batches(_rows(), objective, size=BATCH, seed=0, epoch=0))
         pick = {kind: [i for batch in order for i in batch.of(kind)] for kind in ("forget", "retain")}
         rows = {kind: [[_rows().of(kind)[i].ids, _rows().of(kind)[i].first] for i in pick[kind]] for kind in pick}
-        case = {"model": str(below / "model"), "trainer": METHODS[name][1], "arguments": METHODS[name][2]}
+        case: dict[str, Any] = {
+            "model": str(below / "model"),
+            "trainer": METHODS[name][1],
+            "arguments": METHODS[name][2],
+        }
         case |= {"batch": BATCH, "steps": STEPS, "out": str(below / f"{len(found)}.pt"), **rows}
         found.append({**case, "settings": SCHEDULES[schedule][1]})
     return found
