@@ -22,6 +22,7 @@ from scale.models.packed import packable, question_of
 from scale.models.scorer import BatchPart, Scorer
 from scale.models.scratch import Shape, from_scratch, train_tokenizer
 from scale.models.seen import see
+from scale.models.unpadded import in_one_row, unpadded
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
 from scale.training.clipping import clipped
@@ -77,6 +78,7 @@ def _worker(folder: Path, family: str) -> None:
     _same_place_nearby(alone, shards, batch)
     _same_steps_and_weights(alone, shards, batch)
     _same_clipped(alone, shards, batch, processes)
+    _same_without_padding(alone, shards, encoded, processes)
     _same_evaluation(alone, shards, writer, encoded, processes)
     _same_after_a_checkpoint(alone, shards, batch, folder / "checkpoint", family, processes)
 
@@ -122,6 +124,16 @@ def _same_clipped(alone, shards, batch, processes: Processes) -> None:
         norms.append(clipped(scorer, 0.5, processes)["norm"])
     assert norms[0] > 0.5
     np.testing.assert_allclose(norms[1], norms[0], rtol=1e-4)
+    for ours, theirs in zip(alone.parameters(), shards.parameters(), strict=True):
+        torch.testing.assert_close(theirs.grad.full_tensor(), ours.grad, rtol=1e-3, atol=1e-6)
+        ours.grad = theirs.grad = None
+
+
+def _same_without_padding(alone, shards, encoded: list[Encoded], processes: Processes) -> None:
+    assert unpadded(shards, encoded, processes)
+    assert unpadded(alone, encoded, processes)
+    for scorer in (alone, shards):
+        (-scorer(in_one_row(encoded), [BatchPart(len(encoded))])[0]["logp"].mean()).backward()
     for ours, theirs in zip(alone.parameters(), shards.parameters(), strict=True):
         torch.testing.assert_close(theirs.grad.full_tensor(), ours.grad, rtol=1e-3, atol=1e-6)
         ours.grad = theirs.grad = None
