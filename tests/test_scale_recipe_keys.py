@@ -68,3 +68,14 @@ def test_npo_ls_tells_the_keys(run_npo):
     assert code == 0
     assert "unlearn.methods.0.retain_weight" in out
     assert "unlearn.lr" not in run_npo("ls")[1]
+
+
+VERBS = ("run", "pretrain", "finetune", "retrain", "unlearn", "evaluate", "plan", "show-batch", "sweep", "law")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_that_takes_a_recipe_takes_its_keys(verb, run_npo):
+    code, _, err = run_npo(verb, "quick", "unlearn.lrr=1", "unlearn.methods.0.lr=x")
+    assert code == 2
+    assert "unlearn.lrr: there is no such key. Did you mean lr?" in err
+    assert "unlearn.methods.0.lr: Input should be a valid number" in err

@@ -21,6 +21,7 @@ from scale.models.scratch import Shape
 from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
 from scale.stages.evaluate import sets_of
+from scale.stages.judged_by_log import log_of
 from scale.stages.pipeline import units
 from scale.stages.prepared import context_of
 
@@ -106,7 +107,9 @@ def test_the_examination_of_another_run_judges_as_its_model_does(run_npo, tmp_pa
     model = str(tmp_path / "one/unlearn/GA-s0/model")
     out = tmp_path / "three"
     assert run_npo("evaluate", "quick", *SMALL, "--model", model, "--retain-log", str(judge), "--out", str(out))[0] == 0
-    assert load(out).values["scores"]["forget_quality"] == one["moments"][-1]["forget_quality"]
+    found = load(out).values
+    assert found["scores"]["forget_quality"] == one["moments"][-1]["forget_quality"]
+    assert found["judged_by"]["path"] == str(judge)
 
 
 MISFITS = {
@@ -116,6 +119,7 @@ MISFITS = {
     "more, of which set is not known": (lambda: in_tofu_form(9), (), "no answers to tell which"),
     "no log": (lambda: {"a": 1}, (), "is no log of a retrained model"),
     "a summary": (lambda: {"forget_quality": 0.5, "model_utility": 0.6}, (), "it can judge no run"),
+    "nothing is examined": (lambda: in_tofu_form(), ("evaluate=none",), "retain_log has nothing to judge"),
     "a retrained model too": (lambda: in_tofu_form(), ("retrained=x",), "retain_log spares retrain and retrained"),
 }
 
@@ -202,6 +206,13 @@ def test_a_log_of_a_real_model_judges_a_run_on_its_rows(tofu, tiny, run_npo, tmp
     assert values["moments"][-1]["forget_quality"] == pytest.approx(ks_by_hand(run, log), rel=1e-12)
     assert values["retain_log"]["told"] == []
     other = log.with_name("llama2-7b_retain90.json")
+    wide = read_recipe(
+        "tofu-mini", [f"data={{source: {tofu}, forget: forget50}}", f"retain_log={other}", "evaluate.questions=9"]
+    )
+    found = log_of(wide, context_of(wide, Processes("cpu")))
+    assert found.told == (
+        f"This run forgets 2000 rows and asks 400: {other} can't tell that its model saw none of them.",
+    )
     code, _, err = run_npo("plan", *words, f"retain_log={other}")
     assert code == 2
     assert "another forget set, 12 of 12 true answers are others" in " ".join(err.split())

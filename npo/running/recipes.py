@@ -173,7 +173,10 @@ def evaluate_one(choices: RecipeChoices, model: str, out: Path | None) -> None:
     run_units([unit], folder.parent, "evaluate", crew=processes, quiet=not processes.first)
     if not processes.first:
         return
-    for key, value in load(folder).values["scores"].items():
+    values = load(folder).values
+    for told in values.get("judged_by", {}).get("told", ()):
+        Console(stderr=True).print(plain(told), markup=False, highlight=False, soft_wrap=True)
+    for key, value in values["scores"].items():
         Console().print(f"{key}: {'—' if value is None else f'{value:.4g}'}", highlight=False, markup=False)
     Console().print(f"{folder / 'log.json'}: for npo score", markup=False, highlight=False, soft_wrap=True)
 

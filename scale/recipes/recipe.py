@@ -304,6 +304,8 @@ class Recipe(_Settings):
             raise ValueError("a tracker is there more than once")
         if self.retain_log is not None and (self.retrained is not None or self.retrain is not None):
             raise ValueError("retain_log spares retrain and retrained: give one of them")
+        if self.retain_log is not None and not self.evaluate.examines:
+            raise ValueError("evaluate is none, so retain_log has nothing to judge: leave one of them out")
         judged = self.retrained is not None or (self.finetuned is not None and self.retain_log is not None)
         if self.finetune is None and (self.finetuned is not None) != judged:
             raise ValueError(

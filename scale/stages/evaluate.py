@@ -13,7 +13,8 @@ from scale.data.questions import QuestionSet
 from scale.evaluation.asked import with_metrics
 from scale.evaluation.exam import Exam, about_rouge, examine, texts
 from scale.evaluation.kept import KeptMeasures
-from scale.evaluation.results import SetResult, arrays
+from scale.evaluation.results import arrays
+from scale.evaluation.retain_log import RetainLog
 from scale.models.identity import folders_of, model_hash
 from scale.models.language_model import LanguageModel
 from scale.models.loading import load as load_model
@@ -57,11 +58,11 @@ def evaluate_named(
     context: Context,
     task: Task,
     model: str,
-    retrained: Mapping[str, SetResult] | None = None,
+    log: RetainLog | None = None,
 ) -> None:
-    """Examine the model that a user names, against what is known of a retrained one, if anything is."""
+    """Examine the model that a user names, against the log of a retrained one, if there is one."""
     del inputs, progress
-    evaluate_model(folder, model, context, task, name=model, retrained=retrained)
+    evaluate_model(folder, model, context, task, name=model, log=log)
 
 
 def _kept(folder: Path, model: Path | str, language_model: LanguageModel, context: Context) -> KeptMeasures | None:
@@ -82,7 +83,7 @@ def evaluate_model(
     task: Task,
     *,
     name: str,
-    retrained: Mapping[str, SetResult] | None = None,
+    log: RetainLog | None = None,
 ) -> None:
     """Examine any model; leaves `data.json`, `data.npz` and `log.json`."""
     doing("loading the model")
@@ -94,12 +95,13 @@ def evaluate_model(
     values = {
         "of": name,
         "protocol": context.exams.name,
-        "scores": exam.scores(found, retrained),
+        "scores": exam.scores(found, log.sets if log else None),
         "model": about_model(language_model),
         "questions": {name: [q.asked.shown for q in one.questions] for name, one in exam.sets.items()},
         "truths": {name: [q.truth for q in one.questions] for name, one in exam.sets.items()},
         "texts": texts(found, exam, context.asked.texts),
         **about_rouge(exam),
+        **({"judged_by": log.describe()} if log else {}),
     }
     if context.processes.first:
         save(folder, Data(arrays(found), values))

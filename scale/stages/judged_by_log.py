@@ -33,7 +33,12 @@ def log_of(recipe: Recipe, context: Context) -> RetainLog | None:
             f"retain_log {found.path}: it is {found.kind}, which has nothing of what judges data of the kind "
             f"{recipe.data.kind}. Name evaluate/retrain of a run on this data."
         )
-    return fitted(found, sets_of(context), context.exams, context.asked.questions)
+    log = fitted(found, sets_of(context), context.exams, context.asked.questions)
+    forgotten, asked = len(context.corpus.forget), len(context.corpus.asked["forget"].questions)
+    if forgotten <= asked:
+        return log
+    told = f"This run forgets {forgotten} rows and asks {asked}: {log.path} can't tell that its model saw none of them."
+    return log._replace(told=(*log.told, told))
 
 
 def take_log(

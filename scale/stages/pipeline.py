@@ -103,8 +103,7 @@ def units(
 def evaluation_of(recipe: Recipe, processes: Processes, model: str, name: str) -> Unit:
     """The unit that examines any model with a recipe's data, format and protocol."""
     plan = Stages(recipe, context_of(recipe, processes), "")
-    judge = plan.log.sets if plan.log else None
-    run = partial(evaluate_named, context=plan.context, task=plan.task, model=model, retrained=judge)
+    run = partial(evaluate_named, context=plan.context, task=plan.task, model=model, log=plan.log)
     settings = {**plan.shared, "asked": plan.asked, "model_of": model, "weights_of": model_hash(model)}
     settings |= {"retain_log": plan.log.settings()} if plan.log else {}
     return Unit(name, settings, run, reads=(*folders_of(model), *plan.common["reads"]), alone=True)
