@@ -65,10 +65,14 @@ def tried_once(
 
 def _follows(ways: Mapping[Key, bool], key: Key) -> bool:
     """Was the same found of rows as short and as long, and these lie between?"""
-    if key[0] not in BY_LENGTH or len(key) < 2:
+    if key[0] not in BY_LENGTH or not (asked := _lengths(key)):
         return False
-    between = [(other[1:], right) for other, right in ways.items() if other[0] == key[0] and len(other) > 1]
-    return any(right and min(tried) <= min(key[1:]) <= max(key[1:]) <= max(tried) for tried, right in between)
+    alike = [_lengths(other) for other, right in ways.items() if right and other[0] == key[0]]
+    return any(tried and min(tried) <= min(asked) <= max(asked) <= max(tried) for tried in alike)
+
+
+def _lengths(key: Key) -> list[int]:
+    return [length for length in key if isinstance(length, int)]
 
 
 def _asked(module: Scorer, processes: Processes, key: Key, ask: Callable[[Scorer], bool], else_: str) -> bool:
