@@ -135,6 +135,7 @@ def test_training_reads_so_where_it_may():
     scorer, rows = Scorer(_model("llama", torch.float32)), _rows([(3, 4), (9, 2)])
     read_for_training(scorer, rows, PAD, ALONE)
     assert scorer.unpadded
+    assert not unpadded(scorer, [rows[0]._replace(unseen=(1,)), rows[1]], ALONE)
     assert batch_for(scorer, rows, PAD, ALONE.accelerator.device).ids.shape == (1, 16)
     scorer = Scorer(_model("mamba", torch.float32))
     read_for_training(scorer, rows, PAD, ALONE)

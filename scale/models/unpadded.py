@@ -62,7 +62,7 @@ def unpadded(scorer: nn.Module, rows: Sequence[Encoded], processes: Processes) -
     Tried on the longest, the shortest and one between.
     """
     module: Scorer = processes.accelerator.unwrap_model(scorer)
-    if not reads_rows_apart(module.plain):
+    if not reads_rows_apart(module.plain) or any(row.unseen for row in rows):  # which takes a mask of its own
         return False
     ordered = sorted(rows, key=lambda row: len(row.ids))
     tried = [ordered[-1], ordered[0], ordered[len(rows) // 2]]
