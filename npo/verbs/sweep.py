@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,25 @@ def sweep(
         options |= {"slurm_partition": partition} if partition else {}
     executor.update_parameters(**options)
     console = Console(stderr=True)
-    _wait(console, {"models": _submit(executor, choices, out, "evaluate")})
+    if (verb := models_verb(names)) is not None:
+        _wait(console, {"models": _submit(executor, choices, out, verb)})
     runs = [name for name in names if name.startswith("unlearn/")]
     at_once = parallel if cluster == "local" else len(runs)
     for start in range(0, len(runs), at_once):
         several = runs[start : start + at_once]
         _wait(console, {name: _submit(executor, choices, out, "run", "--unit", name) for name in several})
+
+
+def models_verb(names: Sequence[str]) -> str | None:
+    """The verb that makes what all unlearning runs need, by the names of a recipe's units; None where there is nothing.
+
+    >>> models_verb(["finetune", "evaluate/finetune", "unlearn/GA-s0"]), models_verb(["finetune", "unlearn/GA-s0"])
+    ('evaluate', 'finetune')
+    >>> models_verb(["unlearn/GA-s0"])
+    """
+    if any(name.startswith("evaluate/") for name in names):
+        return "evaluate"
+    return "finetune" if "finetune" in names else None
 
 
 def _executor(folder: Path, cluster: str) -> Any:
