@@ -145,11 +145,11 @@ class Paired(NamedTuple):
 def in_pairs(sides: Sequence[Side], jobs: Mapping[str, Mapping[str, Any]], below: Path, turns: int) -> Paired:
     """Both sides' jobs, side by side: each gets ready, then turns are taken, first one and then the other ahead."""
     workers: dict[str, Worker] = {}
-    first, found = {}, {side.name: list[dict[str, Any]]() for side in sides}
+    found = {side.name: list[dict[str, Any]]() for side in sides}
     try:
         for side in sides:
-            workers[side.name] = worker = side.start(jobs[side.name], below)
-            first[side.name] = worker.hear()
+            workers[side.name] = side.start(jobs[side.name], below)
+        first = {name: worker.hear() for name, worker in workers.items()}  # both get ready at once: that is not timed
         for turn in range(turns):
             for name in list(workers) if turn % 2 == 0 else reversed(list(workers)):
                 started = time.perf_counter()

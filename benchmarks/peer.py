@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from functools import partial
 from importlib.metadata import version
@@ -37,7 +37,7 @@ from records.errors import UserError
 
 KEPT = ROOT / "docs" / "data" / "peer.json"
 PAIRS = 3
-SMALL, OWN = Sizes(5, 24, None, PAIRS, PAIRS), Sizes(1, 4, None, PAIRS, 1)
+SMALL, OWN = Sizes(5, 24, None, PAIRS, PAIRS), Sizes(1, 3, None, PAIRS, 1)
 QUICK = Sizes(1, 2, 8, 1, 1)
 PACKAGES = ("records", "theory", "scale", "npo")
 NOT_FOR_OWN = "NPO+KL"
@@ -102,29 +102,31 @@ def lines(peer: Peer, subject: Subject, part: str, rows: Rows, below: Path, numb
     return measure.get(part, partial(steps, peer, subject, part, rows, below, numbers))()
 
 
-def table(peer: Peer, subject: Subject, parts: Collection[str], rows: Rows, below: Path) -> dict[str, Any]:
-    """Print a line as soon as it is known; all of them."""
-    found, numbers, started = [], Numbers(), time.perf_counter()
-    for part in parts:
-        for line in lines(peer, subject, part, rows, below / part, numbers):
-            print(f"{subject.name} [{time.perf_counter() - started:4.0f} s] {line.told()}", flush=True)
-            found.append(line.kept())
+def table(peer: Peer, subject: Subject, part: str, rows: Rows, below: Path, started: float) -> dict[str, Any]:
+    """Print the lines of one part as soon as they are known, and what both found; all of it."""
+    found, numbers = [], Numbers()
+    for line in lines(peer, subject, part, rows, below / part, numbers):
+        print(f"{subject.name} [{time.perf_counter() - started:4.0f} s] {line.told()}", flush=True)
+        found.append(line.kept())
     for what, each in numbers.items():
         print(f"{subject.name} {what}: {each['peer']} / {each['ours']}", flush=True)
     return {"model": subject.name, "lines": found, "numbers": numbers}
 
 
-def keep(peer: Peer, tables: list[dict[str, Any]]) -> None:
-    """Leave it where the page of the docs is made from, beside other parts of the same two commits."""
+def about_run(peer: Peer) -> dict[str, Any]:
+    """When, of what and where a run is, as it begins."""
     libraries = " ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, no GPU, one thread each"
-    about = {"date": date.today().isoformat(), "peer": peer.commit, "ours": commit(ROOT, *PACKAGES)}
-    about |= {"machine": machine, "libraries": libraries}
-    before = json.loads(KEPT.read_text(encoding="utf8")) if KEPT.is_file() else {}
+    commits = {"peer": peer.commit, "ours": commit(ROOT, *PACKAGES)}
+    return {"date": date.today().isoformat(), **commits, "machine": machine, "libraries": libraries}
+
+
+def keep(file: Path, about: Mapping[str, Any], found: dict[str, Any]) -> None:
+    """Leave a part where the page of the docs is made from, beside those of the same day and commits."""
+    before = json.loads(file.read_text(encoding="utf8")) if file.is_file() else {}
     same = all(before.get(key) == value for key, value in about.items())
-    found = {**about, "tables": joined(before["tables"], tables) if same else tables}
-    KEPT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
-    print(f"kept in {KEPT.relative_to(ROOT)}")
+    kept = {**about, "tables": joined(before["tables"] if same else [], [found])}
+    file.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
 
 
 def joined(before: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -146,21 +148,22 @@ def run(arguments: argparse.Namespace) -> None:
     peer = peer_in(arguments.folder, arguments.python)
     data = os.environ.get("NPO_DATA")
     rows = sets_of(Path(data) if data else None)
-    tables = []
+    about, started = about_run(peer), time.perf_counter()
+    print(f"open-unlearning at {peer.commit}, ours at {about['ours']}; the peer's / ours")
     with tempfile.TemporaryDirectory() as place:
         below = Path(place)
         models: list[Callable[[], Subject]] = []
-        if arguments.model:
-            models.append(partial(own, arguments.model, QUICK if arguments.quick else OWN, below / "own-4"))
         if not arguments.no_small:
             sizes = QUICK if arguments.quick else SMALL
-            models.insert(0, partial(small, sides_of(peer, below), rows, sizes, below / "small"))
-        print(f"open-unlearning at {peer.commit}, ours at {commit(ROOT, *PACKAGES)}; the peer's / ours")
+            models.append(partial(small, sides_of(peer, below), rows, sizes, below / "small"))
+        if arguments.model:
+            models.append(partial(own, arguments.model, QUICK if arguments.quick else OWN, below / "own-4"))
         for i, make in enumerate(models):
             subject = fewer(make(), arguments.pairs)
-            tables.append(table(peer, subject, arguments.only or subject.parts, rows, below / str(i)))
-    if arguments.keep:
-        keep(peer, tables)
+            for part in arguments.only or subject.parts:
+                found = table(peer, subject, part, rows, below / str(i), started)
+                if arguments.keep:
+                    keep(KEPT, about, found)
 
 
 def main() -> None:

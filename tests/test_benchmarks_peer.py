@@ -182,6 +182,15 @@ def test_parts_that_are_measured_later_join_those_before() -> None:
     assert second["model"] == "b"
 
 
+def test_what_is_kept_of_other_commits_goes(tmp_path: Path) -> None:
+    file, part = tmp_path / "peer.json", {"model": "a", "lines": [line("x", 1.0)], "numbers": {}}
+    peer.keep(file, {"date": "d", "ours": "one"}, part)
+    peer.keep(file, {"date": "d", "ours": "one"}, {**part, "lines": [line("y", 1.0)]})
+    assert [one["what"] for one in json.loads(file.read_text())["tables"][0]["lines"]] == ["x", "y"]
+    peer.keep(file, {"date": "d", "ours": "two"}, part)
+    assert [one["what"] for one in json.loads(file.read_text())["tables"][0]["lines"]] == ["x"]
+
+
 def test_a_quick_run_is_not_kept(root: Path) -> None:
     done = run(root, "somewhere", "--quick", "--keep")
     assert done.returncode == 2
