@@ -23,7 +23,8 @@ __all__ = ["Generation", "answers", "answers_after", "degenerate"]
 REPEATED = 0.5
 """An answer is degenerate if it is empty or more than this share of its 3-grams have occurred before in it: of tokens,
 or of Unicode words where a byte-level tokenizer may have three tokens to a letter, two of which hardly ever change."""
-_TOKENS = 4096
+_TOKENS, _KEPT = 4096, 64 * 2**20
+"""Tokens of the rows that are on their way at once, and bytes that may be kept of them where that allows for more."""
 _HARMLESS = {
     *("bos_token_id", "decoder_start_token_id", "eos_token_id", "pad_token_id", "max_length", "max_new_tokens"),
     *("do_sample", "temperature", "top_k", "top_p", "min_p", "typical_p", "use_cache"),
@@ -158,7 +159,8 @@ def _read_on(
     rows: Sequence[Going], batch: Sequence[int], module: Scorer, writer: Writer, processes: Processes, how: Generation
 ) -> list[list[int]]:
     """New tokens of some of the rows, without the end token."""
-    least, room, together = least_lead(module, processes), processes.room(_TOKENS), processes.room(TOGETHER)
+    least, together = least_lead(module, processes), processes.room(TOGETHER)
+    room = processes.room(max(_TOKENS, _KEPT // (8 * module.blocks * module.width)))  # a key and a value, of 4 bytes
     going = [rows[i] for i in batch]
     with processes.accelerator.autocast():
         read_all_on(module, going, _ends(module, writer, how), least=least, room=room, together=together)
