@@ -115,6 +115,7 @@ def steps(peer: Peer, subject: Subject, name: str, rows: Rows, below: Path, numb
     flops, turns = found.first["ours"]["flops"], found.turns["ours"]
     share = statistics.median(flops / turn["seconds"] / turn["sustained"] for turn in turns)
     yield Line(f"{name}, a step", "s", found.ratio("seconds"), share)
+    yield Line(f"{name}, CPU time of a step", "s", found.ratio("cpu"))
     peaks = {side: found.turns[side][-1]["peak"] for side in SIDES}
     yield Line(f"{name}, peak memory", "MiB", _once(peaks))
     above = {side: value - found.first[side]["imported"] for side, value in peaks.items()}

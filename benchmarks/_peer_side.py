@@ -49,7 +49,7 @@ class Clock:
     ) -> None:
         self.talk, self.about, self.between = talk, about, between
         self.warm, self.turns, self.each = job["warm"], job["turns"], job["steps"]
-        self.done, self.since = 0, time.perf_counter()
+        self.done, self.since, self.worked = 0, time.perf_counter(), time.process_time()
 
     def step(self) -> bool:
         """A step has ended; was it the last?"""
@@ -58,14 +58,15 @@ class Clock:
         if counted < 0 or counted % self.each:
             return False
         seconds = (time.perf_counter() - self.since) / self.each
+        cpu = (time.process_time() - self.worked) / self.each
         if counted == 0:
             self.talk.tell(**self.about)
         else:
-            self.talk.tell(seconds=seconds, peak=peak(), **self.between())
+            self.talk.tell(seconds=seconds, cpu=cpu, peak=peak(), **self.between())
         if counted == self.turns * self.each:
             return True
         self.talk.wait()
-        self.since = time.perf_counter()
+        self.since, self.worked = time.perf_counter(), time.process_time()
         return False
 
 
