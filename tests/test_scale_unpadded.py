@@ -16,7 +16,7 @@ from scale.models.language_model import quiet, recompute_activations
 from scale.models.rows_apart import _one_by_one, _side_by_side, are_lengths, rows_apart
 from scale.models.scorer import BatchPart, Scorer
 from scale.models.scoring import score_all
-from scale.models.unpadded import batch_for, in_one_row, read_for_training, unpadded
+from scale.models.unpadded import batch_for, beginning, in_one_row, read_for_training, unpadded
 from scale.runtime.processes import Processes
 from scale.training.batch_loss import BatchLoss
 from scale.training.batches import BatchRows, TrainingRows
@@ -37,10 +37,14 @@ def _model(name, dtype=torch.float64):
     return family(name, vocab=VOCAB, end=0, pad=PAD).to(dtype)
 
 
-def _rows(lengths, start=3):
-    """Rows of (prompt, answer) lengths; no two alike."""
+def _rows(lengths, start=3, preamble=0):
+    """Rows of (prompt, answer) lengths; no two alike, but for a preamble that stands before all."""
     return [
-        Encoded(tuple(2 + (start + 7 * i + 5 * t) % (VOCAB - 2) for t in range(prompt + answer)), prompt)
+        Encoded(
+            (*range(2, 2 + preamble), *(2 + (start + 7 * i + 5 * t) % (VOCAB - 2) for t in range(prompt + answer))),
+            preamble + prompt,
+            preamble=preamble,
+        )
         for i, (prompt, answer) in enumerate(lengths)
     ]
 
@@ -55,9 +59,11 @@ def test_rows_stand_one_after_another_where_that_is_how_each_is_read_by_itself(n
     if name not in READS:
         return
     scorer.eval()
-    (found,) = scorer(in_one_row(rows), [BatchPart(3)])
-    apart = torch.cat([scorer(collate([row], PAD), [BatchPart(1)])[0]["logp"] for row in rows])
-    torch.testing.assert_close(found["logp"], apart, rtol=1e-5, atol=2e-5)
+    for read in (rows, _rows([(2, 2), (11, 9), (20, 20)], preamble=10)):
+        assert unpadded(scorer, read, ALONE)
+        (found,) = scorer(in_one_row(read, shared=beginning(read)), [BatchPart(3)])
+        apart = torch.cat([scorer(collate([row], PAD), [BatchPart(1)])[0]["logp"] for row in read])
+        torch.testing.assert_close(found["logp"], apart, rtol=1e-5, atol=2e-5)
 
 
 def _gradient(model, objective, rows, batch, *, together, piece=9):
@@ -96,9 +102,11 @@ LENGTHS = st.tuples(st.integers(1, 2 * WINDOW), st.integers(1, WINDOW))
     loss=st.sampled_from(EVERY),
     lengths=st.lists(st.tuples(LENGTHS, LENGTHS, LENGTHS, LENGTHS), min_size=1, max_size=4),
     piece=st.integers(1, 4),
+    preamble=st.sampled_from([0, 8, 30]),
 )
-def test_gradients_of_every_loss_are_those_of_padded_rows(name, loss, lengths, piece):
-    forget, retain, idk, alternate = (_rows(some, start) for start, some in enumerate(zip(*lengths, strict=True)))
+def test_gradients_of_every_loss_are_those_of_padded_rows(name, loss, lengths, piece, preamble):
+    kinds = enumerate(zip(*lengths, strict=True))
+    forget, retain, idk, alternate = (_rows(some, start, preamble) for start, some in kinds)
     rows = TrainingRows(forget, retain, idk, alternates=[[row] for row in alternate])
     _same(_model(name), _method(loss), rows, BatchRows(*4 * [list(range(len(forget)))]), piece=piece)
 
@@ -123,9 +131,39 @@ def test_where_activations_are_recomputed_and_with_adapters(adapted):
         _same(model, _method(loss), ROWS, THREE)
 
 
-def test_a_row_s_numbers_do_not_depend_on_who_stands_beside_it_to_the_last_bit():
+def test_what_all_begin_with_is_read_once():
+    rows = _rows([(3, 4), (9, 2)], preamble=10)
+    assert beginning(rows) == 10
+    assert batch_for(_reading(rows), rows, PAD, ALONE.accelerator.device).ids.shape == (
+        1,
+        10 + 6 + 10 + 6,
+    )
+    assert beginning(_rows([(3, 4), (9, 2)], preamble=7)) == 0  # not worth while
+    assert beginning([rows[0], *_rows([(9, 2)], preamble=9)]) == 0
+    other = rows[1]._replace(ids=(60, *rows[1].ids[1:]))
+    assert beginning([rows[0], other]) == 0
+    assert beginning([row._replace(first=10) for row in rows]) == 0  # its last token predicts an answer
+
+
+def _reading(rows, model=None):
+    scorer = Scorer(model or _model("llama", torch.float32))
+    read_for_training(scorer, rows, PAD, ALONE)
+    return scorer
+
+
+def test_with_dropout_every_row_has_a_beginning_of_its_own():
+    model = family("llama", vocab=VOCAB, end=0, pad=PAD)
+    model.config.attention_dropout = 0.1
+    rows = _rows([(3, 4), (9, 2)], preamble=10)
+    scorer = _reading(rows, model)
+    assert scorer.unpadded
+    assert batch_for(scorer, rows, PAD, ALONE.accelerator.device).ids.shape == (1, 16 + 20 + 4)
+
+
+@pytest.mark.parametrize("preamble", [0, 9])
+def test_a_row_s_numbers_do_not_depend_on_who_stands_beside_it_to_the_last_bit(preamble):
     scorer = Scorer(_model("llama", torch.float32))
-    rows = _rows([(20, 9), (3, 4), (17, 30), (9, 2), (5, 11)])
+    rows = _rows([(20, 9), (3, 4), (17, 30), (9, 2), (5, 11)], preamble=preamble)
     whole = score_all(scorer, rows, PAD, ALONE).logp
     for some in ([0, 2], [4, 0, 3], [2, 1]):
         assert torch.equal(score_all(scorer, [rows[i] for i in some], PAD, ALONE).logp, whole[some])
@@ -143,16 +181,18 @@ def test_training_reads_so_where_it_may():
     assert batch_for(scorer, rows, PAD, ALONE.accelerator.device).ids.shape == (2, 11)
 
 
+@pytest.mark.parametrize("before", [0, 3])
 @pytest.mark.parametrize("window", [None, 4])
-def test_both_ways_through_attention_are_one(window):
+def test_both_ways_through_attention_are_one(window, before):
     """A call for each row on a CPU, one for all of them elsewhere."""
     torch.manual_seed(0)
     layer = nn.Module()
     layer.num_key_value_groups = 2
     query, key, value = (torch.randn(1, heads, 17, 8, dtype=torch.float64) for heads in (4, 2, 2))
     lengths = (5, 9, 1, 2)
+    begun = [torch.randn(1, 2, before, 8, dtype=torch.float64) for _ in "kv"] if before else None
     one, other = (
-        way(layer, (query, key, value), lengths, window, dropout=0.0, scaling=0.3)
+        way(layer, (query, key, value), begun, lengths, window, dropout=0.0, scaling=0.3)
         for way in (_one_by_one, _side_by_side)
     )
     torch.testing.assert_close(one, other)

@@ -6,6 +6,7 @@ the tokens of the prompt alone would lose it). One end token closes it.
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 import torch
@@ -27,13 +28,16 @@ class Encoded(NamedTuple):
     """The ids of a whole text; `ids[first:]` is what the model has to predict, the end token included.
 
     `merged` says that a token reaches from the prompt into the answer by more than the prompt's last space. `unseen`
-    are positions that no later token attends to; there are some in `scale.data.counted` alone.
+    are positions that no later token attends to; there are some in `scale.data.counted` alone. `preamble` is how many
+    tokens there are before the question: those of other rows of the same format too, and read once for a batch
+    (`scale.models.unpadded`).
     """
 
     ids: tuple[int, ...]
     first: int
     merged: bool = False
     unseen: tuple[int, ...] = ()
+    preamble: int = 0
 
     @property
     def targets(self) -> int:
@@ -109,7 +113,7 @@ class Writer(NamedTuple):
         self.refuse(question, answer)
         tag = len(self.format.tag) if self.tag_counts else 0
         turn = self.format.turn(self.tokenizer, question, answer)
-        return self._encoded(turn, special_tokens=self.format.special_tokens, tag=tag)
+        return self._encoded(turn, question, special_tokens=self.format.special_tokens, tag=tag)
 
     def refuse(self, question: str, answer: str) -> None:
         """UserError where one of them is empty, or has a token of the tokenizer's own in it."""
@@ -121,20 +125,21 @@ class Writer(NamedTuple):
 
     def encode_after(self, given: str, answer: str, *, special_tokens: bool) -> Encoded:
         """Any text that is given and an answer after it, in token ids, with nothing written around them."""
-        return self._encoded(Turn(given, answer, "", self.end), special_tokens=special_tokens)
+        return self._encoded(Turn(given, answer, "", self.end), given, special_tokens=special_tokens)
 
     def encode_chat(self, messages: Sequence[Message], answer: str) -> Encoded:
         """The assistant's answer after several messages, in token ids, by the tokenizer's chat template."""
         self.plain(*messages, ("answer", answer))
-        return self._encoded(turn_of(self.tokenizer, messages, answer), special_tokens=False)
+        asked = next((content for role, content in messages if role != "system"), "")
+        return self._encoded(turn_of(self.tokenizer, messages, answer), asked, special_tokens=False)
 
     def plain(self, *messages: Message) -> None:
         """UserError where a message has a token of the tokenizer's own in it."""
         for role, content in messages:
             refuse_markers(self.tokenizer, said(role, content), role)
 
-    def _encoded(self, turn: Turn, *, special_tokens: bool, tag: int = 0) -> Encoded:
-        """A turn in token ids; the last `tag` characters before the answer count as answer."""
+    def _encoded(self, turn: Turn, asked: str, *, special_tokens: bool, tag: int = 0) -> Encoded:
+        """A turn in which something is asked in token ids; `tag` characters before the answer count as answer."""
         given, answer = turn.before, turn.answer
         if not answer.strip():
             raise UserError(f"The answer of {shown(given)} is empty. Write one, or take the row out of the data.")
@@ -153,7 +158,8 @@ class Writer(NamedTuple):
         if ids[-1] != turn.end:
             ids.append(turn.end)
         self._check(given, answer, ids, first, turn.end)
-        return Encoded(tuple(ids), first, begins < start and given[begins:start] != " ")
+        merged = begins < start and given[begins:start] != " "
+        return Encoded(tuple(ids), first, merged, preamble=_before(given.find(asked.strip()), spans))
 
     def _check(self, question: str, answer: str, ids: Sequence[int], first: int, closing: int) -> None:
         if list(ids[first:]).count(closing) != 1:
@@ -237,6 +243,11 @@ def read(
     if not ids:
         raise UserError(f"The text {shown(text)} has no token: this tokenizer drops what is in it. Take the row out.")
     return ids, spans
+
+
+def _before(character: int, spans: Sequence[tuple[int, int]]) -> int:
+    """How many tokens end before a character; 0 where there is none (−1)."""
+    return len(list(takewhile(lambda span: span[1] <= character, spans)))
 
 
 def collate(rows: Sequence[Encoded], pad: int) -> Batch:

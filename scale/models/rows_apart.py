@@ -1,10 +1,12 @@
 """Attention for rows that stand one after another in one long row: each sees itself alone.
 
-    row₁ row₂ row₃ …      no padding between them; positions restart with every row
+    row₁ row₂ row₃ …             no padding between them; positions restart with every row
+    beginning row₁ row₂ …        what all begin with, read once: each sees it and itself
 
-The mask is the lengths of the rows, a tensor of four dimensions (1, 1, 1, rows): decoders hand on a mask of four
-dimensions as it is, to every layer and again where activations are recomputed, so nothing has to be told aside. Every
-row goes through the library's `sdpa` by itself: its numbers depend on itself, never on who stands beside it.
+The mask is the lengths of the rows, a tensor of four dimensions (1, 1, 1, rows), and before them that of the beginning
+(0: none): decoders hand on a mask of four dimensions as it is, to every layer and again where activations are
+recomputed, so nothing has to be told aside. Every row goes through the library's `sdpa` by itself: its numbers depend
+on itself, never on who stands beside it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,13 +25,13 @@ NAME = "rows_apart"
 """Of this attention among the library's."""
 
 
-def lengths_mask(lengths: Sequence[int]) -> Tensor:
-    """The mask that says where rows end, (1, 1, 1, rows), on the CPU.
+def lengths_mask(lengths: Sequence[int], beginning: int = 0) -> Tensor:
+    """The mask that says where rows end, (1, 1, 1, 1 + rows), on the CPU; `beginning` is the length of theirs.
 
     >>> are_lengths(lengths_mask([3, 2])), are_lengths(torch.ones(1, 1, 2, 2, dtype=torch.bool))
     (True, False)
     """
-    return torch.tensor(lengths)[None, None, None]
+    return torch.tensor([beginning, *lengths])[None, None, None]
 
 
 def are_lengths(mask: Tensor | None) -> bool:
@@ -66,38 +68,61 @@ def _attention(
     """What the library asks of an attention: (1, heads, time, width) each, to (1, time, heads, width)."""
     if attention_mask is None or not are_lengths(attention_mask):
         return sdpa_attention_forward(module, query, key, value, attention_mask, **given)
-    lengths = tuple(attention_mask.flatten().tolist())
+    beginning, *lengths = attention_mask.flatten().tolist()
     way = _one_by_one if query.device.type == "cpu" else _side_by_side
-    return way(module, (query, key, value), lengths, sliding_window, **given), None
+    if not beginning:
+        return way(module, (query, key, value), None, lengths, sliding_window, **given), None
+    first, rest = zip(*(x.split((beginning, x.shape[2] - beginning), dim=2) for x in (query, key, value)), strict=True)
+    mask = _within(sliding_window, beginning, 0, query.device)
+    begun = sdpa_attention_forward(module, *first, mask, **given)[0]
+    return torch.cat([begun, way(module, rest, first[1:], lengths, sliding_window, **given)], dim=1), None
+
+
+Begun = Sequence[Tensor] | None
+"""Keys and values of what all rows begin with."""
 
 
 def _one_by_one(
-    module: nn.Module, qkv: Sequence[Tensor], lengths: tuple[int, ...], window: int | None, **given: Any
+    module: nn.Module, qkv: Sequence[Tensor], begun: Begun, lengths: Sequence[int], window: int | None, **given: Any
 ) -> Tensor:
     """A call for each row: no padding at all, where calls cost little."""
     found = []
     for q, k, v in zip(*(x.split(lengths, dim=2) for x in qkv), strict=True):
-        mask = _within(window, q.shape[2], q.device)
-        found.append(sdpa_attention_forward(module, q, k, v, mask, **given)[0])
+        seen = _after(begun, (k, v))
+        mask = _within(window, q.shape[2], seen[0].shape[2] - k.shape[2], q.device)
+        found.append(sdpa_attention_forward(module, q, *seen, mask, **given)[0])
     return torch.cat(found, dim=1)
 
 
 def _side_by_side(
-    module: nn.Module, qkv: Sequence[Tensor], lengths: tuple[int, ...], window: int | None, **given: Any
+    module: nn.Module, qkv: Sequence[Tensor], begun: Begun, lengths: Sequence[int], window: int | None, **given: Any
 ) -> Tensor:
     """One call for all rows, padded behind for this alone, where calls cost much: what is behind no token sees."""
-    there, back = _places(lengths, qkv[0].device)
-    q, k, v = (x[0].index_select(1, there).unflatten(1, (len(lengths), -1)).transpose(0, 1) for x in qkv)
-    found = sdpa_attention_forward(module, q, k, v, _within(window, max(lengths), there.device), **given)[0]
+    there, back = _places(tuple(lengths), qkv[0].device)
+    q, *own = (x[0].index_select(1, there).unflatten(1, (len(lengths), -1)).transpose(0, 1) for x in qkv)
+    seen = _after(begun, own)
+    mask = _within(window, q.shape[2], seen[0].shape[2] - q.shape[2], there.device)
+    found = sdpa_attention_forward(module, q, *seen, mask, **given)[0]
     return found.flatten(0, 1).index_select(0, back)[None]
 
 
-def _within(window: int | None, time: int, device: torch.device) -> Tensor | None:
-    """Who sees whom where a row is longer than a sliding window; None where causal attention says it all."""
-    if window is None or time <= window:
+def _after(begun: Begun, own: Sequence[Tensor]) -> Sequence[Tensor]:
+    """The keys and values that rows see: of their beginning, and their own."""
+    if begun is None:
+        return own
+    return [torch.cat([b.expand(len(x), -1, -1, -1), x], dim=2) for b, x in zip(begun, own, strict=True)]
+
+
+def _within(window: int | None, time: int, before: int, device: torch.device) -> Tensor | None:
+    """Who sees whom, (1, 1, time, before + time), where so many tokens stand before a row, or it exceeds a window.
+
+    None where causal attention says it all.
+    """
+    whole = before + time
+    if not before and (window is None or whole <= window):
         return None
-    ones = torch.ones(1, 1, time, time, dtype=torch.bool, device=device)
-    return ones.tril() & ones.triu(1 - window)
+    seen = torch.ones(1, 1, time, whole, dtype=torch.bool, device=device).tril(before)
+    return seen if window is None else seen.triu(before + 1 - window)
 
 
 @lru_cache(maxsize=8)

@@ -8,6 +8,7 @@ logits are its output head on its decoder's last hidden states, scaled or soft-c
 
 from collections.abc import Collection, Hashable, Sequence
 from contextlib import nullcontext
+from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -77,6 +78,12 @@ class Scorer(nn.Module):
         """The decoder below the output head."""
         body = self.plain.get_decoder()
         return getattr(body, "model", body) if body is self.plain else body  # Llama 4's text part names itself
+
+    @cached_property
+    def drops_out(self) -> bool:
+        """Does it drop activations or attention at random in training?"""
+        rates = (getattr(self.plain.config.get_text_config(), key, 0.0) for key in ("attention_dropout", "attn_pdrop"))
+        return any(rates) or any(isinstance(part, nn.Dropout) and part.p > 0 for part in self.modules())
 
     @property
     def blocks(self) -> int:
