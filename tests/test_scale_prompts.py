@@ -94,7 +94,7 @@ def test_a_tokenizer_that_adds_its_own_start_and_end_gets_no_second_end():
         single="<|pad|> $A <|end|>", special_tokens=[("<|pad|>", tokenizer.pad_token_id), ("<|end|>", end)]
     )
     coded = encode(tokenizer, "Who?", "Nobody.")
-    assert coded == Encoded((tokenizer.pad_token_id, *plain.ids), plain.first + 1)
+    assert coded._replace(preamble=0) == Encoded((tokenizer.pad_token_id, *plain.ids), plain.first + 1)
 
 
 def test_an_empty_answer_and_one_with_the_end_token_are_refused():

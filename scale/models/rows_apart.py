@@ -72,10 +72,9 @@ def _attention(
     way = _one_by_one if query.device.type == "cpu" else _side_by_side
     if not beginning:
         return way(module, (query, key, value), None, lengths, sliding_window, **given), None
-    first, rest = zip(*(x.split((beginning, x.shape[2] - beginning), dim=2) for x in (query, key, value)), strict=True)
-    mask = _within(sliding_window, beginning, 0, query.device)
-    begun = sdpa_attention_forward(module, *first, mask, **given)[0]
-    return torch.cat([begun, way(module, rest, first[1:], lengths, sliding_window, **given)], dim=1), None
+    (q, *first), rest = zip(*(x.tensor_split([beginning], dim=2) for x in (query, key, value)), strict=True)
+    begun = way(module, (q, *first), None, [beginning], sliding_window, **given)
+    return torch.cat([begun, way(module, rest, first, lengths, sliding_window, **given)], dim=1), None
 
 
 Begun = Sequence[Tensor] | None
@@ -88,9 +87,9 @@ def _one_by_one(
     """A call for each row: no padding at all, where calls cost little."""
     found = []
     for q, k, v in zip(*(x.split(lengths, dim=2) for x in qkv), strict=True):
-        seen = _after(begun, (k, v))
-        mask = _within(window, q.shape[2], seen[0].shape[2] - k.shape[2], q.device)
-        found.append(sdpa_attention_forward(module, q, *seen, mask, **given)[0])
+        keys, values = _after(begun, k, v)
+        mask = _within(window, q.shape[2], keys.shape[2] - k.shape[2], q.device)
+        found.append(sdpa_attention_forward(module, q, keys, values, mask, **given)[0])
     return torch.cat(found, dim=1)
 
 
@@ -99,18 +98,19 @@ def _side_by_side(
 ) -> Tensor:
     """One call for all rows, padded behind for this alone, where calls cost much: what is behind no token sees."""
     there, back = _places(tuple(lengths), qkv[0].device)
-    q, *own = (x[0].index_select(1, there).unflatten(1, (len(lengths), -1)).transpose(0, 1) for x in qkv)
-    seen = _after(begun, own)
-    mask = _within(window, q.shape[2], seen[0].shape[2] - q.shape[2], there.device)
-    found = sdpa_attention_forward(module, q, *seen, mask, **given)[0]
+    q, k, v = (x[0].index_select(1, there).unflatten(1, (len(lengths), -1)).transpose(0, 1) for x in qkv)
+    keys, values = _after(begun, k, v)
+    mask = _within(window, q.shape[2], keys.shape[2] - k.shape[2], there.device)
+    found = sdpa_attention_forward(module, q, keys, values, mask, **given)[0]
     return found.flatten(0, 1).index_select(0, back)[None]
 
 
-def _after(begun: Begun, own: Sequence[Tensor]) -> Sequence[Tensor]:
+def _after(begun: Begun, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     """The keys and values that rows see: of their beginning, and their own."""
     if begun is None:
-        return own
-    return [torch.cat([b.expand(len(x), -1, -1, -1), x], dim=2) for b, x in zip(begun, own, strict=True)]
+        return keys, values
+    first, second = (x.expand(len(keys), -1, -1, -1) for x in begun)
+    return torch.cat([first, keys], dim=2), torch.cat([second, values], dim=2)
 
 
 def _within(window: int | None, time: int, before: int, device: torch.device) -> Tensor | None:
