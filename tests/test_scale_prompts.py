@@ -97,6 +97,18 @@ def test_a_tokenizer_that_adds_its_own_start_and_end_gets_no_second_end():
     assert coded._replace(preamble=0) == Encoded((tokenizer.pad_token_id, *plain.ids), plain.first + 1)
 
 
+def test_what_stands_before_every_question_is_counted():
+    tags = Tags(before="What follows is asked by someone who wants to know:\n", after="\n")
+    writer = Writer(TOKENIZER, tags, 10_000)
+    rows = [writer.encode(row.question, row.answer) for row in ROWS]
+    n = rows[0].preamble
+    assert n > 8
+    assert {(row.preamble, row.ids[:n]) for row in rows} == {(n, rows[0].ids[:n])}
+    assert tags.before.startswith(TOKENIZER.decode(rows[0].ids[:n]))
+    assert len(tags.before) - len(TOKENIZER.decode(rows[0].ids[:n])) <= 1  # a token of the question may begin there
+    assert all(row.preamble < row.first for row in rows)
+
+
 def test_an_empty_answer_and_one_with_the_end_token_are_refused():
     with pytest.raises(
         UserError,

@@ -149,7 +149,8 @@ def _same_evaluation(alone, shards, writer: Writer, encoded: list[Encoded], proc
     how = Generation(max_length=24)
     said = [[a.text for a in answers(model, QUESTIONS, writer, processes, how)] for model in (alone, shards)]
     assert said[0] == said[1]
-    assert shards.ways == {**alone.ways, **shards.ways}
+    tried = {key: found for key, found in alone.ways.items() if key[0] != "reads on"}  # shards: as the library does
+    assert shards.ways == {**tried, **shards.ways}
     assert all(shards.ways.values())
 
 
