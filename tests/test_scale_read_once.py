@@ -9,8 +9,9 @@ from small_recipe import SMALL
 
 from records.store import load
 from records.work import run_missing
+from scale.data.prompts import span
 from scale.models import faster_reading, loading, scoring
-from scale.models.known_states import KnownStates, span
+from scale.models.known_states import KnownStates
 from scale.models.reference_cache import ReferenceCache, ReferenceModel
 from scale.models.scorer import Scorer
 from scale.models.scoring import score_all, states_of

@@ -21,7 +21,7 @@ from scale.data.markers import markers, refuse_markers
 from scale.data.template import Message
 from theory.logprobs import IGNORE
 
-__all__ = ["Batch", "Encoded", "Packed", "Writer", "collate"]
+__all__ = ["Batch", "Encoded", "Packed", "Writer", "collate", "span"]
 
 
 class Encoded(NamedTuple):
@@ -248,6 +248,15 @@ def read(
 def _before(character: int, spans: Sequence[tuple[int, int]]) -> int:
     """How many tokens end before a character; 0 where there is none (−1)."""
     return len(list(takewhile(lambda span: span[1] <= character, spans)))
+
+
+def span(row: Encoded) -> tuple[object, ...]:
+    """What an answer is read by: its row's token ids, where it begins, and what of it nobody attends to, if anything.
+
+    >>> span(Encoded((5, 6, 2), 1))
+    ((5, 6, 2), 1)
+    """
+    return (row.ids, row.first, *([row.unseen] if row.unseen else []))
 
 
 def collate(rows: Sequence[Encoded], pad: int) -> Batch:

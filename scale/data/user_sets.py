@@ -6,7 +6,7 @@ from typing import Any
 from records.errors import UserError
 from records.json_lines import unusable
 from scale.data.normal_form import normal_form
-from scale.data.prompts import Encoded, Writer
+from scale.data.prompts import Encoded, Writer, span
 from scale.data.user_rows import UserFile
 
 __all__ = ["about", "encoded", "refuse_common", "refuse_equal", "repeated"]
@@ -30,8 +30,9 @@ def refuse_common(forget: UserFile, retain: UserFile) -> None:
 def refuse_equal(files: Mapping[str, UserFile], ids: Mapping[str, Sequence[tuple[Encoded, ...]]]) -> None:
     """UserError naming rows of both sets with equal ids: a prompt may be written as the model's format does it."""
     if "retain" in files:
-        lines = dict(zip(ids["forget"], files["forget"].lines, strict=True))
-        _refuse(files["forget"], files["retain"], lines, ids["retain"])
+        forget, retain = ([tuple(map(span, pieces)) for pieces in ids[name]] for name in ("forget", "retain"))
+        lines = dict(zip(forget, files["forget"].lines, strict=True))
+        _refuse(files["forget"], files["retain"], lines, retain)
 
 
 def _refuse(forget: UserFile, retain: UserFile, lines: Mapping[Any, int], kept: Sequence[Any]) -> None:

@@ -9,22 +9,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from scale.data.prompts import Encoded
+from scale.data.prompts import Encoded, span
 from scale.models.batch_parts import BatchPart, BodyStates, wanted_of
 from scale.models.scoring import TOKENS_PER_BATCH, States
 from theory.head import Head
 from theory.logprobs import IGNORE
 
-__all__ = ["KnownStates", "span"]
-
-
-def span(row: Encoded) -> tuple[object, ...]:
-    """What an answer is read by: its row's token ids, where it begins, and what of it nobody attends to, if anything.
-
-    >>> span(Encoded((5, 6, 2), 1))
-    ((5, 6, 2), 1)
-    """
-    return (row.ids, row.first, *([row.unseen] if row.unseen else []))
+__all__ = ["KnownStates"]
 
 
 @dataclass

@@ -24,10 +24,10 @@ from torch import Tensor
 from records.errors import UserError
 from records.ownership import file_hash
 from records.store import content_hash
-from scale.data.prompts import Encoded
+from scale.data.prompts import Encoded, span
 from scale.models.adapter_files import base_of, is_adapter
 from scale.models.held_head import HeldHead
-from scale.models.known_states import KnownStates, span
+from scale.models.known_states import KnownStates
 from scale.models.loading import Weights
 from scale.models.scorer import ReferenceBatch, Scorer
 from scale.models.scoring import States, score_all, states_of, token_logps
