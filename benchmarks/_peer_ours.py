@@ -29,6 +29,7 @@ from scale.models.loading import load
 from scale.models.reference_cache import ReferenceCache, ReferenceModel
 from scale.models.scorer import Scorer
 from scale.models.scratch import train_tokenizer
+from scale.models.unpadded import shared
 from scale.runtime.processes import Processes
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood
@@ -68,10 +69,12 @@ def steps(job: Job, talk: Talk) -> None:
         every_step=True,
     )
     share = batch / len(rows.forget)
-    read = [row for part in (rows.forget, rows.retain) for row in part]
-    tokens, answers = (share * sum(count(row) for row in read) for count in (_length, _targets))
-    flops = 6 * (shape["body"] * tokens + shape["head"] * answers)
-    about = {"imported": imported, "tokens": tokens, "flops": flops}
+    tokens = share * sum(len(row.ids) for part in (rows.forget, rows.retain) for row in part)
+    parts = (rows.forget, rows.retain) if objective.retain_needs else (rows.forget,)
+    read = sum(share * sum(len(row.ids) - 1 for row in part) - (batch - 1) * shared(scorer, part) for part in parts)
+    answers = share * sum(row.targets for part in parts for row in part)
+    flops = 6 * (shape["body"] * read + shape["head"] * answers)
+    about = {"imported": imported, "tokens": tokens, "read": read, "flops": flops}
     clock = Clock(talk, job, about, between=lambda: {"sustained": sustained()})
     any(clock.step() for _ in training.run())
 
@@ -80,14 +83,6 @@ TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}{{ 'Question: ' + message['content'] + '\\nAnswer:"
     "\\n' }}{% else %}{{ message['content'] + eos_token }}{% endif %}{% endfor %}"
 )
-
-
-def _length(row: Encoded) -> int:
-    return len(row.ids)
-
-
-def _targets(row: Encoded) -> int:
-    return row.targets
 
 
 def _rows(file: str, writer: Writer) -> list[Encoded]:
