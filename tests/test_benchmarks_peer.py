@@ -121,7 +121,7 @@ from benchmarks._peer_side import Clock, Talk
 job = json.loads(pathlib.Path(sys.argv[1]).read_text())
 talk = Talk()
 clock = Clock(talk, job, {{"tokens": 3}}, between=lambda: {{"who": job["who"]}})
-print("noise")
+print("noise", flush=True)
 taken = 0
 while not clock.step():
     taken += 1
