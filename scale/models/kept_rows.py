@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedModel
 
@@ -126,7 +126,7 @@ def reading_on(model: PreTrainedModel, kept: Kept) -> Iterator[None]:
 
 
 def _attention(
-    module: nn.Module,
+    module: Any,
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -141,7 +141,7 @@ def _attention(
     more = [name for name in ("softcap", "s_aux", "position_bias") if given.get(name) is not None]
     if more or (sliding_window is not None and sliding_window < kept.width):
         raise ValueError(f"no attention here to a window, or with {more}")
-    return kept.attend(int(module.layer_idx), query, key, value, scaling), None  # type: ignore[arg-type]
+    return kept.attend(int(module.layer_idx), query, key, value, scaling), None
 
 
 AttentionInterface.register(NAME, _attention)
