@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from figures.canvas import styled
 from figures.labels import legend_columns
-from figures.llm_runs import GREY, SAME, label_of, look_of, number, paths
+from figures.llm_runs import GREY, SAME, look_of, number, paths
 from records.examined import moments_of
 from records.store import Data
 
@@ -29,7 +29,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
             x, y = utility[label].mean, quality[label].mean
             axes.plot(x, y, color=look["color"], linewidth=1.0, alpha=0.5, zorder=1)
             ends = {"marker": look.get("marker") or "o", "color": look["color"], "markersize": 9}
-            axes.plot(x[-1:], y[-1:], **ends, linestyle="", label=label_of(label))
+            axes.plot(x[-1:], y[-1:], **ends, linestyle="", label=utility[label].name)
         start = moments_of(first)[0].scores
         at, height = number(start["model_utility"]), number(start["log10_forget_quality"])
         axes.plot([at], [height], "s", color=GREY, label="finetuned")

@@ -20,6 +20,7 @@ __all__ = [
     "legends",
     "line",
     "look_of",
+    "names_of",
     "number",
     "paths",
     "reference_line",
@@ -28,22 +29,28 @@ __all__ = [
 SAME = 0.05  # a forget quality above which two models can't be told apart
 FEW = 8  # labels that a panel has room for
 GREY = "#555555"
+RULE = ",beta=auto"  # how a label ends whose β the rule chose
 _EXTRA = ("#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf", "#1b9e77", "#d95f02", "#7570b3")
 _MARKERS = ("o", "^", "D", "v", "P", "X", "s")
 
 
 class SeedBand(NamedTuple):
-    """Of one measure of one method: epochs, mean over seeds, least, greatest; NaN where a run was not finite."""
+    """Of one measure of one method: epochs, mean over seeds, least, greatest; NaN where a run was not finite.
+
+    `name` is what a legend calls the method, its β where it was run with several.
+    """
 
     at: np.ndarray
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    name: str
 
 
 def paths(data: Mapping[str, Data], column: str) -> dict[str, SeedBand]:
     """By label; runs that ended early are as long as they are."""
     by_label: dict[str, list[list[Examined]]] = {}
+    names = names_of(data)
     for unit in data.values():
         by_label.setdefault(unit.values["label"], []).append(moments_of(unit.values))
     found = {}
@@ -51,7 +58,7 @@ def paths(data: Mapping[str, Data], column: str) -> dict[str, SeedBand]:
         length = min(map(len, runs))
         heights = np.array([[number(moment.scores.get(column)) for moment in run[:length]] for run in runs])
         at = np.array([_when(moment, runs[0][-1]) for moment in runs[0][:length]], dtype=float)
-        found[label] = SeedBand(at, heights.mean(axis=0), heights.min(axis=0), heights.max(axis=0))
+        found[label] = SeedBand(at, heights.mean(axis=0), heights.min(axis=0), heights.max(axis=0), names[label])
     return found
 
 
@@ -65,11 +72,31 @@ def number(value: float | None) -> float:
     return np.nan if value is None else float(value)
 
 
+def names_of(data: Mapping[str, Data]) -> dict[str, str]:
+    """What a legend calls each label: with its β, also that which the rule chose, where a method has several."""
+    betas: dict[str, list[float]] = {}
+    for unit in data.values():
+        betas.setdefault(unit.values["label"], []).extend(filter(None, [unit.values.get("beta")]))
+    several = {label.partition(",")[0] for label in betas if ",beta=" in label}
+    names = {}
+    for label, found in betas.items():
+        told = label_of(label)
+        if label.endswith(RULE) and found:
+            ends = dict.fromkeys(f"{beta:.2g}" for beta in (min(found), max(found)))  # seeds may ask for different β
+            told = f"{told.removesuffix('auto')}{'–'.join(ends)} (rule)"
+        elif label in several and found:
+            told = f"{told}, β={found[0]:g}"
+        names[label] = told
+    return names
+
+
 def look_of(label: str, place: int) -> dict[str, Any]:
     """A method's colour, line and marker; those of the user's own, and with settings of their own, take turns."""
     plain = label.partition(",")[0]
     if label in LOOK:
         return dict(LOOK[label])
+    if label.endswith(RULE):
+        return LOOK.get(plain, {"marker": "o"}) | {"color": "#5B2A86", "linestyle": "-"}
     marker = _MARKERS[place // len(_EXTRA) % len(_MARKERS)]
     base = dict(LOOK.get(plain, {"linestyle": "-", "marker": marker}))
     return base | {"color": _EXTRA[place % len(_EXTRA)]}
@@ -99,7 +126,7 @@ def line(axes: Axes, path: SeedBand, label: str, place: int) -> None:
     """Mean and range of one method."""
     look, known = look_of(label, place), np.isfinite(path.mean)  # what is measured at the ends alone is joined
     size = 8 if look.get("marker") == "*" else 4
-    axes.plot(path.at[known], path.mean[known], **look, label=label_of(label), markersize=size)
+    axes.plot(path.at[known], path.mean[known], **look, label=path.name, markersize=size)
     if (path.high > path.low).any():
         axes.fill_between(path.at, path.low, path.high, color=look["color"], alpha=0.15, linewidth=0)
 

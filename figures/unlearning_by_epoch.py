@@ -8,34 +8,35 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.canvas import LOOK, styled
+from figures.canvas import styled
+from figures.labels import legend_columns
+from figures.llm_runs import GREY, SAME, look_of, names_of
 from records.examined import moments_of
 from records.store import Data
 
 __all__ = ["draw"]
 
 UNLEARN = "llm/unlearn/"
-GREY = "#555555"
-SAME = 0.05  # a forget quality above which two models can't be told apart
 
 
 def draw(results: Mapping[str, Data]) -> Figure:
     """Four panels over the epochs, one line a method; the retrained model, which never saw the forget set, dotted."""
-    runs = {unit.values["label"]: unit.values for name, unit in results.items() if name.startswith(UNLEARN)}
+    units = {name: unit for name, unit in results.items() if name.startswith(UNLEARN)}
+    runs = {unit.values["label"]: unit.values for unit in units.values()}
     first = next(iter(runs.values()))
     retrained = first["retrained"]
     with styled():
         figure = Figure(figsize=(8.4, 6.0))
         axes = figure.subplots(2, 2, sharex=True)
         (probability, ratio), (quality, utility) = axes
-        for method, values in runs.items():
+        for place, (method, values) in enumerate(runs.items()):
             for panel, column in (
                 (probability, "forget_probability"),
                 (ratio, "forget_truth_ratio"),
                 (quality, "log10_forget_quality"),
                 (utility, "model_utility"),
             ):
-                _line(panel, values, column, method)
+                _line(panel, values, column, look_of(method, place))
         for panel, column in (
             (probability, "forget_probability"),
             (ratio, "forget_truth_ratio"),
@@ -52,21 +53,21 @@ def draw(results: Mapping[str, Data]) -> Figure:
         utility.xaxis.get_major_locator().set_params(integer=True)
         handles = [*probability.get_legend_handles_labels()[0], probability.lines[-1]]
         ends = {method: moments_of(values)[-1].epoch for method, values in runs.items() if values["stopped"]}
-        labels = [f"{method}, stopped after epoch {ends[method]}" if method in ends else method for method in runs]
+        names = names_of(units)
+        labels = [f"{names[m]}, stopped after epoch {ends[m]}" if m in ends else names[m] for m in runs]
         labels.append("retrained model")
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+        figure.legend(handles, labels, loc="outside upper center", ncols=legend_columns(labels, 8.4))
         if first["not_rankable"]:
             figure.supxlabel("Methods can't be ranked here. " + " ".join(first["not_rankable"]), fontsize=8, wrap=True)
     return figure
 
 
-def _line(panel: Axes, values: Mapping[str, Any], column: str, method: str) -> None:
+def _line(panel: Axes, values: Mapping[str, Any], column: str, look: Mapping[str, Any]) -> None:
     """One method's path; a cross ends it where its run stopped early."""
     moments = moments_of(values)
     epochs, measured = [moment.epoch for moment in moments], [moment.scores[column] for moment in moments]
     heights = np.array([math.nan if height is None else height for height in measured], dtype=float)
-    look = LOOK.get(method, {"color": "black", "linestyle": "-.", "marker": "+"})  # a method of the user's own
-    panel.plot(epochs, heights, **look, label=method, markersize=9 if look["marker"] == "*" else 5)
+    panel.plot(epochs, heights, **look, label=column, markersize=9 if look["marker"] == "*" else 5)
     if values["stopped"]:
         panel.plot(epochs[-1:], heights[-1:], linestyle="", marker="x", markersize=11, color="black", zorder=4)
 

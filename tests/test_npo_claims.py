@@ -9,7 +9,7 @@ import pytest
 
 from npo.ledger import CLAIMS, Results, enter
 from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE
-from npo.ledger.statistics import mean_with_interval
+from npo.ledger.statistics import JudgedPath, from_the_law, mean_with_interval
 from records.store import Data
 from synthetic.logistic.fronts import hypervolume
 from theory.theorems.intrinsic_time import curve, time_on_curve
@@ -32,6 +32,7 @@ LEAST = {
 }
 RISE = {"GA": 2.0, "GA+RT": 0.6, "IDK+RT": 0.01, "NPO": 0.1, "NPO+RT": 0.001, "DPO+RT": 0.02, "DPO": 0.3, "KTO": 0.3}
 LEVEL = ("NPO+RT", "DPO+RT", "IDK+RT")
+AUTO = "NPO+RT,beta=auto"
 FORGET_KL = {"GA": 50.0, "GA+RT": 40.0, "IDK+RT": 0.3}  # at the end; others 4
 
 
@@ -213,9 +214,16 @@ def _llm() -> dict[str, Data]:
     paths = {
         "GA": epochs([0.8, 0.3, 0.01], [1e-12, 1e-3, 1e-9]),
         "NPO": epochs([0.8, 0.5, 0.3], [1e-12, 1e-4, 1e-2]),
-        "NPO+RT": epochs([0.8, 0.75, 0.7], [1e-12, 1e-3, 0.2]),
+        "NPO+RT": epochs([0.8, 0.79, 0.78], [1e-12, 1e-9, 1e-8]),
+        AUTO: epochs([0.8, 0.75, 0.7], [1e-12, 1e-3, 0.2]),
     }
-    return {f"llm/unlearn/{m}-s0": Data({}, {"moments": p, "seed": 0, "not_rankable": []}) for m, p in paths.items()}
+    betas = {"GA": None, AUTO: 0.018}
+    return {
+        f"llm/unlearn/{m}-s0": Data(
+            {}, {"label": m, "beta": betas.get(m, 0.1), "moments": p, "seed": 0, "not_rankable": []}
+        )
+        for m, p in paths.items()
+    }
 
 
 def _smollm2() -> dict[str, Data]:
@@ -356,8 +364,8 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "llm-rankable": lambda results: results["llm/unlearn/GA-s0"].values.update(not_rankable=["It knows too little."]),
     "llm-ga-collapses": _epoch("llm/unlearn/GA-s0", -1, model_utility=0.7),
     "llm-npo-slower": _epoch("llm/unlearn/NPO-s0", -1, model_utility=0.0),
-    "llm-npo-rt-keeps": _epoch("llm/unlearn/NPO+RT-s0", -1, model_utility=0.2),
-    "llm-npo-rt-unlearns": _epoch("llm/unlearn/NPO+RT-s0", -1, forget_quality=1e-4),
+    "llm-npo-rt-keeps": _epoch(f"llm/unlearn/{AUTO}-s0", -1, model_utility=0.2),
+    "llm-npo-rt-unlearns": _epoch(f"llm/unlearn/{AUTO}-s0", -1, forget_quality=1e-4),
     "smollm2-rankable": lambda results: results["smollm2/GA-s0"].values.update(not_rankable=["It knows too little."]),
     "smollm2-ga-collapses": _epoch("smollm2/GA-s1", -1, model_utility=0.3),
     "smollm2-npo-slower": _every_seed("NPO", model_utility=0.001),
@@ -509,6 +517,21 @@ def test_methods_are_not_ranked_where_they_can_t_be(true_results: Results) -> No
     assert (entry["verdict"], entry["reason"]) == (NOT_TESTABLE, "It knows too little.")
 
 
+def test_npo_rt_is_judged_at_the_rule_s_beta_and_both_are_told(true_results: Results) -> None:
+    entry = _judge("llm-npo-rt-unlearns", true_results)
+    assert entry["reason"] == "β = 0.018, the rule's: 0.2; β = 0.1: 1e-08; GA: 0"
+    assert entry["effect"] == 0.2
+    assert _judge("llm-npo-rt-keeps", true_results)["reason"] == "β = 0.018, the rule's: 0.87; β = 0.1: 0.97"
+
+
+@pytest.mark.parametrize(("left", "verdict"), [("NPO+RT", FAILS), (AUTO, HOLDS)])
+def test_one_beta_alone_is_judged_too(left: str, verdict: str, true_results: Results) -> None:
+    gone = AUTO if left == "NPO+RT" else "NPO+RT"
+    one = {name: data for name, data in true_results.items() if name != f"llm/unlearn/{gone}-s0"}
+    assert _judge("llm-npo-rt-unlearns", one)["verdict"] == verdict
+    assert _judge("llm-npo-rt-keeps", one)["verdict"] == HOLDS
+
+
 def test_seeds_that_disagree_decide_nothing(true_results: Results) -> None:
     spoilt = copy.deepcopy(dict(true_results))
     arrays = spoilt["logistic/methods-1-1"].arrays
@@ -539,6 +562,15 @@ def test_statistics() -> None:
     line = np.linspace(0, 1, 11)
     assert hypervolume(line, 1 - line, (1.0, 1.0)) == pytest.approx(0.5, abs=5e-3)
     assert hypervolume(np.array([2.0, 3.0]), np.array([0.0, 0.0]), (1.0, 1.0)) == 0
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5])
+def test_the_distance_from_the_law_is_a_share_where_drops_have_no_unit(beta: float) -> None:
+    clock, drop = (np.append(0.0, x) for x in _on_curve(beta))
+    clock, drop = (beta or 1.0) * clock, (beta or 1.0) * drop
+    off = JudgedPath(_path(clock, drop + 0.2 * clock if not beta else drop + 0.2), not beta, 0.1)
+    assert from_the_law(off) == pytest.approx(0.2)  # of T, and of βu
+    assert from_the_law(JudgedPath(_path(clock, drop), not beta, 0.1)) < 1e-12
 
 
 def test_the_curve_used_here_is_the_law_s() -> None:

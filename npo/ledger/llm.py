@@ -1,6 +1,11 @@
-"""Claims of Section 5 of arXiv:2404.05868 on one seed: a small Llama from scratch on a few authors."""
+"""Claims of Section 5 of arXiv:2404.05868 on one seed: a small Llama from scratch on a few authors.
+
+NPO+RT is judged at the β that the rule chooses for this model and these rows (`beta: auto`), where it was run so; the
+paper's β, chosen for a model of 7 billion parameters, is told beside it.
+"""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.statistics import holds_if
@@ -9,6 +14,7 @@ from records.examined import Examined, moments_of
 __all__ = ["CLAIMS"]
 
 UNIT = "llm/unlearn/{}-s0"
+RULE = "beta=auto"  # how the label of a run ends whose β the rule chose
 GOOD = 0.05  # forget quality (a p-value) at which unlearned and retrained model can't be told apart
 KEPT = 0.75  # share of the finetuned model's utility that counts as kept
 LOST = 0.25  # share below which it counts as collapsed
@@ -29,6 +35,25 @@ def _if_rankable(judge: Callable[[Results], Judgement]) -> Callable[[Results], J
 
 def _epochs(results: Results, method: str) -> list[Examined]:
     return moments_of(results[UNIT.format(method)].values)
+
+
+class AtBeta(NamedTuple):
+    """A run of NPO+RT: whether the rule chose its β, the β in words, and its epochs."""
+
+    by_rule: bool
+    told: str
+    path: list[Examined]
+
+
+def _npo_rt(results: Results) -> list[AtBeta]:
+    """Every run of NPO+RT, the one that it is judged by first: at the rule's β, else as it came."""
+    found = []
+    for name, data in results.items():
+        if name.startswith("llm/unlearn/NPO+RT"):
+            beta, by_rule = data.values.get("beta"), RULE in name
+            told = "β unknown" if beta is None else f"β = {beta:.2g}"
+            found.append(AtBeta(by_rule, f"{told}, the rule's" if by_rule else told, moments_of(data.values)))
+    return sorted(found, key=lambda run: not run.by_rule)
 
 
 def _seeds(results: Results) -> tuple[int, ...]:
@@ -57,9 +82,9 @@ def ga_collapses(results: Results) -> Judgement:
 
 def npo_rt_keeps(results: Results) -> Judgement:
     """NPO+RT ends with at least KEPT of the utility."""
-    path = _epochs(results, "NPO+RT")
-    share = _utility(path[-1]) / _utility(path[0])
-    return Judgement(holds_if(share >= KEPT), share, seeds=_seeds(results))
+    shares = {run.told: _utility(run.path[-1]) / _utility(run.path[0]) for run in _npo_rt(results)}
+    judged = next(iter(shares.values()))
+    return Judgement(holds_if(judged >= KEPT), judged, seeds=_seeds(results), reason=_told(shares))
 
 
 def npo_keeps_more(results: Results) -> Judgement:
@@ -73,18 +98,23 @@ def npo_keeps_more(results: Results) -> Judgement:
 
 def npo_rt_unlearns(results: Results) -> Judgement:
     """The best forget quality among epochs that keep the utility: above GOOD for NPO+RT and not for GA."""
-    best = {}
-    for m in ("GA", "NPO+RT"):
-        path = _epochs(results, m)
-        floor = KEPT * _utility(path[0])
-        best[m] = max((e.scores["forget_quality"] or 0.0 for e in path[1:] if _utility(e) >= floor), default=0.0)
-    reason = f"GA: {best['GA']:.2g}"
-    return Judgement(
-        holds_if(best["NPO+RT"] > GOOD and best["GA"] <= GOOD), best["NPO+RT"], seeds=_seeds(results), reason=reason
-    )
+    best = {run.told: _best_quality(run.path) for run in _npo_rt(results)}
+    ga, judged = _best_quality(_epochs(results, "GA")), next(iter(best.values()))
+    verdict = holds_if(judged > GOOD and ga <= GOOD)
+    return Judgement(verdict, judged, seeds=_seeds(results), reason=_told(best | {"GA": ga}))
 
 
-_ALL = tuple(UNIT.format(method) for method in ("GA", "NPO", "NPO+RT"))
+def _best_quality(path: list[Examined]) -> float:
+    """The best forget quality of the epochs that keep the utility."""
+    floor = KEPT * _utility(path[0])
+    return max((e.scores["forget_quality"] or 0.0 for e in path[1:] if _utility(e) >= floor), default=0.0)
+
+
+def _told(by_name: dict[str, float]) -> str:
+    return "; ".join(f"{name}: {value:.2g}" for name, value in by_name.items())
+
+
+_ALL = tuple(UNIT.format(method) for method in ("GA", "NPO", "NPO+RT*"))
 # The learning rate was chosen so that GA visibly destroys this small model (scale/recipes): not a blind test.
 _SECTION = "arXiv:2404.05868, Sec. 5; at a learning rate chosen to show it"
 
@@ -122,7 +152,7 @@ CLAIMS = (
     Claim(
         id="llm-npo-rt-keeps",
         short="NPO+RT keeps the utility",
-        statement="NPO+RT keeps the utility on what should stay.",
+        statement="NPO+RT, at the β that the rule chooses, keeps the utility on what should stay.",
         source=_SECTION,
         measure=f"model utility at the end as a share of the start (claimed ≥ {KEPT})",
         units=_ALL,
@@ -132,9 +162,11 @@ CLAIMS = (
     Claim(
         id="llm-npo-rt-unlearns",
         short="NPO+RT reaches a good forget quality, GA none",
-        statement="NPO+RT reaches a good forget quality while it keeps the utility; gradient ascent does not.",
+        statement="NPO+RT, at the β that the rule chooses, unlearns so that the test can't tell it from the retrained "
+        "model, and keeps the utility; gradient ascent does not.",
         source=_SECTION,
-        measure=f"best forget quality of NPO+RT in epochs with {KEPT:.0%} of the utility (claimed > {GOOD})",
+        measure=f"best forget quality (a p-value) of NPO+RT in epochs with {KEPT:.0%} of the utility "
+        f"(claimed > {GOOD}, GA's not)",
         units=_ALL,
         figure="unlearning_by_epoch",
         judge=_if_rankable(npo_rt_unlearns),

@@ -11,7 +11,15 @@ import numpy as np
 
 from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.llm import GOOD, KEPT, LOST
-from npo.ledger.statistics import JudgedPath, decided, holds_if, judge_sets, judge_singles, mean_with_interval
+from npo.ledger.statistics import (
+    JudgedPath,
+    decided,
+    from_the_law,
+    holds_if,
+    judge_sets,
+    judge_singles,
+    mean_with_interval,
+)
 from npo.runs.run import saved, saved_law
 from records.examined import moments_of
 from records.store import Data
@@ -123,9 +131,10 @@ def one_answer(results: Results) -> Judgement:
         beta = data.values["beta"]
         return JudgedPath(from_arrays(data.arrays, "single").times(beta or 1.0), beta == 0, data.values["step"])
 
-    judged = judge_singles([run(data) for data in results.values()], ())
-    rungs = dict.fromkeys(data.values["rung"] for data in results.values())
-    return replace(judged, reason=f"{judged.reason}: {', '.join(rungs)}")
+    runs = [run(data) for data in results.values()]
+    judged, rungs = judge_singles(runs, ()), dict.fromkeys(data.values["rung"] for data in results.values())
+    reason = f"{judged.reason}, steps of {max(one.step for one in runs):g}: {', '.join(rungs)}"
+    return replace(judged, effect=max(map(from_the_law, runs)), reason=reason)
 
 
 def sets_of_answers(results: Results) -> Judgement:
@@ -224,7 +233,7 @@ CLAIMS = (
         short="one answer alone keeps to the curve",
         statement="In SmolLM2-135M one answer alone keeps to the intrinsic-time law, from head to all weights.",
         source="theory/theorems/intrinsic_time.py; the step is a tenth of βu",
-        measure="largest distance from the law, in βu (u for GA)",
+        measure="largest distance from the law, in βu (for GA as a share of u)",
         units=("smollm2/law/*",),
         figure="smollm2_ladder",
         judge=one_answer,

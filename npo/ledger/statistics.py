@@ -14,6 +14,7 @@ __all__ = [
     "JudgedPath",
     "akaike",
     "decided",
+    "from_the_law",
     "holds_if",
     "judge_sets",
     "judge_singles",
@@ -76,6 +77,15 @@ def judge_singles(runs: Iterable[JudgedPath], seeds: tuple[int, ...]) -> Judgeme
     if not count:
         return Judgement(NOT_TESTABLE, None, seeds=seeds, reason="no example was followed")
     return Judgement(holds_if(inside), far, seeds=seeds, reason=f"{count} runs")
+
+
+def from_the_law(run: JudgedPath) -> float:
+    """How far one example is from the law at most: in βu, and under GA, whose u has no unit but nats, as a share of T.
+
+    A path that runs to 30 nats in steps of a tenth is a nat off where it is 5 % off; only the share can be compared.
+    """
+    time, drop = run.path.clock[1:, 0], run.path.drop[1:, 0]
+    return float(np.abs(drop / time - 1 if run.gradient_ascent else drop - curve(time)).max())
 
 
 def judge_sets(runs: Iterable[JudgedPath], seeds: tuple[int, ...]) -> Judgement:
