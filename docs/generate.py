@@ -10,6 +10,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from npo.cli import app
 from npo.ledger import CLAIMS, Claim, Entry, enter
 from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE
 from npo.ledger.claim import ROOMS as CLAIM_ROOMS
-from npo.ledger.smollm2 import recorded
+from npo.ledger.kept import is_kept, recorded
 from npo.ledger.told import ledger_markdown
 from npo.report.gallery import GALLERY
+from records.store import Data
 from scale.evaluation.catalogue import METRICS
 from scale.evaluation.measurable import END, MEASURABLE
 from scale.tasks.kinds import TASKS
@@ -170,11 +172,17 @@ def tasks() -> str:
 
 def kept(claim: Claim) -> Entry:
     """A claim's entry: judged anew where its results are in the tree, else as the last full run found it."""
-    if claim.room == "smollm2":
-        return enter(claim, recorded(), {}, {})
+    if is_kept(claim):
+        return enter(claim, _recorded(), {}, {})
     not_run = {"verdict": NOT_TESTABLE, "effect": None, "interval": None, "reason": "not run yet"}
     found = _read("ledger").get(claim.id, not_run)
     return {"statement": claim.statement, "measure": claim.measure, **found}
+
+
+@cache
+def _recorded() -> Mapping[str, Data]:
+    """The kept results, read once."""
+    return recorded()
 
 
 def ledger() -> str:
@@ -211,9 +219,9 @@ def caption(figure: str) -> str:
 
 def take(path: Path) -> None:
     """Keep the verdicts of a finished run of the main job, less those it did not reach and those kept elsewhere."""
-    found = _read("ledger")
+    found, elsewhere = _read("ledger"), {claim.id for claim in CLAIMS if is_kept(claim)}
     for entry in json.loads(path.read_text(encoding="utf8")):
-        if not str(entry["reason"]).startswith("not run") and not entry["id"].startswith("smollm2"):
+        if not str(entry["reason"]).startswith("not run") and entry["id"] not in elsewhere:
             found[entry["id"]] = {key: entry[key] for key in ("verdict", "effect", "interval", "reason")}
     rows = [f"  {json.dumps(name)}: {json.dumps(row, ensure_ascii=False)}" for name, row in found.items()]
     (DATA / "ledger.json").write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf8")

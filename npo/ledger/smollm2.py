@@ -5,7 +5,6 @@ They are judged on the runs that are kept in `figures/data/`, whose command, mac
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -20,25 +19,15 @@ from npo.ledger.statistics import (
     judge_singles,
     mean_with_interval,
 )
-from npo.runs.run import saved, saved_law
 from records.examined import moments_of
 from records.store import Data
 from theory.theorems.paths import from_arrays, labels_of
 
-__all__ = ["CLAIMS", "recorded"]
+__all__ = ["CLAIMS"]
 
-KEPT_DATA = Path(__file__).parents[2] / "figures" / "data"
 COMMAND = "npo run tofu-smollm2-mini unlearn.seeds=[0,1,2] evaluate.questions=400 --data DIR --device cuda"
 LAW_COMMAND = "npo law tofu-smollm2-mini --data DIR, with the settings that docs/smollm2.md names for each rung"
 MOVED = 0.5  # share of its forget probability below which a model counts as having forgotten
-
-
-def recorded() -> dict[str, Data]:
-    """The kept runs as `smollm2/<method>-s<seed>`, the kept ladder as `smollm2/law/<rung>-<run>`."""
-    runs = saved(KEPT_DATA / "tofu-smollm2-mini.json")
-    ladder = saved_law(KEPT_DATA / "tofu-smollm2-mini-law.json")
-    found = {f"smollm2/{data.values['label']}-s{data.values['seed']}": data for data in runs.values()}
-    return found | {f"smollm2/{name}": data for name, data in ladder.items()}
 
 
 def _runs(results: Results, method: str) -> list[Data]:

@@ -1,0 +1,41 @@
+"""The kept results of language models in `figures/data/`, by unit name, as claims and figures read them.
+
+    tofu-smollm2-mini.json        smollm2/<label>-s<seed>
+    tofu-smollm2-mini-law.json    smollm2/law/<rung>-<run>
+    tofu-scratch-<set>.json       tofu/<set>/<label>-s<seed>
+    beta-sweep-<setting>.json     llm/beta/<setting>/<label>-s<seed>
+
+`npo.runs.keep` and `npo law` write them. What is not there is not judged: its claims say so.
+"""
+
+from pathlib import Path
+
+from npo.ledger.claim import Claim
+from npo.runs.run import saved, saved_law
+from records.store import Data
+
+__all__ = ["KEPT_DATA", "is_kept", "recorded"]
+
+KEPT_DATA = Path(__file__).parents[2] / "figures" / "data"
+PLACES = {"tofu-scratch-": "tofu/{}/", "beta-sweep-": "llm/beta/{}/"}
+"""How files begin, and where their runs are."""
+
+
+def recorded() -> dict[str, Data]:
+    """All of them."""
+    found = _runs(KEPT_DATA / "tofu-smollm2-mini.json", "smollm2/")
+    ladder = saved_law(KEPT_DATA / "tofu-smollm2-mini-law.json")
+    found |= {f"smollm2/{name}": data for name, data in ladder.items()}
+    for begins, place in PLACES.items():
+        for file in sorted(KEPT_DATA.glob(f"{begins}*.json")):
+            found |= _runs(file, place.format(file.stem.removeprefix(begins)))
+    return found
+
+
+def _runs(file: Path, place: str) -> dict[str, Data]:
+    return {f"{place}{data.values['label']}-s{data.values['seed']}": data for data in saved(file).values()}
+
+
+def is_kept(claim: Claim) -> bool:
+    """Is it judged on these, and not on what the main job ran? Then it names a command of its own."""
+    return bool(claim.command)
