@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.losses import npo
-from theory.theorems.adam_clock import KAPPA, adam_curve, beta_under_adam, drops_under_adam
+from theory.theorems.adam_clock import KAPPA, Confidence, adam_curve, beta_under_adam, drops_under_adam
 from theory.theorems.intrinsic_time import curve
 from theory.theorems.theorem import HypothesisError
 
@@ -43,6 +43,25 @@ def test_is_torch_s_adam_step_for_step(beta: float, size: float, betas: tuple[fl
     rates = np.random.default_rng(0).uniform(0, 1.0, 60) / size
     found = drops_under_adam(beta, size * rates, betas, eps=eps / size)
     np.testing.assert_allclose(found, by_torch(beta, rates, size, betas, eps), rtol=1e-12)
+
+
+def test_is_torch_s_adam_on_confident_tokens() -> None:
+    """Of n tokens log σ(c − θ) each, whose gradient is 1 − π: small where the model is sure."""
+    tokens, probability, beta, rate = 5.0, 0.95, 0.2, 0.3
+    start = math.log(probability / (1 - probability))
+    theta = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    optimizer, drops = torch.optim.Adam([theta], lr=rate, eps=0.0), []
+    reference = tokens * torch.nn.functional.logsigmoid(torch.tensor([start], dtype=torch.float64))
+    for _ in range(60):
+        optimizer.zero_grad()
+        logp = tokens * torch.nn.functional.logsigmoid(start - theta)
+        npo(logp, reference, beta=beta).sum().backward()
+        optimizer.step()
+        drops.append(float(reference - tokens * torch.nn.functional.logsigmoid(start - theta.detach())))
+    speeds = np.full(60, rate * tokens * (1 - probability))
+    found = drops_under_adam(beta, speeds, confidence=Confidence(probability, tokens))
+    np.testing.assert_allclose(found, drops, rtol=1e-11)
+    assert found[-1] > 2 * drops_under_adam(beta, speeds)[-1]
 
 
 @settings(deadline=None)
@@ -92,6 +111,7 @@ def test_what_no_beta_reaches_is_refused_with_its_reason() -> None:
         (lambda: drops_under_adam(0.1, [1.0], floor=math.nan), "finite and ≥ 0"),
         (lambda: beta_under_adam(0.0, [1.0]), "positive and finite"),
         (lambda: adam_curve(-1.0), "Adam's curve is known"),
+        (lambda: Confidence(1.0, 3.0), "probability < 1"),
     ],
 )
 def test_what_no_run_has_is_refused(call, message: str) -> None:

@@ -7,7 +7,14 @@ would drop in step t. With W = 2/(1 + e^{βu}) and biases corrected, step t is
     m ← β₁m + (1 − β₁)W,   v ← β₂v + (1 − β₂)W²,   u ← u + speeds[t] · m̂ / (√(v̂ + r²) + ε)
 
 where r² ≥ 0 is what other terms (retain, noise of batches) add to v and ε is Adam's, both in units of the first forget
-gradient. Small steps within t ≪ 1/(1 − β₂), where v̂ is the mean of all W² so far, follow one curve in τ = βΣspeeds,
+gradient.
+
+A confident reference bends this: of n answer tokens with probability p₀ each, a softmax passes on only what it does not
+give them, so the gradient grows by s = 1/(1 − p₀ + p₀e^{−z}) with the tokens' margin z, from 1 to 1/(1 − p₀), and
+
+    W → sW in m and v,    z ← z + speeds[t]/(n(1 − p₀)) · m̂ / (√(v̂ + r²) + ε),    u = n log(p₀ + (1 − p₀)e^z)
+
+Small steps within t ≪ 1/(1 − β₂), where v̂ is the mean of all W² so far, follow one curve in τ = βΣspeeds (p₀ = 0),
 
     dy/dτ = W / √(S/τ + r²),   dS/dτ = W²,   y = βu
     r = 0:   y → (3/2) log τ + κ,   κ = log(4/3) − ½ log S(∞) = 0.2729,   S(∞) = 1.0300
@@ -19,6 +26,7 @@ floor, beyond 1/(1 − β₂) steps: there Adam has forgotten the large gradient
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -28,13 +36,29 @@ from scipy.optimize import brentq
 
 from theory.theorems.theorem import HypothesisError
 
-__all__ = ["KAPPA", "adam_curve", "beta_under_adam", "drops_under_adam"]
+__all__ = ["KAPPA", "UNSURE", "Confidence", "adam_curve", "beta_under_adam", "drops_under_adam"]
 
 Array = np.ndarray
 Speeds = Float[Array, " steps"] | Sequence[float]
 KAPPA = 0.2728938504587  # log(4/3) − ½ log S(∞), from the curve's own integration
 EARLY, LATE = 1e-6, 1e12  # the τ between which the curve is integrated; before it y = τ, after it the asymptote
 NO_STOP = 1e300  # a β at which every gradient after the first is 0
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """The reference's confidence: mean probability p₀ of an answer token, and n tokens an answer."""
+
+    probability: float = 0.0
+    tokens: float = 1.0
+
+    def __post_init__(self) -> None:
+        """HypothesisError for what is no probability below 1, or no length."""
+        if not (0 <= self.probability < 1 and 0 < self.tokens < math.inf):
+            raise HypothesisError(f"0 ≤ probability < 1 and tokens > 0 are needed, here they are {self}.")
+
+
+UNSURE = Confidence()  # of a reference whose gradient does not change: p₀ = 0
 
 
 def drops_under_adam(
@@ -44,28 +68,31 @@ def drops_under_adam(
     *,
     eps: float = 0.0,
     floor: float = 0.0,
+    confidence: Confidence = UNSURE,
 ) -> Float[Array, " steps"]:
     """The drop u (nats) after each step of Adam on NPO in one coordinate; gradient ascent for β = 0.
 
     `speeds` are nats a step (see above: learning rates times one constant), `betas` Adam's (β₁, β₂), `eps` its ε
-    relative to the initial forget gradient, `floor` r² relative to that gradient's square. On the one-parameter loss it
+    relative to the first forget gradient, `floor` r² relative to that gradient's square. On the one-parameter loss it
     is torch.optim.Adam to rounding. HypothesisError for a negative β, speed, ε or floor, or β₁, β₂ outside [0, 1).
 
     >>> drops_under_adam(0.1, [1.0] * 100)[[0, 9, 99]].round(2).tolist()
     [1.0, 9.77, 41.37]
     """
     steps = _checked(beta, speeds, betas, eps, floor)
-    momentum, memory = betas
-    m = v = u = 0.0
-    kept_m = kept_v = 1.0  # β₁^t, β₂^t
+    (momentum, memory), p, n = betas, confidence.probability, confidence.tokens
+    m = v = u = margin = 0.0
+    kept_m = kept_v = e_margin = 1.0  # β₁^t, β₂^t, e^{−z}
     drops = np.empty(len(steps))
     for t, speed in enumerate(steps):
         e = math.exp(-beta * u)
-        w = 2 * e / (1 + e)
-        m, v = momentum * m + (1 - momentum) * w, memory * v + (1 - memory) * w * w
+        g = 2 * e / (1 + e) / (1 - p + p * e_margin)
+        m, v = momentum * m + (1 - momentum) * g, memory * v + (1 - memory) * g * g
         kept_m, kept_v = kept_m * momentum, kept_v * memory
         size = math.sqrt(v / (1 - kept_v) + floor) + eps
-        u += speed * (m / (1 - kept_m)) / size if size > 0 else 0.0
+        margin += speed / (n * (1 - p)) * (m / (1 - kept_m)) / size if size > 0 else 0.0
+        e_margin = math.exp(-margin)
+        u = n * (margin + math.log1p(p * math.expm1(-margin)))
         drops[t] = u
     return drops
 
@@ -77,6 +104,7 @@ def beta_under_adam(
     *,
     eps: float = 0.0,
     floor: float = 0.0,
+    confidence: Confidence = UNSURE,
 ) -> float:
     """The β at which NPO under Adam ends at a wanted drop (nats) after steps of these speeds; 0 where GA ends there.
 
@@ -90,7 +118,7 @@ def beta_under_adam(
         raise HypothesisError(f"A wanted drop must be positive and finite (nats), here it is {drop:g}.")
 
     def end(beta: float) -> float:
-        return float(drops_under_adam(beta, speeds, betas, eps=eps, floor=floor)[-1])
+        return float(drops_under_adam(beta, speeds, betas, eps=eps, floor=floor, confidence=confidence)[-1])
 
     furthest, least = end(0.0), end(NO_STOP)
     if math.isclose(drop, furthest, rel_tol=1e-12):
