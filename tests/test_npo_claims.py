@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kept_made_up import beta_sweeps
 
 from npo.ledger import CLAIMS, Results, enter
 from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE
@@ -271,7 +272,7 @@ def true_results() -> Results:
     made = {"methods-1": _apart, "methods-0": _together, "figure3": _figure3, "long": _long}
     made |= {"order": _order, "departure": _departure, "margin": _margin}
     results |= {f"logistic/{kind}-{seed}": make(seed) for kind, make in made.items() for seed in SEEDS}
-    return results | {"logistic/law": _law()} | _transformer() | _llm() | _smollm2()
+    return results | {"logistic/law": _law()} | _transformer() | _llm() | _smollm2() | beta_sweeps()
 
 
 def _judge(claim_id: str, results: Results) -> dict[str, Any]:
@@ -312,6 +313,21 @@ def _every_seed(method: str, **changes: float) -> Callable[[dict[str, Any]], Non
             results[f"smollm2/{method}-s{seed}"].values["moments"][-1].update(changes)
 
     return spoil
+
+
+def _swept(name: str, change: Callable[[Any, float], Any], setting: str = "") -> Callable[[dict[str, Any]], None]:
+    """Change a value of every run of a sweep over β, of one setting or of all."""
+
+    def spoil(results: dict[str, Any]) -> None:
+        for unit in [unit for unit in results if unit.startswith(f"llm/beta/{setting}")]:
+            values = results[unit].values
+            values[name] = change(values[name], values["beta"])
+
+    return spoil
+
+
+def _swept_end(setting: str, **changes: float) -> Callable[[dict[str, Any]], None]:
+    return _swept("moments", lambda x, beta: [x[0], x[1] | changes], setting)
 
 
 AT_1, AT_0, LONG = "logistic/methods-1", "logistic/methods-0", "logistic/long"
@@ -366,6 +382,14 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "llm-npo-slower": _epoch("llm/unlearn/NPO-s0", -1, model_utility=0.0),
     "llm-npo-rt-keeps": _epoch(f"llm/unlearn/{AUTO}-s0", -1, model_utility=0.2),
     "llm-npo-rt-unlearns": _epoch(f"llm/unlearn/{AUTO}-s0", -1, forget_quality=1e-4),
+    "beta-one-budget": _swept("drop", lambda x, beta: [0.0, x[-1] * (1.4 if beta > 0.2 else 1)]),
+    "beta-one-budget-near": _swept("drop", lambda x, beta: [0.0, x[-1] * (beta / 0.02) ** 0.3]),
+    "beta-one-constant": _swept("drop", lambda x, beta: [0.0, 3 * x[-1]], "other"),
+    "beta-wanted-quality": _swept_end("other", log10_forget_quality=-2.0),
+    "beta-wanted-best": _swept("moments", lambda x, beta: [x[0], x[1] | {"log10_forget_quality": -beta}], "one"),
+    "beta-wanted-utility": _swept_end("one", model_utility=0.5),
+    "beta-wrecked-beyond": _swept_end("other", forget_degenerate=0.3),
+    "beta-preset-short": _swept("drop", lambda x, beta: [0.0, 4 * x[-1]], "one"),
     "smollm2-rankable": lambda results: results["smollm2/GA-s0"].values.update(not_rankable=["It knows too little."]),
     "smollm2-ga-collapses": _epoch("smollm2/GA-s1", -1, model_utility=0.3),
     "smollm2-npo-slower": _every_seed("NPO", model_utility=0.001),

@@ -65,12 +65,13 @@ def test_the_summary_fits_a_screen_adds_up_and_names_each_failure(entries: list[
 
 
 def test_eight_failures_are_told_in_words() -> None:
-    entries = [_entry(c, FAILS if i % 7 == 3 else HOLDS, 0.0123456) for i, c in enumerate(CLAIMS)]
+    failing = CLAIMS[3 :: len(CLAIMS) // 8][:8]
+    entries = [_entry(c, FAILS if c in failing else HOLDS, 0.0123456) for c in CLAIMS]
     lines = _told(entries).splitlines()
     fails = [str(e["short"]) for e in entries if e["verdict"] == FAILS]
     assert len(fails) == 8
     assert all(any(short in line and "0.0123" in line for line in lines) for short in fails)
-    assert lines[7] == "What fails, with its number:"
+    assert lines[2 + len(ROOMS)] == "What fails, with its number:"
 
 
 @pytest.mark.parametrize("width", [20, 40, 79, 200])
@@ -111,14 +112,16 @@ def _findings(**changes: dict[str, object]) -> list[str]:
 def test_the_findings_follow_the_data() -> None:
     law, fails, models = _findings()
     assert "0.5 (theory), 0.5 (logistic model), 0.5 (small transformer) and 0.5 (SmolLM2-135M)" in law
-    assert fails == "None of the 57 claims that could be tested fails."
+    assert fails == f"None of the {len(CLAIMS)} claims that could be tested fails."
     assert "language model 50% of its utility, NPO+RT 50%, at a forget quality of 0.5 where 0.05 is asked" in models
 
     broken = {"verdict": FAILS, "effect": 7.25}
     law, fails, _ = _findings(intrinsic_time_transformer=broken, smollm2_law={"verdict": NOT_TESTABLE, "effect": None})
     assert "0.5 (theory) and 0.5 (logistic model)" in law
     assert "not where it is 7.2 (small transformer)" in law
-    assert fails.startswith("1 of the 56 claims that could be tested fails (small transformer: “one sequence")
+    assert fails.startswith(
+        f"1 of the {len(CLAIMS) - 1} claims that could be tested fails (small transformer: “one sequence"
+    )
 
     unknown = {"verdict": NOT_TESTABLE, "effect": None, "reason": "Too few questions."}
     _, _, models = _findings(llm_ga_collapses=unknown, smollm2_npo_rt_keeps={"effect": 0.96})

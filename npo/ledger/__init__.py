@@ -4,6 +4,7 @@ A claim may fail; the ledger is worth something only because its verdicts can sa
 """
 
 from npo.ledger import (
+    beta_law,
     llm,
     logistic,
     logistic_divergence,
@@ -29,5 +30,6 @@ CLAIMS: tuple[Claim, ...] = (
     + transformer_optimisers.CLAIMS
     + transformer_language.CLAIMS
     + llm.CLAIMS
+    + beta_law.CLAIMS
     + smollm2.CLAIMS
 )

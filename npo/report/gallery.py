@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from matplotlib.figure import Figure
 
 from figures import (
+    llm_beta_law,
     llm_evolution,
     llm_kl,
     llm_ladder,
@@ -211,6 +212,17 @@ GALLERY = (
         "Probability, truth ratio and forget quality on the forget set and model utility, by epoch.",
         ("llm/unlearn/*",),
         unlearning_by_epoch.draw,
+    ),
+    Plate(
+        "llm_beta_law",
+        "Which β a language model needs",
+        "NPO+RT at β over two decades (a mark a seed, a line their mean), against β times the wanted drop u*, the drop "
+        "of the retrained model in nats an answer. Above left: the final drop follows the law with one budget (dashed) "
+        "around the β at which it is as wanted, and leaves it where β is so small that NPO is gradient ascent (open "
+        "squares) or so large that the first steps overshoot. Forget quality goes on rising beyond the wanted drop, "
+        "where answers are wrecked.",
+        ("llm/beta/*",),
+        llm_beta_law.draw,
     ),
     Plate(
         "smollm2_kl",

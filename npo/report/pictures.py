@@ -27,7 +27,7 @@ OF_RUNS = (
     "transformer_optimisers",
     "transformer_answers",
 )
-OF_LADDER = {"llm_ladder": "smollm2_ladder"}  # picture -> plate
+OF_LADDER = {"llm_ladder": "smollm2_ladder", "llm_beta_law": "llm_beta_law"}  # picture -> plate
 OF_KEPT = {
     "llm_quality_utility": ("llm_quality_utility", "fictional-tiny"),
     "smollm2_kl": ("llm_kl", "tofu-smollm2-mini"),
