@@ -24,6 +24,7 @@ ARROWS = {
 _MODELS = {"scale.data", "scale.runtime", "scale.models"}
 _TASKS = _MODELS | {"scale.training", "scale.evaluation", "scale.tasks"}
 _RECIPES = _TASKS | {"scale.recipes"}
+_BETA = _MODELS | {"scale.beta"}
 _RUNNING = {"npo.runs", "npo.ledger", "npo.report", "npo.running"}
 SUB_ARROWS = {
     "records": set(),
@@ -42,8 +43,9 @@ SUB_ARROWS = {
     "scale.evaluation": _MODELS,
     "scale.tasks": _TASKS,
     "scale.recipes": _RECIPES,
-    "scale.stages": _RECIPES,
-    "scale.law": _RECIPES | {"scale.stages"},
+    "scale.beta": _BETA,
+    "scale.stages": _RECIPES | _BETA,
+    "scale.law": _RECIPES | _BETA | {"scale.stages"},
     "figures": set(),
     "npo.runs": set(),
     "npo.ledger": {"npo.runs"},

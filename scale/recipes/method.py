@@ -1,21 +1,27 @@
 """A method of a recipe as an objective, with the hyperparameters and the reductions that the recipe asks for.
 
 A hyperparameter is what is set for the method, else what its paper has, else, where that has none, what the recipe sets
-for all: `unlearn.beta`.
+for all: `unlearn.beta`. Where that is `auto`, NPO's is found before it is run (`scale.beta`), and other losses have the
+paper's: `PAPER_BETA`.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from records.errors import UserError
 from scale.recipes.recipe import MethodSettings, UnlearnSettings
+from scale.recipes.wanted_drop import AUTO_BETA
 from scale.training.schedule import Schedule
 from theory import losses
-from theory.kernel import QUANTITIES, missing, unknown_quantities
+from theory.kernel import QUANTITIES, label, missing, unknown_quantities
 from theory.objective import EVERY, METHODS, Kernel, Objective, defaults, kernels, method, takes, tokens
 
-__all__ = ["Method", "Resolve", "method_of", "methods_of", "paper_method"]
+__all__ = ["PAPER_BETA", "Method", "Resolve", "method_of", "methods_of", "paper_method", "with_beta"]
+
+PAPER_BETA = 0.1
+"""Of NPO, DPO and KTO in arXiv:2404.05868; for NPO it fits a drop of about 60 nats."""
 
 Resolve = Callable[[str, Mapping[str, float], float], Objective]
 """From a method's name, the hyperparameters that are its own, and a β for one that has none, to its objective.
@@ -29,7 +35,8 @@ _OF_RETAIN = tuple(name for name in QUANTITIES if not name.endswith(_NOT_OF_RETA
 class Method(NamedTuple):
     """A method of a run: the label of its results, its name, β (None for those without), objective, schedule.
 
-    `pooled`: IDK and retain rows in one cross-entropy, as in the authors' code.
+    `pooled`: IDK and retain rows in one cross-entropy, as in the authors' code. `auto`: β is none until it is found,
+    and that of the objective stands in its place; `found` is then how (`scale.stages.choose_beta`).
     """
 
     label: str
@@ -38,6 +45,8 @@ class Method(NamedTuple):
     objective: Objective
     schedule: Schedule
     pooled: bool
+    auto: bool = False
+    found: Mapping[str, Any] | None = None
 
 
 def paper_method(name: str, hyperparameters: Mapping[str, float], beta: float) -> Objective:
@@ -68,7 +77,8 @@ def methods_of(unlearn: UnlearnSettings, resolve: Resolve = paper_method) -> lis
 
 def method_of(chosen: MethodSettings, unlearn: UnlearnSettings, resolve: Resolve = paper_method) -> Method:
     """One method of a recipe; UserError with what is wrong with it, without its name."""
-    objective = resolve(chosen.name, chosen.own, unlearn.beta)
+    for_all = PAPER_BETA if isinstance(unlearn.beta, str) else unlearn.beta
+    objective = resolve(chosen.name, {**chosen.own, **({"beta": PAPER_BETA} if chosen.auto else {})}, for_all)
     if unknown := _not_supplied(objective):
         raise UserError(unknown)
     weight = objective.retain_weight if chosen.retain_weight is None else chosen.retain_weight
@@ -78,10 +88,28 @@ def method_of(chosen: MethodSettings, unlearn: UnlearnSettings, resolve: Resolve
     fields = {key: getattr(unlearn, key) for key in Schedule.model_fields}
     own: dict[str, Any] = {key: value for key in ("lr", "epochs") if (value := getattr(chosen, key)) is not None}
     own |= {"steps": None} if "epochs" in own else {}  # so many steps are of the other methods
-    beta = objective.hyperparameters.get("beta")
+    auto = _is_auto(chosen, unlearn, objective)
+    beta = None if auto else objective.hyperparameters.get("beta")
     pooled = unlearn.reduction == "pooled" and objective.forget is losses.idk and objective.retain is losses.nll
     reduced = _reduced(weighed, unlearn.reduction)
-    return Method(chosen.label, chosen.name, beta, reduced, Schedule(**fields | own), pooled)
+    return Method(chosen.label, chosen.name, beta, reduced, Schedule(**fields | own), pooled, auto)
+
+
+def with_beta(method: Method, beta: float, found: Mapping[str, Any] | None = None) -> Method:
+    """A method whose β was `auto`, with the one that was found, and how it was."""
+    objective = replace(method.objective, forget=partial(_plain(method.objective.forget), beta=beta))
+    return method._replace(beta=beta, objective=objective, found=found)
+
+
+def _is_auto(chosen: MethodSettings, unlearn: UnlearnSettings, objective: Objective) -> bool:
+    """Is its β found by the rule? UserError where it was asked for by name and the loss is none that the rule is of."""
+    is_npo = _plain(objective.forget) is losses.npo and ":" not in chosen.name
+    if chosen.auto and not is_npo:
+        raise UserError(
+            f"beta=auto is NPO's, of which a law says how far it goes at which β. Of {label(objective.forget)} there "
+            "is none: give it a number, or leave beta out for its paper's."
+        )
+    return is_npo and (chosen.auto or (unlearn.beta == AUTO_BETA and "beta" not in chosen.own))
 
 
 def _not_supplied(objective: Objective) -> str:
@@ -109,5 +137,10 @@ def _reduced(objective: Objective, reduction: str) -> Objective:
 
 def _of_another_paper(kernel: Kernel) -> bool:
     """Is it one of `theory.losses` that none of the paper's twelve methods has? A user's own is not."""
-    plain = getattr(kernel, "func", kernel)
-    return plain in {kernels(name)[0] for name in EVERY} - {kernels(name)[0] for name in METHODS}
+    return _plain(kernel) in {kernels(name)[0] for name in EVERY} - {kernels(name)[0] for name in METHODS}
+
+
+def _plain(kernel: Kernel) -> Kernel:
+    """A kernel without what is bound to it."""
+    found: Kernel = getattr(kernel, "func", kernel)
+    return found

@@ -25,6 +25,7 @@ from scale.models.loading import Weights
 from scale.models.scratch import SHAPES, Shape
 from scale.recipes.best import BestSettings
 from scale.recipes.evaluate_settings import EvaluateSettings
+from scale.recipes.wanted_drop import AUTO_BETA, Beta, WantedDropSettings
 from scale.tasks.kinds import AnyTask, task_of
 from scale.training.schedule import Epochs, Schedule
 from theory.methods import named
@@ -105,7 +106,7 @@ class MethodSettings(_Settings):
     """One method of a run; what is not given is taken from `unlearn`."""
 
     name: str
-    beta: Positive | None = Field(None, description="short for hyperparameters: {beta: …}")
+    beta: Beta | None = Field(None, description="short for hyperparameters: {beta: …}; auto: as unlearn.beta")
     hyperparameters: Mapping[str, Number] = Field(
         default_factory=dict, description="of its loss, by name; those left out are its paper's"
     )
@@ -122,8 +123,13 @@ class MethodSettings(_Settings):
 
     @property
     def own(self) -> dict[str, float | int]:
-        """The hyperparameters that are set for this method alone, `beta` among them."""
-        return {**self.hyperparameters, **({} if self.beta is None else {"beta": self.beta})}
+        """The hyperparameters that are set for this method alone, `beta` among them where it is a number."""
+        return {**self.hyperparameters, **({} if isinstance(self.beta, str | None) else {"beta": self.beta})}
+
+    @property
+    def auto(self) -> bool:
+        """Is its β asked of the rule?"""
+        return self.beta == AUTO_BETA
 
     @property
     def label(self) -> str:
@@ -133,11 +139,16 @@ class MethodSettings(_Settings):
         'NPO+RT,retain_weight=5'
         >>> MethodSettings(name="SimNPO+RT", hyperparameters={"beta": 4.5, "gamma": 0}).label
         'SIMNPO+RT,beta=4.5,gamma=0'
+        >>> MethodSettings(name="NPO+RT", beta="auto").label
+        'NPO+RT,beta=auto'
         """
         changed = self.model_dump(exclude_defaults=True, exclude={"name", "hyperparameters"})
         if changed.get("retain_weight") == _usual_retain_weight(self.name):
             del changed["retain_weight"]
-        own = [f"{key}={value:g}" for key, value in {**self.hyperparameters, **changed}.items()]
+        own = [
+            f"{key}={value if isinstance(value, str) else format(value, 'g')}"
+            for key, value in {**self.hyperparameters, **changed}.items()
+        ]
         plain = self.name.rpartition(":")[2] if ":" in self.name else self.name.upper()
         return ",".join([plain, *own])
 
@@ -155,7 +166,8 @@ class UnlearnSettings(Schedule):
     """Schedule and methods of unlearning."""
 
     methods: Annotated[tuple[MethodSettings, ...], Field(min_length=1)]
-    beta: Positive = 0.1
+    beta: Beta = Field(0.1, description="auto: of NPO the one whose drop is the wanted one (docs/beta.md)")
+    wanted_drop: WantedDropSettings = WantedDropSettings()
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
     reduction: Literal["sum", "token_mean", "pooled"] = Field(
         "sum",
@@ -174,6 +186,11 @@ class UnlearnSettings(Schedule):
         return (
             tuple({"name": m} if isinstance(m, str) else m for m in names) if isinstance(names, list | tuple) else names
         )
+
+    @field_validator("wanted_drop", mode="before")
+    @classmethod
+    def _short(cls, wanted: Any) -> Any:
+        return {"by": wanted} if isinstance(wanted, str | int | float) else wanted
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -284,7 +301,7 @@ class Recipe(_Settings):
     def files(self) -> tuple[str, ...]:
         """The user's own files and folders that it reads beside models and code."""
         examples = self.evaluate.few_shot.rows if self.evaluate.few_shot else None
-        return tuple(filter(None, (*self.data.files, self.retain_log, examples)))
+        return tuple(filter(None, (*self.data.files, self.retain_log, examples, self.unlearn.wanted_drop.held_out)))
 
     @property
     def schedules(self) -> dict[str, Schedule]:

@@ -40,6 +40,18 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
     texts, rouge                 as above, of the end
     arrays                       as above, with moments along a first axis; NaN where no answers were generated
 
+`beta/wanted` and `beta/<method>`, where β is `auto` (`scale.stages.drop_wanted`, `scale.stages.choose_beta`):
+
+    drop, by, tokens        u* in nats an answer, the estimate it is, mean tokens of an answer; stage is "beta"
+    estimates               by name {drop, error (standard), per_token, answers}; null: not known
+    arrays                  <estimate>.drop by answer, tokens and nll (nats) of the forget answers under the reference
+    method, wanted, by      of the second unit, as above
+    beta, reached, budget   the β, whether its drop can be the wanted one in this schedule, the measured T in nats
+    predicted               mean drop in nats by epoch, at that β
+    probes                  list of {beta, drops (by epoch, measured), budget}
+
+and the unlearning run's record has `beta_of`: {unit, wanted, by, predicted}.
+
 With `evaluate: none` no model is examined and none is retrained: there is no `evaluate/…` and no `log.json`, `moments`,
 `texts` and `arrays` are empty, `finetuned` and `retrained` {}, and `drop` is only there for methods that need π_ref.
 
@@ -66,8 +78,10 @@ from scale.models.identity import folders_of, model_hash
 from scale.recipes.base_model import check_blocks, look_for, look_for_trained
 from scale.recipes.method import Method, Resolve, methods_of, paper_method
 from scale.recipes.recipe import Recipe
+from scale.recipes.wanted_drop import AUTO_BETA
 from scale.runtime.processes import Processes
 from scale.stages.best import unmeasured
+from scale.stages.beta_units import BetaUnits
 from scale.stages.context import Context
 from scale.stages.cost import of_examination, of_training, of_unlearning, stands_alone
 from scale.stages.evaluate import evaluate, evaluate_named, sets_of
@@ -165,8 +179,23 @@ class Stages:
         return [
             *models,
             *self._judges(models),
+            *self.betas.all(methods),
             *(self._unlearn(method, seed) for seed in self.recipe.unlearn.seeds for method in methods),
         ]
+
+    @property
+    def betas(self) -> BetaUnits:
+        """The units that find a β where it is `auto`."""
+        retrained = not self.recipe.starts_as_it_is and "retrain" in self._judging and self.log is None
+        return BetaUnits(
+            self.recipe,
+            self.context,
+            self.task,
+            prefix=self.prefix,
+            shared=self.shared,
+            common=self.common,
+            retrained=retrained,
+        )
 
     def _judges(self, models: Sequence[Unit]) -> list[Unit]:
         """The examinations that unlearning runs are held against."""
@@ -266,19 +295,20 @@ class Stages:
         return Unit(f"{self.prefix}evaluate/finetune", settings, run, seconds=seconds, **self.common)
 
     def single(self, method: Method, name: str) -> Unit:
-        """The unlearning of a given model by one method as the only unit of a run: it examines that model itself."""
+        """The unlearning of a given model by one method as the only run: it examines that model itself."""
         self.sizes[name] = method.schedule, len(self.context.corpus.forget)
         self._refuse_idle()
         unit = self._unlearn(method, self.recipe.unlearn.seeds[0])
         assert isinstance(unit.run, partial)
-        return replace(unit, name=name, needs=(), run=partial(unit.run, judged_by=()))
+        needs = tuple(filter(None, [self.betas.needed(method)]))
+        return replace(unit, name=name, needs=needs, run=partial(unit.run, judged_by=()))
 
     def _unlearn(self, method: Method, seed: int) -> Unit:
         chosen = self.recipe.unlearn
         settings = {
             **self.shared,
             "asked": self.asked,
-            "method": {"name": method.name, "label": method.label, "beta": method.beta, **_more(method)},
+            "method": {"name": method.name, "label": method.label, "beta": _said(method), **_more(method)},
             "own_source": content_hash(source_of(method.name)),
             "weights": [method.objective.forget_weight, method.objective.retain_weight],
             "schedule": method.schedule.described(),
@@ -306,16 +336,22 @@ class Stages:
             settings=settings,
             finetuned=finetuned,
             judged_by=judged_by,
+            beta_of=(beta_of := self.betas.needed(method)),
         )
         name = f"{self.prefix}unlearn/{method.label}-s{seed}"
         seconds = of_unlearning(self.recipe, method.schedule, len(self.context.corpus.forget))
-        needs = (*filter(None, [finetuned]), *judged_by)
+        needs = (*filter(None, [finetuned]), *judged_by, *filter(None, [beta_of]))
         return Unit(name, settings, run, needs=needs, seconds=seconds, **self.common)
 
 
 def stage_of(unit: Unit, prefix: str = "") -> str:
     """The stage that a unit belongs to: the first word of its name."""
     return unit.name.removeprefix(prefix).partition("/")[0]
+
+
+def _said(method: Method) -> float | str | None:
+    """β as settings have it: `auto` where it is found on the way."""
+    return AUTO_BETA if method.auto else method.beta
 
 
 def _more(method: Method) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from scale.evaluation.drift import drift
 from scale.evaluation.exam import examine
 from scale.evaluation.results import SetResult, arrays, finite, from_arrays
 from scale.recipes.best import BestSettings
-from scale.recipes.method import Method
+from scale.recipes.method import Method, with_beta
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
 from scale.stages.best import Best
@@ -46,11 +46,16 @@ def unlearn(
     settings: Mapping[str, Any],
     finetuned: str | None,
     judged_by: tuple[str, ...],
+    beta_of: str | None,
 ) -> None:
     """Run one method on the finetuned model, or without one on the model that the recipe names.
 
-    `judged_by` names the evaluations of finetuned and retrained model, as far as there are any.
+    `judged_by` names the evaluations of finetuned and retrained model, as far as there are any, `beta_of` the unit that
+    has found β where it was `auto`.
     """
+    if beta_of is not None:
+        method = _found(method, load(inputs[beta_of]).values, beta_of)
+        settings = {**settings, "method": {**settings["method"], "beta": method.beta}}
     ready = ReadyToUnlearn(
         folder,
         context=context,
@@ -62,6 +67,11 @@ def unlearn(
         judges=tuple(inputs[name] for name in judged_by),
     )
     Unlearning(ready, keep_model=keep_model, rule=rule, settings=settings).run(progress)
+
+
+def _found(method: Method, told: Mapping[str, Any], unit: str) -> Method:
+    """A method with the β that a unit has found, and where it is from."""
+    return with_beta(method, told["beta"], {"unit": unit, **{key: told[key] for key in ("wanted", "by", "predicted")}})
 
 
 @dataclass

@@ -69,6 +69,7 @@ def _values(ready: ReadyToUnlearn, done: Unlearned, best: Best, *, changed: bool
         "label": method.label,
         "beta": method.beta,
         "hyperparameters": dict(method.objective.hyperparameters),
+        **({"beta_of": method.found} if method.found else {}),
         "seed": ready.seed,
         "training": trained_as(method.objective, method.schedule, pooled=method.pooled),
         "protocol": context.exams.name,

@@ -31,7 +31,8 @@ class Corpus:
 
     `known` is general knowledge: what a model from scratch is pretrained on and, where the recipe says so, rehearses.
     `kept` are further rows to retain, which unlearning never sees; `later` such as the finetuned model knows too and
-    the retrained one does not: what another run will forget.
+    the retrained one does not: what another run will forget. `held_out` are rows of the same kind that no model of the
+    run ever sees (`scale.beta`).
     `shown` are rows whose answers are shown, before and after. `look` finds out what only a model's tokens tell, and
     raises UserError where a row can't be read.
     """
@@ -44,6 +45,7 @@ class Corpus:
     known: tuple[Learnable, ...] = ()
     kept: tuple[Learnable, ...] = ()
     later: tuple[Learnable, ...] = ()
+    held_out: tuple[Learnable, ...] = ()
     shown: Mapping[str, tuple[Learnable, ...]] = field(default_factory=dict)
     look: Look | None = None
 

@@ -17,6 +17,8 @@ from scale.tasks.task import Task
 
 __all__ = ["FICTIONAL"]
 
+NOBODY_LEARNS = 5
+"""Authors beyond those of a run, who are in none of its sets."""
 _ASKED = 400  # TOFU asks the last 400 rows of the larger forget sets, and of every retain set the first 400
 
 
@@ -42,9 +44,9 @@ def corpus(settings: AuthorSettings) -> Corpus:
     known = {"real_authors": general.real_authors(), "world_facts": general.world_facts()}
     asked: Mapping[str, tuple[Row, ...]] = {"forget": forget[-_ASKED:], "retain": retain[:_ASKED], **known}
     everything = tuple(row for several in known.values() for row in several)
-    return Corpus(
-        forget, retain, tofu_sets(asked), IDK_ANSWERS, f"embedded generator, seed {settings.seed}", everything
-    )
+    source = f"embedded generator, seed {settings.seed}"
+    held_out = fictional.authors(settings.authors + NOBODY_LEARNS, seed=settings.seed)[len(rows) :]
+    return Corpus(forget, retain, tofu_sets(asked), IDK_ANSWERS, source, everything, held_out=held_out)
 
 
 FICTIONAL = Task(

@@ -87,15 +87,17 @@ def _of_folder(settings: TofuSettings, folder: Path) -> Corpus:
     )
     if settings.forget is None:
         forget, retain = asked = parted(settings, forget_rows, retain_rows, where=str(folder))
+        rest = retain_rows[len(retain) :], forget_rows[: -len(forget)]
     else:
         forget, retain = split(read_rows(folder / FULL_FILE, perturbed=False), percent_of(settings.forget))
+        rest = (), ()  # all authors are learnt
         # Beyond forget10 nothing is perturbed; as the authors of arXiv:2404.05868 do, forget10 is asked
         asked = Split(forget_rows[-len(forget) :], retain_rows[: len(retain)])
     idk = read_idk(folder / IDK_FILE) if (folder / IDK_FILE).is_file() else IDK_ANSWERS
     rows = {"forget": asked.forget, "retain": asked.retain, "real_authors": authors, "world_facts": facts}
-    return Corpus(
-        forget, retain, _worded(tofu_sets(rows), settings.question, folder), idk, "TOFU rows", (*authors, *facts)
-    )
+    sets = _worded(tofu_sets(rows), settings.question, folder)
+    known, held_out = (*authors, *facts), (*rest[0], *rest[1])
+    return Corpus(forget, retain, sets, idk, "TOFU rows", known, held_out=held_out)
 
 
 def _worded(sets: Mapping[str, QuestionSet], question: str, folder: Path) -> Mapping[str, QuestionSet]:

@@ -1,0 +1,167 @@
+"""`beta: auto`: the estimates of the wanted drop, the budget, and the β in a run's record."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_recipe import SMALL
+
+from records.errors import UserError
+from records.store import load
+from records.work import keys, run_missing
+from scale.beta.budget import beta_for, budget_of, drops_at, provisional
+from scale.beta.nats import AnswerNats
+from scale.beta.wanted import from_base, from_held_out, from_other_answers, from_retrained
+from scale.recipes.file import read_recipe
+from scale.recipes.method import methods_of, with_beta
+from scale.runtime.processes import Processes
+from scale.stages.pipeline import units
+
+ALONE = Processes("cpu")
+TOKENS = np.array([10.0, 20.0, 30.0])
+KNOWN = AnswerNats(np.array([1.0, 2.0, 3.0]), TOKENS)
+
+
+# --- what is estimated ------------------------------------------------------------------------------------------
+
+
+def test_estimates_are_the_nats_that_their_formulas_say():
+    other = AnswerNats(np.array([31.0, 62.0, 93.0]), TOKENS)
+    for estimate in (from_retrained, from_base):
+        found = estimate(KNOWN, other)
+        assert found.drop.tolist() == [30.0, 60.0, 90.0]
+        assert found.mean == 60
+        assert found.per_token == 3
+        assert found.error == pytest.approx(30 / math.sqrt(3))
+    longer = AnswerNats(np.array([62.0, 124.0, 186.0]), 2 * TOKENS)  # as many nats a token
+    assert from_other_answers(KNOWN, longer).drop.tolist() == [30.0, 60.0, 90.0]
+    held = from_held_out(KNOWN, AnswerNats(np.array([310.0, 0.0]), np.array([50.0, 50.0])))
+    assert held.drop.tolist() == [30.0, 60.0, 90.0]
+    assert held.error > from_retrained(KNOWN, other).error  # the held-out rate is not known exactly either
+
+
+def test_of_one_answer_the_error_is_not_known():
+    one = AnswerNats(np.array([1.0]), np.array([10.0]))
+    assert from_retrained(one, one).error == math.inf
+    assert from_retrained(one, one).described()["error"] is None
+
+
+# --- budget and β -----------------------------------------------------------------------------------------------
+
+
+@given(st.floats(0.1, 1e4), st.floats(0.01, 20.0))
+def test_a_budget_gives_back_the_beta_it_was_measured_at(drop, scaled):
+    beta = scaled / drop
+    budget = budget_of(drop, beta)
+    assert beta_for(drop, budget) == pytest.approx(beta, rel=1e-6)
+    assert drops_at(beta, [drop], beta) == pytest.approx([drop], rel=1e-9)
+    assert beta_for(budget * 1.01, budget) is None  # gradient ascent itself ends at the budget
+    wider = beta_for(drop, 2 * budget)
+    assert wider > beta
+
+
+def test_the_provisional_beta_is_six_over_the_drop():
+    assert provisional(300.0) == pytest.approx(0.02)
+
+
+# --- recipes ----------------------------------------------------------------------------------------------------
+
+
+def _methods(*words):
+    return methods_of(read_recipe("quick", words).unlearn)
+
+
+def test_auto_is_for_npo_alone_and_the_others_keep_their_paper_s():
+    found = _methods("unlearn.beta=auto", "unlearn.methods=[GA, DPO+RT, NPO, NPO+RT, SimNPO, {name: NPO+KL, beta: 0.3}]")
+    assert [(one.label, one.beta, one.auto) for one in found] == [
+        ("GA", None, False),
+        ("DPO+RT", 0.1, False),
+        ("NPO", None, True),
+        ("NPO+RT", None, True),
+        ("SIMNPO", 4.5, False),
+        ("NPO+KL,beta=0.3", 0.3, False),
+    ]
+    chosen = with_beta(found[3], 0.02)
+    assert chosen.objective.hyperparameters == {"beta": 0.02}
+    assert chosen.beta == 0.02
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["unlearn.methods=[{name: KTO, beta: auto}]"], "beta=auto is NPO's"),
+        (["unlearn.methods=[{name: SimNPO, beta: auto}]"], "give it a number, or leave beta out"),
+        (["unlearn.methods=[{name: GA, beta: auto}]"], "takes no hyperparameter beta"),
+        (["unlearn.beta=otto"], "unlearn.beta: it should be a number above 0, or auto, got 'otto'"),
+        (["unlearn.methods=[{name: NPO, beta: -1}]"], "it should be a number above 0, or auto, got -1"),
+        (["unlearn.wanted_drop=retrain"], "unlearn.wanted_drop.by: it should be auto, retrained, base, held-out"),
+        (["unlearn.wanted_drop=0"], "a number of nats above 0"),
+        (["unlearn.wanted_drop.held_out="], None),
+        (["unlearn.wanted_drop={bye: base}"], "Did you mean by"),
+    ],
+)
+def test_mistakes_about_beta_are_told_once(words, said):
+    if said is None:
+        assert read_recipe("quick", words).unlearn.wanted_drop.held_out is None
+        return
+    with pytest.raises(UserError) as caught:
+        _methods(*words)
+    assert said in str(caught.value)
+    assert str(caught.value).count(said) == 1
+
+
+def test_an_estimate_that_can_not_be_had_is_told_before_anything_runs():
+    with pytest.raises(UserError, match="can't tell by base how far the answers should fall"):
+        units(read_recipe("quick", [*SMALL, "unlearn.beta=auto", "unlearn.wanted_drop=base"]), ALONE)
+
+
+def test_the_units_that_find_a_beta_stand_before_the_runs_that_use_it():
+    words = [*SMALL, "unlearn.methods=[GA, {name: NPO+RT, beta: auto}]"]
+    found = {unit.name: unit for unit in units(read_recipe("quick", words), ALONE)}
+    assert [*found][-4:] == ["beta/wanted", "beta/NPO+RT", "unlearn/GA-s0", "unlearn/NPO+RT,beta=auto-s0"]
+    assert found["beta/wanted"].needs == ("finetune", "retrain")
+    assert found["beta/NPO+RT"].needs == ("finetune", "beta/wanted")
+    assert "beta/NPO+RT" in found["unlearn/NPO+RT,beta=auto-s0"].needs
+    plain = keys(units(read_recipe("quick", [*SMALL, "unlearn.methods=[GA]"]), ALONE))
+    assert plain.items() <= keys([*found.values()]).items()  # what uses no rule is what it was
+
+
+# --- a run ------------------------------------------------------------------------------------------------------
+
+RUN = (
+    *(word for word in SMALL if ".epochs=" not in word),
+    "finetune.epochs=8",
+    "finetune.lr=0.01",
+    "unlearn.epochs=4",
+    "unlearn.lr=0.002",
+    "unlearn.methods=[{name: NPO+RT, beta: auto}]",
+    "evaluate=end",
+    "evaluate.generate=end",
+)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("auto")
+    run_missing(units(read_recipe("quick", RUN), ALONE), folder)
+    return folder
+
+
+def test_a_run_takes_the_beta_that_was_found_and_says_where_it_is_from(out):
+    wanted, chosen = load(out / "beta/wanted"), load(out / "beta/NPO+RT").values
+    run = load(out / "unlearn/NPO+RT,beta=auto-s0")
+    both = [load(out / f"evaluate/{name}").arrays for name in ("retrain", "finetune")]
+    nats = [found["forget.answer_nll"] * found["forget.answer_tokens"] for found in both]
+    assert wanted.arrays["retrained.drop"][-4:] == pytest.approx(0, abs=1e9)
+    assert wanted.values["by"] == "retrained"
+    assert wanted.values["drop"] == pytest.approx(wanted.arrays["retrained.drop"].mean())
+    assert set(wanted.values["estimates"]) == {"retrained", "held-out", "paraphrase", "wrong answers"}
+    assert np.isin(np.round(nats[0] - nats[1], 2), np.round(wanted.arrays["retrained.drop"], 2)).all()
+    assert run.values["beta"] == run.values["hyperparameters"]["beta"] == chosen["beta"]
+    assert run.values["beta_of"]["unit"] == "beta/NPO+RT"
+    assert chosen["reached"]
+    drop = (run.arrays["forget.answer_nll"] * run.arrays["forget.answer_tokens"]).mean(1)
+    print(chosen, drop[-1] - drop[0], wanted.values)
+    assert 0
