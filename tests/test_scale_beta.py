@@ -74,7 +74,9 @@ def _methods(*words):
 
 
 def test_auto_is_for_npo_alone_and_the_others_keep_their_paper_s():
-    found = _methods("unlearn.beta=auto", "unlearn.methods=[GA, DPO+RT, NPO, NPO+RT, SimNPO, {name: NPO+KL, beta: 0.3}]")
+    found = _methods(
+        "unlearn.beta=auto", "unlearn.methods=[GA, DPO+RT, NPO, NPO+RT, SimNPO, {name: NPO+KL, beta: 0.3}]"
+    )
     assert [(one.label, one.beta, one.auto) for one in found] == [
         ("GA", None, False),
         ("DPO+RT", 0.1, False),
@@ -135,7 +137,7 @@ RUN = (
     "finetune.epochs=8",
     "finetune.lr=0.01",
     "unlearn.epochs=4",
-    "unlearn.lr=0.002",
+    "unlearn.lr=0.02",
     "unlearn.methods=[{name: NPO+RT, beta: auto}]",
     "evaluate=end",
     "evaluate.generate=end",
@@ -152,16 +154,18 @@ def out(tmp_path_factory):
 def test_a_run_takes_the_beta_that_was_found_and_says_where_it_is_from(out):
     wanted, chosen = load(out / "beta/wanted"), load(out / "beta/NPO+RT").values
     run = load(out / "unlearn/NPO+RT,beta=auto-s0")
-    both = [load(out / f"evaluate/{name}").arrays for name in ("retrain", "finetune")]
-    nats = [found["forget.answer_nll"] * found["forget.answer_tokens"] for found in both]
-    assert wanted.arrays["retrained.drop"][-4:] == pytest.approx(0, abs=1e9)
-    assert wanted.values["by"] == "retrained"
-    assert wanted.values["drop"] == pytest.approx(wanted.arrays["retrained.drop"].mean())
     assert set(wanted.values["estimates"]) == {"retrained", "held-out", "paraphrase", "wrong answers"}
-    assert np.isin(np.round(nats[0] - nats[1], 2), np.round(wanted.arrays["retrained.drop"], 2)).all()
+    assert wanted.values["by"] == "retrained"
+    assert wanted.values["drop"] == chosen["wanted"] == pytest.approx(wanted.arrays["retrained.drop"].mean())
+    both = [load(out / f"evaluate/{name}").arrays for name in ("retrain", "finetune")]
+    asked, known = (found["forget.answer_nll"] * found["forget.answer_tokens"] for found in both)
+    assert all(np.abs(wanted.arrays["retrained.drop"] - one).min() < 1e-2 for one in asked - known)
     assert run.values["beta"] == run.values["hyperparameters"]["beta"] == chosen["beta"]
-    assert run.values["beta_of"]["unit"] == "beta/NPO+RT"
+    assert run.values["beta_of"] == {
+        "unit": "beta/NPO+RT",
+        **{key: chosen[key] for key in ("wanted", "by", "predicted")},
+    }
     assert chosen["reached"]
-    drop = (run.arrays["forget.answer_nll"] * run.arrays["forget.answer_tokens"]).mean(1)
-    print(chosen, drop[-1] - drop[0], wanted.values)
-    assert 0
+    nats = (run.arrays["forget.answer_nll"] * run.arrays["forget.answer_tokens"]).mean(1)
+    assert nats[-1] - nats[0] == pytest.approx(chosen["wanted"], rel=0.2)  # of the four answers that are asked
+    assert chosen["predicted"][-1] == pytest.approx(chosen["wanted"])

@@ -2,25 +2,22 @@
 
 A schedule's budget T is measured, not known: NPO is run through it once at a provisional β₀, ends at a mean drop u₀,
 and the intrinsic-time law says T = F(u₀; β₀), F(u; β) = ½(u + (e^{βu} − 1)/β) (`theory.theorems.intrinsic_time`). A β
-that ends at u* has F(u*; β) = T. The law is for descent on one answer. With AdamW, a retain term and many answers T
-depends on β, but the β asked for only on its logarithm, and the less the nearer β₀ is: so a run that ended far off is
-followed by one at the β that it asked for.
+that ends at u* has F(u*; β) = T (`theory.theorems.chosen_beta`). The law is for descent on one answer. With AdamW, a
+retain term and many answers T depends on β, but the β asked for only on its logarithm, and the less the nearer β₀ is:
+so a run that ended far off is followed by one at the β that it asked for.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import brentq
 
+from theory.theorems import chosen_beta
 from theory.theorems.intrinsic_time import curve, time_on_curve
 
-__all__ = ["PROVISIONAL", "UNREACHED", "beta_for", "budget_of", "drops_at", "provisional"]
+__all__ = ["PROVISIONAL", "beta_for", "budget_of", "drops_at", "provisional"]
 
 PROVISIONAL = 6.0
 """β₀u*: where NPO's weight 2/(1 + e^{βu}) is 1/200, nearly nothing."""
-UNREACHED = 1e-3
-"""β u* below which NPO is gradient ascent: what asks for less is out of the schedule's reach."""
 
 
 def provisional(drop: float) -> float:
@@ -40,19 +37,14 @@ def budget_of(drop: float, beta: float) -> float:
 def beta_for(drop: float, budget: float) -> float | None:
     """The β, 1/nats, whose drop after this budget is the wanted one; None where even gradient ascent falls short.
 
-    >>> beta = beta_for(356.0, budget_of(356.0, 0.02))
-    >>> round(beta, 6)
+    >>> round(beta_for(356.0, budget_of(356.0, 0.02)), 6)
     0.02
-    >>> beta_for(356.0, 300.0)
+    >>> beta_for(356.0, 300.0), beta_for(356.0, -1.0)
+    (None, None)
     """
-
-    def off(log_y: float) -> float:
-        y = math.exp(log_y)
-        return math.log(float(time_on_curve(y)) / y) - math.log(budget / drop)
-
-    if off(math.log(UNREACHED)) >= 0:
+    if not drop < budget:
         return None
-    return math.exp(brentq(off, math.log(UNREACHED), math.log(700.0))) / drop
+    return float(chosen_beta.beta_for(drop, budget))
 
 
 def drops_at(beta: float, drops: Sequence[float], measured_at: float) -> list[float]:

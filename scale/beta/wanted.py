@@ -34,7 +34,12 @@ class Drops(NamedTuple):
 
     def described(self) -> Mapping[str, Any]:
         """In numbers, for a record."""
-        return {"drop": self.mean, "error": self.error if np.isfinite(self.error) else None, "per_token": self.per_token, "answers": len(self.drop)}
+        return {
+            "drop": self.mean,
+            "error": self.error if np.isfinite(self.error) else None,
+            "per_token": self.per_token,
+            "answers": len(self.drop),
+        }
 
 
 def from_retrained(reference: AnswerNats, retrained: AnswerNats) -> Drops:

@@ -75,7 +75,7 @@ def choose_beta(
 def _chosen(drop: float, probes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The β after the last probe, the drops at it by epoch, and whether they come to the wanted one."""
     last = probes[-1]
-    found = beta_for(drop, last["budget"]) if last["budget"] > 0 else None
+    found = beta_for(drop, last["budget"])
     beta = ALMOST_ASCENT / drop if found is None else found
     predicted = drops_at(beta, last["drops"], last["beta"])
     return {"beta": beta, "reached": found is not None, "budget": last["budget"], "predicted": predicted}
