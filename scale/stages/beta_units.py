@@ -42,7 +42,7 @@ class BetaUnits:
         return f"{self.prefix}beta/{method.label.replace(',beta=auto', '')}" if method.auto else None
 
     def all(self, methods: Sequence[Method]) -> list[Unit]:
-        """Those of these methods, after that of the wanted drop; none where every β is known."""
+        """A unit of each method whose β is to be found, after that of the wanted drop; none where every β is known."""
         found = {name: self._choose(method, name) for method in methods if (name := self.needed(method))}
         return [self._wanted(), *found.values()] if found else []
 
