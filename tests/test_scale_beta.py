@@ -122,10 +122,10 @@ def test_an_estimate_that_can_not_be_had_is_told_before_anything_runs():
 def test_the_units_that_find_a_beta_stand_before_the_runs_that_use_it():
     words = [*SMALL, "unlearn.methods=[GA, {name: NPO+RT, beta: auto}]"]
     found = {unit.name: unit for unit in units(read_recipe("quick", words), ALONE)}
-    assert [*found][-4:] == ["beta/wanted", "beta/NPO+RT", "unlearn/GA-s0", "unlearn/NPO+RT,beta=auto-s0"]
-    assert found["beta/wanted"].needs == ("finetune", "retrain")
-    assert found["beta/NPO+RT"].needs == ("finetune", "beta/wanted")
-    assert "beta/NPO+RT" in found["unlearn/NPO+RT,beta=auto-s0"].needs
+    assert [*found][-4:] == ["auto-beta/wanted", "auto-beta/NPO+RT", "unlearn/GA-s0", "unlearn/NPO+RT,beta=auto-s0"]
+    assert found["auto-beta/wanted"].needs == ("finetune", "retrain")
+    assert found["auto-beta/NPO+RT"].needs == ("finetune", "auto-beta/wanted")
+    assert "auto-beta/NPO+RT" in found["unlearn/NPO+RT,beta=auto-s0"].needs
     plain = keys(units(read_recipe("quick", [*SMALL, "unlearn.methods=[GA]"]), ALONE))
     assert plain.items() <= keys([*found.values()]).items()  # what uses no rule is what it was
 
@@ -152,7 +152,7 @@ def out(tmp_path_factory):
 
 
 def test_a_run_takes_the_beta_that_was_found_and_says_where_it_is_from(out):
-    wanted, chosen = load(out / "beta/wanted"), load(out / "beta/NPO+RT").values
+    wanted, chosen = load(out / "auto-beta/wanted"), load(out / "auto-beta/NPO+RT").values
     run = load(out / "unlearn/NPO+RT,beta=auto-s0")
     assert set(wanted.values["estimates"]) == {"retrained", "held-out", "paraphrase", "wrong answers"}
     assert wanted.values["by"] == "retrained"
@@ -162,7 +162,7 @@ def test_a_run_takes_the_beta_that_was_found_and_says_where_it_is_from(out):
     assert all(np.abs(wanted.arrays["retrained.drop"] - one).min() < 1e-2 for one in asked - known)
     assert run.values["beta"] == run.values["hyperparameters"]["beta"] == chosen["beta"]
     assert run.values["beta_of"] == {
-        "unit": "beta/NPO+RT",
+        "unit": "auto-beta/NPO+RT",
         **{key: chosen[key] for key in ("wanted", "by", "predicted")},
     }
     assert chosen["reached"]

@@ -42,7 +42,7 @@ def beta_for(drop: float, budget: float) -> float | None:
     >>> beta_for(356.0, 300.0), beta_for(356.0, -1.0)
     (None, None)
     """
-    if not drop < budget:
+    if not 0 < drop < budget:
         return None
     return float(chosen_beta.beta_for(drop, budget))
 

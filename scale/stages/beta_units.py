@@ -1,4 +1,22 @@
-"""The units that find the β of methods whose recipe says `beta: auto`: `beta/wanted`, and `beta/<method>` of each."""
+"""The units that find a β where a recipe says `beta: auto`, and what each leaves in `data.json`.
+
+`auto-beta/wanted` (`scale.stages.drop_wanted`), with arrays <estimate>.drop by answer, and of the forget answers under
+the reference their tokens and nll (nats):
+
+    stage, drop, by, tokens     "auto-beta"; u* in nats an answer, the estimate that it is, mean tokens of an answer
+    estimates                   by name {drop, error (standard; null: not known), per_token, answers}
+
+`auto-beta/<method>` (`scale.stages.choose_beta`):
+
+    method, wanted, by, tokens  the name of the method; u* as above
+    beta, reached, budget       the β; whether its drop can be u* in this schedule; the measured T in nats
+    predicted                   mean drop in nats by epoch, at that β
+    range, of_estimates         β if u* is off by as much as was measured (null: none), and β by each estimate
+    caveats                     sentences: where the rule is at its end
+    probes                      list of {beta, drops (by epoch, measured), budget}
+
+The unlearning run that takes it has `beta_of` in its record: {unit, wanted, by, predicted}.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +57,7 @@ class BetaUnits:
 
     def needed(self, method: Method) -> str | None:
         """The unit that finds the β of a method; None where it is known. `beta: auto` of all or of one is the same."""
-        return f"{self.prefix}beta/{method.label.replace(',beta=auto', '')}" if method.auto else None
+        return f"{self.prefix}auto-beta/{method.label.replace(',beta=auto', '')}" if method.auto else None
 
     def all(self, methods: Sequence[Method]) -> list[Unit]:
         """A unit of each method whose β is to be found, after that of the wanted drop; none where every β is known."""
@@ -102,10 +120,10 @@ class BetaUnits:
         folders = folders_of(sources.base_model) if sources.base_model else ()
         needs = tuple(filter(None, (self._finetuned, sources.retrained, sources.base)))
         common = {**self.common, "reads": (*self.common["reads"], *folders)}
-        return Unit(f"{self.prefix}beta/wanted", settings, run, needs=needs, **common)
+        return Unit(f"{self.prefix}auto-beta/wanted", settings, run, needs=needs, **common)
 
     def _choose(self, method: Method, name: str) -> Unit:
-        wanted, seed = f"{self.prefix}beta/wanted", self.recipe.seed
+        wanted, seed = f"{self.prefix}auto-beta/wanted", self.recipe.seed
         settings = {
             **self.shared,
             "method": method.name,

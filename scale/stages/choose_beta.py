@@ -1,4 +1,4 @@
-"""What `beta/<method>` does: the schedule is run through at a provisional β, and the law corrects it.
+"""What `auto-beta/<method>` does: the schedule is run through at a provisional β, and the law corrects it.
 
 Whoever is killed on the way goes on from the last epoch.
 """
@@ -16,6 +16,7 @@ from records.errors import UserError
 from records.store import CHECKPOINT, Data, load, save
 from records.work import Progress
 from scale.beta.budget import beta_for, budget_of, drops_at, provisional
+from scale.beta.sure import beta_range, caveats
 from scale.models.scoring import score_all
 from scale.recipes.evaluate_settings import EvaluateSettings
 from scale.recipes.method import Method, with_beta
@@ -24,6 +25,7 @@ from scale.stages.context import Context
 from scale.stages.ready_to_unlearn import ReadyToUnlearn
 from scale.tasks.task import Task
 from scale.training.loop import Training
+from scale.training.optimizer_settings import chosen
 
 __all__ = ["ALMOST_ASCENT", "PROBES", "choose_beta"]
 
@@ -68,8 +70,25 @@ def choose_beta(
     )
     probes = _probes(ready, drop, progress)
     if context.processes.first:
-        values = {"stage": "beta", "method": method.name, "wanted": drop, "by": told["by"], "tokens": told["tokens"]}
-        save(folder, Data({}, {**values, **_chosen(drop, probes), "probes": probes}))
+        save(folder, Data({}, _values(method, told, probes)))
+
+
+def _values(method: Method, told: Mapping[str, Any], probes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What is kept: the β, what it is for, and how sure it is."""
+    drop, found = told["drop"], _chosen(told["drop"], probes)
+    budget, optimizer = found["budget"], chosen(method.schedule.optimizer).name
+    return {
+        "stage": "auto-beta",
+        "method": method.name,
+        "wanted": drop,
+        "by": told["by"],
+        "tokens": told["tokens"],
+        **found,
+        "range": list(beta_range(drop, told["by"], budget)),
+        "of_estimates": {name: beta_for(one["drop"], budget) for name, one in told["estimates"].items()},
+        "caveats": caveats(told, budget=budget, reached=found["reached"], optimizer=optimizer),
+        "probes": list(probes),
+    }
 
 
 def _chosen(drop: float, probes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What `beta/wanted` does: how far the forget answers should fall, by everything that there is to tell it by."""
+"""What `auto-beta/wanted` does: how far the forget answers should fall, by everything that there is to tell it by."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -90,7 +90,7 @@ def drop_wanted(
     if context.processes.first:
         drop, by = (wanted.by, "nats") if isinstance(wanted.by, float) else _taken(found, str(wanted.by))
         told = {name: found[name].described() for name in (*ESTIMATES, "wrong answers") if name in found}
-        values = {"stage": "beta", "drop": drop, "by": by, "estimates": told, "tokens": float(known.tokens.mean())}
+        values = {"stage": "auto-beta", "drop": drop, "by": by, "estimates": told, "tokens": float(known.tokens.mean())}
         arrays = {f"{name}.drop": one.drop for name, one in found.items()}
         save(folder, Data({**arrays, "tokens": known.tokens, "nll": known.nll}, values))
 
@@ -108,7 +108,7 @@ def _reader(context: Context, model: str | Path, revision: str | None = None) ->
 
 
 def _of(context: Context, model: str | Path, rows: Sequence[Learnable], known: AnswerNats) -> AnswerNats:
-    """The same rows under another model; UserError where it reads them in other pieces."""
+    """These rows under another model; UserError where it reads them in other pieces."""
     revision = context.model.revision if model == context.model.base else None
     found = _reader(context, model, revision).rows(rows)
     if len(found.nll) != len(known.nll):

@@ -40,17 +40,7 @@ A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads bot
     texts, rouge                 as above, of the end
     arrays                       as above, with moments along a first axis; NaN where no answers were generated
 
-`beta/wanted` and `beta/<method>`, where β is `auto` (`scale.stages.drop_wanted`, `scale.stages.choose_beta`):
-
-    drop, by, tokens        u* in nats an answer, the estimate it is, mean tokens of an answer; stage is "beta"
-    estimates               by name {drop, error (standard), per_token, answers}; null: not known
-    arrays                  <estimate>.drop by answer, tokens and nll (nats) of the forget answers under the reference
-    method, wanted, by      of the second unit, as above
-    beta, reached, budget   the β, whether its drop can be the wanted one in this schedule, the measured T in nats
-    predicted               mean drop in nats by epoch, at that β
-    probes                  list of {beta, drops (by epoch, measured), budget}
-
-and the unlearning run's record has `beta_of`: {unit, wanted, by, predicted}.
+`auto-beta/…`, where β is `auto`, are told of in `scale.stages.beta_units`.
 
 With `evaluate: none` no model is examined and none is retrained: there is no `evaluate/…` and no `log.json`, `moments`,
 `texts` and `arrays` are empty, `finetuned` and `retrained` {}, and `drop` is only there for methods that need π_ref.

@@ -52,4 +52,4 @@ def cache_of(folder: Path, finetuned: Path | None, judged: Sequence[Path]) -> Pa
         return finetuned.parent / "reference"
     if judged:
         return judged[0].parent.parent / "reference"
-    return (folder.parent.parent if folder.parent.name in ("unlearn", "beta") else folder.parent) / "reference"
+    return (folder.parent.parent if folder.parent.name in ("unlearn", "auto-beta") else folder.parent) / "reference"
