@@ -30,3 +30,48 @@ def _swept(beta: float, wanted: float, seed: int) -> Data:
     end = {"step": 9, "epoch": 9, "model_utility": 0.78, "log10_forget_quality": -far, "forget_degenerate": wrecked}
     values: dict[str, Any] = {"method": "NPO+RT", "beta": beta, "seed": seed, "moments": [start, end]}
     return Data({}, values | {"drop": [0.0, drop], "wanted": {"mean": wanted, "sd": 1.0}})
+
+
+AUTO = "NPO+RT,beta=auto"
+FORGET_ENDS: dict[str, dict[str, float]] = {
+    "GA": {"model_utility": 0.01, "forget_quality": 0.2, "forget_degenerate": 1.0},
+    "GA+RT": {"model_utility": 0.5, "forget_quality": 0.3, "forget_degenerate": 0.9},
+    "IDK+RT": {"forget_quality": 1e-9},
+    "DPO+RT": {"forget_quality": 1e-8},
+    "NPO": {"model_utility": 0.3, "forget_quality": 1e-4},
+    "NPO+RT": {"forget_quality": 1e-7},
+    AUTO: {"forget_quality": 0.3, "forget_degenerate": 0.05, "forget_rouge": 0.3},
+}
+"""How each method ends; else as it began."""
+
+
+def tofu_runs() -> dict[str, Data]:
+    """Three forget sets and three seeds in which the paper's sentences are true, and a large set at two weights."""
+    runs = {
+        f"tofu/{name}/{label}-s{seed}": _forgotten(label, seed, changed)
+        for name in ("forget01", "forget05", "forget10")
+        for label, changed in FORGET_ENDS.items()
+        for seed in range(3)
+    }
+    for weight, utility in ((1.0, 0.3), (5.0, 0.7)):
+        label = "NPO+RT" if weight == 1 else "NPO+RT,retain_weight=5"
+        for seed in range(3):
+            changed = {"model_utility": utility, "forget_quality": 0.2}
+            runs[f"tofu/forget50/{label}-s{seed}"] = _forgotten(label, seed, changed, weight)
+    return runs
+
+
+def _forgotten(label: str, seed: int, changed: dict[str, float], weight: float = 1.0) -> Data:
+    start = {"model_utility": 0.8, "forget_quality": 1e-12, "forget_degenerate": 0.0, "forget_rouge": 0.9}
+    last = {name: x * (1 - 0.01 * seed) for name, x in (start | changed).items()}
+    grown = (lambda t: 2.0 * t) if label.startswith("GA") else (lambda t: np.log(t))
+    moments: list[dict[str, Any]] = []
+    for epoch in range(7):
+        scores = start if epoch == 0 else last
+        quality = {"log10_forget_quality": float(np.log10(scores["forget_quality"]))}
+        kl = {"forget_kl": float(grown(10 * epoch)) if epoch else 0.0}
+        moments.append({"step": 10 * epoch, "epoch": epoch, **scores, **quality, **kl})
+    values = {"label": label, "method": label.partition(",")[0], "seed": seed, "moments": moments}
+    values |= {"beta": {"GA": None, AUTO: 0.018}.get(label, 0.1), "weights": [1.0, weight], "not_rankable": []}
+    more = {"refusals": 0.9 if label == "IDK+RT" else 0.0, "retrained": {"forget_rouge": 0.3, "model_utility": 0.8}}
+    return Data({}, values | more | {"log10_floor": -20.0, "data": {}})

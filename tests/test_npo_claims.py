@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kept_made_up import beta_sweeps
+from kept_made_up import beta_sweeps, tofu_runs
 
 from npo.ledger import CLAIMS, Results, enter
 from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE
@@ -272,7 +272,7 @@ def true_results() -> Results:
     made = {"methods-1": _apart, "methods-0": _together, "figure3": _figure3, "long": _long}
     made |= {"order": _order, "departure": _departure, "margin": _margin}
     results |= {f"logistic/{kind}-{seed}": make(seed) for kind, make in made.items() for seed in SEEDS}
-    return results | {"logistic/law": _law()} | _transformer() | _llm() | _smollm2() | beta_sweeps()
+    return results | {"logistic/law": _law()} | _transformer() | _llm() | _smollm2() | beta_sweeps() | tofu_runs()
 
 
 def _judge(claim_id: str, results: Results) -> dict[str, Any]:
@@ -328,6 +328,35 @@ def _swept(name: str, change: Callable[[Any, float], Any], setting: str = "") ->
 
 def _swept_end(setting: str, **changes: float) -> Callable[[dict[str, Any]], None]:
     return _swept("moments", lambda x, beta: [x[0], x[1] | changes], setting)
+
+
+def _all_runs(results: dict[str, Any], label: str, forget_set: str, name: str, value: Any) -> None:
+    for unit in [
+        u for u in results if u.startswith(f"tofu/{forget_set}") and u.rpartition("-s")[0].endswith(f"/{label}")
+    ]:
+        results[unit].values[name] = value
+
+
+def _forgot(label: str, forget_set: str, more: Any = None, **changes: float) -> Callable[[dict[str, Any]], None]:
+    """Change the end of every seed of a method on a forget set, or on all."""
+
+    def spoil(results: dict[str, Any]) -> None:
+        for seed in range(3):
+            for unit in [u for u in results if u.startswith(f"tofu/{forget_set}") and u.endswith(f"/{label}-s{seed}")]:
+                results[unit].values["moments"][-1].update(changes)
+        if more:
+            more(results)
+
+    return spoil
+
+
+def _grown(label: str, kl: Callable[[float], float]) -> Callable[[dict[str, Any]], None]:
+    def spoil(results: dict[str, Any]) -> None:
+        for unit in [u for u in results if u.startswith("tofu/forget05/") and f"/{label}-s" in u]:
+            for moment in results[unit].values["moments"][1:]:
+                moment["forget_kl"] = float(kl(moment["step"]))
+
+    return spoil
 
 
 AT_1, AT_0, LONG = "logistic/methods-1", "logistic/methods-0", "logistic/long"
@@ -390,6 +419,24 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "beta-wanted-utility": _swept_end("one", model_utility=0.5),
     "beta-wrecked-beyond": _swept_end("other", forget_degenerate=0.3),
     "beta-preset-short": _swept("drop", lambda x, beta: [0.0, 4 * x[-1]], "one"),
+    "tofu-rankable": lambda results: results["tofu/forget01/GA-s1"].values.update(
+        not_rankable=["It knows too little."]
+    ),
+    "tofu-ga-collapses": _forgot("GA", "forget10", model_utility=0.5),
+    "tofu-npo-slower": _forgot("NPO", "forget01", model_utility=0.001),
+    "tofu-npo-rt-keeps": _forgot(AUTO, "forget05", model_utility=0.1),
+    "tofu-npo-rt-unlearns": _forgot(AUTO, "forget05", forget_quality=1e-3),
+    "tofu-npo-rt-alone": _forgot("DPO+RT", "forget01", forget_quality=0.5),
+    "tofu-wrecks-score": _forgot("GA", "", forget_quality=1e-9, more=_forgot("GA+RT", "", forget_quality=1e-9)),
+    "tofu-retain-weight": _forgot("NPO+RT,retain_weight=5", "forget50", model_utility=0.1),
+    "tofu-kl-ga": _grown("GA", np.log),
+    "tofu-kl-npo": _grown("NPO", lambda t: t),
+    "tofu-npo-moves-less": _grown("NPO", lambda t: 9 * t),
+    "tofu-ga-gibberish": _forgot("GA", "forget05", forget_degenerate=0.3),
+    "tofu-idk-refuses": lambda results: _all_runs(results, "IDK+RT", "forget01", "refusals", 0.1),
+    "tofu-npo-rt-fluent": _forgot(AUTO, "forget10", forget_degenerate=0.4),
+    "tofu-npo-rt-wrong": _forgot(AUTO, "forget10", forget_rouge=0.7),
+    "tofu-npo-rt-readable": _forgot(AUTO, "forget01", forget_degenerate=1.0),
     "smollm2-rankable": lambda results: results["smollm2/GA-s0"].values.update(not_rankable=["It knows too little."]),
     "smollm2-ga-collapses": _epoch("smollm2/GA-s1", -1, model_utility=0.3),
     "smollm2-npo-slower": _every_seed("NPO", model_utility=0.001),

@@ -65,7 +65,8 @@ def test_the_summary_fits_a_screen_adds_up_and_names_each_failure(entries: list[
 
 
 def test_eight_failures_are_told_in_words() -> None:
-    failing = CLAIMS[3 :: len(CLAIMS) // 8][:8]
+    others = [c for c in CLAIMS if c.id not in LAW]
+    failing = others[3 :: len(others) // 8][:8]
     entries = [_entry(c, FAILS if c in failing else HOLDS, 0.0123456) for c in CLAIMS]
     lines = _told(entries).splitlines()
     fails = [str(e["short"]) for e in entries if e["verdict"] == FAILS]

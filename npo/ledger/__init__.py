@@ -11,6 +11,8 @@ from npo.ledger import (
     logistic_law,
     smollm2,
     theory,
+    tofu_answers,
+    tofu_scratch,
     transformer,
     transformer_collapse,
     transformer_language,
@@ -31,5 +33,7 @@ CLAIMS: tuple[Claim, ...] = (
     + transformer_language.CLAIMS
     + llm.CLAIMS
     + beta_law.CLAIMS
+    + tofu_scratch.CLAIMS
+    + tofu_answers.CLAIMS
     + smollm2.CLAIMS
 )

@@ -113,7 +113,11 @@ def _judged(results: Results, of: Callable[[Sweep], float], *, high: bool, holds
     worst = (max if high else min)(means, key=means.__getitem__)
     mean, interval = mean_with_interval([of(one) for one in by[worst]])
     reason = ", ".join(f"{setting} {value:.2g}" for setting, value in means.items())
-    return Judgement(holds_if(holds(mean)), mean, interval, tuple(one.seed for one in by[worst]), reason)
+    ends = {holds(x) for x in interval or (mean,)}
+    if len(ends) > 1:
+        reason += f"; {len(by[worst])} seeds can't tell"
+    verdict = NOT_TESTABLE if len(ends) > 1 else holds_if(ends.pop())
+    return Judgement(verdict, mean, interval, tuple(one.seed for one in by[worst]), reason)
 
 
 def one_budget(results: Results) -> Judgement:

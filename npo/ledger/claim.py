@@ -17,6 +17,7 @@ ROOMS = {
     "logistic": "logistic model",
     "transformer": "small transformer",
     "llm": "language model",
+    "tofu": "TOFU from scratch",
     "smollm2": "SmolLM2-135M",
 }
 """The rooms in order, with what readers call them."""
@@ -55,7 +56,7 @@ class Claim:
 
     @property
     def room(self) -> str:
-        """Where its data is made: a step of the main job, or `smollm2` for the kept runs."""
+        """Where its data is made: a step of the main job, or `tofu` and `smollm2` for kept runs."""
         return self.units[0].split("/")[0]
 
 

@@ -10,7 +10,11 @@ __all__ = ["LAW", "counts", "failing", "findings", "headline", "language_models"
 LAW = ("intrinsic-time-theory", "intrinsic-time-logistic", "intrinsic-time-transformer", "smollm2-law")
 """The claims of the headline: one in each room, and all with a distance from the curve as their effect."""
 
-MODELS = {"llm": "this run's language model", "smollm2": "SmolLM2-135M"}
+MODELS = {
+    "llm": "this run's language model",
+    "tofu": "a small Llama that learnt all of TOFU",
+    "smollm2": "SmolLM2-135M",
+}
 
 
 def findings(entries: Sequence[Entry]) -> list[str]:

@@ -4,20 +4,7 @@ Every figure is `draw(results) -> Figure` of saved data by unit name. Those of o
 `figures.llm_ladder` of `npo law`, `logistic_runs` and `logistic_grid` of `npo synthetic`, and the notebooks'.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from fnmatch import fnmatch
-
-from matplotlib.figure import Figure
-
 from figures import (
-    llm_beta_law,
-    llm_evolution,
-    llm_kl,
-    llm_ladder,
-    llm_metrics,
-    llm_quality_utility,
-    llm_retain_weight,
     logistic_beta_sweep,
     logistic_forget_kl,
     logistic_fronts,
@@ -34,34 +21,11 @@ from figures import (
     transformer_optimisers,
     transformer_overlap,
     transformer_time,
-    unlearning_by_epoch,
 )
-from npo.ledger import Results
-from records.store import Data
+from npo.report.model_plates import OF_MODELS, RUNS
+from npo.report.plate import Plate
 
 __all__ = ["GALLERY", "RUNS", "Plate"]
-
-
-@dataclass(frozen=True)
-class Plate:
-    """A figure: file name, title, caption, patterns of the units it needs and of those it also draws, and how."""
-
-    name: str
-    title: str
-    caption: str
-    units: tuple[str, ...]
-    draw: Callable[[Results], Figure]
-    optional: tuple[str, ...] = ()
-    measures: tuple[str, ...] = ()  # of an unlearning run
-
-    def its(self, results: Results) -> Results:
-        """The results that it is drawn from; none where a unit that it needs is missing, or a measure."""
-        mine = {name: x for name, x in results.items() if any(fnmatch(name, p) for p in self.units + self.optional)}
-        there = all(any(fnmatch(name, p) for name in mine) for p in self.units)
-        return mine if there and all(self._measured(data) for data in mine.values()) else {}
-
-    def _measured(self, data: Data) -> bool:
-        return not self.measures or data.values["moments"][0].keys() >= set(self.measures)
 
 
 GALLERY = (
@@ -206,81 +170,5 @@ GALLERY = (
         ("transformer/methods-GD-*",),
         transformer_answers.draw,
     ),
-    Plate(
-        "unlearning_by_epoch",
-        "A language model unlearns authors",
-        "Probability, truth ratio and forget quality on the forget set and model utility, by epoch.",
-        ("llm/unlearn/*",),
-        unlearning_by_epoch.draw,
-    ),
-    Plate(
-        "llm_beta_law",
-        "Which β a language model needs",
-        "NPO+RT at β over two decades (a mark a seed, a line their mean), against β times the wanted drop u*, the drop "
-        "of the retrained model in nats an answer. Above left: the final drop follows the law with one budget (dashed) "
-        "around the β at which it is as wanted, and leaves it where β is so small that NPO is gradient ascent (open "
-        "squares) or so large that the first steps overshoot. Forget quality goes on rising beyond the wanted drop, "
-        "where answers are wrecked.",
-        ("llm/beta/*",),
-        llm_beta_law.draw,
-    ),
-    Plate(
-        "smollm2_kl",
-        "SmolLM2-135M moves away from its reference",
-        "KL to the reference by epoch on real rows of TOFU, kept runs of three seeds (bands; GA+RT and DPO+RT two).",
-        ("smollm2/*-s[0-9]",),
-        llm_kl.draw,
-    ),
-    Plate(
-        "smollm2_ladder",
-        "The law in SmolLM2-135M, rung by rung",
-        "Above: the first forget answer alone lies on the law. Middle: four answers together are far from the curve at "
-        "their collective clocks (dashed), and with the exact remainder as near as steps of a tenth allow. Below: "
-        "plain descent and AdamW, by step.",
-        ("smollm2/law/*",),
-        llm_ladder.draw,
-    ),
-)
-
-RUNS = (
-    Plate(
-        "llm_quality_utility",
-        "Forget quality against model utility",
-        "After the paper's Figure 5: each method's path from the finetuned model (square) to its end; the retrained "
-        "model (star) is the goal.",
-        ("*",),
-        llm_quality_utility.draw,
-        measures=("model_utility", "log10_forget_quality"),
-    ),
-    Plate(
-        "llm_evolution",
-        "Forget quality and utility by epoch",
-        "After the paper's Figures 6 and 8; forget quality on a linear and a logarithmic axis. Bands span the seeds.",
-        ("*",),
-        llm_evolution.draw,
-        measures=("model_utility", "log10_forget_quality"),
-    ),
-    Plate(
-        "llm_kl",
-        "KL to the reference",
-        "After the paper's Figure 10: over the whole vocabulary, on answer tokens.",
-        ("*",),
-        llm_kl.draw,
-    ),
-    Plate(
-        "llm_retain_weight",
-        "The weight of the retain term",
-        "After the paper's Figure 11.",
-        ("*",),
-        llm_retain_weight.draw,
-        measures=("model_utility", "log10_forget_quality"),
-    ),
-    Plate(
-        "llm_metrics",
-        "All measures by epoch",
-        "After the paper's Figures 12 to 17; dotted: the retrained model. What was measured at the ends alone is "
-        "joined by a straight line.",
-        ("*",),
-        llm_metrics.draw,
-    ),
+    *OF_MODELS,
 )

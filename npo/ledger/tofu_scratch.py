@@ -1,0 +1,239 @@
+"""Claims of Section 5 of arXiv:2404.05868 on all rows of the real TOFU: what is forgotten, and what is left.
+
+A small Llama from scratch learns all 200 authors and forgets 1, 5 or 10 % of them (`tofu-scratch`), three seeds.
+Judged at the end of unlearning on the runs that are kept in `figures/data/`; NPO+RT both at the paper's β, which was
+chosen for a model of 7 billion parameters, and at the β that the rule chooses. Answers and KL: `tofu_answers`.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, Claim, Judgement, Results
+from npo.ledger.forget_sets import MAIN, PLACE, RULE, by_set, end, judged, of_methods, only_rankable, runs_of, share
+from npo.ledger.llm import GOOD, KEPT, LOST
+from npo.ledger.statistics import holds_if, mean_with_interval
+from records.examined import moments_of
+from records.store import Data
+
+__all__ = ["CLAIMS", "tofu_claim"]
+
+WRECKED = 0.5  # share of degenerate forget answers from which a model counts as wrecked
+LARGE = ("forget50", "forget90")
+FLOOR = 1e-300  # a p-value below it has no logarithm in a double
+
+
+def _log_quality(data: Data) -> float:
+    return float(np.log10(max(end(data, "forget_quality"), FLOOR)))
+
+
+def _unlearned(data: Data) -> bool:
+    """Forget quality above GOOD with KEPT of the utility?"""
+    return end(data, "forget_quality") > GOOD and share(data) >= KEPT
+
+
+def rankable(results: Results) -> Judgement:
+    """Does the forget quality tell the finetuned from the retrained model, on every forget set?"""
+    found, reasons = {}, []
+    for name in MAIN:
+        for data in runs_of(results, "GA", name).values():
+            found[name] = float(moments_of(data.values)[0].scores["log10_forget_quality"] or 0.0)
+            reasons += [f"{name}: {reason}" for reason in data.values["not_rankable"]]
+    told = [f"{name} {x:.3g}" for name, x in found.items()]
+    reason = "; ".join([*told, *dict.fromkeys(reasons)])
+    return Judgement(FAILS if reasons else HOLDS, max(found.values()), reason=reason)
+
+
+def ga_collapses(results: Results) -> Judgement:
+    """GA ends with less than LOST of its utility."""
+    return judged(by_set(results, "GA", share), lambda x: x < LOST, high=True)
+
+
+def npo_keeps_more(results: Results) -> Judgement:
+    """NPO's share of its utility less GA's, seed by seed."""
+    ga = by_set(results, "GA", share)
+    npo = by_set(results, "NPO", share)
+    less = {s: {seed: x - ga[s][seed] for seed, x in values.items() if seed in ga[s]} for s, values in npo.items()}
+    return judged(less, lambda x: x > 0, high=False)
+
+
+def _beside(results: Results, of: Callable[[Data], float]) -> str:
+    """The means of NPO+RT at the paper's β, set by set."""
+    paper = by_set(results, "NPO+RT", of)
+    told = ", ".join(f"{name} {np.mean(list(values.values())):.2g}" for name, values in paper.items())
+    return f"at the paper's β: {told}" if paper else ""
+
+
+def _rule_or_paper(results: Results) -> str:
+    """NPO+RT at the rule's β where it was run so, else at the paper's."""
+    return RULE if any(RULE in of_methods(results, name) for name in MAIN) else "NPO+RT"
+
+
+def npo_rt_keeps(results: Results) -> Judgement:
+    """NPO+RT ends with KEPT of its utility."""
+    numbers = by_set(results, _rule_or_paper(results), share)
+    return judged(numbers, lambda x: x >= KEPT, high=False, more=_beside(results, share))
+
+
+def npo_rt_unlearns(results: Results) -> Judgement:
+    """The forget quality at the end is above GOOD, in the geometric mean over seeds."""
+    numbers = by_set(results, _rule_or_paper(results), _log_quality)
+    found = judged(numbers, lambda x: x > np.log10(GOOD), high=False, more=_beside(results, _log_quality))
+    effect, ends = 10.0 ** (found.effect or 0.0), found.interval
+    interval = (10.0 ** ends[0], min(1.0, 10.0 ** min(ends[1], 0.0))) if ends else None
+    return Judgement(found.verdict, effect, interval, found.seeds, f"log₁₀ p: {found.reason}")
+
+
+def npo_rt_alone(results: Results) -> Judgement:
+    """How many other methods unlearn and keep the utility, in most of their seeds, on some forget set?"""
+    alone, told, most = True, [], 0
+    for name in MAIN:
+        good = []
+        for label in of_methods(results, name):
+            runs = runs_of(results, label, name)
+            if np.mean([_unlearned(data) for data in runs.values()]) > 0.5:
+                wrecked = np.mean([end(data, "forget_degenerate") for data in runs.values()])
+                good.append((label, f"{label} ({wrecked:.0%} degenerate)"))
+        others = [label for label, _ in good if not label.startswith("NPO+RT")]
+        alone, most = alone and len(good) > len(others) and not others, max(most, len(others))
+        told.append(f"{name}: {', '.join(words for _, words in good) or 'none'}")
+    return Judgement(holds_if(alone), float(most), reason="; ".join(told))
+
+
+def quality_of_wrecks(results: Results) -> Judgement:
+    """The best forget quality of a wrecked model: below LOST of its utility, or WRECKED of its answers degenerate."""
+    best: dict[int, tuple[float, str]] = {}
+    for name in MAIN:
+        for label in of_methods(results, name):
+            for seed, data in runs_of(results, label, name).items():
+                wrecked = end(data, "forget_degenerate")
+                if share(data) < LOST or wrecked >= WRECKED:
+                    words = f"{label} on {name}, {wrecked:.0%} degenerate, {share(data):.0%} of its utility"
+                    best[seed] = max(best.get(seed, (-np.inf, "")), (_log_quality(data), words))
+    if not best:
+        return Judgement(NOT_TESTABLE, None, reason="no model was wrecked")
+    mean, interval = mean_with_interval([quality for quality, _ in best.values()])
+    verdict = holds_if(all(quality > np.log10(GOOD) for quality, _ in best.values()))
+    return Judgement(
+        verdict, mean, interval, tuple(best), "; ".join(dict.fromkeys(words for _, words in best.values()))
+    )
+
+
+def weight_helps(results: Results) -> Judgement:
+    """On large forget sets: the most utility that a larger retain weight leaves, less that at weight 1."""
+    numbers, told = {}, []
+    for name in LARGE:
+        by_weight: dict[float, dict[int, Data]] = {}
+        for label in of_methods(results, name):
+            for seed, data in runs_of(results, label, name).items():
+                if data.values["method"] == "NPO+RT":
+                    by_weight.setdefault(float(data.values["weights"][1]), {})[seed] = data
+        if len(by_weight) > 1 and 1.0 in by_weight:
+            shares = {w: {seed: share(d) for seed, d in runs.items()} for w, runs in by_weight.items()}
+            best = max((w for w in shares if w > 1), key=lambda w: float(np.mean(list(shares[w].values()))))
+            numbers[name] = {seed: x - shares[1.0][seed] for seed, x in shares[best].items() if seed in shares[1.0]}
+            good = [w for w, runs in by_weight.items() if any(_unlearned(d) for d in runs.values())]
+            reach = f"weights that unlearn and keep: {', '.join(f'{w:g}' for w in sorted(good)) or 'none'}"
+            told.append(f"{name}: best weight {best:g}; {reach}")
+    return judged(numbers, lambda x: x > 0, high=False, more="; ".join(told))
+
+
+COMMAND = 'the commands in the "made" line of each figures/data/tofu-scratch-*.json'
+
+
+def tofu_claim(
+    name: str,
+    *,
+    short: str,
+    statement: str,
+    measure: str,
+    judge: Callable[[Results], Judgement],
+    methods: tuple[str, ...],
+    figure: str = "tofu_forget_sets",
+) -> Claim:
+    """A claim on kept runs of the real TOFU, by these methods on the main forget sets."""
+    return Claim(
+        id=f"tofu-{name}",
+        short=short,
+        statement=statement,
+        source="arXiv:2404.05868, Sec. 5, on a small Llama from scratch; rates tuned on seed 0",
+        measure=measure,
+        units=tuple(f"{PLACE}forget[01][0-9]/{method}-s*" for method in methods),
+        figure=figure,
+        judge=judge,
+        command=COMMAND,
+    )
+
+
+CLAIMS = (
+    tofu_claim(
+        "rankable",
+        short="the test tells finetuned from retrained",
+        statement="On all rows of TOFU the finetuned model knows the forget set, the retrained one does not; the test "
+        "tells them apart, for 1, 5 and 10 % of the authors.",
+        measure="log₁₀ forget quality of the finetuned against the retrained model, the largest (needed ≤ −2)",
+        judge=rankable,
+        methods=("GA",),
+    ),
+    tofu_claim(
+        "ga-collapses",
+        short="gradient ascent destroys the utility",
+        statement="Gradient ascent destroys the utility on forget01, forget05 and forget10.",
+        measure=f"model utility at the end as a share of the start, the largest (claimed < {LOST})",
+        judge=only_rankable(ga_collapses),
+        methods=("GA",),
+    ),
+    tofu_claim(
+        "npo-slower",
+        short="NPO keeps utility that gradient ascent loses",
+        statement="Without retain rows, NPO keeps utility that gradient ascent loses in as many steps.",
+        measure="share of its utility that NPO keeps less the share that GA keeps, the least (claimed > 0)",
+        judge=only_rankable(npo_keeps_more),
+        methods=("GA", "NPO"),
+    ),
+    tofu_claim(
+        "npo-rt-keeps",
+        short="NPO+RT keeps the utility",
+        statement="NPO+RT, at the β that the rule chooses, keeps the utility on forget01, forget05 and forget10.",
+        measure=f"model utility at the end as a share of the start, the least (claimed ≥ {KEPT})",
+        judge=only_rankable(npo_rt_keeps),
+        methods=("NPO+RT*",),
+    ),
+    tofu_claim(
+        "npo-rt-unlearns",
+        short="NPO+RT can't be told from the retrained model",
+        statement="NPO+RT, at the β that the rule chooses, can't be told from the retrained model on forget01, "
+        "forget05 and forget10.",
+        measure=f"forget quality (a p-value) at the end, geometric mean over seeds, the least (claimed > {GOOD})",
+        judge=only_rankable(npo_rt_unlearns),
+        methods=("NPO+RT*",),
+    ),
+    tofu_claim(
+        "npo-rt-alone",
+        short="only NPO+RT unlearns and keeps the utility",
+        statement=f"Of all methods NPO+RT alone reaches a forget quality above {GOOD} and keeps the utility.",
+        measure=f"most other methods that end above {GOOD} with {KEPT:.0%} of the utility (claimed 0)",
+        judge=only_rankable(npo_rt_alone),
+        methods=("GA", "GA+RT", "IDK+RT", "DPO+RT", "NPO", "NPO+RT*"),
+    ),
+    tofu_claim(
+        "wrecks-score",
+        short="wrecked models reach a good forget quality",
+        statement="The forget quality of a wrecked model means nothing: it can be as good as an unlearned one's.",
+        measure=f"best log₁₀ forget quality of models with less than {LOST} of their utility, or {WRECKED:.0%} "
+        f"degenerate answers (claimed > {np.log10(GOOD):.2g})",
+        judge=only_rankable(quality_of_wrecks),
+        methods=("GA", "GA+RT", "NPO"),
+    ),
+    Claim(
+        id="tofu-retain-weight",
+        short="large forget sets need a larger retain weight",
+        statement="On half of the authors and more, a larger retain weight keeps what NPO+RT loses at weight 1.",
+        source="arXiv:2404.05868, Sec. 5, Fig. 11; on a small Llama from scratch",
+        measure="share of the utility at the best larger weight less that at weight 1, the least (claimed > 0)",
+        units=(f"{PLACE}forget[59]0/NPO+RT*-s*",),
+        figure="tofu_retain_weight",
+        judge=weight_helps,
+        command=COMMAND,
+    ),
+)

@@ -1,0 +1,121 @@
+"""The figures of language models: those of the main job and of kept runs, and those of any unlearning runs."""
+
+from figures import (
+    llm_beta_law,
+    llm_evolution,
+    llm_forget_sets,
+    llm_kl,
+    llm_ladder,
+    llm_metrics,
+    llm_quality_utility,
+    llm_retain_weight,
+    unlearning_by_epoch,
+)
+from npo.report.plate import Plate
+
+__all__ = ["OF_MODELS", "RUNS"]
+
+OF_MODELS = (
+    Plate(
+        "unlearning_by_epoch",
+        "A language model unlearns authors",
+        "Probability, truth ratio and forget quality on the forget set and model utility, by epoch.",
+        ("llm/unlearn/*",),
+        unlearning_by_epoch.draw,
+    ),
+    Plate(
+        "llm_beta_law",
+        "Which β a language model needs",
+        "NPO+RT at β over two decades (a mark a seed, a line their mean), against β times the wanted drop u*, the drop "
+        "of the retrained model in nats an answer. Above left: the final drop follows the law with one budget (dashed) "
+        "around the β at which it is as wanted, and leaves it where β is so small that NPO is gradient ascent (open "
+        "squares) or so large that the first steps overshoot. Forget quality goes on rising beyond the wanted drop, "
+        "where answers are wrecked.",
+        ("llm/beta/*",),
+        llm_beta_law.draw,
+    ),
+    Plate(
+        "tofu_forget_sets",
+        "The real TOFU, all rows: 1, 5 and 10 % of the authors forgotten",
+        "A small Llama from scratch, kept runs of three seeds, after the paper's Figures 5, 6, 8 and 10. Above: where "
+        "each method ends, from the finetuned model (grey square); the goal is the retrained one (black star). NPO+RT "
+        "is there twice, at the paper's β and at the one that the rule chooses. Middle: forget quality by epoch; that "
+        "of a wrecked model means nothing. Below: KL to the reference.",
+        ("tofu/forget[01][0-9]/*",),
+        llm_forget_sets.draw,
+    ),
+    Plate(
+        "tofu_metrics",
+        "The real TOFU, 5 % of the authors forgotten: all measures",
+        "After the paper's Figures 12 to 17: kept runs of twelve methods, means and ranges of three seeds. Answers, "
+        "and so ROUGE, were taken before and at the end alone.",
+        ("tofu/forget05/*",),
+        llm_metrics.draw,
+    ),
+    Plate(
+        "tofu_retain_weight",
+        "The real TOFU, half of the authors forgotten: the weight of the retain term",
+        "After the paper's Figure 11: forget quality and utility at the end of NPO+RT against the weight.",
+        ("tofu/forget50/*",),
+        llm_retain_weight.draw,
+    ),
+    Plate(
+        "smollm2_kl",
+        "SmolLM2-135M moves away from its reference",
+        "KL to the reference by epoch on real rows of TOFU, kept runs of three seeds (bands; GA+RT and DPO+RT two).",
+        ("smollm2/*-s[0-9]",),
+        llm_kl.draw,
+    ),
+    Plate(
+        "smollm2_ladder",
+        "The law in SmolLM2-135M, rung by rung",
+        "Above: the first forget answer alone lies on the law. Middle: four answers together are far from the curve at "
+        "their collective clocks (dashed), and with the exact remainder as near as steps of a tenth allow. Below: "
+        "plain descent and AdamW, by step.",
+        ("smollm2/law/*",),
+        llm_ladder.draw,
+    ),
+)
+
+RUNS = (
+    Plate(
+        "llm_quality_utility",
+        "Forget quality against model utility",
+        "After the paper's Figure 5: each method's path from the finetuned model (square) to its end; the retrained "
+        "model (star) is the goal.",
+        ("*",),
+        llm_quality_utility.draw,
+        measures=("model_utility", "log10_forget_quality"),
+    ),
+    Plate(
+        "llm_evolution",
+        "Forget quality and utility by epoch",
+        "After the paper's Figures 6 and 8; forget quality on a linear and a logarithmic axis. Bands span the seeds.",
+        ("*",),
+        llm_evolution.draw,
+        measures=("model_utility", "log10_forget_quality"),
+    ),
+    Plate(
+        "llm_kl",
+        "KL to the reference",
+        "After the paper's Figure 10: over the whole vocabulary, on answer tokens.",
+        ("*",),
+        llm_kl.draw,
+    ),
+    Plate(
+        "llm_retain_weight",
+        "The weight of the retain term",
+        "After the paper's Figure 11.",
+        ("*",),
+        llm_retain_weight.draw,
+        measures=("model_utility", "log10_forget_quality"),
+    ),
+    Plate(
+        "llm_metrics",
+        "All measures by epoch",
+        "After the paper's Figures 12 to 17; dotted: the retrained model. What was measured at the ends alone is "
+        "joined by a straight line.",
+        ("*",),
+        llm_metrics.draw,
+    ),
+)
