@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from records.store import Data
+from theory.theorems.adam_clock import Confidence, drops_under_adam
 from theory.theorems.intrinsic_time import curve, time_on_curve
 
 BETAS = (0.003, 0.01, 0.02, 0.05, 0.1, 0.3)
@@ -21,14 +22,36 @@ def beta_sweeps() -> dict[str, Data]:
     }
 
 
+def adam_sweeps() -> dict[str, Data]:
+    """A setting on Adam's own law instead, which is another one."""
+    return {f"llm/beta/adam/{label}-s{seed}": run for seed in range(3) for label, run in _under_adam(seed).items()}
+
+
+RATES = [1.0] * 40
+SURE = Confidence(0.5, 40.0)
+
+
+def _under_adam(seed: int) -> dict[str, Data]:
+    """Drops by Adam's own law, as wanted at β = 0.05."""
+    speeds = [(20.0 + 0.1 * seed) * rate for rate in RATES]
+    betas = {"GA+RT": 0.0} | {f"NPO+RT,beta={beta}": beta for beta in (0.0125, 0.04, 0.05, 0.1)}
+    drops = {label: float(drops_under_adam(beta, speeds, confidence=SURE)[-1]) for label, beta in betas.items()}
+    return {label: _ended(betas[label], drops["NPO+RT,beta=0.05"], drop, seed) for label, drop in drops.items()}
+
+
 def _swept(beta: float, wanted: float, seed: int) -> Data:
     budget = time_on_curve(7.0 + 0.01 * seed) * wanted / (7.0 + 0.01 * seed)
-    drop = float(curve(beta * budget) / beta)
+    return _ended(beta, wanted, float(curve(beta * budget) / beta), seed)
+
+
+def _ended(beta: float, wanted: float, drop: float, seed: int) -> Data:
     far = abs(np.log(drop / wanted))
     start = {"step": 0, "epoch": 0, "model_utility": 0.8, "log10_forget_quality": -12.0, "forget_degenerate": 0.0}
     wrecked = float(np.clip(np.log(drop / wanted), 0, 1))
     end = {"step": 9, "epoch": 9, "model_utility": 0.78, "log10_forget_quality": -far, "forget_degenerate": wrecked}
-    values: dict[str, Any] = {"method": "NPO+RT", "beta": beta, "seed": seed, "moments": [start, end]}
+    moments = [{**start, "forget_probability": SURE.probability}, end]
+    values: dict[str, Any] = {"method": "NPO+RT" if beta else "GA+RT", "beta": beta or None, "seed": seed}
+    values |= {"rates": RATES, "tokens": SURE.tokens, "moments": moments}
     return Data({}, values | {"drop": [0.0, drop], "wanted": {"mean": wanted, "sd": 1.0}})
 
 

@@ -4,6 +4,7 @@ A claim may fail; the ledger is worth something only because its verdicts can sa
 """
 
 from npo.ledger import (
+    beta_adam,
     beta_law,
     llm,
     logistic,
@@ -33,6 +34,7 @@ CLAIMS: tuple[Claim, ...] = (
     + transformer_language.CLAIMS
     + llm.CLAIMS
     + beta_law.CLAIMS
+    + beta_adam.CLAIMS
     + tofu_scratch.CLAIMS
     + tofu_answers.CLAIMS
     + smollm2.CLAIMS

@@ -17,7 +17,7 @@ from records.examined import moments_of
 from records.store import Data
 from theory.theorems.intrinsic_time import curve, time_on_curve
 
-__all__ = ["CLAIMS", "Sweep", "at_wanted", "from_law", "sweeps", "wanted_beta"]
+__all__ = ["CLAIMS", "OFF", "PLACE", "Sweep", "at_wanted", "beta_claim", "from_law", "judged", "sweeps", "wanted_beta"]
 
 PLACE = "llm/beta/"
 NEAR = 2.5  # a factor around β* within which the law is asked of a rule that chooses β
@@ -102,7 +102,7 @@ def from_law(sweep: Sweep, within: float = np.inf) -> float:
     return float(np.exp(np.abs(off).max(initial=0.0)))
 
 
-def _judged(results: Results, of: Callable[[Sweep], float], *, high: bool, holds: Callable[[float], bool]) -> Judgement:
+def judged(results: Results, of: Callable[[Sweep], float], *, high: bool, holds: Callable[[float], bool]) -> Judgement:
     """Does it hold in the setting where its mean over seeds is worst (highest or lowest)? The reason has them all."""
     by: dict[str, list[Sweep]] = {}
     for sweep in sweeps(results):
@@ -122,12 +122,12 @@ def _judged(results: Results, of: Callable[[Sweep], float], *, high: bool, holds
 
 def one_budget(results: Results) -> Judgement:
     """The law with one budget, over all β that were run."""
-    return _judged(results, from_law, high=True, holds=lambda factor: factor < OFF)
+    return judged(results, from_law, high=True, holds=lambda factor: factor < OFF)
 
 
 def one_budget_near(results: Results) -> Judgement:
     """The law with one budget, within a factor NEAR of β*: what choosing a β needs."""
-    return _judged(results, lambda sweep: from_law(sweep, NEAR), high=True, holds=lambda factor: factor < OFF)
+    return judged(results, lambda sweep: from_law(sweep, NEAR), high=True, holds=lambda factor: factor < OFF)
 
 
 def one_constant(results: Results) -> Judgement:
@@ -145,12 +145,12 @@ def one_constant(results: Results) -> Judgement:
 
 def quality_at_wanted(results: Results) -> Judgement:
     """log₁₀ forget quality at β*, where it is least."""
-    return _judged(results, lambda s: at_wanted(s, s.log_quality), high=False, holds=lambda q: q > np.log10(GOOD))
+    return judged(results, lambda s: at_wanted(s, s.log_quality), high=False, holds=lambda q: q > np.log10(GOOD))
 
 
 def utility_at_wanted(results: Results) -> Judgement:
     """The share of its utility that is left at β*, where it is least."""
-    return _judged(results, lambda s: at_wanted(s, s.utility), high=False, holds=lambda share: share >= KEPT)
+    return judged(results, lambda s: at_wanted(s, s.utility), high=False, holds=lambda share: share >= KEPT)
 
 
 def best_at_wanted(results: Results) -> Judgement:
@@ -159,7 +159,7 @@ def best_at_wanted(results: Results) -> Judgement:
     def best(sweep: Sweep) -> float:
         return float(sweep.drop[int(np.nanargmax(sweep.log_quality))]) / sweep.wanted
 
-    return _judged(results, best, high=True, holds=lambda ratio: 1 / ALIKE < ratio < ALIKE)
+    return judged(results, best, high=True, holds=lambda ratio: 1 / ALIKE < ratio < ALIKE)
 
 
 def wrecked_beyond(results: Results) -> Judgement:
@@ -168,7 +168,7 @@ def wrecked_beyond(results: Results) -> Judgement:
     def more(sweep: Sweep) -> float:
         return at_wanted(sweep, sweep.degenerate, 0.25) - at_wanted(sweep, sweep.degenerate)
 
-    return _judged(results, more, high=False, holds=lambda share: share > 0.25)
+    return judged(results, more, high=False, holds=lambda share: share > 0.25)
 
 
 def preset_stops_short(results: Results) -> Judgement:
@@ -177,10 +177,10 @@ def preset_stops_short(results: Results) -> Judgement:
     def share(sweep: Sweep) -> float:
         return float(np.interp(np.log(PRESET), np.log(sweep.beta), sweep.drop)) / sweep.wanted
 
-    return _judged(results, share, high=True, holds=lambda ratio: ratio < 1 / ALIKE)
+    return judged(results, share, high=True, holds=lambda ratio: ratio < 1 / ALIKE)
 
 
-def _claim(name: str, short: str, statement: str, measure: str, judge: Callable[[Results], Judgement]) -> Claim:
+def beta_claim(name: str, short: str, statement: str, measure: str, judge: Callable[[Results], Judgement]) -> Claim:
     return Claim(
         id=f"beta-{name}",
         short=short,
@@ -195,56 +195,56 @@ def _claim(name: str, short: str, statement: str, measure: str, judge: Callable[
 
 
 CLAIMS = (
-    _claim(
+    beta_claim(
         "one-budget",
         "one budget gives NPO+RT's drop at every β",
         "With one budget the intrinsic-time law gives NPO+RT's final drop for β over two decades, under AdamW.",
         f"largest factor between a final drop and the law's, T from the run at β* (claimed < {OFF})",
         one_budget,
     ),
-    _claim(
+    beta_claim(
         "one-budget-near",
         "one budget gives the drop near the right β",
         f"Within a factor of {NEAR} around the right β the law with one budget gives NPO+RT's final drop.",
         f"largest factor between a final drop and the law's, T from the run at β* (claimed < {OFF})",
         one_budget_near,
     ),
-    _claim(
+    beta_claim(
         "one-constant",
         "one constant β u* serves all language models",
         "NPO+RT ends at the wanted drop u* where β u* is one constant, whatever the model and its rows.",
         f"largest β* u* over the smallest, of the settings (claimed < {ALIKE})",
         one_constant,
     ),
-    _claim(
+    beta_claim(
         "wanted-quality",
         "at the wanted drop the test can't tell",
         "Where NPO+RT drops as far as the retrained model, the test can't tell the two apart.",
         f"log₁₀ forget quality at β* (claimed > {np.log10(GOOD):.2g})",
         quality_at_wanted,
     ),
-    _claim(
+    beta_claim(
         "wanted-best",
         "the forget quality is best at the wanted drop",
         "Over β the forget quality is best where NPO+RT drops as far as the retrained model.",
         f"drop at the β of the best forget quality over the wanted drop (claimed within a factor of {ALIKE} of 1)",
         best_at_wanted,
     ),
-    _claim(
+    beta_claim(
         "wanted-utility",
         "at the wanted drop the utility is kept",
         "Where NPO+RT drops as far as the retrained model, the utility is kept.",
         f"model utility at β*, as a share of the finetuned model's (claimed ≥ {KEPT})",
         utility_at_wanted,
     ),
-    _claim(
+    beta_claim(
         "wrecked-beyond",
         "a β four times too small wrecks answers",
         "Beyond the wanted drop answers fall apart, while the forget quality does not tell.",
         "share of degenerate forget answers at β*/4 less that at β* (claimed > ¼)",
         wrecked_beyond,
     ),
-    _claim(
+    beta_claim(
         "preset-short",
         "the paper's β = 0.1 stops short in small models",
         f"The paper's β = {PRESET}, chosen on 7 billion parameters, stops small models short of the wanted drop.",

@@ -2,13 +2,15 @@
 
     python -m npo.runs.keep figures/data/tofu-scratch-forget05.json out/scratch05 --command "npo run …" --machine "…"
 
-Of each run there stays what `npo.runs.run.saved` asks for, to six digits, without the steps of its training, and with
+(a folder is a whole run's, or that of one method and seed). Of each run there stays what `npo.runs.run.saved` asks for,
+to six digits, without the steps of its training, and with
 
     drop        mean log π_ref − log π_θ of the forget answers, at every moment (nats an answer)
     wanted      the drop of the retrained model, mean and standard deviation over answers; {} where there is none
     tokens      the mean length of these answers
     refusals    the share of its forget answers, at the end, that begin as one of the data's "I don't know" answers does
     weights     of the forget and the retain term
+    rates       the learning rate of every step
     seconds     that it took
 """
 
@@ -40,12 +42,15 @@ OPENING = 4
 
 
 def keep(file: Path, folders: Sequence[Path], *, command: str, machine: str, idk: Sequence[str]) -> None:
-    """Write the runs in these folders, a line a run, with what made them; UserError where there are none."""
+    """Write the runs in these folders, a line a run, with what made them; UserError where there are none.
+
+    The seconds are those of these runs and of what they start from and are judged by.
+    """
     runs = collect(folders).runs
     kept = {f"{file.stem}/{run.label}-s{run.data.values['seed']}": kept_values(run, idk) for run in runs}
-    places = {run.place for run in runs}
-    seconds = sum(_seconds(unit.parent) for place in places for unit in sorted(place.glob("*/manifest.json")))
-    seconds += sum(_seconds(unit.parent) for place in places for unit in sorted(place.glob("*/*/manifest.json")))
+    before = [unit.parent for place in {run.place for run in runs} for unit in place.glob("*/manifest.json")]
+    before += [unit.parent for place in {run.place for run in runs} for unit in place.glob("evaluate/*/manifest.json")]
+    seconds = sum(map(_seconds, {*before, *(run.folder for run in runs)}))
     made = {"command": command, "machine": machine, "seconds": round(seconds)}
     head = {"made": made, "environment": manifest(runs[0].folder)["environment"]}
     lines = [f"{json.dumps(name)}: {_compact(value)}" for name, value in head.items()]
@@ -62,6 +67,7 @@ def kept_values(run: UnlearningRun, idk: Sequence[str]) -> dict[str, Any]:
     texts = [text for name, most in TEXTS.items() for text in [t for t in values["texts"] if t["set"] == name][:most]]
     more = {"texts": texts, "drop": drop, "wanted": wanted, "tokens": tokens, **answers}
     more |= {"weights": run.settings.get("weights"), "seconds": _seconds(run.folder)}
+    more |= {"rates": values.get("history", {}).get("lr", [])}
     return {key: values[key] for key in KEPT if key in values} | more
 
 
