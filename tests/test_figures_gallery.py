@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import figures
-from figures import losses_and_weights, proposition_1, single_examples, steps_to_margin, theorem_2
+from figures import chosen_beta, losses_and_weights, proposition_1, single_examples, steps_to_margin, theorem_2
 from npo.report.gallery import GALLERY, RUNS
 from records.store import Data
 
@@ -48,7 +48,9 @@ def test_a_plate_takes_its_units_and_none_where_one_is_missing() -> None:
     assert plate.its(there | {"theory/theorem-2": nothing}) == there
 
 
-@pytest.mark.parametrize("module", [losses_and_weights, proposition_1, single_examples, steps_to_margin, theorem_2])
+@pytest.mark.parametrize(
+    "module", [chosen_beta, losses_and_weights, proposition_1, single_examples, steps_to_margin, theorem_2]
+)
 def test_what_a_notebook_computes_is_what_is_drawn(module: ModuleType) -> None:
     figure = module.draw(module.compute(quick=True))
     assert all(ax.has_data() for ax in figure.axes)

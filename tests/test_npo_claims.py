@@ -260,6 +260,7 @@ def _rung(beta: float) -> Data:
 @pytest.fixture(scope="module")
 def true_results() -> Results:
     """Data in which every claim is true; the theory's own, the others made by hand."""
+    from theory.theorems import choices_of_beta as b
     from theory.theorems import demonstrations as d
 
     theory = {
@@ -267,6 +268,8 @@ def true_results() -> Results:
         "theory/theorem-2": d.theorem_2(d.QUICK),
         "theory/exponential-slowdown": d.exponential_slowdown(d.QUICK),
         "theory/intrinsic-time": d.intrinsic_time(d.QUICK),
+        "theory/chosen-beta": b.chosen_beta(d.QUICK),
+        "theory/adam-law": b.adam_s_law(d.QUICK),
     }
     results = {name: Data(arrays, {"seed": 0}) for name, arrays in theory.items()}
     made = {"methods-1": _apart, "methods-0": _together, "figure3": _figure3, "long": _long}
@@ -374,6 +377,11 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "theorem-2-npo": _set("theory/theorem-2", "NPO.growth", lambda x: x * 1.5),
     "exponentially-slower": _set("theory/exponential-slowdown", "NPO-0.5.rate", lambda x: x * 0.8),
     "intrinsic-time-theory": _set("theory/intrinsic-time", "tanh network, 1.drop", lambda x: x * 1.5),
+    "chosen-beta": _set("theory/chosen-beta", "tanh network.slack", lambda x: x - 1.0),
+    "chosen-beta-set": _set("theory/chosen-beta", "set.predicted", lambda x: 1.2 * x),
+    "beta-under-adam": _set("theory/adam-law", "coordinate.drop", lambda x: 1.01 * x),
+    "beta-by-probe": _set("theory/adam-law", "network.drop", lambda x: 1.3 * x),
+    "adam-three-halves": _set("theory/adam-law", "law.slope", lambda x: x / 1.5),
     "logistic-limit": _set("logistic/figure3", "NPO-0.01.reference_distance", lambda x: x + 3.0),
     "logistic-forget": _set(AT_1, "NPO.forget_distance", lambda x: x + 0.1),
     "logistic-retain": _set(AT_1, "NPO+RT.retain_distance", lambda x: x + (STEPS / 2000) ** 2),
@@ -463,6 +471,20 @@ ALSO_FALSE: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
     "Proposition 1 of a kernel that is not NPO": (
         "proposition-1",
         _set("theory/proposition-1", "off_the_kernels", lambda x: x + 1.0),
+    ),
+    "the plain law's β would do under Adam": (
+        "beta-under-adam",
+        lambda results: results["theory/adam-law"].arrays.update(
+            {"coordinate.plain_drop": results["theory/adam-law"].arrays["coordinate.wanted"]}
+        ),
+    ),
+    "Adam's late speed knows its learning rate": (
+        "adam-three-halves",
+        _set("theory/adam-law", "law.late_speed", lambda x: x * [1, 1, 2]),
+    ),
+    "a set's remainder does not account for its end": (
+        "chosen-beta-set",
+        _set("theory/chosen-beta", "set.slack", lambda x: x - 1.0),
     ),
     "GA's steps grow exponentially": (
         "exponentially-slower",

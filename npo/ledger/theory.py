@@ -74,6 +74,52 @@ def one_curve(results: Results) -> Judgement:
     return judge_singles(map(run, labels_of(a)), _seeds(results))
 
 
+def one_example_ends_there(results: Results) -> Judgement:
+    """Within the bounds of the descent's steps; the effect is the largest distance from a wanted drop, as its share."""
+    a = results["theory/chosen-beta"].arrays
+    labels = ("linear, confidence 2", "tanh network")
+    far = max(float(np.abs(a[f"{label}.drop"] / a["wanted"] - 1).max()) for label in labels)
+    inside = all(a[f"{label}.slack"] >= -ROUNDING for label in labels)
+    return Judgement(holds_if(inside), far, seeds=_seeds(results))
+
+
+def a_set_ends_near(results: Results) -> Judgement:
+    """The remainder accounts for the set's end; the effect is how far the plain rule misses, without it."""
+    a = results["theory/chosen-beta"].arrays
+    far = float(np.abs(a["set.predicted"] / a["wanted"] - 1).max())
+    inside = bool(a["set.slack"] >= -ROUNDING)
+    reason = "the steps of the descent come on top: " + f"{float((a['set.drop'] / a['set.predicted'] - 1).max()):.1%}"
+    return Judgement(holds_if(inside and far < 0.1), far, seeds=_seeds(results), reason=reason)
+
+
+def adam_has_its_own_beta(results: Results) -> Judgement:
+    """The effect is the largest distance from a wanted drop under Adam, as its share; the plain law's is the reason."""
+    a = results["theory/adam-law"].arrays
+    far, plain = (
+        float(np.abs(a[f"coordinate.{k}"] / a["coordinate.wanted"] - 1).max()) for k in ("drop", "plain_drop")
+    )
+    holds = holds_if(bool(a["coordinate.slack"] >= -1e-10) and far < 1e-6 and plain > 0.1)
+    return Judgement(holds, far, seeds=_seeds(results), reason=f"the plain law's β is off by {plain:.0%}")
+
+
+def a_probe_tells_adam_s_beta(results: Results) -> Judgement:
+    """A set of a network: told only the speeds of gradient ascent, Adam's law is within a fifth, the plain is not."""
+    a = results["theory/adam-law"].arrays
+    far, plain = (float(np.abs(a[f"network.{k}"] / a["network.wanted"] - 1).max()) for k in ("drop", "plain_drop"))
+    reason = f"the plain law's β is off by {plain:.0%}"
+    return Judgement(holds_if(far < 0.2 and plain > 2 * far), far, seeds=_seeds(results), reason=reason)
+
+
+def adam_is_three_halves(results: Results) -> Judgement:
+    """The slope in log t and the constant within memory, and a speed that no learning rate changes beyond it."""
+    a = results["theory/adam-law"].arrays
+    late = a["law.late_speed"] / (-np.log(0.999) / 2)
+    within = abs(a["law.slope"][0] - 1.5) < 0.01 and abs(a["law.constant"]) < 0.01
+    holds = holds_if(bool(within and np.abs(late - 1).max() < 0.05))
+    reason = f"beyond it {late.min():.3f} to {late.max():.3f} of the speed −log β₂/(2β)"
+    return Judgement(holds, a["law.slope"][0], _pair(a["law.slope"]), _seeds(results), reason)
+
+
 CLAIMS = (
     Claim(
         id="proposition-1",
@@ -124,5 +170,58 @@ CLAIMS = (
         units=("theory/intrinsic-time",),
         figure="one_curve",
         judge=one_curve,
+    ),
+    Claim(
+        id="chosen-beta",
+        short="the β chosen for a drop ends there",
+        statement="With a budget of T nats of descent, the β of log((e^x − 1)/x) = log(2T/u − 1), β = x/u, ends at u.",
+        source="this project: theory/theorems/chosen_beta.py",
+        measure="largest |drop/wanted − 1|, 2 models, 4 drops (an identity of the flow: 0, to the descent's step)",
+        units=("theory/chosen-beta",),
+        figure="chosen_beta",
+        judge=one_example_ends_there,
+    ),
+    Claim(
+        id="chosen-beta-set",
+        short="a set's remainder says how far β misses",
+        statement="A set of a small network ends within a tenth of the mean drop that its β was chosen for, and its "
+        "remainder accounts for the distance.",
+        source="this project: theory/theorems/wanted_drops.py",
+        measure="largest |mean drop/wanted − 1| that the remainders predict, 4 drops (0: one weight for all)",
+        units=("theory/chosen-beta",),
+        figure="chosen_beta",
+        judge=a_set_ends_near,
+    ),
+    Claim(
+        id="beta-under-adam",
+        short="Adam asks for a β of its own",
+        statement="Under Adam the β of Adam's own law ends at the wanted drop, the β of the plain law does not.",
+        source="this project: theory/theorems/adam_clock.py",
+        measure="largest |drop/wanted − 1| of torch's Adam in one coordinate (predicted 0)",
+        units=("theory/adam-law",),
+        figure="chosen_beta",
+        judge=adam_has_its_own_beta,
+    ),
+    Claim(
+        id="beta-by-probe",
+        short="a run of GA tells Adam's law the speeds",
+        statement="Told the speeds of one run of gradient ascent under Adam, the law chooses β for a network's forget "
+        "set to within a fifth of the wanted drop.",
+        source="this project: theory/theorems/adam_in_torch.py",
+        measure="largest |mean drop/wanted − 1|, 3 drops (predicted 0)",
+        units=("theory/adam-law",),
+        figure="chosen_beta",
+        judge=a_probe_tells_adam_s_beta,
+    ),
+    Claim(
+        id="adam-three-halves",
+        short="under Adam NPO's drop is 3/(2β) log t",
+        statement="Within 1/(1 − β₂) steps of Adam NPO's drop in one coordinate grows as (3/2β) log t, and beyond them "
+        "at a constant speed, whatever the learning rate.",
+        source="this project: theory/theorems/adam_clock.py",
+        measure="slope of βu in log t within Adam's memory (predicted 1.5)",
+        units=("theory/adam-law",),
+        figure="chosen_beta",
+        judge=adam_is_three_halves,
     ),
 )

@@ -5,6 +5,7 @@ Every figure is `draw(results) -> Figure` of saved data by unit name. Those of o
 """
 
 from figures import (
+    chosen_beta,
     logistic_beta_sweep,
     logistic_forget_kl,
     logistic_fronts,
@@ -41,6 +42,16 @@ GALLERY = (
         ("theory/intrinsic-time",),
         one_curve.draw,
         optional=("logistic/law", "transformer/single-*", "transformer/set-*", "smollm2/law/*"),
+    ),
+    Plate(
+        "chosen_beta",
+        "The β of a wanted drop",
+        "(a) Runs whose β was chosen for a wanted drop, and where they end: descent with a budget of 200 nats by the "
+        "intrinsic-time law (one example of two models, and a set), Adam by its own law, and Adam by the plain law, "
+        "which is the wrong one for it (open). (b) NPO under Adam in one coordinate: (3/2) log of the steps within "
+        "Adam's memory (lines), not the plain law (dotted), and linear beyond 1/(1 − β₂) steps.",
+        ("theory/chosen-beta", "theory/adam-law"),
+        chosen_beta.draw,
     ),
     Plate(
         "proposition_1",

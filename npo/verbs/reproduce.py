@@ -31,7 +31,7 @@ from synthetic.logistic import presets as logistic_presets
 from synthetic.logistic import units as logistic_study
 from synthetic.transformer import presets as transformer_presets
 from synthetic.transformer import units as transformer_study
-from theory.theorems import demonstrations
+from theory.theorems import choices_of_beta, demonstrations
 from theory.theorems.theorem import HypothesisError
 
 __all__ = ["STEPS", "reproduce", "units_of"]
@@ -46,6 +46,8 @@ def _theory_units(preset: demonstrations.TheoryPreset) -> list[Unit]:
         "theory/theorem-2": demonstrations.theorem_2,
         "theory/exponential-slowdown": demonstrations.exponential_slowdown,
         "theory/intrinsic-time": demonstrations.intrinsic_time,
+        "theory/chosen-beta": choices_of_beta.chosen_beta,
+        "theory/adam-law": choices_of_beta.adam_s_law,
     }
 
     settings, values = dataclasses.asdict(preset), {"seed": preset.seed}

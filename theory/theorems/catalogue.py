@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from theory.theorems.adam_clock import Confidence
+from theory.theorems.adam_in_torch import ADAM_CLOCK, BETA_UNDER_ADAM, AdamRun
 from theory.theorems.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build
 from theory.theorems.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios
 from theory.theorems.gradient_weight import (
@@ -20,6 +22,7 @@ from theory.theorems.instance_constants import INSTANCE_GA, INSTANCE_NPO
 from theory.theorems.intrinsic_time import INTRINSIC_TIME, Single
 from theory.theorems.specimens import small_network
 from theory.theorems.theorem import Theorem
+from theory.theorems.wanted_drops import CHOSEN_BETA, CHOSEN_BETA_OF_A_SET, WantedDrops
 
 __all__ = ["CATALOGUE", "Exhibit"]
 
@@ -56,6 +59,19 @@ def _single(seed: int) -> Single:
     return Single(specimen.log_probs, specimen.parameters, beta=0.5)
 
 
+def _wanted(seed: int, examples: int) -> WantedDrops:
+    specimen = small_network(n=examples, seed=seed)
+    step = 0.02 if examples == 1 else 0.1  # sets take longer
+    return WantedDrops(specimen.log_probs, specimen.parameters, np.array([10.0, 20.0, 40.0]), budget=200.0, step=step)
+
+
+def _adam(seed: int, values: np.ndarray) -> AdamRun:
+    """A warm-up of 10 steps, then speeds that fall linearly, of answers of ten tokens of probability .8."""
+    rise, fall = np.arange(10) / 10, np.linspace(1, 0, 70, endpoint=False)
+    scale = np.random.default_rng(seed).uniform(0.8, 1.2)
+    return AdamRun(scale * np.concatenate([rise, fall]), values, eps=1e-8, confidence=Confidence(0.8, 10.0))
+
+
 CATALOGUE: dict[str, Exhibit] = {
     "bounded-below": Exhibit(BOUNDED_BELOW, _log_ratios),
     "gradient-weight": Exhibit(GRADIENT_WEIGHT, _log_ratios),
@@ -67,4 +83,8 @@ CATALOGUE: dict[str, Exhibit] = {
     "instance-ga": Exhibit(INSTANCE_GA, _divergence, looser=THEOREM_2_GA),
     "instance-npo": Exhibit(INSTANCE_NPO, _divergence, looser=THEOREM_2_NPO),
     "intrinsic-time": Exhibit(INTRINSIC_TIME, _single),
+    "chosen-beta": Exhibit(CHOSEN_BETA, lambda seed: _wanted(seed, 1)),
+    "chosen-beta-set": Exhibit(CHOSEN_BETA_OF_A_SET, lambda seed: _wanted(seed, 6)),
+    "adam-clock": Exhibit(ADAM_CLOCK, lambda seed: _adam(seed, np.array([0.0, 0.05, 0.5]))),
+    "beta-under-adam": Exhibit(BETA_UNDER_ADAM, lambda seed: _adam(seed, np.array([20.0, 30.0, 40.0]))),
 }
