@@ -28,9 +28,10 @@ TRANSFORMER = {
     "methods.steps": "6",
     "methods.adam_steps": "8",
     "methods.per_decade": "1",
+    "beta.steps": "8",
 }
 SMALLER = (
-    *("logistic.fit_steps=300", "logistic.steps=500", "logistic.figure3_steps=400"),
+    *("logistic.fit_steps=300", "logistic.steps=500", "logistic.figure3_steps=400", "logistic.beta_steps=400"),
     *(f"transformer.{key}={value}" for key, value in TRANSFORMER.items()),
     *(f"llm.{word}" for word in SMALL),
 )

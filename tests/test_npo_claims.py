@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from kept_made_up import adam_sweeps, beta_sweeps, tofu_runs
+from swept_rooms import swept_rooms
 
 from npo.ledger import CLAIMS, Results, enter
 from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE
@@ -275,7 +276,8 @@ def true_results() -> Results:
     made = {"methods-1": _apart, "methods-0": _together, "figure3": _figure3, "long": _long}
     made |= {"order": _order, "departure": _departure, "margin": _margin}
     results |= {f"logistic/{kind}-{seed}": make(seed) for kind, make in made.items() for seed in SEEDS}
-    return results | {"logistic/law": _law()} | _transformer() | _llm() | _smollm2() | beta_sweeps() | tofu_runs()
+    results |= {"logistic/law": _law()} | _transformer() | swept_rooms() | _llm() | _smollm2()
+    return results | beta_sweeps() | tofu_runs()
 
 
 def _judge(claim_id: str, results: Results) -> dict[str, Any]:
@@ -421,6 +423,15 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "language-kept": _set("transformer/methods-AdamW", "NPO+RT.forget_kinds", lambda x: 0 * x + 0.25),
     "language-readable": _set("transformer/methods-AdamW", "GA+RT.forget_kinds", lambda x: 0 * x + [0, 1, 0, 0]),
     "language-overlap": _set("transformer/overlap-0", "NPO.retain_kinds", lambda x: np.clip(4 * x - 3, 0, 1)),
+    "beta-ends-logistic": _all_seeds("logistic/beta", "tried_drop", lambda x: 0.5 * x),
+    "beta-ends-transformer": _all_seeds("transformer/beta-NPO+RT-2", "tried_drop", lambda x: 0.5 * x),
+    "beta-constant-logistic": _all_seeds("logistic/beta-NPO+RT-overlap", "drop", lambda x: 3 * x),
+    "beta-constant-transformer": _all_seeds("transformer/beta-NPO+RT-2", "drop", lambda x: 3 * x),
+    "beta-nearest-logistic": _all_seeds("logistic/beta-NPO", "forget_distance", lambda x: x[:, ::-1]),
+    "beta-nearest-transformer": _all_seeds("transformer/beta-NPO", "forget_distance", lambda x: x[:, ::-1]),
+    "beta-adam-logistic": _set("logistic/beta-NPO+RT-AdamW", "2.predicted", lambda x: 5 * x),
+    "beta-adam-transformer": _set("transformer/beta-NPO+RT-AdamW", "2.predicted", lambda x: 5 * x),
+    "beta-length-transformer": _all_seeds("transformer/beta-NPO+RT-10", "drop", lambda x: 3 * x),
     "llm-rankable": lambda results: results["llm/unlearn/GA-s0"].values.update(not_rankable=["It knows too little."]),
     "llm-ga-collapses": _epoch("llm/unlearn/GA-s0", -1, model_utility=0.7),
     "llm-npo-slower": _epoch("llm/unlearn/NPO-s0", -1, model_utility=0.0),

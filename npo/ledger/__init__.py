@@ -6,6 +6,7 @@ A claim may fail; the ledger is worth something only because its verdicts can sa
 from npo.ledger import (
     beta_adam,
     beta_law,
+    chosen_beta,
     llm,
     logistic,
     logistic_divergence,
@@ -32,6 +33,7 @@ CLAIMS: tuple[Claim, ...] = (
     + transformer_collapse.CLAIMS
     + transformer_optimisers.CLAIMS
     + transformer_language.CLAIMS
+    + chosen_beta.CLAIMS
     + llm.CLAIMS
     + beta_law.CLAIMS
     + beta_adam.CLAIMS

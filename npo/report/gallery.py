@@ -15,6 +15,7 @@ from figures import (
     one_curve,
     proposition_1,
     steps_to_margin,
+    swept_beta,
     theorem_2,
     transformer_answers,
     transformer_law,
@@ -180,6 +181,17 @@ GALLERY = (
         "Greedy answers along plain descent (the number is the step), after the paper's Figure 7.",
         ("transformer/methods-GD-*",),
         transformer_answers.draw,
+    ),
+    Plate(
+        "swept_beta",
+        "Which β ends at the wanted drop",
+        "Logistic model (circles, dashed) and small transformer (diamonds), means over seeds; u* is how far below the "
+        "reference the retrained model says the forget answers. (a) The drop that the law says, told by one probe at "
+        "βu* = 3 (black ring), against the measured one, over two decades of β. (b) Distance to the retrained model, "
+        "over the reference's; stars: the rule's β. (c) The βu* that ends at u* after all the steps (filled) and half "
+        "of them (open), and the rule's (stars): no constant, but the rule follows it.",
+        ("logistic/beta-*", "transformer/beta-*"),
+        swept_beta.draw,
     ),
     *OF_MODELS,
 )

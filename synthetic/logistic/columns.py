@@ -26,7 +26,7 @@ from theory.kernel import Kernel
 from theory.objective import Objective, z_ref_from_kl, z_ref_from_positive
 from theory.weights import bernoulli_kl, softplus
 
-__all__ = ["closed", "march", "step"]
+__all__ = ["closed", "gradient", "march", "step"]
 
 Array = np.ndarray
 
@@ -76,8 +76,8 @@ def closed(objective: Objective, lr: float, n_forget: int, n_retain: int) -> Col
     )
 
 
-def step(rows: SharedRows, c: Columns, theta: Array) -> Array:
-    """θ − lr ∇L(θ) of every column; θ is (M, N)."""
+def gradient(rows: SharedRows, c: Columns, theta: Array) -> Array:
+    """∇L(θ) of every column; θ is (M, N)."""
     z, g, h = rows.H_forget @ theta.T, np.outer(rows.y, c.lose) - np.outer(rows.y_idk, c.win), c.lose - c.win
     slope = c.forget * (g - h * expit(z))
     if c.beta.any():
@@ -85,14 +85,19 @@ def step(rows: SharedRows, c: Columns, theta: Array) -> Array:
         rise = g * (z - z_ref) - h * (softplus(z) - softplus(z_ref))
         point = c.kl * bernoulli_kl(z, z_ref).mean(axis=0) if c.kl.any() else 0.0
         slope *= 2 * expit(c.beta * (rise - point))
-    gradient = slope.T @ rows.H_forget
+    found = np.asarray(slope.T @ rows.H_forget)
     kept = np.flatnonzero(c.labels + c.reference)
     if kept.size:
         labels, reference = c.labels[kept], c.reference[kept]
         slope = (labels + reference) * expit(rows.H_retain @ theta[kept].T)
         slope -= np.outer(rows.y_retain, labels) + np.outer(rows.p_ref, reference)
-        gradient[kept] += slope.T @ rows.H_retain
-    return np.asarray(theta - c.lr[:, None] * gradient)
+        found[kept] += slope.T @ rows.H_retain
+    return found
+
+
+def step(rows: SharedRows, c: Columns, theta: Array) -> Array:
+    """θ − lr ∇L(θ) of every column; θ is (M, N)."""
+    return np.asarray(theta - c.lr[:, None] * gradient(rows, c, theta))
 
 
 March = Callable[[SharedRows, Columns, Array, int], Array]

@@ -100,6 +100,12 @@ class LogisticPreset:
     departure_until: Positive = 100.0  # Σ η: 200,000 steps of 5e-4
     margin_examples: PositiveInt = 20
     margin_betas: tuple[Positive, ...] = (0.5, 1.0)
+    beta_seeds: PositiveInt = 5  # the first of `seeds`, as many
+    beta_runs: Annotated[int, Field(ge=3)] = 17  # values of β over two decades
+    beta_steps: Annotated[int, Field(ge=8, le=MOST_STEPS)] = 8000
+    beta_lr: Positive = 4e-3
+    beta_adam_steps: Annotated[int, Field(ge=8, le=MOST_STEPS)] = 400
+    beta_adam_lr: Positive = 2e-3
 
     def __post_init__(self) -> None:
         """Refuse empty lists, and values that would share a name in the results."""
@@ -113,7 +119,12 @@ class LogisticPreset:
 
 FULL = LogisticPreset()
 REPRODUCE = LogisticPreset(
-    long_steps=100_000, departure_seeds=1, departure_alphas=(1.0, 0.0), departure_noises=(0.0, 0.4)
+    long_steps=100_000,
+    departure_seeds=1,
+    departure_alphas=(1.0, 0.0),
+    departure_noises=(0.0, 0.4),
+    beta_seeds=3,
+    beta_runs=9,
 )
 QUICK = LogisticPreset(
     seeds=(1000,),
@@ -131,6 +142,10 @@ QUICK = LogisticPreset(
     departure_betas=(0.1, 1.0),
     departure_until=10.0,
     margin_betas=(0.5,),
+    beta_seeds=1,
+    beta_runs=5,
+    beta_steps=2000,
+    beta_adam_steps=100,
 )
 
 

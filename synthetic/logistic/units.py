@@ -7,7 +7,7 @@ Units, and what each leaves (α in its shortest form; arrays over evaluated step
     logistic/figure3-<seed>        those of GA and NPO-<β>, at one step size
     logistic/long-<seed>           the same to 10⁶ steps, evaluated on a logarithmic grid
 
-and those of `synthetic.logistic.law`.
+and those of `synthetic.logistic.law` and `synthetic.logistic.beta`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,7 @@ from pathlib import Path
 from records.store import Data, save
 from records.work import Progress, Unit
 from synthetic.grid import evaluated, log_grid
+from synthetic.logistic.beta import beta_units
 from synthetic.logistic.gaussians import draw
 from synthetic.logistic.law import law_units
 from synthetic.logistic.presets import N_FORGET, LogisticPreset, as_run, load_problem, table_1
@@ -46,7 +47,7 @@ def units(preset: LogisticPreset) -> list[Unit]:
         found.append(Unit(f"logistic/figure3-{seed}", figure3, run, first, seconds=seconds))
         run, seconds = partial(_long_unit, preset=preset, seed=seed), 4e-5 * preset.long_steps
         found.append(Unit(f"logistic/long-{seed}", long, run, first, seconds=seconds))
-    return found + law_units(preset, problems)
+    return found + law_units(preset, problems) + beta_units(preset)
 
 
 def _problem_unit(

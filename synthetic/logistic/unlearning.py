@@ -49,6 +49,7 @@ __all__ = [
     "measure",
     "problem_from_arrays",
     "relu",
+    "rows_of",
     "save_trajectories",
     "unlearn",
     "unlearn_together",
@@ -209,18 +210,9 @@ def _columns_down(
     compiled: bool,
     progress: Callable[[int], None],
 ) -> None:
-    ref = problem.theta_ref
-    rows = SharedRows(
-        problem.H_forget,
-        problem.y_forget,
-        problem.y_idk,
-        problem.H_forget @ ref,
-        problem.H_retain,
-        problem.y_retain,
-        expit(problem.H_retain @ ref),
-    )
+    rows = rows_of(problem)
     going, live = columns(*numbers.values()), list(numbers)
-    theta, done = np.tile(ref, (len(live), 1)), 0
+    theta, done = np.tile(problem.theta_ref, (len(live), 1)), 0
     for target in at:
         theta, done = march(rows, going, theta, target - done, compiled=compiled), target
         kept = np.array([recorders[label].record(target, row) for label, row in zip(live, theta, strict=True)])
@@ -230,6 +222,20 @@ def _columns_down(
         if not kept.all():
             theta, going = theta[kept], going.where(kept)
             live = [label for label, goes_on in zip(live, kept, strict=True) if goes_on]
+
+
+def rows_of(problem: Problem) -> SharedRows:
+    """The rows of a problem that runs share, with what π_ref says of them."""
+    ref = problem.theta_ref
+    return SharedRows(
+        problem.H_forget,
+        problem.y_forget,
+        problem.y_idk,
+        problem.H_forget @ ref,
+        problem.H_retain,
+        problem.y_retain,
+        expit(problem.H_retain @ ref),
+    )
 
 
 def _plain_descent(slope: Callable[[Array], Array], lr: float) -> Step:

@@ -21,15 +21,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from records.errors import UserError
-from records.store import Data
+from records.store import Data, save
 from records.tensor_writes import tensors_written
 from records.work import Progress, silent
-from synthetic.transformer.model import Config, greedy_accuracy, log_probs, parameter_count
+from synthetic.transformer.model import Config, greedy_accuracy, initial, log_probs, parameter_count
 from synthetic.transformer.sequences import Sequences, SequenceSplit
 from theory.logprobs import answer_rows
 from theory.losses import nll
 
-__all__ = ["Memorised", "Memorising", "describe", "load_models", "memorise", "save_models"]
+__all__ = ["Memorised", "Memorising", "describe", "load_models", "memorise", "save_models", "train"]
 
 REFERENCE, RETRAINED = "reference.safetensors", "retrained.safetensors"
 
@@ -80,6 +80,18 @@ def memorise(
         f"probability per token is {seen[-1]:.3f}, and {training.target} was asked for. Raise max_steps, lower "
         "target, or use a larger model or fewer sequences."
     )
+
+
+def train(
+    split: SequenceSplit, config: Config, training: Memorising, seed: int, folder: Path, progress: Progress
+) -> None:
+    """Train π_ref and π_retr of a split from the same numbers, and save all that the unit records."""
+    # The model's generator must not repeat the data's numbers: its seed is another.
+    start = initial(config, torch.Generator().manual_seed((seed + 2**62) % 2**63))
+    found = memorise(start, split.everything, config, training, progress)
+    retrained = memorise(start, split.retain, config, training, progress)
+    save_models(folder, found.parameters, retrained.parameters)
+    save(folder, describe(found, retrained, split, config))
 
 
 def describe(found: Memorised, retrained: Memorised, split: SequenceSplit, config: Config) -> Data:

@@ -20,6 +20,7 @@ __all__ = [
     "PARTS",
     "QUICK",
     "REPRODUCE",
+    "BetaSweep",
     "Law",
     "Methods",
     "Optimisers",
@@ -31,7 +32,7 @@ __all__ = [
     "models_name",
 ]
 
-PARTS = ("law", "optimizers", "methods")
+PARTS = ("law", "optimizers", "methods", "beta")
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 LEAST_STEPS = 4  # of a path: fewer give no slope
 Beta = Annotated[float, Field(gt=0, le=100)]  # beyond, a step of βu is lost in float32
@@ -163,6 +164,22 @@ class Methods:
 
 
 @dataclass(frozen=True)
+class BetaSweep:
+    """The part `beta`: β over two decades in several settings, all full batch; its own, smaller transformer."""
+
+    seeds: tuple[Seed, ...] = (0, 1, 2, 3, 4)
+    shape: Setup = Setup(forget=20, retain=80, vocab=64)
+    runs: Annotated[int, Field(ge=3)] = 13
+    steps: Annotated[int, Field(ge=8, le=MOST_STEPS)] = 400
+    lr: Positive = 1e-2
+    adam_lr: Positive = 1e-3
+
+    def __post_init__(self) -> None:
+        """Refuse equal seeds."""
+        distinct("seeds", self.seeds)
+
+
+@dataclass(frozen=True)
 class TransformerPreset:
     """All that the study depends on."""
 
@@ -171,12 +188,14 @@ class TransformerPreset:
     law: Law = Law()
     optimizers: Optimisers = Optimisers()
     methods: Methods = Methods()
+    beta: BetaSweep = BetaSweep()
 
     def __post_init__(self) -> None:
         """Refuse equal seeds, and a language that can't be drawn."""
         distinct("seeds", self.seeds)
         for overlap in {self.methods.overlap, *self.methods.overlaps}:
             Community(self.shape.forget, self.shape.retain, overlap)
+        Community(self.beta.shape.forget, self.beta.shape.retain)
         if self.methods.batch > self.shape.forget or self.optimizers.batch > self.shape.forget:
             raise ValueError(f"batch must be at most the {self.shape.forget} forget rows")
 
@@ -188,6 +207,14 @@ REPRODUCE = TransformerPreset(
     law=Law(betas=(0.1, 0.5, 1.0), single_step=0.03, set_step=0.15, steps=1000),
     optimizers=Optimisers(names=("GD", "Adam-0.99", "AMSGrad"), steps=600, batch=20, seeds=1),
     methods=Methods(steps=60, adam_steps=60, per_decade=3, seeds=1, overlaps=(0.0, 1.0)),
+    beta=BetaSweep(
+        seeds=(0, 1, 2),
+        shape=Setup(forget=5, retain=15, vocab=64, width=32, layers=1, rate=1e-2),
+        runs=9,
+        steps=60,
+        lr=4e-2,
+        adam_lr=2e-3,
+    ),
 )
 QUICK = TransformerPreset(
     seeds=(0,),
@@ -207,6 +234,14 @@ QUICK = TransformerPreset(
     ),
     optimizers=Optimisers(names=("GD", "Adam-0.99"), steps=150, batch=10, seeds=1),
     methods=Methods(steps=20, adam_steps=30, batch=10, per_decade=2, seeds=1, overlaps=(0.0, 1.0)),
+    beta=BetaSweep(
+        seeds=(0,),
+        shape=Setup(forget=5, retain=5, vocab=64, width=32, layers=1, rate=1e-2),
+        runs=3,
+        steps=16,
+        lr=8e-2,
+        adam_lr=2e-3,
+    ),
 )
 
 

@@ -3,7 +3,8 @@
     transformer/models-<seed>      π_ref and π_retr of random sequences, see `synthetic.transformer.memorise`
     transformer/language-<o>-<seed>  the same of the language, at overlap <o>
 
-and the units of `synthetic.transformer.law`, `synthetic.transformer.optimisers` and `synthetic.transformer.methods`.
+and the units of `synthetic.transformer.law`, `synthetic.transformer.optimisers`, `synthetic.transformer.methods` and
+`synthetic.transformer.beta`.
 Everything is float32: float64 moves βu by about 1e-4, where finite steps move it by 2e-2.
 """
 
@@ -12,15 +13,12 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-import torch
-
-from records.store import save
 from records.work import Progress, Unit
 from synthetic.transformer import sequences
+from synthetic.transformer.beta import beta_units
 from synthetic.transformer.law import law_units
-from synthetic.transformer.memorise import Memorising, describe, memorise, save_models
+from synthetic.transformer.memorise import train
 from synthetic.transformer.methods import MethodSetting, methods_units
-from synthetic.transformer.model import Config, initial
 from synthetic.transformer.optimisers import optimisers_units
 from synthetic.transformer.presets import (
     PARTS,
@@ -31,7 +29,6 @@ from synthetic.transformer.presets import (
     languages,
     models_name,
 )
-from synthetic.transformer.sequences import SequenceSplit
 
 __all__ = ["units"]
 
@@ -48,18 +45,9 @@ def units(preset: TransformerPreset, parts: Sequence[str] = PARTS, rows: Sequenc
     if "methods" in parts:
         found += [_language_unit(preset, *which) for which in languages(preset.methods, preset.seeds)]
         found += methods_units(preset, rows)
+    if "beta" in parts:
+        found += beta_units(preset)
     return found
-
-
-def _train(
-    split: SequenceSplit, config: Config, training: Memorising, seed: int, folder: Path, progress: Progress
-) -> None:
-    # The model's generator must not repeat the data's numbers: its seed is another.
-    start = initial(config, torch.Generator().manual_seed((seed + 2**62) % 2**63))
-    found = memorise(start, split.everything, config, training, progress)
-    retrained = memorise(start, split.retain, config, training, progress)
-    save_models(folder, found.parameters, retrained.parameters)
-    save(folder, describe(found, retrained, split, config))
 
 
 def _models_unit(preset: TransformerPreset, seed: int) -> Unit:
@@ -68,7 +56,7 @@ def _models_unit(preset: TransformerPreset, seed: int) -> Unit:
 
 
 def _models(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, shape: Setup, seed: int) -> None:
-    _train(sequences.draw(shape.sizes, seed), shape.config, shape.training, seed, folder, progress)
+    train(sequences.draw(shape.sizes, seed), shape.config, shape.training, seed, folder, progress)
 
 
 def _language_unit(preset: TransformerPreset, overlap: float, seed: int) -> Unit:
@@ -80,4 +68,4 @@ def _language_unit(preset: TransformerPreset, overlap: float, seed: int) -> Unit
 def _language(
     folder: Path, inputs: Mapping[str, Path], progress: Progress, *, shape: Setup, overlap: float, seed: int
 ) -> None:
-    _train(drawn(shape, overlap, seed).split, shape.reader, shape.training, seed, folder, progress)
+    train(drawn(shape, overlap, seed).split, shape.reader, shape.training, seed, folder, progress)
