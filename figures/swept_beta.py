@@ -17,7 +17,7 @@ from synthetic.chosen_beta import by_setting, ending_at
 
 __all__ = ["draw"]
 
-Columns = Mapping[str, np.ndarray]
+OfSeed = Mapping[str, np.ndarray]
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 ROOMS = {"logistic": ("logistic", {"marker": "o", "linestyle": "--"}), "transformer": ("transformer", {"marker": "D"})}
 STAR = {"marker": "*", "markersize": 12, "linestyle": "none", "markeredgecolor": "black", "markeredgewidth": 0.6}
@@ -28,7 +28,7 @@ class Setting:
     """A setting of a room, with its look."""
 
     label: str
-    seeds: Sequence[Columns]
+    seeds: Sequence[OfSeed]
     look: Mapping[str, Any]
 
 

@@ -126,7 +126,7 @@ def logistic(
 def transformer(
     part: Annotated[
         list[str] | None,
-        typer.Option(help="law, optimizers or methods; may be repeated.", show_default="all three"),
+        typer.Option(help="law, optimizers, methods or beta; may be repeated.", show_default="all"),
     ] = None,
     methods: MethodNames = None,
     settings: Settings = None,
@@ -149,7 +149,7 @@ def transformer(
     quick: Annotated[bool, typer.Option("--quick", help="A small model and few steps; about a minute.")] = False,
     out: Annotated[Path, typer.Option(**PATH, help="Folder for results and figures.")] = Path("out/transformer"),
 ) -> None:
-    """Unlearn in a small transformer that memorised text: the intrinsic-time law, optimisers, and all methods.
+    """Unlearn in a small transformer that memorised text: the intrinsic-time law, optimisers, all methods, and β.
 
     A part takes twenty to thirty minutes on two cores.
 

@@ -44,7 +44,7 @@ def test_every_preset_names_its_units_once_and_needs_what_is_there():
 
 
 def test_a_part_brings_the_models_that_it_needs():
-    names = {part: [unit.name for unit in units(QUICK, (part,))] for part in ("law", "optimizers", "methods")}
+    names = {part: [unit.name for unit in units(QUICK, (part,))] for part in ("law", "optimizers", "methods", "beta")}
     assert f"transformer/models-{SEED}" in names["law"]
     assert f"transformer/models-{SEED}" in names["optimizers"]
     assert not any("models" in name for name in names["methods"])

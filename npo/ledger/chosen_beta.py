@@ -11,7 +11,7 @@ from synthetic.chosen_beta import by_setting, ending_at, of_descent
 __all__ = ["CLAIMS"]
 
 Array = np.ndarray
-Columns = Mapping[str, Array]
+OfSeed = Mapping[str, Array]
 NEAR = 0.2  # of the wanted drop
 FACTOR = 2.0  # between values of β that serve each other's purpose
 TOKENS = {"NPO+RT, 2 tokens": 2, "NPO+RT": 5, "NPO+RT, 10 tokens": 10}
@@ -21,7 +21,7 @@ def _seeds(results: Results) -> tuple[int, ...]:
     return tuple(next(iter(results.values())).values["seeds"])
 
 
-def _ends(columns: Columns, look: int = -1) -> float:
+def _ends(columns: OfSeed, look: int = -1) -> float:
     """βu* at which a run ends at u* by this look, by the sweep."""
     return ending_at(columns["multiple"], columns["drop"][look], float(columns["wanted"]))
 
@@ -89,7 +89,7 @@ def nearest_is_the_rule_s(results: Results) -> Judgement:
     return Judgement(holds_if(abs(mean) < np.log(FACTOR)), float(np.exp(mean)), bounds, _seeds(results), reason)
 
 
-def _least_distance(columns: Columns) -> float:
+def _least_distance(columns: OfSeed) -> float:
     return float(np.nanmin(columns["forget_distance"][-1]))
 
 
