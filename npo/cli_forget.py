@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from npo.options import PATH, a_path, listed, numbers
+from npo.options import PATH, a_path, listed, number_or_auto, numbers
 from npo.running.waiting import waiting
 from npo.stopping import goes_on
 
@@ -55,7 +55,35 @@ MethodNames = Annotated[
     ),
 ]
 Beta = Annotated[
-    float | None, typer.Option(help="β, where the method has one.", show_default="0.1", rich_help_panel=METHOD)
+    str | None,
+    typer.Option(
+        metavar="NUMBER|auto",
+        help="β, where the method has one. auto: NPO's is found, by --base, --held-out, --wanted-drop, or answers in "
+        "other words where the rows have them.",
+        show_default="0.1",
+        rich_help_panel=METHOD,
+    ),
+]
+Base = Annotated[
+    str | None,
+    typer.Option(help="For --beta auto: the model before it was finetuned on these rows.", rich_help_panel=METHOD),
+]
+HeldOut = Annotated[
+    Path | None,
+    typer.Option(
+        **PATH, help="For --beta auto: rows of the same kind that no model was trained on.", rich_help_panel=METHOD
+    ),
+]
+WantedDrop = Annotated[
+    float | None,
+    typer.Option(
+        help="For --beta auto: by how many nats an answer should become less likely.",
+        show_default="estimated",
+        rich_help_panel=METHOD,
+    ),
+]
+OnlyBeta = Annotated[
+    bool, typer.Option("--only-beta", help="With --beta auto: tell the β and unlearn nothing.", rich_help_panel=METHOD)
 ]
 Lr = Annotated[float, typer.Option(help="Peak learning rate.", rich_help_panel=TRAINING)]
 Epochs = Annotated[int, typer.Option(min=1, help="Passes over the rows to forget.", rich_help_panel=TRAINING)]
@@ -202,6 +230,10 @@ def forget(
     max_length: MaxLength = None,
     method: MethodNames = None,
     beta: Beta = None,
+    base: Base = None,
+    held_out: HeldOut = None,
+    wanted_drop: WantedDrop = None,
+    only_beta: OnlyBeta = False,
     settings: Settings = None,
     retain_weight: RetainWeight = 1.0,
     reduction: Reduction = None,
@@ -228,8 +260,11 @@ def forget(
     npo forget forget.jsonl --retain retain.jsonl --model DIR --out out/forgotten
 
     npo forget forget.jsonl --model DIR --out out/six --steps 6 --clip 1 unlearn.decay=matrices
+
+    npo forget forget.jsonl --model DIR --out out/auto --beta auto --held-out new.jsonl
     """
     typed = {**locals(), "seeds": numbers("seeds", seeds, int), "metrics": listed(metrics, "--metrics")}
+    typed |= {"beta": number_or_auto("--beta", beta)}
     with waiting("loading the libraries"):
         from npo.verbs.forget import forget as start
         from npo.verbs.forget_choices import choices_of

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from npo.cli_beta import beta
 from npo.cli_forget import forget
+from npo.cli_words import DataFolder, Device, JudgeLog, KeyValues, Out, Precision, RecipeName, Seed
 from npo.options import PATH, a_path
 from npo.running.waiting import waiting
 from npo.stopping import goes_on
@@ -14,42 +16,6 @@ from records.errors import UserError
 
 __all__ = ["add_verbs"]
 
-RecipeName = Annotated[
-    str,
-    typer.Argument(
-        help="A shipped recipe (npo ls recipes) or a YAML file. A method file.py:name of it is code: the verbs run, "
-        "unlearn and sweep run that file, the others look at its text alone."
-    ),
-]
-KeyValues = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[KEY=VALUE ...]",
-        help="Any keys of the recipe (npo ls options): unlearn.lr=1e-5, unlearn.methods=[NPO,GA+RT], "
-        "unlearn.methods.0.lr=2e-5.",
-    ),
-]
-DataFolder = Annotated[
-    Path | None,
-    typer.Option(**PATH, help="Folder of TOFU's files, instead of data.source; NPO_DATA names one instead of the hub."),
-]
-Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.", show_default="the recipe's: auto")]
-Precision = Annotated[str | None, typer.Option("--dtype", help="float32, or bf16 (autocast; weights stay float32).")]
-Seed = Annotated[
-    int | None,
-    typer.Option(
-        min=0, help="Seed of models, order and pairing; methods run with unlearn.seeds.", show_default="the recipe's"
-    ),
-]
-Out = Annotated[Path | None, typer.Option(**PATH, help="Folder for results.", show_default="out/RECIPE")]
-JudgeLog = Annotated[
-    Path | None,
-    typer.Option(
-        **PATH,
-        help="Evaluation log of a retrained model, so that none is trained: open-unlearning's TOFU_EVAL.json, a log in "
-        "TOFU's format, or evaluate/retrain of another run.",
-    ),
-]
 StageName = Literal["pretrain", "finetune", "retrain", "unlearn", "evaluate"]
 
 
@@ -317,5 +283,5 @@ def add_verbs(app: typer.Typer) -> None:
     models.command("get")(model_get)
     models.callback()(_models)  # so that `get` stays a word of its own
     app.add_typer(models, name="model")
-    for verb in (evaluate, plan, ls, score, report, ask, forget, sweep, law):
+    for verb in (evaluate, plan, ls, score, report, ask, beta, forget, sweep, law):
         app.command()(verb)

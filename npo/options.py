@@ -1,7 +1,7 @@
 """Kinds of options and arguments that typer does not have: paths, lists, numbers. Nothing heavy is imported here."""
 
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 import typer
 from typer.models import OptionInfo
@@ -10,7 +10,7 @@ from records.errors import UserError
 from records.list_words import split_list
 from records.paths import user_path
 
-__all__ = ["LAST_SEED", "PATH", "a_path", "listed", "number_options", "numbers", "plain_digits"]
+__all__ = ["LAST_SEED", "PATH", "a_path", "listed", "number_options", "number_or_auto", "numbers", "plain_digits"]
 
 LAST_SEED = 2**63 - 1
 T = TypeVar("T", int, float)
@@ -36,6 +36,22 @@ def listed(words: list[str] | None, option: str = "--methods") -> tuple[str, ...
 def plain_digits(text: str) -> bool:
     """Is there nothing in it that Python reads into a number and nobody else does: 1_0, digits of other scripts?"""
     return "_" not in text and text.isascii()
+
+
+def number_or_auto(option: str, text: str | None) -> float | Literal["auto"] | None:
+    """A number, the word auto, or nothing; UserError for anything else. Which numbers make sense is not known here.
+
+    >>> number_or_auto("--beta", "0.5"), number_or_auto("--beta", "auto"), number_or_auto("--beta", None)
+    (0.5, 'auto', None)
+    """
+    if text is None:
+        return None
+    if text == "auto":
+        return "auto"
+    try:
+        return float(text) if plain_digits(text) else float("")
+    except ValueError:
+        raise UserError(f"{option} {text}: write a number, or auto.") from None
 
 
 def number_options(app: typer.Typer) -> set[str]:

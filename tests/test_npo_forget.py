@@ -44,6 +44,20 @@ def forget(tiny, run_npo, tmp_path):
     return run
 
 
+def test_a_beta_is_found_for_rows_of_one_s_own(forget, tmp_path, tiny):
+    words = ("--beta", "auto", "--held-out", tiny[2], "--epochs", "3", "--lr", "1e-3")
+    code, out, _ = forget(*words, "--only-beta", "unlearn.wanted_drop.by=3.0")
+    assert code == 0
+    assert "3 nats, " in out
+    assert not (tmp_path / "out/forget").exists()
+    code, out, _ = forget(*words, "unlearn.wanted_drop.by=3.0")
+    assert code == 0
+    values, found = load(tmp_path / "out/forget").values, load(tmp_path / "out/auto-beta/NPO").values
+    assert values["beta"] == found["beta"]
+    assert values["beta_of"]["unit"] == "auto-beta/NPO"
+    assert f"β = {found['beta']:.3g}" in out
+
+
 # --- what is said -------------------------------------------------------------------------------------------------
 
 
@@ -152,6 +166,14 @@ MISTAKES = {
     "no finite number": (["--lr", "inf"], "--lr: "),
     "a rate of 0": (["--lr", "0"], "--lr: "),
     "β is no number": (["--beta", "nan"], "--beta: "),
+    "β is a word": (["--beta", "otto"], "--beta otto: write a number, or auto."),
+    "β to be found by nothing": (["--beta", "auto"], "--beta auto can't tell how far the answers should fall: give"),
+    "β to be found of GA": (["--method", "GA", "--beta", "auto"], "--beta auto: it is found for NPO, and GA"),
+    "a wanted drop and no β to find": (["--wanted-drop", "3"], "--wanted-drop: for --beta auto alone."),
+    "a wanted drop that is none": (
+        ["--beta", "auto", "--wanted-drop", "-3"],
+        "--wanted-drop: it should be a number of",
+    ),
     "β is 0": (["--beta", "0"], "--beta: "),
     "β for a method without": (["--method", "GA", "--beta", "0.1"], "--beta: GA takes no β"),
     "a weight that is no number": (["--retain-weight", "nan"], "--retain-weight"),

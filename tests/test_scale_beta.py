@@ -1,6 +1,8 @@
 """`beta: auto`: the estimates of the wanted drop, the budget, and the β in a run's record."""
 
+import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from records.store import load
 from records.work import keys, run_missing
 from scale.beta.budget import beta_for, budget_of, drops_at, provisional
 from scale.beta.nats import AnswerNats
+from scale.beta.sure import beta_range, caveats
 from scale.beta.wanted import from_base, from_held_out, from_other_answers, from_retrained
 from scale.recipes.file import read_recipe
 from scale.recipes.method import methods_of, with_beta
@@ -64,6 +67,30 @@ def test_a_budget_gives_back_the_beta_it_was_measured_at(drop, scaled):
 
 def test_the_provisional_beta_is_six_over_the_drop():
     assert provisional(300.0) == pytest.approx(0.02)
+
+
+def test_where_the_rule_is_at_its_end_it_says_so():
+    estimates = {"held-out": {"drop": 30.0, "error": 2.0}, "base": {"drop": 90.0, "error": None}}
+    wanted = {"drop": 30.0, "by": "held-out", "estimates": estimates}
+    fine = {"ended": 31.0, "budget": 400.0, "reached": True, "optimizer": "adamw"}
+    (said,) = caveats(wanted, **fine)
+    assert "disagree by more than a factor 2: 30 nats, 90 by base" in said
+    agreed = {**wanted, "estimates": {"held-out": estimates["held-out"]}}
+    assert caveats(agreed, **fine) == []
+    for change, words in (
+        ({"ended": 90.0}, "ended at 90 and not at 30"),
+        ({"reached": False, "budget": 20.0}, "lets the answers fall by about 20 of 30 nats even as gradient ascent"),
+        ({"optimizer": "SGD"}, "with SGD it was not"),
+    ):
+        (said,) = caveats(agreed, **{**fine, **change})
+        assert words in said
+    (said,) = caveats({**agreed, "estimates": {"held-out": {"drop": 30.0, "error": 20.0}}}, **fine)
+    assert "hardly known: 30 ± 20" in said
+    (said,) = caveats({**agreed, "by": "retrained"}, **fine)
+    assert "a peek" in said
+    low, high = beta_range(30.0, "held-out", 400.0)
+    assert low < beta_for(30.0, 400.0) < high
+    assert beta_range(390.0, "paraphrase", 400.0).low is None
 
 
 # --- recipes ----------------------------------------------------------------------------------------------------
@@ -169,3 +196,51 @@ def test_a_run_takes_the_beta_that_was_found_and_says_where_it_is_from(out):
     nats = (run.arrays["forget.answer_nll"] * run.arrays["forget.answer_tokens"]).mean(1)
     assert nats[-1] - nats[0] == pytest.approx(chosen["wanted"], rel=0.2)  # of the four answers that are asked
     assert chosen["predicted"][-1] == pytest.approx(chosen["wanted"])
+
+
+def test_killed_on_the_way_it_goes_on_and_finds_what_it_would_have_found(out, tmp_path):
+    shutil.copytree(out, tmp_path / "again")
+    again, name = tmp_path / "again", "auto-beta/NPO+RT"
+    shutil.rmtree(again / name)
+    chosen = [unit for unit in units(read_recipe("quick", RUN), ALONE) if unit.name != "unlearn/NPO+RT,beta=auto-s0"]
+    seen = []
+
+    def dies(unit, cached):
+        del cached
+
+        def progress(at, whole):
+            if unit.name == name:
+                seen.append(at)
+                if len(seen) == 7:  # in the second run through the schedule
+                    raise KeyboardInterrupt
+
+        return progress
+
+    with pytest.raises(KeyboardInterrupt):
+        run_missing(chosen, again, dies)
+    assert not (again / name).exists()
+    seen.clear()
+    run_missing(chosen, again, lambda unit, cached: lambda at, whole: seen.append((unit.name, at)))
+    assert next(at for of, at in seen if of == name) == 3
+    assert load(again / name).values == load(out / name).values
+
+
+def test_the_verb_prints_what_a_stranger_needs_and_leaves_it_in_a_file(out, run_npo):
+    code, printed, err = run_npo("beta", "quick", *RUN, "--out", str(out), "--device", "cpu")
+    assert code == 0, err
+    assert "running" not in err  # all of it was there
+    chosen, words = load(out / "auto-beta/NPO+RT").values, " ".join(printed.split())
+    assert f"NPO+RT: β = {chosen['beta']:.3g}" in words
+    assert f"{chosen['wanted']:.4g} nats" in words
+    assert "by the retrained model." in words
+    assert "β is between" in words
+    assert all(sentence in words for sentence in chosen["caveats"])
+    kept = json.loads((out / "beta.json").read_text(encoding="utf8"))
+    assert kept["NPO+RT"]["beta"] == chosen["beta"]
+    assert kept["wanted"]["estimates"]["held-out"]["answers"] == 20
+
+
+def test_the_verb_has_one_message_where_there_is_no_npo(run_npo):
+    code, _, err = run_npo("beta", "quick", "unlearn.methods=[GA, DPO]")
+    assert code == 2
+    assert "None of GA, DPO is NPO, whose β the rule is for. Say unlearn.methods=[NPO+RT]." in err

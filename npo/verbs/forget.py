@@ -12,6 +12,8 @@ from rich.text import Text
 from npo.running.recipes import scale_or_error
 from npo.running.units import run_units
 from npo.running.waiting import waiting
+from npo.verbs.beta import PLACE, tell_found
+from npo.verbs.forget_beta import need_to_know
 from npo.verbs.forget_choices import ForgetChoices, changed_by_keys, check_choices, methods_asked, recipe_asked
 from records.errors import UserError, together
 from records.plain import plain
@@ -49,10 +51,13 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Forget
     corpus = of_files(dict(zip(("forget", "retain"), files, strict=False)))
     processes = Processes(recipe.device, recipe.precision, recipe.trackers, out / "logs")
     stages = Stages(recipe, context_of(recipe, processes, corpus), "")
+    need_to_know(stages.betas, asked, methods)
     several = len(methods) > 1 or len(recipe.unlearn.seeds) > 1 or recipe.retain_log is not None
-    units = stages.all(methods) if several else [stages.single(methods[0], "forget")]
+    units = stages.all(methods) if several else [*stages.betas.all(methods), stages.single(methods[0], "forget")]
+    units = [unit for unit in units if unit.name.startswith(PLACE)] if asked.only_beta else units
     run_units(units, out, "forget", crew=processes, quiet=not processes.first)
     if processes.first:
+        tell_found(Console(), out, [unit.name for unit in units])
         _tell(out, [unit.name for unit in units if unit.name.startswith(("forget", "unlearn/"))])
 
 

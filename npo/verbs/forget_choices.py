@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from npo.running.hyperparameters import typed
 from npo.running.methods import hyperparameters_of, objective_of
+from npo.verbs.forget_beta import misplaced, wanted_drop_of
 from records.errors import UserError, together
 from records.settings import said
 from records.shown import shown
@@ -40,7 +41,7 @@ class ForgetChoices:
     """What the command line asks for."""
 
     methods: tuple[str, ...]
-    beta: float | None
+    beta: float | Literal["auto"] | None
     lr: float
     epochs: int
     batch: int
@@ -66,6 +67,15 @@ class ForgetChoices:
     weight_decay: float | None = None
     clip: float | None = None
     tags: str | None = None
+    base: str | None = None
+    held_out: Path | None = None
+    wanted_drop: float | None = None
+    only_beta: bool = False
+
+    @property
+    def typed_beta(self) -> float | None:
+        """The β that was typed as a number."""
+        return None if isinstance(self.beta, str) else self.beta
 
 
 def choices_of(typed: Mapping[str, Any]) -> ForgetChoices:
@@ -95,6 +105,7 @@ def check_choices(asked: ForgetChoices, prompts: Collection[str], shapes: Collec
         wrong.append("--weights 4bit: weights in four bits are not trained. Give --lora RANK too, or choose bf16.")
     if asked.tags is not None and asked.prompt is not None:
         wrong.append("--tags and --prompt both say how a question is written: give one of them.")
+    wrong += misplaced(asked)
     wrong += [f"--metrics: {told}" for name in asked.metrics for told in _unknown_metric(name)]
     together(lambda: _refuse(wrong), lambda: _prompt(asked))
 
@@ -147,7 +158,7 @@ def methods_asked(asked: ForgetChoices, *, has_retain: bool) -> "tuple[UnlearnSe
 
 def _typed(asked: ForgetChoices, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """By method, the hyperparameters that `--set` gives it; UserError with all that can't be."""
-    of = typed(asked.settings, beta=asked.beta)
+    of = typed(asked.settings, beta=asked.typed_beta)
     known = {}
     for name in names:
         try:
@@ -168,6 +179,7 @@ def _schedule(asked: ForgetChoices, methods: Sequence[Mapping[str, Any]]) -> "Un
 
     given = {key: getattr(asked, key) for key in ("lr", "epochs", "batch", "piece", "recompute", "optimizer")}
     given |= {"beta": BETA if asked.beta is None else asked.beta, "seeds": list(asked.seeds)}
+    given |= {"wanted_drop": wanted_drop_of(asked)} if asked.beta == "auto" else {}
     short = asked.epochs == 1 or asked.steps is not None  # one epoch of warming up would train little or nothing
     given |= {"warmup": 0.0 if short else 1.0}
     later = {key: getattr(asked, key) for key in ("steps", "warmup", "weight_decay", "clip", "reduction")}
@@ -180,20 +192,24 @@ def _schedule(asked: ForgetChoices, methods: Sequence[Mapping[str, Any]]) -> "Un
 
 def _told(error: "ErrorDetails") -> str:
     """One of pydantic's errors, by the option."""
+    if error["loc"][:2] == ("wanted_drop", "by"):
+        return f"--wanted-drop: it should be a number of nats above 0, got {shown(error['input'])}."
     if not error["loc"]:  # of several options together
         return f"--method, --seeds: {said(error)}."
     option = str(error["loc"][-1]).replace("_", "-")
     return f"--{option}: {said(error)}, got {shown(error['input'])}."
 
 
-def _method(chosen: Any, unlearn: "UnlearnSettings", beta: float | None) -> "Method":
+def _method(chosen: Any, unlearn: "UnlearnSettings", beta: float | Literal["auto"] | None) -> "Method":
     from scale.recipes.method import method_of
 
     try:
-        method = method_of(chosen, unlearn, partial(_with_beta, beta))
+        method = method_of(chosen, unlearn, partial(_with_beta, None if isinstance(beta, str) else beta))
     except UserError as error:
         raise UserError(f"--method {chosen.name}: {error}") from None
-    if beta is not None and method.beta is None:
+    if beta == "auto" and not method.auto and "beta" not in chosen.own:
+        raise UserError(f"--beta auto: it is found for NPO, and {chosen.name} is another loss. Give it a number.")
+    if beta is not None and method.beta is None and not method.auto:
         raise UserError(f"--beta: {chosen.name} takes no β. Leave it out, or choose another --method.")
     return method
 

@@ -42,11 +42,11 @@ def sweep(
     console = Console(stderr=True)
     if (verb := models_verb(names)) is not None:
         _wait(console, {"models": _submit(executor, choices, out, verb)})
-    runs = [name for name in names if name.startswith("unlearn/")]
-    at_once = parallel if cluster == "local" else len(runs)
-    for start in range(0, len(runs), at_once):
-        several = runs[start : start + at_once]
-        _wait(console, {name: _submit(executor, choices, out, "run", "--unit", name) for name in several})
+    for runs in in_turn(names):
+        at_once = parallel if cluster == "local" else len(runs)
+        for start in range(0, len(runs), at_once):
+            several = runs[start : start + at_once]
+            _wait(console, {name: _submit(executor, choices, out, "run", "--unit", name) for name in several})
 
 
 def models_verb(names: Sequence[str]) -> str | None:
@@ -59,6 +59,18 @@ def models_verb(names: Sequence[str]) -> str | None:
     if any(name.startswith("evaluate/") for name in names):
         return "evaluate"
     return "finetune" if "finetune" in names else None
+
+
+def in_turn(names: Sequence[str]) -> list[list[str]]:
+    """The units that are jobs of their own, those that can run side by side together: what β needs, β, the runs.
+
+    >>> in_turn(["finetune", "auto-beta/wanted", "auto-beta/NPO", "unlearn/NPO-s0", "unlearn/NPO-s1"])
+    [['auto-beta/wanted'], ['auto-beta/NPO'], ['unlearn/NPO-s0', 'unlearn/NPO-s1']]
+    """
+    wanted = [name for name in names if name == "auto-beta/wanted"]
+    betas = [name for name in names if name.startswith("auto-beta/") and name not in wanted]
+    runs = [name for name in names if name.startswith("unlearn/")]
+    return [several for several in (wanted, betas, runs) if several]
 
 
 def _executor(folder: Path, cluster: str) -> Any:

@@ -30,6 +30,7 @@ def look_for(model: ModelSettings) -> None:
 def look_for_trained(recipe: Recipe) -> None:
     """UserError where a model that is trained already is not in its folder, or not called as one of the hub."""
     named = {"finetuned": recipe.finetuned, "retrained": recipe.retrained}
+    named |= {"unlearn.wanted_drop.base": recipe.unlearn.wanted_drop.base}
     together(*(partial(_look, key, name) for key, name in named.items() if name is not None))
 
 

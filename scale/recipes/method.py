@@ -11,14 +11,14 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from records.errors import UserError
-from scale.recipes.recipe import MethodSettings, UnlearnSettings
+from scale.recipes.recipe import MethodSettings, Recipe, UnlearnSettings
 from scale.recipes.wanted_drop import AUTO_BETA
 from scale.training.schedule import Schedule
 from theory import losses
 from theory.kernel import QUANTITIES, label, missing, unknown_quantities
 from theory.objective import EVERY, METHODS, Kernel, Objective, defaults, kernels, method, takes, tokens
 
-__all__ = ["PAPER_BETA", "Method", "Resolve", "method_of", "methods_of", "paper_method", "with_beta"]
+__all__ = ["PAPER_BETA", "Method", "Resolve", "asking_for_beta", "method_of", "methods_of", "paper_method", "with_beta"]
 
 PAPER_BETA = 0.1
 """Of NPO, DPO and KTO in arXiv:2404.05868; for NPO it fits a drop of about 60 nats."""
@@ -101,15 +101,35 @@ def with_beta(method: Method, beta: float, found: Mapping[str, Any] | None = Non
     return method._replace(beta=beta, objective=objective, found=found)
 
 
+def asking_for_beta(recipe: Recipe) -> Recipe:
+    """The recipe as it is where it says `beta: auto`, else with its methods of NPO alone, all of which do.
+
+    UserError where it has none.
+    """
+    chosen = recipe.unlearn.methods
+    found = [one.model_copy(update={"beta": None, "hyperparameters": {}}) for one in chosen if _is_npo(one.name)]
+    if recipe.unlearn.beta == AUTO_BETA or any(one.auto for one in chosen):
+        return recipe
+    if not found:
+        names = ", ".join(one.name for one in chosen)
+        raise UserError(f"None of {names} is NPO, whose β the rule is for. Say unlearn.methods=[NPO+RT].")
+    methods = tuple({one.label: one for one in found}.values())
+    unlearn = recipe.unlearn.model_copy(update={"methods": methods, "beta": AUTO_BETA})
+    return recipe.model_copy(update={"unlearn": unlearn})
+
+
+def _is_npo(name: str) -> bool:
+    return ":" not in name and name.upper() in {one.upper() for one in EVERY} and kernels(name)[0] is losses.npo
+
+
 def _is_auto(chosen: MethodSettings, unlearn: UnlearnSettings, objective: Objective) -> bool:
     """Is its β found by the rule? UserError where it was asked for by name and the loss is none that the rule is of."""
-    is_npo = _plain(objective.forget) is losses.npo and ":" not in chosen.name
-    if chosen.auto and not is_npo:
+    if chosen.auto and not _is_npo(chosen.name):
         raise UserError(
             f"beta=auto is NPO's, of which a law says how far it goes at which β. Of {label(objective.forget)} there "
             "is none: give it a number, or leave beta out for its paper's."
         )
-    return is_npo and (chosen.auto or (unlearn.beta == AUTO_BETA and "beta" not in chosen.own))
+    return _is_npo(chosen.name) and (chosen.auto or (unlearn.beta == AUTO_BETA and "beta" not in chosen.own))
 
 
 def _not_supplied(objective: Objective) -> str:

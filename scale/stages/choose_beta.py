@@ -76,7 +76,8 @@ def choose_beta(
 def _values(method: Method, told: Mapping[str, Any], probes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What is kept: the β, what it is for, and how sure it is."""
     drop, found = told["drop"], _chosen(told["drop"], probes)
-    budget, optimizer = found["budget"], chosen(method.schedule.optimizer).name
+    budget, ended = found["budget"], probes[-1]["drops"][-1]
+    optimizer = chosen(method.schedule.optimizer).name
     return {
         "stage": "auto-beta",
         "method": method.name,
@@ -86,7 +87,7 @@ def _values(method: Method, told: Mapping[str, Any], probes: Sequence[Mapping[st
         **found,
         "range": list(beta_range(drop, told["by"], budget)),
         "of_estimates": {name: beta_for(one["drop"], budget) for name, one in told["estimates"].items()},
-        "caveats": caveats(told, budget=budget, reached=found["reached"], optimizer=optimizer),
+        "caveats": caveats(told, ended=ended, budget=budget, reached=found["reached"], optimizer=optimizer),
         "probes": list(probes),
     }
 
@@ -129,6 +130,7 @@ def _drops(
     start = _mean_logp(training)
     before = checkpoint.read(place, training.scorer, training.optimizer, training.processes) if resumes else None
     drops: list[float] = before.values["drops"] if before else []
+    state = {"history": [], "probes": list(found), "count": len(found)}
     doing(f"the schedule at β = {beta:.3g}, to see how far it goes")
     for moment in training.run(after=len(drops)):
         if moment.stopped:
@@ -136,8 +138,8 @@ def _drops(
         drops.append(start - _mean_logp(training))
         progress(moment.epoch, training.epochs)
         if moment.epoch < training.epochs:
-            state = Data({}, {"probes": list(found), "count": len(found), "drops": drops})
-            checkpoint.write(place, training.scorer, training.optimizer, state, training.processes)
+            kept = Data({}, {**state, "epoch": len(drops), "drops": drops})
+            checkpoint.write(place, training.scorer, training.optimizer, kept, training.processes)
     return drops
 
 
