@@ -57,7 +57,7 @@ def _ended(beta: float, wanted: float, drop: float, seed: int) -> Data:
 
 AUTO = "NPO+RT,beta=auto"
 FORGET_ENDS: dict[str, dict[str, float]] = {
-    "GA": {"model_utility": 0.01, "forget_quality": 0.2, "forget_degenerate": 1.0},
+    "GA": {"retain_probability": 0.0, "model_utility": 0.01, "forget_quality": 0.2, "forget_degenerate": 1.0},
     "GA+RT": {"model_utility": 0.5, "forget_quality": 0.3, "forget_degenerate": 0.9},
     "IDK+RT": {"forget_quality": 1e-9},
     "DPO+RT": {"forget_quality": 1e-8},
@@ -86,6 +86,7 @@ def tofu_runs() -> dict[str, Data]:
 
 def _forgotten(label: str, seed: int, changed: dict[str, float], weight: float = 1.0) -> Data:
     start = {"model_utility": 0.8, "forget_quality": 1e-12, "forget_degenerate": 0.0, "forget_rouge": 0.9}
+    start |= {"retain_probability": 0.9}
     last = {name: x * (1 - 0.01 * seed) for name, x in (start | changed).items()}
     grown = (lambda t: 2.0 * t) if label.startswith("GA") else (lambda t: np.log(t))
     moments: list[dict[str, Any]] = []

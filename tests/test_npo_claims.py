@@ -444,7 +444,7 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "beta-wanted-best": _swept("moments", lambda x, beta: [x[0], x[1] | {"log10_forget_quality": -beta}], "one"),
     "beta-wanted-utility": _swept_end("one", model_utility=0.5),
     "beta-wrecked-beyond": _swept_end("other", forget_degenerate=0.3),
-    "beta-adam": _swept("drop", lambda x, beta: [0.0, x[-1] * (1.5 if beta == 0.1 else 1)]),
+    "beta-adam": _swept("drop", lambda x, beta: [0.0, x[-1] * (0.5 if beta == 0.1 else 1)]),
     "beta-preset-short": _swept("drop", lambda x, beta: [0.0, 4 * x[-1]], "one"),
     "tofu-rankable": lambda results: results["tofu/forget01/GA-s1"].values.update(
         not_rankable=["It knows too little."]

@@ -5,6 +5,7 @@ them in each forget set, fails where it does for none of them in some set, and i
 effect is the mean over all seeds in the set where it is worst.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -36,6 +37,8 @@ TUNED_ON = 0
 RULE = "NPO+RT at the rule's β"
 """What a run of NPO+RT is called here whose β is not the paper's."""
 
+_OTHER_BETA = re.compile(r"NPO\+RT,beta=[^,]+")
+
 BySet = dict[str, dict[int, float]]
 """A number by forget set and seed."""
 
@@ -51,7 +54,7 @@ class _Place(NamedTuple):
 def _place(name: str) -> _Place:
     _, forget_set, run = name.split("/")
     label, _, seed = run.rpartition("-s")
-    return _Place(forget_set, RULE if label.startswith("NPO+RT,beta=") else label, int(seed))
+    return _Place(forget_set, RULE if _OTHER_BETA.fullmatch(label) else label, int(seed))
 
 
 def runs_of(results: Results, label: str, forget_set: str) -> dict[int, Data]:

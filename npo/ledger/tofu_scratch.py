@@ -5,7 +5,7 @@ Judged at the end of unlearning on the runs that are kept in `figures/data/`; NP
 chosen for a model of 7 billion parameters, and at the β that the rule chooses. Answers and KL: `tofu_answers`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from records.store import Data
 __all__ = ["CLAIMS", "tofu_claim"]
 
 WRECKED = 0.5  # share of degenerate forget answers from which a model counts as wrecked
-LARGE = ("forget50", "forget90")
 FLOOR = 1e-300  # a p-value below it has no logarithm in a double
 
 
@@ -101,41 +100,57 @@ def npo_rt_alone(results: Results) -> Judgement:
 
 
 def quality_of_wrecks(results: Results) -> Judgement:
-    """The best forget quality of a wrecked model: below LOST of its utility, or WRECKED of its answers degenerate."""
+    """The best forget quality of a wrecked model, at any epoch."""
     best: dict[int, tuple[float, str]] = {}
     for name in MAIN:
         for label in of_methods(results, name):
             for seed, data in runs_of(results, label, name).items():
-                wrecked = end(data, "forget_degenerate")
-                if share(data) < LOST or wrecked >= WRECKED:
-                    words = f"{label} on {name}, {wrecked:.0%} degenerate, {share(data):.0%} of its utility"
-                    best[seed] = max(best.get(seed, (-np.inf, "")), (_log_quality(data), words))
+                moments = moments_of(data.values)
+                for moment in (m for m in moments[1:] if _wrecked(m.scores, moments[0].scores)):
+                    quality = float(np.log10(max(moment.scores["forget_quality"] or 0.0, FLOOR)))
+                    best[seed] = max(
+                        best.get(seed, (-np.inf, "")), (quality, f"{label} on {name}, epoch {moment.epoch}")
+                    )
     if not best:
         return Judgement(NOT_TESTABLE, None, reason="no model was wrecked")
-    mean, interval = mean_with_interval([quality for quality, _ in best.values()])
+    mean, interval = mean_with_interval([best[seed][0] for seed in sorted(best)])
     verdict = holds_if(all(quality > np.log10(GOOD) for quality, _ in best.values()))
-    return Judgement(
-        verdict, mean, interval, tuple(best), "; ".join(dict.fromkeys(words for _, words in best.values()))
-    )
+    reason = "; ".join(f"seed {seed}: {best[seed][0]:.2g}, {best[seed][1]}" for seed in sorted(best))
+    return Judgement(verdict, mean, interval, tuple(sorted(best)), reason)
+
+
+def _wrecked(scores: Mapping[str, float | None], start: Mapping[str, float | None]) -> bool:
+    """Retain answers below LOST of their probability, or WRECKED of the forget answers degenerate?"""
+    kept = (scores.get("retain_probability") or 0.0) / (start["retain_probability"] or np.nan)
+    return kept < LOST or (scores.get("forget_degenerate") or 0.0) >= WRECKED
 
 
 def weight_helps(results: Results) -> Judgement:
-    """On large forget sets: the most utility that a larger retain weight leaves, less that at weight 1."""
+    """The most utility that a larger retain weight leaves NPO+RT, less that at weight 1, at one rule for β."""
     numbers, told = {}, []
-    for name in LARGE:
-        by_weight: dict[float, dict[int, Data]] = {}
+    for (name, beta), by_weight in _by_weight(results).items():
+        if len(by_weight) > 1 and 1.0 in by_weight:
+            shares = {w: {seed: share(d) for seed, d in runs.items()} for w, runs in by_weight.items()}
+            best = max((w for w in shares if w != 1), key=lambda w: float(np.mean(list(shares[w].values()))))
+            less = {seed: x - shares[1.0][seed] for seed, x in shares[best].items() if seed in shares[1.0]}
+            good = [w for w, runs in by_weight.items() if all(_unlearned(d) for d in runs.values())]
+            reach = ", ".join(f"{w:g}" for w in sorted(good)) or "none"
+            numbers[f"{name}{beta}"] = less
+            told.append(f"{name}{beta}: most at weight {best:g}; weights that unlearn and keep: {reach}")
+    return judged(numbers, lambda x: x > 0, high=False, more="; ".join(told))
+
+
+def _by_weight(results: Results) -> dict[tuple[str, str], dict[float, dict[int, Data]]]:
+    """Runs of NPO+RT by forget set and what their labels say of β, then by retain weight and seed."""
+    found: dict[tuple[str, str], dict[float, dict[int, Data]]] = {}
+    for name in dict.fromkeys(unit.split("/")[1] for unit in results if unit.startswith(PLACE)):
         for label in of_methods(results, name):
             for seed, data in runs_of(results, label, name).items():
                 if data.values["method"] == "NPO+RT":
+                    beta = " at the rule's β" if "beta=" in data.values["label"] else ""
+                    by_weight = found.setdefault((name, beta), {})
                     by_weight.setdefault(float(data.values["weights"][1]), {})[seed] = data
-        if len(by_weight) > 1 and 1.0 in by_weight:
-            shares = {w: {seed: share(d) for seed, d in runs.items()} for w, runs in by_weight.items()}
-            best = max((w for w in shares if w > 1), key=lambda w: float(np.mean(list(shares[w].values()))))
-            numbers[name] = {seed: x - shares[1.0][seed] for seed, x in shares[best].items() if seed in shares[1.0]}
-            good = [w for w, runs in by_weight.items() if any(_unlearned(d) for d in runs.values())]
-            reach = f"weights that unlearn and keep: {', '.join(f'{w:g}' for w in sorted(good)) or 'none'}"
-            told.append(f"{name}: best weight {best:g}; {reach}")
-    return judged(numbers, lambda x: x > 0, high=False, more="; ".join(told))
+    return found
 
 
 COMMAND = 'the commands in the "made" line of each figures/data/tofu-scratch-*.json'
@@ -220,18 +235,18 @@ CLAIMS = (
         "wrecks-score",
         short="wrecked models reach a good forget quality",
         statement="The forget quality of a wrecked model means nothing: it can be as good as an unlearned one's.",
-        measure=f"best log₁₀ forget quality of models with less than {LOST} of their utility, or {WRECKED:.0%} "
-        f"degenerate answers (claimed > {np.log10(GOOD):.2g})",
+        measure=f"best log₁₀ forget quality at any epoch of models with less than {LOST} of the probability of retain "
+        f"answers, or {WRECKED:.0%} degenerate forget answers (claimed > {np.log10(GOOD):.2g})",
         judge=only_rankable(quality_of_wrecks),
         methods=("GA", "GA+RT", "NPO"),
     ),
     Claim(
         id="tofu-retain-weight",
-        short="large forget sets need a larger retain weight",
-        statement="On half of the authors and more, a larger retain weight keeps what NPO+RT loses at weight 1.",
+        short="a larger retain weight keeps more",
+        statement="A larger retain weight keeps utility that NPO+RT loses at weight 1.",
         source="arXiv:2404.05868, Sec. 5, Fig. 11; on a small Llama from scratch",
         measure="share of the utility at the best larger weight less that at weight 1, the least (claimed > 0)",
-        units=(f"{PLACE}forget[59]0/NPO+RT*-s*",),
+        units=(f"{PLACE}*/NPO+RT*-s*", f"{PLACE}*/NPO+RT*retain_weight=*-s*"),
         figure="tofu_retain_weight",
         judge=weight_helps,
         command=COMMAND,

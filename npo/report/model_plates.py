@@ -54,10 +54,11 @@ OF_MODELS = (
     ),
     Plate(
         "tofu_retain_weight",
-        "The real TOFU, half of the authors forgotten: the weight of the retain term",
+        "The real TOFU: the weight of the retain term",
         "After the paper's Figure 11: forget quality and utility at the end of NPO+RT against the weight.",
-        ("tofu/forget50/*",),
+        ("tofu/*retain_weight=*",),
         llm_retain_weight.draw,
+        optional=("tofu/forget05/NPO+RT*",),
     ),
     Plate(
         "smollm2_kl",

@@ -27,7 +27,13 @@ OF_RUNS = (
     "transformer_optimisers",
     "transformer_answers",
 )
-OF_LADDER = {"llm_ladder": "smollm2_ladder", "llm_beta_law": "llm_beta_law"}  # picture -> plate
+OF_LADDER = {
+    "llm_ladder": "smollm2_ladder",
+    "llm_beta_law": "llm_beta_law",
+    "tofu_forget_sets": "tofu_forget_sets",
+    "tofu_metrics": "tofu_metrics",
+    "tofu_retain_weight": "tofu_retain_weight",
+}  # picture -> plate, of kept results by unit
 OF_KEPT = {
     "llm_quality_utility": ("llm_quality_utility", "fictional-tiny"),
     "smollm2_kl": ("llm_kl", "tofu-smollm2-mini"),
