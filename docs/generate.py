@@ -21,9 +21,11 @@ from npo.cli import app
 from npo.ledger import CLAIMS, Claim, Entry, enter
 from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE
 from npo.ledger.claim import ROOMS as CLAIM_ROOMS
-from npo.ledger.kept import is_kept, recorded
+from npo.ledger.kept import KEPT_DATA, is_kept, recorded
 from npo.ledger.told import ledger_markdown
+from npo.report.answers import one_question
 from npo.report.gallery import GALLERY
+from npo.runs.run import saved
 from records.store import Data
 from scale.evaluation.catalogue import METRICS
 from scale.evaluation.measurable import END, MEASURABLE
@@ -211,6 +213,11 @@ def headlines() -> str:
     return ledger_markdown([kept(claim) for name in HEADLINES for claim in CLAIMS if claim.id == name])
 
 
+def answers(runs: str) -> str:
+    """What each method of kept runs answers to one question."""
+    return one_question(saved(KEPT_DATA / f"{runs}.json"))
+
+
 def caption(figure: str) -> str:
     """What a reader should see in a figure, as the report says it."""
     (found,) = (plate.caption for plate in GALLERY if plate.name == figure)
@@ -301,7 +308,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     f.__name__: f
     for f in (
         *(files, contents, verbs, recipes, quantities, losses, metrics, measurable, tasks),
-        *(ledger, counts, headlines, caption, theory, speed, peer, peer_numbers),
+        *(ledger, counts, headlines, answers, caption, theory, speed, peer, peer_numbers),
     )
 }
 

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.canvas import styled
+from figures.canvas import LOOK, styled
 from figures.labels import legend_columns
 from figures.llm_runs import GREY, SAME, line, look_of, names_of, number, paths
 from records.examined import moments_of
@@ -27,7 +27,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
     sets: dict[str, dict[str, Data]] = {}
     for name, unit in results.items():
         sets.setdefault(name.split("/")[-2], {})[name] = unit
-    labels = list(dict.fromkeys(unit.values["label"] for unit in results.values()))
+    labels = sorted({unit.values["label"] for unit in results.values()}, key=_order)
     names = names_of(results)
     with styled():
         figure = Figure(figsize=(WIDTH, 10.2))
@@ -43,6 +43,12 @@ def draw(results: Mapping[str, Data]) -> Figure:
         handles, shown = _legend(grid, {names[label]: None for label in labels})
         figure.legend(handles, shown, loc="outside upper center", ncols=legend_columns(shown, WIDTH))
     return figure
+
+
+def _order(label: str) -> tuple[int, str]:
+    """In the order of the methods' looks, a variant after the plain method; those of a user's own last."""
+    methods, plain = list(LOOK), label.partition(",")[0]
+    return methods.index(plain) if plain in methods else len(methods), label
 
 
 def _ends(axes: Axes, mine: Mapping[str, Data], labels: list[str]) -> None:
@@ -79,6 +85,7 @@ def _dress(grid: np.ndarray) -> None:
     )
     for row in grid[:2]:
         row[0].set_ylabel("log₁₀ forget quality (KS p)")
+    grid[2, 0].set(yscale="log", ylim=(1e-2, None))
     grid[2, 0].set_ylabel(r"KL$(\pi_{\rm ref}\,\Vert\,\pi_\theta)$, nats a token")
 
 

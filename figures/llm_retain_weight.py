@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.canvas import styled
+from figures.canvas import log_ticks, styled
 from figures.llm_runs import SAME, label_of, look_of
 from records.examined import moments_of
 from records.store import Data
@@ -55,6 +55,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
                 height = [np.mean([m[column] if m[column] is not None else np.nan for m in by_weight[w]]) for w in at]
                 axes.plot(at, height, **look_of(method, place), label=label_of(method))
             axes.set(xscale="log", xlabel="retain weight")
+            log_ticks(axes.xaxis)
             if any(0 in by_weight for by_weight in found.values()):
                 least = min(w for by_weight in found.values() for w in by_weight if w > 0)
                 axes.set_xscale("symlog", linthresh=least)

@@ -80,7 +80,7 @@ def tofu_runs() -> dict[str, Data]:
         label = "NPO+RT" if weight == 1 else "NPO+RT,retain_weight=5"
         for seed in range(3):
             changed = {"model_utility": utility, "forget_quality": 0.2}
-            runs[f"tofu/forget50/{label}-s{seed}"] = _forgotten(label, seed, changed, weight)
+            runs[f"tofu/weights-forget50/{label}-s{seed}"] = _forgotten(label, seed, changed, weight)
     return runs
 
 
@@ -91,7 +91,7 @@ def _forgotten(label: str, seed: int, changed: dict[str, float], weight: float =
     grown = (lambda t: 2.0 * t) if label.startswith("GA") else (lambda t: np.log(t))
     moments: list[dict[str, Any]] = []
     for epoch in range(7):
-        scores = start if epoch == 0 else last
+        scores = last if epoch == 6 else start
         quality = {"log10_forget_quality": float(np.log10(scores["forget_quality"]))}
         kl = {"forget_kl": float(grown(10 * epoch)) if epoch else 0.0}
         moments.append({"step": 10 * epoch, "epoch": epoch, **scores, **quality, **kl})

@@ -455,7 +455,7 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "tofu-npo-rt-unlearns": _forgot(AUTO, "forget05", forget_quality=1e-3),
     "tofu-npo-rt-alone": _forgot("DPO+RT", "forget01", forget_quality=0.5),
     "tofu-wrecks-score": _forgot("GA", "", forget_quality=1e-9, more=_forgot("GA+RT", "", forget_quality=1e-9)),
-    "tofu-retain-weight": _forgot("NPO+RT,retain_weight=5", "forget50", model_utility=0.1),
+    "tofu-retain-weight": _forgot("NPO+RT,retain_weight=5", "weights-", model_utility=0.1),
     "tofu-kl-ga": _grown("GA", np.log),
     "tofu-kl-npo": _grown("NPO", lambda t: t),
     "tofu-npo-moves-less": _grown("NPO", lambda t: 9 * t),

@@ -279,3 +279,10 @@ def test_the_functions_of_one_s_own_that_are_shown_run(root: Path, run_npo: RunN
     code, _, err = run_npo("synthetic", "logistic", *words, "--set", "gamma=0.5", "--out", str(tmp_path / "o"))
     assert code == 0, err
     assert metric_of(f"{file}:surprise").needs == ("token_logp", "variance")
+
+
+def test_answers_of_kept_runs_stand_side_by_side(generate: dict[str, Any]) -> None:
+    lines = generate["BLOCKS"]["answers"]("tofu-scratch-forget05").splitlines()
+    assert "The true answer: “" in lines[0]
+    assert lines[2] == "| method | answer |"
+    assert {"GA", "IDK+RT", "NPO+RT, β=0.1"} <= {line.split(" | ")[0].removeprefix("| ") for line in lines[4:]}

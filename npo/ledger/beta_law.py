@@ -19,10 +19,11 @@ from theory.theorems.intrinsic_time import curve, time_on_curve
 
 __all__ = ["CLAIMS", "OFF", "PLACE", "Sweep", "at_wanted", "beta_claim", "from_law", "judged", "sweeps", "wanted_beta"]
 
-PLACE = "llm/beta/"
+PLACE, TOFU = "llm/beta/", "tofu/forget"
 NEAR = 2.5  # a factor around β* within which the law is asked of a rule that chooses β
 OFF = 1.25  # a factor by which a drop may miss the law's
 ALIKE = 1.5  # a factor within which constants of different settings count as one
+AS_WANTED = 1.2
 PRESET = 0.1  # the paper's β
 
 COMMAND = (
@@ -131,10 +132,17 @@ def one_budget_near(results: Results) -> Judgement:
 
 
 def one_constant(results: Results) -> Judgement:
-    """The largest β* u* of a setting over the smallest, means over seeds of their logarithms."""
+    """The largest β* u* of a setting over the smallest, means over seeds of their logarithms.
+
+    Beside the sweeps, runs on the real TOFU that ended at the wanted drop within a factor AS_WANTED.
+    """
     by: dict[str, list[float]] = {}
     for sweep in sweeps(results):
         by.setdefault(sweep.setting, []).append(np.log(wanted_beta(sweep) * sweep.wanted))
+    for name, data in results.items():
+        wanted = data.values.get("wanted", {}).get("mean") if name.startswith(TOFU) else None
+        if wanted and abs(np.log(data.values["drop"][-1] / wanted)) < np.log(AS_WANTED):
+            by.setdefault(name.split("/")[1], []).append(np.log(_beta(data) * wanted))
     if len(by) < 2:
         return Judgement(NOT_TESTABLE, None, reason="fewer than two settings have a β at which the drop is as wanted")
     means = {setting: float(np.exp(np.mean(logs))) for setting, logs in by.items()}
@@ -180,14 +188,21 @@ def preset_stops_short(results: Results) -> Judgement:
     return judged(results, share, high=True, holds=lambda ratio: ratio < 1 / ALIKE)
 
 
-def beta_claim(name: str, short: str, statement: str, measure: str, judge: Callable[[Results], Judgement]) -> Claim:
+def beta_claim(
+    name: str,
+    short: str,
+    statement: str,
+    measure: str,
+    judge: Callable[[Results], Judgement],
+    also: tuple[str, ...] = (),
+) -> Claim:
     return Claim(
         id=f"beta-{name}",
         short=short,
         statement=statement,
         source="theory/theorems/intrinsic_time.py; kept sweeps over β, NPO+RT under AdamW",
         measure=measure,
-        units=(f"{PLACE}*",),
+        units=(f"{PLACE}*", *also),
         figure="llm_beta_law",
         judge=judge,
         command=COMMAND,
@@ -215,6 +230,7 @@ CLAIMS = (
         "NPO+RT ends at the wanted drop u* where β u* is one constant, whatever the model and its rows.",
         f"largest β* u* over the smallest, of the settings (claimed < {ALIKE})",
         one_constant,
+        (f"{TOFU}*/NPO+RT,beta=*-s*",),
     ),
     beta_claim(
         "wanted-quality",

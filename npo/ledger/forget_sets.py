@@ -88,6 +88,7 @@ def by_set(results: Results, label: str, of: Callable[[Data], float], sets: Sequ
 
 def judged(numbers: BySet, holds: Callable[[float], bool], *, high: bool, more: str = "") -> Judgement:
     """The verdict on a number by set and seed; `high` says that the largest is the worst, `more` is told beside it."""
+    numbers = {name: values for name, values in numbers.items() if values}
     if not numbers:
         return Judgement(NOT_TESTABLE, None, reason="the method was not run")
     said = [

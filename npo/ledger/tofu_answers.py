@@ -49,7 +49,10 @@ def kl_of_npo(results: Results) -> Judgement:
 def npo_moves_less(results: Results) -> Judgement:
     """log(KL of GA / KL of NPO) on forget answers at the end, seed by seed."""
     ga, npo = (by_set(results, method, lambda data: end(data, "forget_kl")) for method in ("GA", "NPO"))
-    logs = {s: {seed: float(np.log(x / npo[s][seed])) for seed, x in values.items()} for s, values in ga.items()}
+    logs = {
+        name: {seed: float(np.log(ga[name][seed] / x)) for seed, x in values.items() if seed in ga.get(name, {})}
+        for name, values in npo.items()
+    }
     return judged(logs, lambda x: x > 0, high=False)
 
 

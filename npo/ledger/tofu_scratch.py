@@ -6,6 +6,7 @@ chosen for a model of 7 billion parameters, and at the β that the rule chooses.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from records.store import Data
 
 __all__ = ["CLAIMS", "tofu_claim"]
 
+WEIGHTS = f"{PLACE}weights-"
 WRECKED = 0.5  # share of degenerate forget answers from which a model counts as wrecked
 FLOOR = 1e-300  # a p-value below it has no logarithm in a double
 
@@ -52,7 +54,9 @@ def npo_keeps_more(results: Results) -> Judgement:
     """NPO's share of its utility less GA's, seed by seed."""
     ga = by_set(results, "GA", share)
     npo = by_set(results, "NPO", share)
-    less = {s: {seed: x - ga[s][seed] for seed, x in values.items() if seed in ga[s]} for s, values in npo.items()}
+    less = {
+        s: {seed: x - ga[s][seed] for seed, x in values.items() if seed in ga.get(s, {})} for s, values in npo.items()
+    }
     return judged(less, lambda x: x > 0, high=False)
 
 
@@ -86,7 +90,7 @@ def npo_rt_unlearns(results: Results) -> Judgement:
 def npo_rt_alone(results: Results) -> Judgement:
     """How many other methods unlearn and keep the utility, in most of their seeds, on some forget set?"""
     alone, told, most = True, [], 0
-    for name in MAIN:
+    for name in filter(partial(of_methods, results), MAIN):
         good = []
         for label in of_methods(results, name):
             runs = runs_of(results, label, name)
@@ -135,15 +139,16 @@ def weight_helps(results: Results) -> Judgement:
             less = {seed: x - shares[1.0][seed] for seed, x in shares[best].items() if seed in shares[1.0]}
             good = [w for w, runs in by_weight.items() if all(_unlearned(d) for d in runs.values())]
             reach = ", ".join(f"{w:g}" for w in sorted(good)) or "none"
-            numbers[f"{name}{beta}"] = less
-            told.append(f"{name}{beta}: most at weight {best:g}; weights that unlearn and keep: {reach}")
+            where = f"{name.removeprefix('weights-')}{beta}"
+            numbers[where] = less
+            told.append(f"{where}: most at weight {best:g}; weights that unlearn and keep: {reach}")
     return judged(numbers, lambda x: x > 0, high=False, more="; ".join(told))
 
 
 def _by_weight(results: Results) -> dict[tuple[str, str], dict[float, dict[int, Data]]]:
     """Runs of NPO+RT by forget set and what their labels say of β, then by retain weight and seed."""
     found: dict[tuple[str, str], dict[float, dict[int, Data]]] = {}
-    for name in dict.fromkeys(unit.split("/")[1] for unit in results if unit.startswith(PLACE)):
+    for name in dict.fromkeys(unit.split("/")[1] for unit in results if unit.startswith(WEIGHTS)):
         for label in of_methods(results, name):
             for seed, data in runs_of(results, label, name).items():
                 if data.values["method"] == "NPO+RT":
@@ -246,7 +251,7 @@ CLAIMS = (
         statement="A larger retain weight keeps utility that NPO+RT loses at weight 1.",
         source="arXiv:2404.05868, Sec. 5, Fig. 11; on a small Llama from scratch",
         measure="share of the utility at the best larger weight less that at weight 1, the least (claimed > 0)",
-        units=(f"{PLACE}*/NPO+RT*-s*", f"{PLACE}*/NPO+RT*retain_weight=*-s*"),
+        units=(f"{WEIGHTS}*/NPO+RT*-s*",),
         figure="tofu_retain_weight",
         judge=weight_helps,
         command=COMMAND,

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from figures.llm_runs import names_of
 from records.plain import markdown
+from records.store import Data
 
-__all__ = ["answers_markdown", "side_by_side"]
+__all__ = ["answers_markdown", "one_question", "side_by_side"]
 
 
 def side_by_side(runs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -32,3 +34,16 @@ def answers_markdown(samples: Sequence[Mapping[str, Any]]) -> str:
         lines += [f"- {markdown(label)}: {markdown(text) or '(nothing)'}" for label, text in sample["generated"]]
         lines.append("")
     return "\n".join(lines)
+
+
+def one_question(results: Mapping[str, Data]) -> str:
+    """The first question whose answers were kept, and what each method's first seed makes of it, as a table."""
+    names, first = names_of(results), {}
+    for unit in results.values():
+        first.setdefault(names[str(unit.values["label"])], unit.values)
+    sample = side_by_side(first)[0]
+    lines = [f"“{markdown(sample['question'])}” The true answer: “{markdown(sample['answer'])}”", ""]
+    lines += ["| method | answer |", "|---|---|"]
+    return "\n".join(
+        [*lines, *(f"| {markdown(m)} | {markdown(text) or '(nothing)'} |" for m, text in sample["generated"])]
+    )

@@ -56,9 +56,8 @@ OF_MODELS = (
         "tofu_retain_weight",
         "The real TOFU: the weight of the retain term",
         "After the paper's Figure 11: forget quality and utility at the end of NPO+RT against the weight.",
-        ("tofu/*retain_weight=*",),
+        ("tofu/weights-*",),
         llm_retain_weight.draw,
-        optional=("tofu/forget05/NPO+RT*",),
     ),
     Plate(
         "smollm2_kl",

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from figures.canvas import LOOK
 from npo.runs.collect import collect
 from npo.runs.run import UnlearningRun
 from records.files import write_text
@@ -46,7 +47,7 @@ def keep(file: Path, folders: Sequence[Path], *, command: str, machine: str, idk
 
     The seconds are those of these runs and of what they start from and are judged by.
     """
-    runs = collect(folders).runs
+    runs = sorted(collect(folders).runs, key=_order)
     kept = {f"{file.stem}/{run.label}-s{run.data.values['seed']}": kept_values(run, idk) for run in runs}
     before = [unit.parent for place in {run.place for run in runs} for unit in place.glob("*/manifest.json")]
     before += [unit.parent for place in {run.place for run in runs} for unit in place.glob("evaluate/*/manifest.json")]
@@ -56,6 +57,14 @@ def keep(file: Path, folders: Sequence[Path], *, command: str, machine: str, idk
     lines = [f"{json.dumps(name)}: {_compact(value)}" for name, value in head.items()]
     rows = ",\n".join(f"{json.dumps(name, ensure_ascii=False)}: {_compact(values)}" for name, values in kept.items())
     write_text(file, "{" + ",\n".join([*lines, f'"runs": {{\n{rows}\n}}']) + "}\n")
+
+
+def _order(run: UnlearningRun) -> tuple[int, str, int]:
+    """As figures and tables have them: by method, the plain one before its variants, then by seed."""
+    label, methods = run.label, list(LOOK)
+    plain = label.partition(",")[0]
+    place = methods.index(plain) if plain in methods else len(methods)
+    return place, label, int(run.data.values["seed"])
 
 
 def kept_values(run: UnlearningRun, idk: Sequence[str]) -> dict[str, Any]:
