@@ -89,7 +89,7 @@ def _distance(ax: Axes, settings: Sequence[Setting]) -> None:
         own = np.array([(c["chosen"][-1], c["tried_forget_distance"][-1] / c["before"]) for c in seeds])
         ax.plot(*np.exp(np.log(own).mean(axis=0)), color=setting.look["color"], zorder=5, **STAR)
     ax.axhline(1, color="0.4", linewidth=1, zorder=1)
-    ax.annotate("as far as the reference", (0.98, 1.08), xycoords=("axes fraction", "data"), ha="right", fontsize=8)
+    ax.annotate("as far as the reference", (0.02, 0.75), xycoords=("axes fraction", "data"), fontsize=8)
     ax.set(
         xscale="log",
         yscale="log",
@@ -97,6 +97,8 @@ def _distance(ax: Axes, settings: Sequence[Setting]) -> None:
         ylabel=r"E KL$(\pi_{\rm retr}\,\Vert\,\pi_\theta)$ over the reference's",
         title="(b) distance to the retrained model",
     )
+    ax.plot([], [], color="white", label="the rule's β", **STAR)
+    ax.legend(fontsize=8, loc="lower left")
     log_ticks(ax.xaxis)
 
 
@@ -110,6 +112,10 @@ def _ends(ax: Axes, settings: Sequence[Setting]) -> None:
             ax.plot(found, np.full(len(found), k - lift), **style)
         chosen = [float(c["chosen"][-1]) for c in setting.seeds]
         ax.plot(np.mean(chosen), k - 0.16, color=setting.look["color"], zorder=5, **STAR)
+    for label, style in (("all the steps", {}), ("half of them", {"markerfacecolor": "white"})):
+        ax.plot([], [], color="0.3", marker="s", linestyle="none", markersize=5, label=label, **style)
+    ax.plot([], [], color="0.7", label="the rule, all the steps", **STAR)
+    ax.legend(fontsize=8, loc="lower left")
     ax.set_yticks(range(len(settings)), [setting.label for setting in settings], fontsize=8)
     ax.set(xscale="log", xlabel="βu* that ends at u*", ylim=(len(settings) - 0.5, -0.5), title="(c) what bends it")
     log_ticks(ax.xaxis)

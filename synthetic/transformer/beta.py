@@ -1,6 +1,6 @@
 """Does the rule for β end where it should? β over two decades in a small transformer, by what may bend the rule.
 
-Random answers of 2, 5 and 10 tokens, which the retrained model can't know: u* is 4 to 6 nats a token, all of it
+Random answers of 2, 5 and 10 tokens, which the retrained model can't know: u* is 5 to 6 nats a token, all of it
 memory. In the language (no person on both sides) it knows the grammar, so that u* is nearly that of the value alone,
 and its distance from the unlearned model means something: on random answers even a perfect stranger is far from it.
 
