@@ -3,6 +3,8 @@
 Each function returns named float64 arrays (a single number is an array without axes), see `demonstrations`.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from theory.theorems.adam_clock import KAPPA, Confidence, beta_under_adam, drops_under_adam
@@ -58,9 +60,9 @@ def _schedule(steps: int, largest: float) -> np.ndarray:
 
 def _one_coordinate() -> Arrays:
     """By torch, on answers of ten tokens of probability .8: the recursion, and the drops that were wanted."""
-    speeds, options = _schedule(80, 1.0), {"eps": 1e-8, "confidence": Confidence(0.8, 10.0)}
-    step_for_step = ADAM_CLOCK.check(AdamRun(speeds, np.array([0.0, 0.05, 0.5]), **options))
-    wanted = AdamRun(speeds, np.array([20.0, 30.0, 40.0]), **options)
+    runs = AdamRun(_schedule(80, 1.0), np.array([0.0, 0.05, 0.5]), eps=1e-8, confidence=Confidence(0.8, 10.0))
+    step_for_step = ADAM_CLOCK.check(runs)
+    wanted = replace(runs, values=np.array([20.0, 30.0, 40.0]))
     plain = beta_for(wanted.values, wanted.by_torch(0.0)[-1])
     return {
         "coordinate.slack": np.array(step_for_step.slack),
