@@ -99,3 +99,11 @@ def _forgotten(label: str, seed: int, changed: dict[str, float], weight: float =
     values |= {"beta": {"GA": None, AUTO: 0.018}.get(label, 0.1), "weights": [1.0, weight], "not_rankable": []}
     more = {"refusals": 0.9 if label == "IDK+RT" else 0.0, "retrained": {"forget_rouge": 0.3, "model_utility": 0.8}}
     return Data({}, values | more | {"log10_floor": -20.0, "data": {}})
+
+
+def wanted_drops() -> dict[str, Data]:
+    """Two settings in which every estimate is near the wanted drop, and the rule's runs end there."""
+    found = {"held-out": 110.0, "base": 125.0, "paraphrase": 80.0}
+    estimates = {name: {"drop": drop} for name, drop in found.items()}
+    values = {"wanted": 100.0, "estimates": estimates, "rule": {"ended": {"0": 95.0, "1": 108.0}}}
+    return {f"llm/wanted-drop/{setting}": Data({}, dict(values)) for setting in ("one", "two")}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kept_made_up import adam_sweeps, beta_sweeps, tofu_runs
+from kept_made_up import adam_sweeps, beta_sweeps, tofu_runs, wanted_drops
 from swept_rooms import swept_rooms
 
 from npo.ledger import CLAIMS, Results, enter
@@ -277,7 +277,7 @@ def true_results() -> Results:
     made |= {"order": _order, "departure": _departure, "margin": _margin}
     results |= {f"logistic/{kind}-{seed}": make(seed) for kind, make in made.items() for seed in SEEDS}
     results |= {"logistic/law": _law()} | _transformer() | swept_rooms() | _llm() | _smollm2()
-    return results | beta_sweeps() | tofu_runs()
+    return results | beta_sweeps() | tofu_runs() | wanted_drops()
 
 
 def _judge(claim_id: str, results: Results) -> dict[str, Any]:
@@ -437,6 +437,10 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "llm-npo-slower": _epoch("llm/unlearn/NPO-s0", -1, model_utility=0.0),
     "llm-npo-rt-keeps": _epoch(f"llm/unlearn/{AUTO}-s0", -1, model_utility=0.2),
     "llm-npo-rt-unlearns": _epoch(f"llm/unlearn/{AUTO}-s0", -1, forget_quality=1e-4),
+    "rule-drop": _set("llm/wanted-drop/one", "rule", lambda rule: {"ended": {"0": 130.0, "1": 100.0}}),
+    "rule-held-out": _set("llm/wanted-drop/two", "wanted", lambda drop: drop / 2),
+    "rule-base": _set("llm/wanted-drop/two", "wanted", lambda drop: drop / 2),
+    "rule-paraphrase": _set("llm/wanted-drop/one", "wanted", lambda drop: drop * 2),
     "beta-one-budget": _swept("drop", lambda x, beta: [0.0, x[-1] * (1.4 if beta > 0.2 else 1)]),
     "beta-one-budget-near": _swept("drop", lambda x, beta: [0.0, x[-1] * (beta / 0.02) ** 0.3]),
     "beta-one-constant": _swept("drop", lambda x, beta: [0.0, 3 * x[-1]], "other"),

@@ -125,7 +125,7 @@ def test_auto_is_for_npo_alone_and_the_others_keep_their_paper_s():
         (["unlearn.methods=[{name: GA, beta: auto}]"], "takes no hyperparameter beta"),
         (["unlearn.beta=otto"], "unlearn.beta: it should be a number above 0, or auto, got 'otto'"),
         (["unlearn.methods=[{name: NPO, beta: -1}]"], "it should be a number above 0, or auto, got -1"),
-        (["unlearn.wanted_drop=retrain"], "unlearn.wanted_drop.by: it should be auto, retrained, base, held-out"),
+        (["unlearn.wanted_drop=retrain"], "unlearn.wanted_drop.by: it should be auto, retrained, held-out, base"),
         (["unlearn.wanted_drop=0"], "a number of nats above 0"),
         (["unlearn.wanted_drop.held_out="], None),
         (["unlearn.wanted_drop={bye: base}"], "Did you mean by"),

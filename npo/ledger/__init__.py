@@ -19,6 +19,7 @@ from npo.ledger import (
     transformer_collapse,
     transformer_language,
     transformer_optimisers,
+    wanted_drop,
 )
 from npo.ledger.claim import Claim, Entry, Judgement, Results, enter
 
@@ -37,6 +38,7 @@ CLAIMS: tuple[Claim, ...] = (
     + llm.CLAIMS
     + beta_law.CLAIMS
     + beta_adam.CLAIMS
+    + wanted_drop.CLAIMS
     + tofu_scratch.CLAIMS
     + tofu_answers.CLAIMS
     + smollm2.CLAIMS

@@ -5,6 +5,7 @@
     tofu-scratch-<set>.json       tofu/<set>/<label>-s<seed>
     tofu-weights-<set>.json       tofu/weights-<set>/<label>-s<seed>, NPO+RT at several retain weights
     beta-sweep-<setting>.json     llm/beta/<setting>/<label>-s<seed>
+    wanted-drop.json              llm/wanted-drop/<setting>
 
 `npo.runs.keep` and `npo law` write them. What is not there is not judged: its claims say so.
 """
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from npo.ledger.claim import Claim
 from npo.runs.run import saved, saved_law
+from records.json_lines import read_json
 from records.store import Data
 
 __all__ = ["KEPT_DATA", "is_kept", "recorded"]
@@ -30,7 +32,8 @@ def recorded() -> dict[str, Data]:
     for begins, place in PLACES.items():
         for file in sorted(KEPT_DATA.glob(f"{begins}*.json")):
             found |= _runs(file, place.format(file.stem.removeprefix(begins)))
-    return found
+    drops = read_json(KEPT_DATA / "wanted-drop.json", "It is kept with the project.")
+    return found | {f"llm/wanted-drop/{name}": Data({}, values) for name, values in drops["settings"].items()}
 
 
 def _runs(file: Path, place: str) -> dict[str, Data]:

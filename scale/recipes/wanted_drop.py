@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, field_validat
 __all__ = ["AUTO_BETA", "ESTIMATES", "Beta", "WantedDropSettings"]
 
 AUTO_BETA = "auto"
-_Estimate = Literal["retrained", "base", "held-out", "paraphrase"]
+_Estimate = Literal["retrained", "held-out", "base", "paraphrase"]
 ESTIMATES: tuple[_Estimate, ...] = get_args(_Estimate)
-"""In the order in which they are taken where a recipe names none."""
+"""In the order in which they are taken where a recipe names none: as near as they were found to come (docs/beta.md)."""
 
 
 def _beta(value: Any) -> float | str:
@@ -41,9 +41,9 @@ class WantedDropSettings(BaseModel):
 
     by: Source = Field(
         "auto",
-        description="retrained: the retrained model; base: the model before finetuning; held-out: answers that nobody "
-        "learnt; paraphrase: other words for the forget answers; or nats an answer. auto: the first of these there is. "
-        "`wanted_drop: held-out` is short for it",
+        description="retrained: the retrained model; held-out: answers that nobody learnt; base: the model before "
+        "finetuning; paraphrase: other words for the forget answers; or nats an answer. auto: the first of these there "
+        "is. `wanted_drop: held-out` is short for it",
     )
     base: str | None = Field(
         None, description="the model before finetuning, a folder or of the hub, where the recipe has none"
