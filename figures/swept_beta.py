@@ -19,8 +19,14 @@ __all__ = ["draw"]
 
 OfSeed = Mapping[str, np.ndarray]
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-ROOMS = {"logistic": ("logistic", {"marker": "o", "linestyle": "--"}), "transformer": ("transformer", {"marker": "D"})}
-STAR = {"marker": "*", "markersize": 12, "linestyle": "none", "markeredgecolor": "black", "markeredgewidth": 0.6}
+ROOMS = {"logistic": {"marker": "o", "linestyle": "--"}, "transformer": {"marker": "D"}}
+STAR: dict[str, Any] = {
+    "marker": "*",
+    "markersize": 12,
+    "linestyle": "none",
+    "markeredgecolor": "black",
+    "markeredgewidth": 0.6,
+}
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,10 @@ def draw(results: Mapping[str, Data]) -> Figure:
 def _settings(results: Mapping[str, Data]) -> Iterator[Setting]:
     """Equal settings of the two rooms have one colour."""
     colours = dict[str, str]()
-    for room, (name, look) in ROOMS.items():
+    for room, look in ROOMS.items():
         for label, seeds in by_setting(results, room).items():
             colour = colours.setdefault(label, COLOURS[len(colours) % len(COLOURS)])
-            yield Setting(f"{name}: {label}", seeds, {"color": colour, "markersize": 5} | look)
+            yield Setting(f"{room}: {label}", seeds, {"color": colour, "markersize": 5} | look)
 
 
 def _mean(setting: Setting, name: str) -> np.ndarray:
@@ -112,8 +118,8 @@ def _ends(ax: Axes, settings: Sequence[Setting]) -> None:
             ax.plot(found, np.full(len(found), k - lift), **style)
         chosen = [float(c["chosen"][-1]) for c in setting.seeds]
         ax.plot(np.mean(chosen), k - 0.16, color=setting.look["color"], zorder=5, **STAR)
-    for label, style in (("all the steps", {}), ("half of them", {"markerfacecolor": "white"})):
-        ax.plot([], [], color="0.3", marker="s", linestyle="none", markersize=5, label=label, **style)
+    for label, face in (("all the steps", "0.3"), ("half of them", "white")):
+        ax.plot([], [], "s", color="0.3", markerfacecolor=face, markersize=5, label=label)
     ax.plot([], [], color="0.7", label="the rule, all the steps", **STAR)
     ax.legend(fontsize=8, loc="lower left")
     ax.set_yticks(range(len(settings)), [setting.label for setting in settings], fontsize=8)

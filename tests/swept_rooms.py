@@ -17,7 +17,7 @@ def _swept(label: str, wanted: float) -> Data:
     multiple = np.geomspace(0.3, 30, 9)
     chosen = float(beta_for(1.0, 50.0))
     drop = (chosen / multiple) ** 0.8 if "AdamW" in label else drop_at(multiple, 50.0)
-    arrays = {}
+    arrays = dict[str, np.ndarray]()
     for seed in SEEDS:
         looks = np.tile(wanted * drop, (3, 1))
         run = {
