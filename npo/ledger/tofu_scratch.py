@@ -6,7 +6,6 @@ chosen for a model of 7 billion parameters, and at the β that the rule chooses.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import numpy as np
 
@@ -90,7 +89,7 @@ def npo_rt_unlearns(results: Results) -> Judgement:
 def npo_rt_alone(results: Results) -> Judgement:
     """How many other methods unlearn and keep the utility, in most of their seeds, on some forget set?"""
     alone, told, most = True, [], 0
-    for name in filter(partial(of_methods, results), MAIN):
+    for name in (name for name in MAIN if runs_of(results, "GA", name)):
         good = []
         for label in of_methods(results, name):
             runs = runs_of(results, label, name)
@@ -189,8 +188,8 @@ CLAIMS = (
     tofu_claim(
         "rankable",
         short="the test tells finetuned from retrained",
-        statement="On all rows of TOFU the finetuned model knows the forget set, the retrained one does not; the test "
-        "tells them apart, for 1, 5 and 10 % of the authors.",
+        statement="On all rows of TOFU the finetuned model knows each forget set, the retrained one does not; the test "
+        "tells them apart.",
         measure="log₁₀ forget quality of the finetuned against the retrained model, the largest (needed ≤ −2)",
         judge=rankable,
         methods=("GA",),
@@ -198,7 +197,7 @@ CLAIMS = (
     tofu_claim(
         "ga-collapses",
         short="gradient ascent destroys the utility",
-        statement="Gradient ascent destroys the utility on forget01, forget05 and forget10.",
+        statement="Gradient ascent destroys the utility on each forget set.",
         measure=f"model utility at the end as a share of the start, the largest (claimed < {LOST})",
         judge=only_rankable(ga_collapses),
         methods=("GA",),
@@ -214,7 +213,7 @@ CLAIMS = (
     tofu_claim(
         "npo-rt-keeps",
         short="NPO+RT keeps the utility",
-        statement="NPO+RT, at the β that the rule chooses, keeps the utility on forget01, forget05 and forget10.",
+        statement="NPO+RT, at the β that the rule chooses, keeps the utility on each forget set.",
         measure=f"model utility at the end as a share of the start, the least (claimed ≥ {KEPT})",
         judge=only_rankable(npo_rt_keeps),
         methods=("NPO+RT*",),
@@ -222,8 +221,7 @@ CLAIMS = (
     tofu_claim(
         "npo-rt-unlearns",
         short="NPO+RT can't be told from the retrained model",
-        statement="NPO+RT, at the β that the rule chooses, can't be told from the retrained model on forget01, "
-        "forget05 and forget10.",
+        statement="NPO+RT, at the β that the rule chooses, can't be told from the retrained model on each forget set.",
         measure=f"forget quality (a p-value) at the end, geometric mean over seeds, the least (claimed > {GOOD})",
         judge=only_rankable(npo_rt_unlearns),
         methods=("NPO+RT*",),

@@ -36,7 +36,7 @@ OF_MODELS = (
     ),
     Plate(
         "tofu_forget_sets",
-        "The real TOFU, all rows: 1, 5 and 10 % of the authors forgotten",
+        "The real TOFU, all rows: its forget sets side by side",
         "A small Llama from scratch, kept runs of three seeds, after the paper's Figures 5, 6, 8 and 10. Above: where "
         "each method ends, from the finetuned model (grey square); the goal is the retrained one (black star). NPO+RT "
         "is there twice, at the paper's β and at the one that the rule chooses. Middle: forget quality by epoch; that "
