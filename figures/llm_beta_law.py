@@ -6,7 +6,7 @@ leads to u* at the β at which these runs are there.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -44,7 +44,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
         grid = figure.subplots(2, 2, sharex=True)
         for place, (setting, units) in enumerate(settings.items()):
             ends = _ends(units)
-            look = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
+            look: dict[str, Any] = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
             for axes, column in zip(grid.flat, ("drop", "quality", "utility", "degenerate"), strict=True):
                 _points(axes, ends.x, getattr(ends, column), look, setting)
             _law(grid[0, 0], ends, look["color"])
@@ -64,7 +64,7 @@ def _ends(units: list[Data]) -> Ends:
     return Ends(*np.array(rows).T)
 
 
-def _points(axes: Axes, x: np.ndarray, y: np.ndarray, look: dict[str, str], label: str) -> None:
+def _points(axes: Axes, x: np.ndarray, y: np.ndarray, look: dict[str, Any], label: str) -> None:
     """Every seed a pale mark, the mean over seeds a line; GA+RT, the limit β → 0, at the left edge, open."""
     axes.plot(x[x > 0], y[x > 0], linestyle="", markersize=4, alpha=0.35, **look)
     at = np.unique(x[x > 0])
@@ -95,7 +95,7 @@ def _dress(grid: np.ndarray) -> None:
     drop.set(xscale="log", yscale="log", title="Final drop, as a share of the wanted one", ylabel="u / u*")
     log_ticks(drop.yaxis)
     quality.axhline(np.log10(SAME), color="black", linewidth=0.8)
-    words = {"transform": quality.get_yaxis_transform(), "ha": "right", "va": "bottom", "fontsize": 8}
+    words: dict[str, Any] = {"transform": quality.get_yaxis_transform(), "ha": "right", "va": "bottom", "fontsize": 8}
     quality.text(0.99, np.log10(SAME), f"p = {SAME}", **words)
     quality.set(title="Forget quality", ylabel="log₁₀ p, KS test against retrained")
     utility.set(title="Model utility, as a share of the finetuned's", ylabel="share", ylim=(-0.03, 1.08))

@@ -8,6 +8,7 @@ where unlearning slows down by itself.
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -28,16 +29,17 @@ def draw(results: Mapping[str, Data]) -> Figure:
     for name, unit in results.items():
         sets.setdefault(name.split("/")[-2], {})[name] = unit
     labels = sorted({unit.values["label"] for unit in results.values()}, key=_order)
-    names = names_of(results)
+    found = names_of(results)
+    names = {label: found[label] for label in labels}
     with styled():
         figure = Figure(figsize=(WIDTH, 10.2))
         grid = figure.subplots(3, len(sets), squeeze=False, sharey="row")
         for (name, mine), (above, middle, below) in zip(sorted(sets.items()), grid.T, strict=True):
             above.set_title(f"{name}: where methods end")
             _ends(above, mine, labels)
-            _by_epoch(middle, mine, labels, "log10_forget_quality")
+            _by_epoch(middle, mine, names, "log10_forget_quality")
             middle.set(title=f"{name}: forget quality", xlabel="epoch of unlearning")
-            _by_epoch(below, mine, labels, "forget_kl")
+            _by_epoch(below, mine, names, "forget_kl")
             below.set(title=f"{name}: KL on forget answers", xlabel="epoch of unlearning")
         _dress(grid)
         handles, shown = _legend(grid, {names[label]: None for label in labels})
@@ -72,9 +74,9 @@ def _ends(axes: Axes, mine: Mapping[str, Data], labels: list[str]) -> None:
     axes.set_xlabel("model utility at the end")
 
 
-def _by_epoch(axes: Axes, mine: Mapping[str, Data], labels: list[str], column: str) -> None:
+def _by_epoch(axes: Axes, mine: Mapping[str, Data], names: Mapping[str, str], column: str) -> None:
     for label, path in paths(mine, column).items():
-        line(axes, path, label, labels.index(label))
+        line(axes, path._replace(name=names[label]), label, list(names).index(label))
 
 
 def _dress(grid: np.ndarray) -> None:
@@ -89,9 +91,11 @@ def _dress(grid: np.ndarray) -> None:
     grid[2, 0].set_ylabel(r"KL$(\pi_{\rm ref}\,\Vert\,\pi_\theta)$, nats a token")
 
 
-def _legend(grid: np.ndarray, names: dict[str, None]) -> tuple[list[object], list[str]]:
+def _legend(grid: np.ndarray, names: dict[str, None]) -> tuple[list[Artist], list[str]]:
     """Each method once, in the order of the runs, then what the marks of no method are."""
-    found = {label: handle for axes in grid[2] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    found: dict[str, Artist] = {
+        label: handle for axes in grid[2] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
     marks = (("finetuned", {"marker": "s", "color": GREY}), ("retrained", {"marker": "*", "color": "black", "ms": 12}))
     handles = [found[name] for name in names if name in found]
     handles += [grid[0, 0].plot([], [], linestyle="", **look)[0] for _, look in marks]

@@ -38,7 +38,8 @@ def answers_markdown(samples: Sequence[Mapping[str, Any]]) -> str:
 
 def one_question(results: Mapping[str, Data]) -> str:
     """The first question whose answers were kept, and what each method's first seed makes of it, as a table."""
-    names, first = names_of(results), {}
+    names = names_of(results)
+    first: dict[str, Mapping[str, Any]] = {}
     for unit in results.values():
         first.setdefault(names[str(unit.values["label"])], unit.values)
     sample = side_by_side(first)[0]
