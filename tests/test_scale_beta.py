@@ -13,13 +13,14 @@ from small_recipe import SMALL
 from records.errors import UserError
 from records.store import load
 from records.work import keys, run_missing
-from scale.beta.budget import beta_for, budget_of, drops_at, provisional
+from scale.beta.budget import beta_for, between, budget_of, drops_at, provisional
 from scale.beta.nats import AnswerNats
 from scale.beta.sure import beta_range, caveats
 from scale.beta.wanted import from_base, from_held_out, from_other_answers, from_retrained
 from scale.recipes.file import read_recipe
 from scale.recipes.method import methods_of, with_beta
 from scale.runtime.processes import Processes
+from scale.stages.choose_beta import _chosen
 from scale.stages.pipeline import units
 
 ALONE = Processes("cpu")
@@ -244,3 +245,24 @@ def test_the_verb_has_one_message_where_there_is_no_npo(run_npo):
     code, _, err = run_npo("beta", "quick", "unlearn.methods=[GA, DPO]")
     assert code == 2
     assert "None of GA, DPO is NPO, whose β the rule is for. Say unlearn.methods=[NPO+RT]." in err
+
+
+@given(st.floats(1e-3, 1.0), st.floats(0.3, 3.0), st.floats(1.5, 10.0), st.floats(0.0, 1.0), st.floats(10.0, 500.0))
+def test_between_two_runs_a_power_of_beta_is_exact(low: float, power: float, apart: float, share: float, drop: float):
+    """Where drops go as a power of β, the β between two runs is that of the wanted drop, whichever came first."""
+    high, wanted = low * apart, low * apart**share
+    ran = [(beta, [drop, drop * (low / beta) ** power]) for beta in (low, high)]
+    for runs in (ran, ran[::-1]):
+        found = between(drop * (low / wanted) ** power, runs)
+        assert found is not None
+        assert found.beta == pytest.approx(wanted, rel=1e-9)
+        assert found.drops[-1] == pytest.approx(drop * (low / wanted) ** power, rel=1e-9)
+    assert between(drop * 1.01, ran) is None
+
+
+def test_with_runs_on_both_sides_of_the_wanted_drop_the_law_is_not_asked():
+    probes = [{"beta": beta, "drops": [end / 2, end], "budget": 1e9} for beta, end in ((0.01, 400.0), (0.04, 100.0))]
+    found = _chosen(200.0, probes)
+    assert found["beta"] == pytest.approx(0.02)
+    assert found["predicted"][-1] == pytest.approx(200.0)
+    assert _chosen(500.0, probes)["beta"] != pytest.approx(0.02)

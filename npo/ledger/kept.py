@@ -3,6 +3,7 @@
     tofu-smollm2-mini.json        smollm2/<label>-s<seed>
     tofu-smollm2-mini-law.json    smollm2/law/<rung>-<run>
     tofu-scratch-<set>.json       tofu/<set>/<label>-s<seed>
+    tofu-answers-<set>.json       tofu/answers-<set>/<label>-s<seed>, with answers after every epoch
     tofu-weights-<set>.json       tofu/weights-<set>/<label>-s<seed>, NPO+RT at several retain weights
     beta-sweep-<setting>.json     llm/beta/<setting>/<label>-s<seed>
     wanted-drop.json              llm/wanted-drop/<setting>
@@ -20,7 +21,12 @@ from records.store import Data
 __all__ = ["KEPT_DATA", "is_kept", "recorded"]
 
 KEPT_DATA = Path(__file__).parents[2] / "figures" / "data"
-PLACES = {"tofu-scratch-": "tofu/{}/", "tofu-weights-": "tofu/weights-{}/", "beta-sweep-": "llm/beta/{}/"}
+PLACES = {
+    "tofu-scratch-": "tofu/{}/",
+    "tofu-answers-": "tofu/answers-{}/",
+    "tofu-weights-": "tofu/weights-{}/",
+    "beta-sweep-": "llm/beta/{}/",
+}
 """How files begin, and where their runs are."""
 
 

@@ -45,6 +45,14 @@ OF_MODELS = (
         llm_forget_sets.draw,
     ),
     Plate(
+        "tofu_evolution",
+        "The real TOFU, 5 % of the authors forgotten: forget quality and utility by epoch",
+        "After the paper's Figures 6 and 8: kept runs of one seed, whose answers were taken after every epoch. GA "
+        "passes the retrained model's truth ratios and goes on; NPO+RT at the rule's β comes to them and stops.",
+        ("tofu/answers-*",),
+        llm_evolution.draw,
+    ),
+    Plate(
         "tofu_metrics",
         "The real TOFU, 5 % of the authors forgotten: all measures",
         "After the paper's Figures 12 to 17: kept runs of twelve methods, means and ranges of three seeds. Answers, "

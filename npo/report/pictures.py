@@ -31,6 +31,7 @@ OF_LADDER = {
     "llm_ladder": "smollm2_ladder",
     "llm_beta_law": "llm_beta_law",
     "tofu_forget_sets": "tofu_forget_sets",
+    "tofu_evolution": "tofu_evolution",
     "tofu_metrics": "tofu_metrics",
     "tofu_retain_weight": "tofu_retain_weight",
 }  # picture -> plate, of kept results by unit

@@ -15,7 +15,7 @@ from records.doing import doing
 from records.errors import UserError
 from records.store import CHECKPOINT, Data, load, save
 from records.work import Progress
-from scale.beta.budget import beta_for, budget_of, drops_at, provisional
+from scale.beta.budget import beta_for, between, budget_of, drops_at, provisional
 from scale.beta.sure import beta_range, caveats
 from scale.models.scoring import score_all
 from scale.recipes.evaluate_settings import EvaluateSettings
@@ -93,8 +93,14 @@ def _values(method: Method, told: Mapping[str, Any], probes: Sequence[Mapping[st
 
 
 def _chosen(drop: float, probes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The β after the last probe, the drops at it by epoch, and whether they come to the wanted one."""
+    """The β after the last probe, the drops at it by epoch, and whether they come to the wanted one.
+
+    Between two probes, where they lie on both sides of the wanted drop; else by the law, from the last.
+    """
     last = probes[-1]
+    if (middle := between(drop, [(probe["beta"], probe["drops"]) for probe in probes])) is not None:
+        budget = budget_of(drop, middle.beta)
+        return {"beta": middle.beta, "reached": True, "budget": budget, "predicted": middle.drops}
     found = beta_for(drop, last["budget"])
     beta = ALMOST_ASCENT / drop if found is None else found
     predicted = drops_at(beta, last["drops"], last["beta"])
