@@ -43,6 +43,8 @@ HEADLINES = (  # what someone new should know first: what holds, and what does n
     "smollm2-npo-rt-forgets",
     "transformer-equal-drop",
     "adam-linear",
+    "tofu-npo-rt-unlearns-forget05",
+    "tofu-npo-rt-alone",
     "llm-npo-rt-unlearns",
 )
 

@@ -87,7 +87,9 @@ def _dress(grid: np.ndarray) -> None:
     )
     for row in grid[:2]:
         row[0].set_ylabel("log₁₀ forget quality (KS p)")
-    grid[2, 0].set(yscale="log", ylim=(1e-2, None))
+    for axes in grid[2]:
+        axes.set_yscale("log", nonpositive="mask")  # the start, where KL is 0, has no place
+    grid[2, 0].set_ylim(1e-2, None)
     grid[2, 0].set_ylabel(r"KL$(\pi_{\rm ref}\,\Vert\,\pi_\theta)$, nats a token")
 
 

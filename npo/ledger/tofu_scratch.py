@@ -5,7 +5,8 @@ Judged at the end of unlearning on the runs that are kept in `figures/data/`; NP
 chosen for a model of 7 billion parameters, and at the β that the rule chooses. Answers and KL: `tofu_answers`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -59,9 +60,9 @@ def npo_keeps_more(results: Results) -> Judgement:
     return judged(less, lambda x: x > 0, high=False)
 
 
-def _beside(results: Results, of: Callable[[Data], float]) -> str:
+def _beside(results: Results, of: Callable[[Data], float], sets: Sequence[str] = MAIN) -> str:
     """The means of NPO+RT at the paper's β, set by set."""
-    paper = by_set(results, "NPO+RT", of)
+    paper = by_set(results, "NPO+RT", of, sets)
     told = ", ".join(f"{name} {np.mean(list(values.values())):.2g}" for name, values in paper.items())
     return f"at the paper's β: {told}" if paper else ""
 
@@ -77,10 +78,11 @@ def npo_rt_keeps(results: Results) -> Judgement:
     return judged(numbers, lambda x: x >= KEPT, high=False, more=_beside(results, share))
 
 
-def npo_rt_unlearns(results: Results) -> Judgement:
+def npo_rt_unlearns(forget_set: str, results: Results) -> Judgement:
     """The forget quality at the end is above GOOD, in the geometric mean over seeds."""
-    numbers = by_set(results, _rule_or_paper(results), _log_quality)
-    found = judged(numbers, lambda x: x > np.log10(GOOD), high=False, more=_beside(results, _log_quality))
+    sets = (forget_set,)
+    numbers = by_set(results, _rule_or_paper(results), _log_quality, sets)
+    found = judged(numbers, lambda x: x > np.log10(GOOD), high=False, more=_beside(results, _log_quality, sets))
     effect, ends = 10.0 ** (found.effect or 0.0), found.interval
     interval = (10.0 ** ends[0], min(1.0, 10.0 ** min(ends[1], 0.0))) if ends else None
     return Judgement(found.verdict, effect, interval, found.seeds, f"log₁₀ p: {found.reason}")
@@ -88,7 +90,7 @@ def npo_rt_unlearns(results: Results) -> Judgement:
 
 def npo_rt_alone(results: Results) -> Judgement:
     """How many other methods unlearn and keep the utility, in most of their seeds, on some forget set?"""
-    alone, told, most = True, [], 0
+    ours, told, most = False, [], 0
     for name in (name for name in MAIN if runs_of(results, "GA", name)):
         good = []
         for label in of_methods(results, name):
@@ -97,9 +99,9 @@ def npo_rt_alone(results: Results) -> Judgement:
                 wrecked = np.mean([end(data, "forget_degenerate") for data in runs.values()])
                 good.append((label, f"{label} ({wrecked:.0%} degenerate)"))
         others = [label for label, _ in good if not label.startswith("NPO+RT")]
-        alone, most = alone and len(good) > len(others) and not others, max(most, len(others))
+        ours, most = ours or len(good) > len(others), max(most, len(others))
         told.append(f"{name}: {', '.join(words for _, words in good) or 'none'}")
-    return Judgement(holds_if(alone), float(most), reason="; ".join(told))
+    return Judgement(holds_if(ours and not most), float(most), reason="; ".join(told))
 
 
 def quality_of_wrecks(results: Results) -> Judgement:
@@ -218,18 +220,21 @@ CLAIMS = (
         judge=only_rankable(npo_rt_keeps),
         methods=("NPO+RT*",),
     ),
-    tofu_claim(
-        "npo-rt-unlearns",
-        short="NPO+RT can't be told from the retrained model",
-        statement="NPO+RT, at the β that the rule chooses, can't be told from the retrained model on each forget set.",
-        measure=f"forget quality (a p-value) at the end, geometric mean over seeds, the least (claimed > {GOOD})",
-        judge=only_rankable(npo_rt_unlearns),
-        methods=("NPO+RT*",),
+    *(
+        tofu_claim(
+            f"npo-rt-unlearns-{name}",
+            short=f"NPO+RT can't be told from the retrained model, {name}",
+            statement=f"NPO+RT, at the β that the rule chooses, can't be told from the retrained model on {name}.",
+            measure=f"forget quality (a p-value) at the end, geometric mean over seeds (claimed > {GOOD})",
+            judge=only_rankable(partial(npo_rt_unlearns, name)),
+            methods=("NPO+RT*",),
+        )
+        for name in MAIN
     ),
     tofu_claim(
         "npo-rt-alone",
         short="only NPO+RT unlearns and keeps the utility",
-        statement=f"Of all methods NPO+RT alone reaches a forget quality above {GOOD} and keeps the utility.",
+        statement=f"Where any method ends with a forget quality above {GOOD} and the utility kept, it is NPO+RT.",
         measure=f"most other methods that end above {GOOD} with {KEPT:.0%} of the utility (claimed 0)",
         judge=only_rankable(npo_rt_alone),
         methods=("GA", "GA+RT", "IDK+RT", "DPO+RT", "NPO", "NPO+RT*"),
