@@ -53,7 +53,7 @@ LOOKS = (4, 2, 1)
 def multiples(count: int) -> Array:
     """Values of βu*, evenly in the logarithm; an odd number of them has the probe's 3 in the middle.
 
-    >>> multiples(3).tolist()
+    >>> multiples(3).round(12).tolist()
     [0.3, 3.0, 30.0]
     """
     return np.geomspace(LEAST, MOST, count)

@@ -38,6 +38,7 @@ LONG = {  # the words of a small call of each; those of one folder go on from ea
     "evaluate": ("evaluate", "quick", *SIZES, *TRAINS),
     "unlearn": ("unlearn", "quick", *SIZES, *TRAINS, "unlearn.methods=[GA, NPO]"),
     "run": ("run", "quick", *SIZES, *TRAINS, "unlearn.methods=[GA, NPO, NPO+RT]"),
+    "beta": ("beta", "quick", *SIZES, *TRAINS, "unlearn.methods=[NPO]", "unlearn.wanted_drop=1"),
     "law": ("law", "quick", *SIZES, *TRAINS, *LADDER),
     "transformer": ("synthetic", "transformer", "--quick", "--part", "optimizers", "--optimizers", "GD"),
 }
