@@ -40,12 +40,10 @@ BLOCK = re.compile(r"(<!-- generated: (\S+)(?: (\S+))? -->\n)(.*?)(<!-- /generat
 HEADLINES = (  # what someone new should know first: what holds, and what does not
     "intrinsic-time-theory",
     "theorem-2-npo",
-    "smollm2-npo-rt-forgets",
     "transformer-equal-drop",
     "adam-linear",
     "tofu-npo-rt-unlearns-forget05",
     "tofu-npo-rt-alone",
-    "llm-npo-rt-unlearns",
 )
 
 

@@ -142,25 +142,25 @@ def _claim(
     )
 
 
-def _of_room(room: str) -> tuple[Claim, ...]:
+def _of_room(room: str, where: str) -> tuple[Claim, ...]:
     ends = (
         "the rule's β ends at the wanted drop",
-        "The β that the law picks by one probe at βu* = 3 ends within 20 % of the wanted drop u*, in every setting.",
+        f"In {where} the β that the law picks by one probe at βu* = 3 ends within 20 % of the wanted drop u*.",
         "|u/u* − 1| at the rule's β, of the setting that is worst (predicted 0)",
     )
     constant = (
         "one constant β u* serves all settings",
-        "One constant β u* ends at u*, whatever the setting and the budget.",
+        f"In {where} one constant β u* ends at u*, whatever the setting and the budget.",
         "largest over smallest βu* that ends at u*, over settings, all the steps and half of them (1; holds below 2)",
     )
     nearest = (
         "the rule's β is nearest to retraining",
-        "The β whose forget distance to the retrained model is least is the rule's within a factor 2.",
+        f"In {where} the β whose forget distance to the retrained model is least is the rule's within a factor 2.",
         "β of least E KL(π_retr ‖ π_θ) over the rule's, of the setting where it is furthest from 1 (predicted 1)",
     )
     adam = (
         "Adam's own law beats the plain one under AdamW",
-        "Under AdamW Adam's own law, told by one probe, says the drops of two decades of β better than the plain law.",
+        f"In {where} under AdamW Adam's own law, told by one probe, says the drops at all β better than the plain law.",
         "mean |log predicted/measured| of the plain law over that of Adam's (predicted > 1 in every seed)",
     )
     return (
@@ -178,7 +178,7 @@ _LENGTH = (
 )
 
 CLAIMS = (
-    *_of_room("logistic"),
-    *_of_room("transformer"),
+    *_of_room("logistic", "the logistic model"),
+    *_of_room("transformer", "the small transformer"),
     _claim("transformer", "length", _RULE, beta_goes_with_length, _LENGTH),
 )
