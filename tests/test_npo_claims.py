@@ -456,6 +456,7 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "tofu-ga-collapses": _forgot("GA", "forget10", model_utility=0.5),
     "tofu-npo-slower": _forgot("NPO", "forget01", model_utility=0.001),
     "tofu-npo-rt-keeps": _forgot(AUTO, "forget05", model_utility=0.1),
+    "tofu-npo-rt-unlearns": _forgot(AUTO, "forget05", forget_quality=1e-3),
     **{
         f"tofu-npo-rt-unlearns-{name}": _forgot(AUTO, name, forget_quality=1e-3)
         for name in ("forget01", "forget05", "forget10")

@@ -78,9 +78,8 @@ def npo_rt_keeps(results: Results) -> Judgement:
     return judged(numbers, lambda x: x >= KEPT, high=False, more=_beside(results, share))
 
 
-def npo_rt_unlearns(forget_set: str, results: Results) -> Judgement:
+def npo_rt_unlearns(sets: Sequence[str], results: Results) -> Judgement:
     """The forget quality at the end is above GOOD, in the geometric mean over seeds."""
-    sets = (forget_set,)
     numbers = by_set(results, _rule_or_paper(results), _log_quality, sets)
     found = judged(numbers, lambda x: x > np.log10(GOOD), high=False, more=_beside(results, _log_quality, sets))
     effect, ends = 10.0 ** (found.effect or 0.0), found.interval
@@ -220,13 +219,21 @@ CLAIMS = (
         judge=only_rankable(npo_rt_keeps),
         methods=("NPO+RT*",),
     ),
+    tofu_claim(
+        "npo-rt-unlearns",
+        short="NPO+RT can't be told from the retrained model",
+        statement="NPO+RT, at the β that the rule chooses, can't be told from the retrained model on each forget set.",
+        measure=f"forget quality (a p-value) at the end, geometric mean over seeds, the least (claimed > {GOOD})",
+        judge=only_rankable(partial(npo_rt_unlearns, MAIN)),
+        methods=("NPO+RT*",),
+    ),
     *(
         tofu_claim(
             f"npo-rt-unlearns-{name}",
-            short=f"NPO+RT can't be told from the retrained model, {name}",
+            short=f"NPO+RT is as the retrained model on {name}",
             statement=f"NPO+RT, at the β that the rule chooses, can't be told from the retrained model on {name}.",
             measure=f"forget quality (a p-value) at the end, geometric mean over seeds (claimed > {GOOD})",
-            judge=only_rankable(partial(npo_rt_unlearns, name)),
+            judge=only_rankable(partial(npo_rt_unlearns, (name,))),
             methods=("NPO+RT*",),
         )
         for name in MAIN
