@@ -70,6 +70,14 @@ class TokenLogprobs(NamedTuple):
         spread = spread.scatter(0, self.example * longest + self.position, self.logp.double())
         return Summed(spread.view(-1, longest).sum(dim=1).to(self.logp), self.tokens)
 
+    def mean_prob(self) -> Float[Tensor, " batch"]:
+        """The mean probability of each example's tokens, (1/n) Σ_t exp(log p_t).
+
+        >>> TokenLogprobs(torch.tensor([0.5, 0.25]).log(), torch.tensor([0, 0]), torch.tensor([2])).mean_prob()
+        tensor([0.3750])
+        """
+        return self._replace(logp=self.logp.exp()).summed().logp / self.tokens
+
 
 class AnswerRows(NamedTuple):
     """Where the answers of a batch are: row = position that predicts, target = token predicted, example = whose."""

@@ -4,7 +4,7 @@ A kernel of logits gives one value for each row, from that row alone (`theory.lo
 predict an answer token. Values and gradients are those of the kernel on all logits together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -41,7 +41,7 @@ def by_rows(kernel: Kernel) -> bool:
 
 
 class _KernelRows(RowLoss):
-    """A kernel on rows of logits, the reference's from its own hidden states; on the way, what the answer's token gets.
+    """A kernel on rows of logits, other models' from hidden states of theirs; on the way, what the answer's token gets.
 
     The kernel makes arrays of its own, as many as a log-softmax or two and their gradients: `aside` counts them.
     """
@@ -53,21 +53,20 @@ class _KernelRows(RowLoss):
         kernel: Kernel,
         given: Quantities,
         targets: Tensor,
-        reference: tuple[Tensor, Head] | None,
+        others: Mapping[str, tuple[Tensor, Head]],
         dtype: torch.dtype,
     ) -> None:
         self.kernel, self.given, self.targets = kernel, given, targets
-        self.reference = None if reference is None else (reference[0].detach().to(dtype), HeadInto(reference[1], dtype))
-        self.buffers = 1 if reference is None else 2
+        self.others = {name: (x.detach().to(dtype), HeadInto(head, dtype)) for name, (x, head) in others.items()}
+        self.buffers = 1 + len(others)
         self.logp = torch.zeros(len(targets), dtype=dtype, device=targets.device)
 
     def values(self, buffers: Sequence[Tensor], rows: slice) -> Tensor:
         z = buffers[0]
         self.logp[rows] = at_targets(z, self.targets[rows])
         self.inputs = {name: x[rows] if _of_rows(name) else x for name, x in self.given.items()} | {"logits": z}
-        if self.reference is not None:
-            ref_rows, ref_head = self.reference
-            self.inputs["ref_logits"] = ref_head.logits(ref_rows[rows], buffers[1])
+        for (name, (states, head)), buffer in zip(self.others.items(), buffers[1 : self.buffers], strict=True):
+            self.inputs[name] = head.logits(states[rows], buffer)
         inputs = gather(self.kernel, self.inputs)
         return one_value_per_example(self.kernel, inputs, self.kernel(**inputs)).to(z.dtype)
 
@@ -81,6 +80,13 @@ def _of_rows(name: str) -> bool:
     return name in QUANTITIES and QUANTITIES[name].level != "example"
 
 
+def _at(rows: Tensor, hidden: Tensor, head: Head, vocabulary: int) -> tuple[Tensor, Head]:
+    """Another model's states at these rows, and its head; ValueError where it has other words."""
+    if len(head.weight) != vocabulary:
+        raise ValueError(f"The reference has {len(head.weight)} tokens in its vocabulary, not {vocabulary}.")
+    return hidden.flatten(0, 1).index_select(0, rows), head
+
+
 def kernel_sums(
     kernel: Kernel,
     hidden: Float[Tensor, "batch time hidden"],
@@ -89,11 +95,13 @@ def kernel_sums(
     given: Quantities,
     *,
     reference: tuple[Float[Tensor, "batch time ref_hidden"], Head] | None = None,
+    further: Mapping[str, tuple[Float[Tensor, "batch time their_hidden"], Head]] | None = None,
     budget: int = ROWS_BUDGET,
 ) -> RowSums:
     """A kernel of logits summed over each answer, from hidden states and output head.
 
     Equal to the kernel on the logits of all answer rows, `ref_logits` being those of `reference`, memory apart.
+    `further` has the states and heads of still other models, by the name of the quantity that their logits are;
     `given` holds the other quantities that it takes. The gradient is `<kernel>_gradient` where one stands beside the
     kernel, else autograd's within the chunk; it is made in the forward pass, and again in the backward pass only where
     the head is trained and examples come to weigh differently. Differentiable once. ValueError as in
@@ -108,15 +116,9 @@ def kernel_sums(
     found = answer_rows(labels, len(head.weight))
     dtype = widened(hidden, head.weight, head.bias)
     rows = hidden.flatten(0, 1).index_select(0, found.rows)
-    other = None
-    if reference is not None:
-        ref_hidden, ref_head = reference
-        if len(ref_head.weight) != len(head.weight):
-            raise ValueError(
-                f"The reference has {len(ref_head.weight)} tokens in its vocabulary, not {len(head.weight)}."
-            )
-        other = ref_hidden.flatten(0, 1).index_select(0, found.rows), ref_head
-    loss = _KernelRows(kernel, given, found.targets, other, dtype)
+    others = dict(further or {}) | ({} if reference is None else {"ref_logits": reference})
+    there = {name: _at(found.rows, states, other, len(head.weight)) for name, (states, other) in others.items()}
+    loss = _KernelRows(kernel, given, found.targets, there, dtype)
     counts = found.tokens.tolist()
     values = over_rows(rows, head, loss, examples=counts, budget=budget, promise=torch.ones_like, warn=False)
     value, logp = (TokenLogprobs(x, found.example, found.tokens).summed().logp for x in (values, loss.logp))

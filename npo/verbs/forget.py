@@ -53,7 +53,8 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Forget
     stages = Stages(recipe, context_of(recipe, processes, corpus), "")
     need_to_know(stages.betas, asked, methods)
     several = len(methods) > 1 or len(recipe.unlearn.seeds) > 1 or recipe.retain_log is not None
-    units = stages.all(methods) if several else [*stages.betas.all(methods), stages.single(methods[0], "forget")]
+    before = [] if several else [*stages.betas.all(methods), *stages.reinforced(methods)]
+    units = stages.all(methods) if several else [*before, stages.single(methods[0], "forget")]
     units = [unit for unit in units if unit.name.startswith(PLACE)] if asked.only_beta else units
     run_units(units, out, "forget", crew=processes, quiet=not processes.first)
     if processes.first:

@@ -40,7 +40,7 @@ def drift(
     reading = reading_of(scorer, rows, pad, processes, TOKENS_PER_BATCH)
     for batch, spare in processes.share(reading.batches):
         chosen = [rows[i] for i in batch]
-        part = BatchPart(len(batch), (), kernel=RowKernel(kl, {}, reference.of(batch, chosen, head)))
+        part = BatchPart(len(batch), (), kernel=RowKernel(kl, {}, {"ref_logits": reference.of(batch, chosen, head)}))
         with processes.accelerator.autocast():
             (found,) = scorer(reading.made(batch), [part])
         if not spare:

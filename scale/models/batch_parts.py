@@ -1,6 +1,7 @@
 """What may be wanted of the answers of a batch, and how it is had from their hidden states and the output head."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -31,19 +32,22 @@ class ReferenceBatch(NamedTuple):
 
 
 class RowKernel(NamedTuple):
-    """A kernel of logits, to be run on the answers of a part in chunks, and what else it takes, by name."""
+    """A kernel of logits, to be run on the answers of a part in chunks, and what else it takes, by name.
+
+    `others` has what the logits of other models are had from, by the quantity that they are, such as `ref_logits`.
+    """
 
     kernel: Kernel
     given: Quantities
-    reference: ReferenceBatch | None = None
+    others: Mapping[str, ReferenceBatch] = MappingProxyType({})
 
 
 class BatchPart(NamedTuple):
     """So many rows of a batch, in their order, and what is wanted of them.
 
-    `wanted` names quantities of `theory.kernel`: of `logp`, `token_logp`, `logits`, `hidden` (after block `block`, 1
-    the first). `kernel` asks for a kernel's values instead of its logits. `weight` maps the rows' own `logp` and
-    `token_logp` to d loss / d each, where it is known so early (`theory.logprobs.summed`). `logged` asks for `logp`
+    `wanted` names quantities of `theory.kernel`: of `logp`, `token_logp`, `mean_prob`, `logits`, `hidden` (after block
+    `block`, 1 the first). `kernel` asks for a kernel's values instead of its logits. `weight` maps the rows' own `logp`
+    and `token_logp` to d loss / d each, where it is known so early (`theory.logprobs.summed`). `logged` asks for `logp`
     too, without gradient.
     """
 
@@ -67,7 +71,7 @@ def wanted_of(part: BatchPart, states: BodyStates, head: Head, labels: Tensor) -
     hidden, found = states.final, dict[str, Tensor]()
     if part.kernel is not None:
         found |= _by_kernel(part.kernel, hidden, head, labels)
-    if "token_logp" in part.wanted:
+    if {"token_logp", "mean_prob"} & set(part.wanted):
         found |= _token_logp(part, hidden, head, labels)
     elif "logp" in part.wanted:
         weight = part.weight
@@ -87,19 +91,19 @@ def wanted_of(part: BatchPart, states: BodyStates, head: Head, labels: Tensor) -
 
 def _by_kernel(chosen: RowKernel, hidden: Tensor, head: Head, labels: Tensor) -> dict[str, Tensor]:
     """The kernel's value of each answer; and `logp`, but of the KL, which has a form of its own."""
-    kernel, given, reference = chosen
-    # the part's answers may be shorter than the batch's: cut to the reference's states, which know their length
-    time = hidden.shape[1] if reference is None else reference.hidden.shape[1]
+    kernel, given, others = chosen
+    # the part's answers may be shorter than the batch's: cut to the others' states, which know their length
+    time = next((one.hidden.shape[1] for one in others.values()), hidden.shape[1])
     hidden, labels = hidden[:, :time], labels[:, :time]
-    if kernel is kl and reference is not None:
+    if kernel is kl and "ref_logits" in others:
         where = answer_positions(labels, len(head.weight))
-        return {"value": kl_from_hidden(*reference, hidden, head, where, once=True).kl}
-    sums = kernel_sums(kernel, hidden, head, labels, given, reference=reference)
+        return {"value": kl_from_hidden(*others["ref_logits"], hidden, head, where, once=True).kl}
+    sums = kernel_sums(kernel, hidden, head, labels, given, further=others)
     return {"value": sums.value, "logp": sums.logp}
 
 
 def _token_logp(part: BatchPart, hidden: Tensor, head: Head, labels: Tensor) -> dict[str, Tensor]:
-    """Log-probability of each answer token, and the sum of each answer."""
+    """Log-probability of each answer token, the sum of each answer, and where it is wanted its mean probability."""
     counts = (labels[:, 1:] != IGNORE).sum(dim=1)
     example = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
 
@@ -112,4 +116,5 @@ def _token_logp(part: BatchPart, hidden: Tensor, head: Head, labels: Tensor) -> 
         return direct + weights["logp"].to(direct).index_select(0, example) if "logp" in weights else direct
 
     found = token_logprobs(hidden, head, labels, weigh if part.weight else None, budget=budget())
-    return {"token_logp": found.logp, "logp": found.summed().logp}
+    of_tokens = {"token_logp": found.logp, "logp": found.summed().logp}
+    return of_tokens | ({"mean_prob": found.mean_prob()} if "mean_prob" in part.wanted else {})

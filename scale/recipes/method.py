@@ -28,8 +28,8 @@ Resolve = Callable[[str, Mapping[str, float], float], Objective]
 
 UserError where there is no such method, or where it does not take what it is given."""
 
-_NOT_OF_RETAIN = ("_win", "_alternate", "_lose")
-_OF_RETAIN = tuple(name for name in QUANTITIES if not name.endswith(_NOT_OF_RETAIN) and name != "z_ref")
+_NOT_OF_RETAIN = ("_win_after", "_alternate", "_lose", "z_ref", "reinforced_logits")
+_OF_RETAIN = tuple(name for name in QUANTITIES if not name.endswith(_NOT_OF_RETAIN))
 
 
 class Method(NamedTuple):

@@ -25,6 +25,7 @@ from scale.models.loading import Weights
 from scale.models.scratch import SHAPES, Shape
 from scale.recipes.best import BestSettings
 from scale.recipes.evaluate_settings import EvaluateSettings
+from scale.recipes.reinforce import ReinforceSettings
 from scale.recipes.wanted_drop import AUTO_BETA, Beta, WantedDropSettings
 from scale.tasks.kinds import AnyTask, task_of
 from scale.training.schedule import Epochs, Schedule
@@ -175,6 +176,9 @@ class UnlearnSettings(Schedule):
         "pooled: IDK and retain rows in one cross-entropy, as there",
     )
     reference: Literal["cached", "live"] = Field("cached", description="live: a second model in memory, to compare")
+    reinforce: ReinforceSettings = Field(
+        ReinforceSettings(), description="how the reference is trained further on the forget rows, where a loss asks it"
+    )
     keep_models: bool = True
     keep: Literal["last", "best"] = Field("last", description="which examined model; the best by the rule `best`")
     best: BestSettings = BestSettings()

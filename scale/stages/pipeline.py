@@ -2,7 +2,8 @@
 
 A unit's folder holds `data.json` and `data.npz` (`records.store.load` reads both).
 
-`pretrain`, `finetune`, `retrain`, beside `model/` (weights, tokenizer, card):
+`pretrain`, `finetune`, `retrain`, `reinforce` (the finetuned model trained further on the forget rows, where a loss
+asks for its logits), beside `model/` (weights, tokenizer, card):
 
     stage, seed, data, model    data: source, hash of every word, forget_rows, retain_rows, asked; model: kind,
                                 parameters, trained, vocabulary
@@ -84,7 +85,10 @@ from scale.stages.prepared import context_of
 from scale.stages.unlearn import unlearn
 from scale.tasks.corpus import hashable
 from scale.tasks.kinds import task_of
+from scale.training.asked import asks_reinforced
 from scale.training.schedule import Schedule, beyond, idle
+
+REINFORCE = "reinforce"
 
 __all__ = ["Stages", "evaluation_of", "stage_of", "units"]
 
@@ -170,6 +174,7 @@ class Stages:
             *models,
             *self._judges(models),
             *self.betas.all(methods),
+            *self.reinforced(methods),
             *(self._unlearn(method, seed) for seed in self.recipe.unlearn.seeds for method in methods),
         ]
 
@@ -186,6 +191,20 @@ class Stages:
             common=self.common,
             retrained=retrained,
         )
+
+    def reinforced(self, methods: Sequence[Method]) -> list[Unit]:
+        """What trains the reference further on the rows to forget, where a method asks for that model's logits."""
+        if not any(asks_reinforced(method.objective) for method in methods):
+            return []
+        schedule = self.recipe.unlearn.reinforce.schedule(self.recipe.unlearn)
+        found = self._fit(REINFORCE, self.context.corpus.forget, schedule, self._finetuned)
+        self._refuse_idle()
+        return [found]
+
+    @property
+    def _finetuned(self) -> str | None:
+        """The stage that unlearning starts from; None where it starts from the recipe's model as it is."""
+        return None if self.recipe.starts_as_it_is else f"{self.prefix}finetune"
 
     def _judges(self, models: Sequence[Unit]) -> list[Unit]:
         """The examinations that unlearning runs are held against."""
@@ -290,7 +309,7 @@ class Stages:
         self._refuse_idle()
         unit = self._unlearn(method, self.recipe.unlearn.seeds[0])
         assert isinstance(unit.run, partial)
-        needs = tuple(filter(None, [self.betas.needed(method)]))
+        needs = tuple(needed for needed in unit.needs if needed not in unit.run.keywords["judged_by"])
         return replace(unit, name=name, needs=needs, run=partial(unit.run, judged_by=()))
 
     def _unlearn(self, method: Method, seed: int) -> Unit:
@@ -310,8 +329,8 @@ class Stages:
         settings |= {"at": list(self.recipe.evaluate.at)} if self.recipe.evaluate.at else {}
         best = chosen.best if chosen.keep == "best" else None
         settings |= {"keep": best.model_dump(mode="json")} if best else {}
-        given = self.recipe.starts_as_it_is
-        finetuned = None if given else f"{self.prefix}finetune"
+        finetuned = self._finetuned
+        reinforced = f"{self.prefix}{REINFORCE}" if asks_reinforced(method.objective) else None
         judges = tuple(f"evaluate/{stage}" for stage in self._judging)
         judged_by = tuple(self.prefix + name for name in judges)
         run = partial(
@@ -325,12 +344,13 @@ class Stages:
             rule=best,
             settings=settings,
             finetuned=finetuned,
+            reinforced=reinforced,
             judged_by=judged_by,
             beta_of=(beta_of := self.betas.needed(method)),
         )
         name = f"{self.prefix}unlearn/{method.label}-s{seed}"
         seconds = of_unlearning(self.recipe, method.schedule, len(self.context.corpus.forget))
-        needs = (*filter(None, [finetuned]), *judged_by, *filter(None, [beta_of]))
+        needs = (*filter(None, [finetuned]), *judged_by, *filter(None, [beta_of, reinforced]))
         return Unit(name, settings, run, needs=needs, seconds=seconds, **self.common)
 
 

@@ -20,6 +20,7 @@ from scale.recipes.method import Method
 from scale.stages.context import Context
 from scale.stages.evaluate import exam_of
 from scale.stages.judged import ShownRows
+from scale.stages.reinforced import states_of_reinforced
 from scale.stages.start import Start, cache_of, start_of
 from scale.tasks.corpus import RowsRead
 from scale.tasks.task import Task
@@ -38,8 +39,9 @@ class ReadyToUnlearn:
     """A method and what it begins with, in a folder; each thing is read or made where it is first asked for.
 
     `finetuned` is the folder of the finetuned model, None where the recipe's own is unlearned as it is; `judges` are
-    the evaluations of finetuned and retrained model, as far as there are any. `reference_states` are there, by set,
-    once the training is made.
+    the evaluations of finetuned and retrained model, as far as there are any; `reinforced` is the folder of the model
+    trained further on the rows to forget, where the method asks for it. `reference_states` are there, by set, once the
+    training is made.
     """
 
     folder: Path
@@ -51,6 +53,7 @@ class ReadyToUnlearn:
     live: bool
     finetuned: Path | None
     judges: tuple[Path, ...]
+    reinforced: Path | None = None
     reference_states: dict[str, tuple[list[Encoded], ReferenceStates]] = field(default_factory=dict)
 
     @cached_property
@@ -91,6 +94,9 @@ class ReadyToUnlearn:
     @cached_property
     def training(self) -> Training:
         """The model's training; what its reference knows is computed before the first step."""
+        reinforced = (
+            None if self.reinforced is None else states_of_reinforced(self.reinforced, self._cache, self.context)
+        )
         doing("loading the model")
         model, context, schedule = self.language_model.model, self.context, self.method.schedule
         if schedule.recompute:
@@ -100,7 +106,7 @@ class ReadyToUnlearn:
             scorer, held_as(self.start.weights, context.model.kept), pad, context.processes
         )
         objective, asked = self.method.objective, context.asked
-        cache = ReferenceCache(cache_of(self.folder, self.finetuned, self.judges))
+        cache = self._cache
         doing("reading the rows")
         rows = self._rows(cache, reference_model)
         true = {name: self._true_answers(name, reference_model) for name in ("forget", "retain") if asked.examines}
@@ -119,14 +125,22 @@ class ReadyToUnlearn:
             seed=self.seed,
             pad=pad,
             processes=context.processes,
-            reference=self._reference(cache, reference_model, rows),
+            reference=self._reference(cache, reference_model, rows, reinforced),
             every_step=asked.every == "step" and not asked.at,
             at=asked.at,
             pooled=self.method.pooled,
         )
 
+    @cached_property
+    def _cache(self) -> ReferenceCache:
+        return ReferenceCache(cache_of(self.folder, self.finetuned, self.judges))
+
     def _reference(
-        self, cache: ReferenceCache, reference_model: ReferenceModel, rows: TrainingRows
+        self,
+        cache: ReferenceCache,
+        reference_model: ReferenceModel,
+        rows: TrainingRows,
+        reinforced: ReferenceStates | None,
     ) -> CachedReference | LiveReference | None:
         """What knows π_ref; None where no loss asks for it and nobody looks at how far the model has moved."""
         objective, context = self.method.objective, self.context
@@ -134,9 +148,9 @@ class ReadyToUnlearn:
             return None
         if self.live:
             second = self.start.load(context).model.requires_grad_(False).eval()
-            return LiveReference(Scorer(second), self.writer.pad, context.processes)
+            return LiveReference(Scorer(second), self.writer.pad, context.processes, reinforced)
         doing("log-probabilities of the reference")
-        return cached_reference(cache, reference_model, objective, rows)
+        return cached_reference(cache, reference_model, objective, rows, reinforced)
 
     def _rows(self, cache: ReferenceCache, reference: ReferenceModel) -> TrainingRows:
         """What is trained on; UserError, with its line where it has one, for a row that the model can't read."""

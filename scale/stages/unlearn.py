@@ -45,13 +45,15 @@ def unlearn(
     rule: BestSettings | None,
     settings: Mapping[str, Any],
     finetuned: str | None,
+    reinforced: str | None,
     judged_by: tuple[str, ...],
     beta_of: str | None,
 ) -> None:
     """Run one method on the finetuned model, or without one on the model that the recipe names.
 
-    `judged_by` names the evaluations of finetuned and retrained model, as far as there are any, `beta_of` the unit that
-    has found β where it was `auto`.
+    `reinforced` names the stage that has trained the finetuned model further on the rows to forget, where the method
+    asks for that; `judged_by` the evaluations of finetuned and retrained model, as far as there are any, `beta_of` the
+    unit that has found β where it was `auto`.
     """
     if beta_of is not None:
         method = _found(method, load(inputs[beta_of]).values, beta_of)
@@ -65,6 +67,7 @@ def unlearn(
         live=live,
         finetuned=inputs[finetuned] if finetuned else None,
         judges=tuple(inputs[name] for name in judged_by),
+        reinforced=inputs[reinforced] if reinforced else None,
     )
     Unlearning(ready, keep_model=keep_model, rule=rule, settings=settings).run(progress)
 

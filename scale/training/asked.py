@@ -2,8 +2,10 @@
 
 forget      the answers to forget: names without a suffix
 win         "I don't know" answers to the same questions: `…_win`
+after       these answers after the beginning of the answer to forget: `…_win_after`
 alternate   other answers of the same domain: `…_alternate`
 retain      answers to retain, by the parameter names of the retain kernel
+retain_win  "I don't know" answers to the questions of the rows to retain: `…_win` of the retain kernel
 """
 
 import inspect
@@ -19,13 +21,22 @@ from theory.kernel import Kernel, moves, plain_name
 from theory.objective import Objective
 from theory.row_kernels import by_rows
 
-__all__ = ["ANSWERS", "SUFFIXES", "Asked", "asked_of", "index_quantities", "layer_of", "lengths"]
+__all__ = ["ANSWERS", "SUFFIXES", "Asked", "asked_of", "asks_reinforced", "index_quantities", "layer_of", "lengths"]
 
-SUFFIXES = {"forget": "", "win": "_win", "alternate": "_alternate", "retain": ""}
+SUFFIXES = {
+    "forget": "",
+    "win": "_win",
+    "after": "_win_after",
+    "alternate": "_alternate",
+    "retain": "",
+    "retain_win": "_win",
+}
 ANSWERS = tuple(SUFFIXES)
 """The kinds of answers, in the order in which a forward pass reads them."""
 
 _REFERENCE = {"ref_logp", "ref_token_logp", "ref_hidden"}
+_RETAINED = ("retain", "retain_win")
+_LOGITS = ("ref_logits", "reinforced_logits")
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,7 @@ class Asked:
     @property
     def term(self) -> str:
         """Of which term of the objective."""
-        return "retain" if self.kind == "retain" else "forget"
+        return "retain" if self.kind in _RETAINED else "forget"
 
     @property
     def moving(self) -> tuple[str, ...]:
@@ -67,9 +78,16 @@ class Asked:
         """Is anything of the reference wanted, but its logits?"""
         return self.ref_logp or bool(self.needs & _REFERENCE)
 
+    @property
+    def other_logits(self) -> tuple[str, ...]:
+        """The logits of other models that are wanted: of the reference, of the one that is trained on what is lost."""
+        return tuple(name for name in _LOGITS if name in self.needs)
 
-def _kind_of(name: str) -> str:
-    return next((kind for kind in ("win", "alternate") if name.endswith(f"_{kind}")), "forget")
+
+def _kind_of(name: str, term: str) -> str:
+    """Of which answers a quantity of a term's kernel is."""
+    kinds = _RETAINED if term == "retain" else tuple(kind for kind in ANSWERS if kind not in _RETAINED)
+    return next((kind for kind in kinds if SUFFIXES[kind] and name.endswith(SUFFIXES[kind])), kinds[0])
 
 
 def layer_of(kernel: Kernel) -> float | None:
@@ -83,18 +101,23 @@ def asked_of(objective: Objective, kind: str, blocks: int) -> Asked | None:
 
     UserError where it names a block that the model does not have.
     """
-    kernel, wanted = objective.forget, objective.forget_needs - {"z_ref"}
-    if kind == "retain":
+    kernel, wanted, term = objective.forget, objective.forget_needs - {"z_ref"}, "forget"
+    if kind in _RETAINED:
         if objective.retain is None:
             return None
-        kernel, wanted = objective.retain, objective.retain_needs
-    mine = {name for name in wanted if kind in ("retain", _kind_of(name))}
+        kernel, wanted, term = objective.retain, objective.retain_needs, "retain"
+    mine = {name for name in wanted if _kind_of(name, term) == kind}
     if not mine:
         return None
     layer = layer_of(kernel) if mine & {"hidden", "ref_hidden"} else None
     own = {plain_name(name).removesuffix(SUFFIXES[kind]) for name in mine}
     alone = not any(moves(name) for name in wanted - mine)
     return Asked(kind, kernel, frozenset(own), alone, None if layer is None else block_after(layer, blocks))
+
+
+def asks_reinforced(objective: Objective) -> bool:
+    """Does an objective take logits of the reference trained further on the rows to forget?"""
+    return "reinforced_logits" in objective.forget_needs
 
 
 # --- what follows from the rows themselves --------------------------------------------------------------------------

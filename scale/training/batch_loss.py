@@ -40,7 +40,7 @@ loss of logits or hidden states has none.
 """
 
 
-_WEIGHED = ("token_logp", "logp", "logp_win", "logp_alternate")
+_WEIGHED = ("token_logp", "logp", "logp_win", "logp_win_after", "logp_alternate")
 """What a mean weight may be told of, the first that a kernel takes."""
 
 
@@ -135,7 +135,7 @@ class BatchLoss:
         there = {
             "loss": True,
             "forget": "forget" in terms,
-            "retain": "retain" in terms and "retain" in reads,
+            "retain": "retain" in terms and self.objective.retain is not None,
             "drop": "forget" in terms and "forget" in reads and self.reference is not None,
             "weight": "forget" in terms and self._weighed is not None,
         }
@@ -193,12 +193,12 @@ class BatchLoss:
             if asked.term not in terms or not (indices := micro_batch.of(asked.kind)):
                 continue
             mine = [self.rows.of(asked.kind)[i] for i in indices]
-            fixed, states = self._fixed(asked, indices, mine)
+            fixed, others = self._fixed(asked, indices, mine)
             given[asked.term] |= _suffixed(fixed, asked)
             if asked.moving:
                 read.append(asked)
                 rows += mine
-                parts.append(self._part(asked, len(mine), fixed | z_ref, states))
+                parts.append(self._part(asked, len(mine), fixed | z_ref, others))
         batch = batch_for(self.module, rows, self.pad, self.processes.accelerator.device)
         for asked, found in zip(read, self.scorer(batch, parts), strict=True):
             given[asked.term] |= _suffixed(found, asked)
@@ -206,27 +206,28 @@ class BatchLoss:
 
     def _fixed(
         self, asked: Asked, indices: Sequence[int], rows: Sequence[Encoded]
-    ) -> tuple[dict[str, Tensor], ReferenceBatch | None]:
-        """What is known of some answers before the model reads them; states of the reference for its logits."""
+    ) -> tuple[dict[str, Tensor], dict[str, ReferenceBatch]]:
+        """What is known of some answers before the model reads them; states of other models, for their logits."""
         device = self.processes.accelerator.device
         found = {name: x.to(device) for name, x in index_quantities(asked, rows).items()}
         if self.reference is None:
-            return found, None
+            return found, {}
         if asked.reference:
             found |= {name: x.to(device) for name, x in self.reference.quantities(asked, indices, rows).items()}
-        if "ref_logits" not in asked.needs:
-            return found, None
-        states = self.reference.states(asked, indices, rows)
+        others = {name: self.reference.states(name, asked, indices, rows) for name in asked.other_logits}
         if not asked.by_rows:  # all at once, with whatever else the kernel takes
-            answers = torch.cat([hidden[: row.targets] for hidden, row in zip(states.hidden, rows, strict=True)])
-            found["ref_logits"] = states.head.logits(answers).detach()
-        return found, states
+            for name, states in others.items():
+                answers = torch.cat([hidden[: row.targets] for hidden, row in zip(states.hidden, rows, strict=True)])
+                found[name] = states.head.logits(answers).detach()
+        return found, others
 
-    def _part(self, asked: Asked, rows: int, fixed: Mapping[str, Tensor], states: ReferenceBatch | None) -> BatchPart:
+    def _part(
+        self, asked: Asked, rows: int, fixed: Mapping[str, Tensor], others: Mapping[str, ReferenceBatch]
+    ) -> BatchPart:
         """What is asked of the model on some answers."""
         forgets = asked.kind == "forget"
         if asked.by_rows:
-            return BatchPart(rows, (), kernel=RowKernel(asked.kernel, fixed, states), logged=forgets)
+            return BatchPart(rows, (), kernel=RowKernel(asked.kernel, fixed, others), logged=forgets)
         early = set(asked.moving) <= {"logp", "token_logp"} and self._promises(asked)
         weight = partial(_weights, asked, fixed) if early else None
         return BatchPart(rows, asked.moving, weight=weight, block=asked.block, logged=forgets)

@@ -9,9 +9,9 @@ from functools import lru_cache
 
 import numpy as np
 
-__all__ = ["alternate_answer", "idk_answer", "order", "partner"]
+__all__ = ["alternate_answer", "idk_answer", "order", "partner", "retain_idk_answer"]
 
-_ORDER, _RETAIN, _IDK, _ALTERNATE = range(4)
+_ORDER, _RETAIN, _IDK, _ALTERNATE, _RETAIN_IDK = range(5)
 
 
 @lru_cache(maxsize=64)
@@ -49,6 +49,15 @@ def idk_answer(seed: int, epoch: int, index: int, *, forget: int, answers: int) 
     [0, 1, 2]
     """
     return _drawn(_IDK, seed, epoch, index, rows=forget, partners=answers)
+
+
+def retain_idk_answer(seed: int, epoch: int, index: int, *, forget: int, answers: int) -> int:
+    """Which "I don't know" answer stands beside that of the retain row that goes with forget row `index` in `epoch`.
+
+    >>> sorted(retain_idk_answer(0, 1, i, forget=3, answers=3) for i in range(3))
+    [0, 1, 2]
+    """
+    return _drawn(_RETAIN_IDK, seed, epoch, index, rows=forget, partners=answers)
 
 
 def alternate_answer(seed: int, epoch: int, index: int, *, answers: int) -> int:
