@@ -9,7 +9,10 @@ import torch
 
 from theory.theorems.adam_clock import Confidence
 from theory.theorems.adam_in_torch import ADAM_CLOCK, BETA_UNDER_ADAM, AdamRun
+from theory.theorems.closed_times import closed_time
 from theory.theorems.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build
+from theory.theorems.drop_weights import ForgetAnswer
+from theory.theorems.forgetting import LOSS_TIMES, Forgetting
 from theory.theorems.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios
 from theory.theorems.gradient_weight import (
     BOUNDED_BELOW,
@@ -20,7 +23,8 @@ from theory.theorems.gradient_weight import (
 )
 from theory.theorems.instance_constants import INSTANCE_GA, INSTANCE_NPO
 from theory.theorems.intrinsic_time import INTRINSIC_TIME, Single
-from theory.theorems.specimens import small_network
+from theory.theorems.loss_times import kernels_with_a_law
+from theory.theorems.specimens import side_by_side, small_network
 from theory.theorems.theorem import Theorem
 from theory.theorems.wanted_drops import CHOSEN_BETA, CHOSEN_BETA_OF_A_SET, WantedDrops
 
@@ -59,6 +63,15 @@ def _single(seed: int) -> Single:
     return Single(specimen.log_probs, specimen.parameters, beta=0.5)
 
 
+def _forgetting(seed: int) -> Forgetting:
+    """Every loss whose time has a formula."""
+    one = small_network(seed=seed)
+    answer = ForgetAnswer(float(one.log_probs(one.parameters)))
+    kernels = {name: kernel for name, kernel in kernels_with_a_law(answer).items() if closed_time(kernel, answer)}
+    runs = side_by_side(one, len(kernels))
+    return Forgetting(runs.log_probs, runs.parameters, kernels, step=0.05, until=4.0, longest=100.0)
+
+
 def _wanted(seed: int, examples: int) -> WantedDrops:
     specimen = small_network(n=examples, seed=seed)
     step = 0.02 if examples == 1 else 0.1  # sets take longer
@@ -83,6 +96,7 @@ CATALOGUE: dict[str, Exhibit] = {
     "instance-ga": Exhibit(INSTANCE_GA, _divergence, looser=THEOREM_2_GA),
     "instance-npo": Exhibit(INSTANCE_NPO, _divergence, looser=THEOREM_2_NPO),
     "intrinsic-time": Exhibit(INTRINSIC_TIME, _single),
+    "loss-times": Exhibit(LOSS_TIMES, _forgetting),
     "chosen-beta": Exhibit(CHOSEN_BETA, lambda seed: _wanted(seed, 1)),
     "chosen-beta-set": Exhibit(CHOSEN_BETA_OF_A_SET, lambda seed: _wanted(seed, 6)),
     "adam-clock": Exhibit(ADAM_CLOCK, lambda seed: _adam(seed, np.array([0.0, 0.05, 0.5]))),

@@ -18,6 +18,7 @@ has a step size of its own and none sees another.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -132,6 +133,7 @@ def follow(
     step: float,
     until: float | Tensor,
     scale: float | Tensor = 1.0,
+    turn: float = np.inf,
     max_steps: int = 100_000,
     observe: Callable[[int, Parameters], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -143,7 +145,8 @@ def follow(
     βu by at most `step`, and so little that the model is linear along it to a fraction `step`.
     `weight` maps the drops u (…, n) to gradient weights, see `weight_by_drop`; `scale` is β (1 for GA), so that
     `step` and `until` are in units of βu; both may be one number for each run. A run stops when max_i βu_i ≥ until, all
-    after `max_steps`.
+    after `max_steps`. No step moves any log W_i by more than `turn`: for losses whose weights turn on another scale
+    than 1/β (`theory.theorems.loss_times`).
     `observe(k, parameters)` sees the model at each recorded step. `rates_of` stands in for `rates` where a model knows
     its kernel. For one example the discretisation error is
     bounded: T(1 − s) ≤ F(u) ≤ T(1 + s) e^{s(1+s)}, s = `step`.
@@ -173,7 +176,8 @@ def follow(
         w = weight(drop)
         now = rates_of(log_probs, theta, w)
         eta = torch.where(going, torch.minimum(step / (scales * _fastest(now, going)), 2 * largest), 0.0)
-        theta, drop, eta = _linear_step(log_probs, theta, start, drop, now, eta, step)
+        fine = partial(_is_fine, weight=weight, before=(drop, w, now.motion), step=step, turn=turn)
+        theta, drop, eta = _small_step(log_probs, theta, start, drop, now, eta, fine)
         largest = torch.where(going, eta, torch.inf)
         elapsed = elapsed + eta.double()
         clock = clock + eta[..., None] * now.clock
@@ -194,26 +198,47 @@ def _fastest(now: Rates, going: Tensor) -> Tensor:
     return fastest
 
 
-def _linear_step(
+def _small_step(
     log_probs: LogProbs,
     theta: Parameters,
     start: Tensor,
     drop: Tensor,
     now: Rates,
     eta: Tensor,
-    tolerance: float,
+    fine: Callable[[Tensor, Tensor], Tensor],
 ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-    """One descent step; each run's η is halved until its drops move as their rates say, to a fraction `tolerance`."""
+    """One descent step; each run's η is halved until the step is fine, see `_is_fine`."""
     floor = eta * 2.0**-40
     while True:
         moved = {name: p - _times(eta, now.gradient[name]) for name, p in theta.items()}
         new_drop = torch.where((eta > 0)[..., None], start - log_probs(moved).detach(), drop)
-        expected = eta[..., None] * now.motion
-        off = (new_drop - drop - expected).abs().amax(-1)
-        good = (off <= tolerance * expected.abs().amax(-1)) | (eta <= floor)
+        good = fine(new_drop, eta) | (eta <= floor)
         if bool(good.all()):
             return moved, new_drop, eta
         eta = torch.where(good, eta, eta / 2)
+
+
+def _is_fine(
+    new_drop: Tensor,
+    eta: Tensor,
+    *,
+    weight: Callable[[Tensor], Tensor],
+    before: tuple[Tensor, Tensor, Tensor],
+    step: float,
+    turn: float,
+) -> Tensor:
+    """Whether the drops of each run move as they should, to a fraction `step`, and no log-weight more than `turn`.
+
+    `before` are drops, weights and motion at the start of the step.
+    """
+    drop, w, motion = before
+    expected = eta[..., None] * motion
+    off = (new_drop - drop - expected).abs().amax(-1)
+    linear = off <= step * expected.abs().amax(-1)
+    if turn == np.inf:
+        return linear
+    turned = (weight(new_drop) / w).log().abs().amax(-1)
+    return linear & (turned <= turn)
 
 
 # --- the law as a theorem -----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from theory.logprobs import from_logits, from_margins
 
-__all__ = ["Specimen", "linear_logistic", "small_network"]
+__all__ = ["Specimen", "linear_logistic", "side_by_side", "small_network"]
 
 
 @dataclass(frozen=True)
@@ -48,3 +48,9 @@ def small_network(*, n: int = 1, width: int = 24, classes: int = 6, d: int = 8, 
         return from_logits(logits[:, None, :].expand(-1, 2, -1), labels).logp
 
     return Specimen(log_probs, start)
+
+
+def side_by_side(specimen: Specimen, runs: int) -> Specimen:
+    """One model in so many runs that do not see one another: parameters (runs, …), log π (runs, n)."""
+    repeated = {name: p.expand(runs, *p.shape).clone() for name, p in specimen.parameters.items()}
+    return Specimen(torch.func.vmap(specimen.log_probs), repeated)
