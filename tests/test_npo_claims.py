@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from field_made_up import field_rooms
 from kept_made_up import adam_sweeps, beta_sweeps, tofu_runs, wanted_drops
 from swept_rooms import swept_rooms
 
@@ -38,6 +39,12 @@ AUTO = "NPO+RT,beta=auto"
 FORGET_KL = {"GA": 50.0, "GA+RT": 40.0, "IDK+RT": 0.3}  # at the end; others 4
 
 
+def _from_retrained(m: str, seed: int) -> np.ndarray:
+    """‖θ − θ_retr‖: farther under ascent, nearer under all else."""
+    done = np.minimum(STEPS / 800, 1)
+    return 2 + 0.01 * seed + (0.5 if m.startswith("GA") else -0.5) * done
+
+
 def _apart(seed: int) -> Data:
     """α = 1: distances as Section 4.2 describes them."""
     arrays, done = {}, np.minimum(STEPS / 800, 1)
@@ -46,6 +53,7 @@ def _apart(seed: int) -> Data:
         arrays[f"{m}.forget_distance"] = 1.5 ** (1 - done) * least**done * (1 + 0.01 * seed)
         arrays[f"{m}.retain_distance"] = 0.02 + RISE[m] * (done if m in LEVEL else (STEPS / 2000) ** 2)
         arrays[f"{m}.forget_kl"] = FORGET_KL.get(m, 4.0) * done * (1 + 0.01 * seed)
+        arrays[f"{m}.parameter_distance"] = _from_retrained(m, seed)
     return Data(arrays, PAPER | {"seed": seed, "alpha": 1.0})
 
 
@@ -55,6 +63,7 @@ def _together(seed: int) -> Data:
     for m, least in LEAST.items():
         path = 0.05 - (0.05 - 10 * least * (1 + 0.01 * seed)) * np.minimum(STEPS / 800, 1)
         arrays |= {f"{m}.{column}": path for column in ("forget_distance", "retain_distance")}
+        arrays[f"{m}.parameter_distance"] = _from_retrained(m, seed)
     return Data(arrays, PAPER | {"seed": seed, "alpha": 0.0})
 
 
@@ -276,7 +285,7 @@ def true_results() -> Results:
     made = {"methods-1": _apart, "methods-0": _together, "figure3": _figure3, "long": _long}
     made |= {"order": _order, "departure": _departure, "margin": _margin}
     results |= {f"logistic/{kind}-{seed}": make(seed) for kind, make in made.items() for seed in SEEDS}
-    results |= {"logistic/law": _law()} | _transformer() | swept_rooms() | _llm() | _smollm2()
+    results |= {"logistic/law": _law()} | _transformer() | swept_rooms() | field_rooms() | _llm() | _smollm2()
     return results | beta_sweeps() | tofu_runs() | wanted_drops()
 
 
@@ -313,6 +322,23 @@ def _all_seeds(unit: str, name: str, change: Callable[[Any], Any]) -> Callable[[
             _set(unit, f"{seed}.{name}", change)(results)
 
     return spoil
+
+
+def _of_seeds(question: str, name: str, change: Callable[[Any], Any]) -> Callable[[dict[str, Any]], None]:
+    """Change a column of every seed, whose place in the name is {}."""
+
+    def spoil(results: dict[str, Any]) -> None:
+        for seed in SEEDS:
+            _set(f"transformer/{question}", name.format(seed), change)(results)
+
+    return spoil
+
+
+def _mixed_alike(results: dict[str, Any]) -> None:
+    """No method loses anything of what is kept; in one seed their order is another."""
+    arrays = results["transformer/mixing"].arrays
+    arrays["GA-3.forget"], arrays["IDK+RT-3.forget"] = arrays["IDK+RT-3.forget"], arrays["GA-3.forget"]
+    arrays.update({name: 0 * x + 0.9 for name, x in arrays.items() if name.endswith(".retain")})
 
 
 def _epoch(unit: str, index: int, **changes: float) -> Callable[[dict[str, Any]], None]:
@@ -423,6 +449,19 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "language-kept": _set("transformer/methods-AdamW", "NPO+RT.forget_kinds", lambda x: 0 * x + 0.25),
     "language-readable": _set("transformer/methods-AdamW", "GA+RT.forget_kinds", lambda x: 0 * x + [0, 1, 0, 0]),
     "language-overlap": _set("transformer/overlap-0", "NPO.retain_kinds", lambda x: np.clip(4 * x - 3, 0, 1)),
+    "descent-ascent-1": _set(AT_1, "GA+RT.parameter_distance", lambda x: x / x**2),
+    "descent-ascent-0": _set(AT_0, "GA+RT.parameter_distance", lambda x: x / x**2),
+    "npo-rt-nearer-1": _set(AT_1, "NPO+RT.parameter_distance", lambda x: x / x**2),
+    "npo-rt-nearer-0": _set(AT_0, "NPO+RT.parameter_distance", lambda x: x / x**2),
+    "squeezing-unlikely": _of_seeds("squeezing", "unlikely-{}.falling", lambda x: 1 - x),
+    "squeezing-memorised": _of_seeds("squeezing", "memorised-{}.falling", lambda x: 1 - x),
+    "squeezing-end": _of_seeds("squeezing", "memorised-{}.same", lambda x: 1 - x),
+    "npo-first-epoch": _of_seeds("weights", "{}.drop", lambda x: 5 * x),
+    "npo-weights-known": _of_seeds("weights", "{}.drop", lambda x: x[:, ::-1]),
+    "npo-short-answers": _of_seeds("short-answers", "both-{}.long", lambda x: x / 5),
+    "npo-beta-of-a-token": _of_seeds("short-answers", "short-0.4-{}.short", lambda x: 2 * x),
+    "stages-order": _of_seeds("stages", "GA-first-{}.kept", lambda x: 0.55 * x),
+    "mixing-order": _mixed_alike,
     "beta-ends-logistic": _all_seeds("logistic/beta", "tried_drop", lambda x: 0.5 * x),
     "beta-ends-transformer": _all_seeds("transformer/beta-NPO+RT-2", "tried_drop", lambda x: 0.5 * x),
     "beta-constant-logistic": _all_seeds("logistic/beta-NPO+RT-overlap", "drop", lambda x: 3 * x),

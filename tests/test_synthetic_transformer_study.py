@@ -13,7 +13,7 @@ from records.work import run_missing
 from synthetic.transformer.language import KINDS
 from synthetic.transformer.memorise import REFERENCE, RETRAINED
 from synthetic.transformer.methods import methods_units, table
-from synthetic.transformer.presets import FULL, QUICK, REPRODUCE, TransformerPreset
+from synthetic.transformer.presets import FULL, PARTS, QUICK, REPRODUCE, TransformerPreset
 from synthetic.transformer.slowdown import of_run
 from synthetic.transformer.units import units
 from theory.objective import METHODS
@@ -44,7 +44,7 @@ def test_every_preset_names_its_units_once_and_needs_what_is_there():
 
 
 def test_a_part_brings_the_models_that_it_needs():
-    names = {part: [unit.name for unit in units(QUICK, (part,))] for part in ("law", "optimizers", "methods", "beta")}
+    names = {part: [unit.name for unit in units(QUICK, (part,))] for part in PARTS}
     assert f"transformer/models-{SEED}" in names["law"]
     assert f"transformer/models-{SEED}" in names["optimizers"]
     assert not any("models" in name for name in names["methods"])

@@ -7,6 +7,8 @@ from npo.ledger import (
     beta_adam,
     beta_law,
     chosen_beta,
+    field_logistic,
+    field_transformer,
     llm,
     logistic,
     logistic_divergence,
@@ -30,10 +32,12 @@ CLAIMS: tuple[Claim, ...] = (
     + logistic.CLAIMS
     + logistic_divergence.CLAIMS
     + logistic_law.CLAIMS
+    + field_logistic.CLAIMS
     + transformer.CLAIMS
     + transformer_collapse.CLAIMS
     + transformer_optimisers.CLAIMS
     + transformer_language.CLAIMS
+    + field_transformer.CLAIMS
     + chosen_beta.CLAIMS
     + llm.CLAIMS
     + beta_law.CLAIMS

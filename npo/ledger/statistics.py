@@ -37,12 +37,12 @@ def mean_with_interval(values: Sequence[float]) -> tuple[float, tuple[float, flo
     return float(x.mean()), (float(x.mean()) - half, float(x.mean()) + half)
 
 
-def decided(values: Sequence[float], seeds: Sequence[int], reason: str) -> Judgement:
-    """Is the mean over seeds above 0, as far as its interval tells?"""
+def decided(values: Sequence[float], seeds: Sequence[int], reason: str, least: float = 0.0) -> Judgement:
+    """Is the mean over seeds above `least`, as far as its interval tells?"""
     mean, interval = mean_with_interval(values)
     if interval is None:
         return Judgement(NOT_TESTABLE, mean, None, tuple(seeds), f"{reason}; one seed decides nothing")
-    verdict = HOLDS if interval[0] > 0 else FAILS if interval[1] < 0 else NOT_TESTABLE
+    verdict = HOLDS if interval[0] > least else FAILS if interval[1] < least else NOT_TESTABLE
     if verdict == NOT_TESTABLE:
         reason += f"; {len(values)} seeds can't tell"
     return Judgement(verdict, mean, interval, tuple(seeds), reason)

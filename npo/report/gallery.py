@@ -6,6 +6,9 @@ Every figure is `draw(results) -> Figure` of saved data by unit name. Those of o
 
 from figures import (
     chosen_beta,
+    field_lengths,
+    field_mixing,
+    field_squeezing,
     logistic_beta_sweep,
     logistic_forget_kl,
     logistic_fronts,
@@ -192,6 +195,34 @@ GALLERY = (
         "of them (open), and the rule's (stars): no constant, but the rule follows it.",
         ("logistic/beta-*", "transformer/beta-*"),
         swept_beta.draw,
+    ),
+    Plate(
+        "field_squeezing",
+        "Where the probability goes",
+        "Gradient ascent on a small transformer: (a) on answers that it has memorised, (b) on random answers to the "
+        "same questions, which are unlikely. Shares against the nats a token that the answer has lost, mean and range"
+        " over seeds. An unlikely answer feeds the likeliest token, and most others fall; a memorised one feeds "
+        "nearly all others until it is gone. In the end one token has all, and it is not the one that was likeliest.",
+        ("transformer/squeezing",),
+        field_squeezing.draw,
+    ),
+    Plate(
+        "field_lengths",
+        "NPO's weights: epochs, memory, lengths",
+        "A small transformer. (a) At β = 0.1 weights stay near 1 for an epoch. (b) Answers that are known by heart "
+        "keep the larger weights: their log-probability has a small gradient and falls later. (c) Each token of an "
+        "answer of n tokens is slowed down by nβ: 5 tokens at β = 0.4 go with 20 at β = 0.1.",
+        ("transformer/short-answers", "transformer/weights"),
+        field_lengths.draw,
+    ),
+    Plate(
+        "field_mixing",
+        "At equal retention, and in another order",
+        "A small transformer. (a) Twelve methods, from where they end to where mixing with the reference gives all "
+        "the same retention: below, more is forgotten. (b) What kept answers lose, where the forget rows were learnt "
+        "in the first or in the last stage of training; mean and range over seeds.",
+        ("transformer/mixing", "transformer/stages"),
+        field_mixing.draw,
     ),
     *OF_MODELS,
 )

@@ -21,6 +21,7 @@ __all__ = [
     "QUICK",
     "REPRODUCE",
     "BetaSweep",
+    "FieldSizes",
     "Law",
     "Methods",
     "Optimisers",
@@ -32,7 +33,7 @@ __all__ = [
     "models_name",
 ]
 
-PARTS = ("law", "optimizers", "methods", "beta")
+PARTS = ("law", "optimizers", "methods", "beta", "field")
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 LEAST_STEPS = 4  # of a path: fewer give no slope
 Beta = Annotated[float, Field(gt=0, le=100)]  # beyond, a step of βu is lost in float32
@@ -180,6 +181,19 @@ class BetaSweep:
 
 
 @dataclass(frozen=True)
+class FieldSizes:
+    """The part `field`: sentences of other papers, each put to all seeds of a small transformer of its own."""
+
+    seeds: tuple[Seed, ...] = (0, 1, 2, 3, 4)
+    shape: Setup = Setup(forget=10, retain=40, vocab=64, width=32, layers=1, rate=1e-2)
+    steps: Annotated[int, Field(ge=8, le=MOST_STEPS)] = 200
+
+    def __post_init__(self) -> None:
+        """Refuse equal seeds."""
+        distinct("seeds", self.seeds)
+
+
+@dataclass(frozen=True)
 class TransformerPreset:
     """All that the study depends on."""
 
@@ -189,6 +203,7 @@ class TransformerPreset:
     optimizers: Optimisers = Optimisers()
     methods: Methods = Methods()
     beta: BetaSweep = BetaSweep()
+    field: FieldSizes = FieldSizes()
 
     def __post_init__(self) -> None:
         """Refuse equal seeds, and a language that can't be drawn."""
@@ -196,6 +211,7 @@ class TransformerPreset:
         for overlap in {self.methods.overlap, *self.methods.overlaps}:
             Community(self.shape.forget, self.shape.retain, overlap)
         Community(self.beta.shape.forget, self.beta.shape.retain)
+        Community(self.field.shape.forget, self.field.shape.retain, 0.5)
         if self.methods.batch > self.shape.forget or self.optimizers.batch > self.shape.forget:
             raise ValueError(f"batch must be at most the {self.shape.forget} forget rows")
 
@@ -215,6 +231,7 @@ REPRODUCE = TransformerPreset(
         lr=4e-2,
         adam_lr=2e-3,
     ),
+    field=FieldSizes(seeds=(0, 1, 2, 3)),
 )
 QUICK = TransformerPreset(
     seeds=(0,),
@@ -242,6 +259,7 @@ QUICK = TransformerPreset(
         lr=8e-2,
         adam_lr=2e-3,
     ),
+    field=FieldSizes(seeds=(0,), steps=40),
 )
 
 

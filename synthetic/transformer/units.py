@@ -3,8 +3,8 @@
     transformer/models-<seed>      π_ref and π_retr of random sequences, see `synthetic.transformer.memorise`
     transformer/language-<o>-<seed>  the same of the language, at overlap <o>
 
-and the units of `synthetic.transformer.law`, `synthetic.transformer.optimisers`, `synthetic.transformer.methods` and
-`synthetic.transformer.beta`.
+and the units of `synthetic.transformer.law`, `synthetic.transformer.optimisers`, `synthetic.transformer.methods`,
+`synthetic.transformer.beta` and `synthetic.transformer.field.units`.
 Everything is float32: float64 moves βu by about 1e-4, where finite steps move it by 2e-2.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from records.work import Progress, Unit
 from synthetic.transformer import sequences
 from synthetic.transformer.beta import beta_units
+from synthetic.transformer.field.units import field_units
 from synthetic.transformer.law import law_units
 from synthetic.transformer.memorise import train
 from synthetic.transformer.methods import MethodSetting, methods_units
@@ -47,6 +48,8 @@ def units(preset: TransformerPreset, parts: Sequence[str] = PARTS, rows: Sequenc
         found += methods_units(preset, rows)
     if "beta" in parts:
         found += beta_units(preset)
+    if "field" in parts:
+        found += field_units(preset.field)
     return found
 
 
