@@ -29,7 +29,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 types: $(READY)
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -63,7 +63,7 @@ clean:                     ## what the other targets made, results in out/ aside
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[scale,fast,dev]'
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[scale,fast,dev]'  # compiled when imported: most never is
 	touch $@
 
 .venv/.notebooks: $(READY)

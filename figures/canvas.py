@@ -74,15 +74,24 @@ def styled() -> Iterator[None]:
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """Write `name`.svg and `name`.png into `folder`; the same figure gives the same SVG, byte for byte."""
-    svg = folder / f"{name}.svg"
+    svg, png = folder / f"{name}.svg", folder / f"{name}.png"
     with styled():
-        png = picture(figure, folder / f"{name}.png")
-        figure.savefig(svg, metadata={"Date": None})  # last: where its legends lie is still known afterwards
+        if figure.get_layout_engine() is not None:
+            figure.set_dpi(72)  # that of an SVG
+            figure.draw_without_rendering()
+        with mpl.rc_context({"figure.constrained_layout.use": False}):
+            figure.set_layout_engine(None)  # panels have their places now, which would be found anew for each file
+            _written(figure, png)
+            _written(figure, svg, metadata={"Date": None})  # last: where its legends lie is still known afterwards
     return svg, png
 
 
 def picture(figure: Figure, file: Path) -> Path:
     """Write it as a PNG alone."""
     with styled():
-        figure.savefig(file)
+        return _written(figure, file)
+
+
+def _written(figure: Figure, file: Path, **how: Any) -> Path:
+    figure.savefig(file, **how)
     return file
