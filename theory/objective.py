@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from theory.dual import DualAscent
 from theory.kernel import (
     Kernel,
     Quantities,
@@ -86,7 +87,8 @@ class Objective:
     """forget kernel, retain kernel, their weights and reductions; a value that says what is minimised.
 
     `z_ref` estimates KTO's reference point from quantities of the forget set, `z_ref_floor` clamps it (a KL is not
-    negative). Source: arXiv:2404.05868, Eq. (1)-(3) and Sec. 4.
+    negative). With `dual` the retain weight is that of the first step: whoever runs the objective moves it.
+    Source: arXiv:2404.05868, Eq. (1)-(3) and Sec. 4.
     """
 
     forget: Kernel
@@ -97,6 +99,7 @@ class Objective:
     retain_per: Denominator = examples
     z_ref: Kernel | None = None
     z_ref_floor: float = 0.0
+    dual: DualAscent | None = None
 
     @property
     def hyperparameters(self) -> dict[str, float | int]:

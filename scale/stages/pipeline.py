@@ -26,7 +26,9 @@ asks for its logits), beside `model/` (weights, tokenizer, card):
     training     as above
     history      columns: epoch, lr, loss, forget, retain, drop (mean of log π_ref − log π_θ over the batch, nats),
                  weight (mean gradient weight W, of answers or of tokens; none of a loss of logits or hidden states),
-                 z_ref (KTO, before the clamp), norm (of the gradient, where it is clipped); null: not finite
+                 z_ref (KTO, before the clamp), multiplier (the retain weight, where it is a dual variable), norm (of
+                 the gradient, where it is clipped); null: not finite
+    multiplier   where there is one: {value, bound} of the dual variable at the end, and what the retain loss may be
     stopped      null, or why the run ended early: numbers that were not finite; the epochs before are kept, and the
                  model of the last of them (none where the first did not end)
     changed      false where not one weight is another than at the start
@@ -52,7 +54,7 @@ method leaves `forget` alone, an unlearning run that examines its model itself.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -326,6 +328,7 @@ class Stages:
             "seed": seed,
             **source_of_optimizer(method.schedule),
         }
+        settings |= {"dual": asdict(dual)} if (dual := method.objective.dual) else {}
         settings |= {"at": list(self.recipe.evaluate.at)} if self.recipe.evaluate.at else {}
         best = chosen.best if chosen.keep == "best" else None
         settings |= {"keep": best.model_dump(mode="json")} if best else {}

@@ -196,6 +196,7 @@ class Unlearning:
     def _state(self, epoch: int) -> Data:
         """What a later process needs to go on after this epoch."""
         values = {"epoch": epoch, "history": self.history, "moments": self._saved_moments(), "said": self.said}
+        values |= self.ready.training.kept()
         return Data(in_flat(self.found), values)
 
     def _saved_moments(self) -> list[dict[str, float | None]]:
@@ -205,6 +206,7 @@ class Unlearning:
         self.history, self.moments = before.values["history"], moments_of(before.values)
         self.found, self.said = from_flat(before.arrays, len(self.moments)), before.values["said"]
         self.best.recall(self.ready.folder / CHECKPOINT)
+        self.ready.training.recall(before.values)
 
     def _back(
         self, training: Training, why: str, last: Mapping[str, SetResult] | None

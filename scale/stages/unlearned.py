@@ -76,6 +76,7 @@ def _values(ready: ReadyToUnlearn, done: Unlearned, best: Best, *, changed: bool
         "data": context.corpus.describe(),
         "model": about_model(ready.language_model),
         "history": history_columns(done.history),
+        **ready.training.kept(),
         "stopped": done.stopped,
         "changed": changed,
         "moments": [moment.saved() for moment in done.moments],

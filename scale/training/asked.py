@@ -9,7 +9,7 @@ retain_win  "I don't know" answers to the questions of the rows to retain: `…_
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -82,6 +82,10 @@ class Asked:
     def other_logits(self) -> tuple[str, ...]:
         """The logits of other models that are wanted: of the reference, of the one that is trained on what is lost."""
         return tuple(name for name in _LOGITS if name in self.needs)
+
+    def suffixed(self, quantities: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Quantities of these answers by the names under which kernels know them."""
+        return {name + SUFFIXES[self.kind]: x for name, x in quantities.items()}
 
 
 def _kind_of(name: str, term: str) -> str:

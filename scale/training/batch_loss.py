@@ -114,6 +114,28 @@ class BatchLoss:
             record["z_ref"] = float(common["z_ref_estimate"])
         return {name: value if math.isfinite(value) else None for name, value in record.items()}
 
+    def weigh(self, retain_weight: float) -> None:
+        """Give the retain term another weight from now on."""
+        self.computed = replace(self.computed, retain_weight=retain_weight)
+
+    @torch.no_grad()
+    def retain_term(self, batch: BatchRows) -> float:
+        """The retain term of so many retain rows, unweighed, without gradient; by all processes together."""
+        self.scorer.eval()
+        common, total = self._retain_denominator(batch), torch.zeros((), dtype=torch.float64)
+        cuts = [list(range(len(batch.retain)))[i : i + self.piece] for i in range(0, len(batch.retain), self.piece)]
+        for places, spare in self.processes.share(cuts):
+            cut = slice(places[0], places[-1] + 1)
+            with self.processes.accelerator.autocast():
+                found, _ = self._terms(BatchRows(*(kind[cut] for kind in batch)), common, {"retain"})
+            if not spare and found.retain is not None:
+                total += found.retain.double().cpu()
+        return float(self.processes.together(total))
+
+    def _retain_denominator(self, batch: BatchRows) -> dict[str, Tensor]:
+        counts = self._counts("retain", batch).to(self.processes.accelerator.device)
+        return {"retain_denominator": self.computed.retain_per(counts)}
+
     def _read_apart(self, terms: Collection[str]) -> list[Collection[str]]:
         """Both terms one after the other where that costs no time, on a CPU: half the activations are held at once."""
         apart = self.objective.retain is not None and set(terms) == BOTH and self.module.plain.device.type == "cpu"
@@ -153,7 +175,7 @@ class BatchLoss:
         counted = next(asked.kind for asked in self.asked if asked.moving and asked.term == "forget")
         common = {"forget_denominator": self.objective.forget_per(self._counts(counted, batch).to(device))}
         if batch.retain:
-            common["retain_denominator"] = self.computed.retain_per(self._counts("retain", batch).to(device))
+            common |= self._retain_denominator(batch)
         if self.pooled and batch.retain:
             both = common["forget_denominator"] + common["retain_denominator"]
             common |= {"forget_denominator": both, "retain_denominator": both}
@@ -194,14 +216,14 @@ class BatchLoss:
                 continue
             mine = [self.rows.of(asked.kind)[i] for i in indices]
             fixed, others = self._fixed(asked, indices, mine)
-            given[asked.term] |= _suffixed(fixed, asked)
+            given[asked.term] |= asked.suffixed(fixed)
             if asked.moving:
                 read.append(asked)
                 rows += mine
                 parts.append(self._part(asked, len(mine), fixed | z_ref, others))
         batch = batch_for(self.module, rows, self.pad, self.processes.accelerator.device)
         for asked, found in zip(read, self.scorer(batch, parts), strict=True):
-            given[asked.term] |= _suffixed(found, asked)
+            given[asked.term] |= asked.suffixed(found)
         return self._of(terms, given, common), given["forget"]
 
     def _fixed(
@@ -269,10 +291,5 @@ class BatchLoss:
 
 def _weights(asked: Asked, fixed: Mapping[str, Tensor], own: Quantities) -> Quantities:
     """d loss / d log-probability of answers and of their tokens, from these alone."""
-    found = gradient_weights(asked.kernel, _suffixed({**fixed, **own}, asked))
+    found = gradient_weights(asked.kernel, asked.suffixed({**fixed, **own}))
     return {name.removesuffix(SUFFIXES[asked.kind]): weight for name, weight in found.items()}
-
-
-def _suffixed(quantities: Mapping[str, Tensor], asked: Asked) -> dict[str, Tensor]:
-    """Quantities of one kind of answers by the names under which kernels know them."""
-    return {name + SUFFIXES[asked.kind]: x for name, x in quantities.items()}

@@ -6,11 +6,11 @@ gradient of a batch is `scale.training.batch_loss`'s.
 """
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -23,6 +23,7 @@ from scale.training.asked import ANSWERS
 from scale.training.batch_loss import BatchLoss, Record
 from scale.training.batches import BatchRows, TrainingRows, batches
 from scale.training.clipping import clipped, not_finite, refuse_clipping
+from scale.training.multiplier import Multiplier, retained_first
 from scale.training.nearby import gradient_of_a_step, nearby
 from scale.training.optimizers import MakeOptimizer, optimizer_of
 from scale.training.pace import at_a_pace
@@ -90,6 +91,8 @@ class Training:
             reference=self.reference,
             pooled=self.pooled,
         )
+        dual = self.objective.dual
+        self.multiplier = None if dual is None else Multiplier(dual, self.objective.retain_weight)
         self._start = self._bits()
 
     def _bits(self) -> list[int]:
@@ -101,6 +104,15 @@ class Training:
         elsewhere = not any(now)  # weights that a library keeps in a place of its own: no telling
         return bool(self.processes.together(torch.tensor(float(elsewhere or now != self._start))) > 0)
 
+    def kept(self) -> dict[str, Any]:
+        """What a checkpoint holds beside weights and moments: the dual variable, where there is one."""
+        return {} if self.multiplier is None else {"multiplier": self.multiplier.kept()}
+
+    def recall(self, values: Mapping[str, Any]) -> None:
+        """Go on from what a checkpoint holds."""
+        if self.multiplier is not None:
+            self.multiplier.recall(values["multiplier"])
+
     # --- the loop -----------------------------------------------------------------------------------------------
 
     def run(self, *, after: int = 0) -> Iterator[Moment]:
@@ -110,6 +122,7 @@ class Training:
         leaves a model without finite log-probabilities; the last moment that it yields says so, and is not the end of
         its epoch.
         """
+        self._find_bound()
         done: list[Record] = []
         for epoch in range(after, self.epochs):
             left = self.all_steps - epoch * self.steps
@@ -118,6 +131,9 @@ class Training:
                 lr = learning_rate(self.schedule, step, self.steps)
                 began = time.monotonic()
                 record = self._step(batch, lr, step)
+                if self.multiplier is not None:
+                    record["multiplier"] = self.multiplier.value
+                    self.multiplier.step(record["retain"], epoch)
                 doing(at_a_pace(step + 1, self.all_steps, time.monotonic() - began), often=True)
                 done.append({"lr": lr, **record})
                 last = i == min(self.steps, left) - 1
@@ -132,6 +148,13 @@ class Training:
                 if last or self.every_step or step + 1 in self.at:
                     yield Moment(step + 1, epoch + 1, last, done, None)
                     done = []
+
+    def _find_bound(self) -> None:
+        """Where the retain weight is a dual variable, its bound, from the model to begin with; a checkpoint has it."""
+        if self.multiplier is not None and self.multiplier.bound is None:
+            doing("the retain loss to begin with")
+            first = retained_first(self.rows, self.objective, epochs=self.epochs, seed=self.seed)
+            self.multiplier.bound = self.multiplier.ascent.bound(self.loss.retain_term(first))
 
     def _whose(self, record: Record) -> str:
         """Which loss it is that makes of finite log-probabilities what is not finite, in a sentence; "" for none."""
@@ -151,6 +174,8 @@ class Training:
     def _step(self, batch: BatchRows, lr: float, step: int) -> Record:
         """One step of the optimizer on one batch; where anything is not finite the weights stay as they are."""
         self.scorer.train()
+        if self.multiplier is not None:
+            self.loss.weigh(self.multiplier.value)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         add = partial(self._add, batch, step)
