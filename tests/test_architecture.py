@@ -32,6 +32,7 @@ SUB_ARROWS = {
     "theory.losses": set(),
     "theory.theorems": {"theory", "theory.losses"},
     "theory.optimizers": {"theory"},
+    "theory.atlas": {"theory", "theory.losses", "theory.theorems", "theory.optimizers"},
     "synthetic": set(),
     "synthetic.logistic": {"synthetic"},
     "synthetic.transformer": {"synthetic"},

@@ -59,7 +59,7 @@ def dpo_weight(
 def kto(
     logp: Float[Tensor, " *batch"],
     ref_logp: Float[Tensor, " *batch"],
-    z_ref: Float[Tensor, ""] | float,
+    z_ref: Float[Tensor, "*#batch"] | float,
     *,
     beta: Positive,
 ) -> Float[Tensor, " *batch"]:
@@ -79,7 +79,7 @@ def kto(
 def kto_weight(
     logp: Float[Tensor, " *batch"],
     ref_logp: Float[Tensor, " *batch"],
-    z_ref: Float[Tensor, ""] | float,
+    z_ref: Float[Tensor, "*#batch"] | float,
     *,
     beta: Positive,
 ) -> Float[Tensor, " *batch"]:
