@@ -1,7 +1,7 @@
 """Which class a flow is in, by measurement: any speed, followed to τ = 1e100, with its constants and how sure.
 
 Each class is a straight line in its own coordinates (m against log τ, log m against log τ, …). A line is fitted in
-each, over the last decades; the class is that of the least misfit, and the next best says how far it is from a close call.
+each, over the last decades; the class is that of the least misfit, and the next best says how close a call it was.
 """
 
 from collections.abc import Mapping
