@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from npo.cli_atlas import add_atlas
 from npo.cli_llm import add_verbs
 from npo.cli_synthetic import add_synthetic
 from npo.options import LAST_SEED, PATH, number_options, plain_digits
@@ -132,6 +133,7 @@ def doctor() -> None:
 
 
 add_synthetic(synthetic)
+add_atlas(app)
 add_verbs(app)
 
 

@@ -25,7 +25,7 @@ def starts_anew(verb: Verb) -> Verb:
 
 
 def _says(verb: Verb, sentence: str) -> Verb:
-    SAID[verb.__name__] = sentence
+    SAID[verb.__name__.rstrip("_")] = sentence  # `try_` is called try
     first, _, rest = inspect.cleandoc(verb.__doc__ or "").partition("\n\n")
     verb.__doc__ = "\n\n".join(filter(None, [first, sentence, rest]))
     return verb

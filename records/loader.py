@@ -1,6 +1,7 @@
 """A user's own function, by `path/to/file.py:name`: loading it runs the file, finding it does not."""
 
 import ast
+import difflib
 import importlib.util
 import inspect
 import sys
@@ -28,7 +29,7 @@ def find_function(reference: str) -> Path:
     known |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     known |= {node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}
     if not known & {name, "*"}:
-        raise UserError(f"{path} has no function {name}; it defines {', '.join(sorted(known)) or 'none'}.")
+        raise UserError(_absent(path, name, known))
     return path
 
 
@@ -77,7 +78,7 @@ def load_function(reference: str) -> Callable[..., Any]:
     function = vars(module).get(name)
     if not callable(function):
         own = (k for k, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module.__name__)
-        raise UserError(f"{path} has no function {name}; it defines {', '.join(sorted(own)) or 'none'}.")
+        raise UserError(_absent(path, name, set(own)))
     found: Callable[..., Any] = function
     return found
 
@@ -86,6 +87,12 @@ def source_of(name: str) -> str:
     """The text of a method's file, so that a result is redone when it changes; "" for one that is no file's."""
     path = name.rpartition(":")[0]
     return user_path(path, name).read_text(encoding="utf8", errors="surrogateescape") if path else ""
+
+
+def _absent(path: Path, name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return f"{path} has no function {name}; it defines {', '.join(sorted(known)) or 'none'}.{hint}"
 
 
 def is_users(module: ModuleType) -> bool:

@@ -15,7 +15,7 @@ from figures import chosen_beta, losses_and_weights, proposition_1, single_examp
 from npo.report.gallery import GALLERY, RUNS
 from records.store import Data
 
-OF_ONE_VERB = {"logistic_runs", "logistic_grid"}
+OF_ONE_VERB = {"logistic_runs", "logistic_grid", "own_loss"}
 OF_NOTEBOOKS = {"losses_and_weights", "single_examples"}
 
 

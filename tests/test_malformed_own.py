@@ -124,6 +124,7 @@ def _losses() -> Iterator[Case]:
         "synthetic grid --seeds 1 --lrs 0.1 --steps 3 --out o --method mine.py:f",
         "run quick --out o --device cpu --unit evaluate/retrain unlearn.methods=mine.py:f",
         "synthetic transformer --quick --part methods --out o --method mine.py:f",
+        "try mine.py:f --quick --out o",
     )
     for i, (name, (content, says)) in enumerate(LOSSES.items()):
         if "later" in name:
@@ -131,7 +132,7 @@ def _losses() -> Iterator[Case]:
         for j, command in enumerate(words):
             files: dict[str, Content] = {"rows.jsonl": copied("rows.jsonl"), "mine.py": content, "m": copied("model")}
             verb = " ".join(command.split()[:2]).removesuffix(" rows.jsonl").removesuffix(" quick")
-            yield Case(f"{verb}: a loss: {name}", command, ("mine.py", says), files, slow=j != i % 5)
+            yield Case(f"{verb}: a loss: {name}", command, ("mine.py", says), files, slow=j != i % 6)
     files = {"rows.jsonl": copied("rows.jsonl"), "mine.py": LOSSES["another shape later"][0], "m": copied("model")}
     yield Case("forget: a loss: another shape later", words[1], ("mine.py", "shape"), files, leaves=["o"])
 

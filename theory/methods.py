@@ -12,7 +12,7 @@ from theory import losses, retain
 from theory.kernel import Kernel
 from theory.reductions import Denominator, examples, tokens
 
-__all__ = ["EVERY", "FORGET", "METHODS", "RETAIN", "ForgetLoss", "named", "spelled"]
+__all__ = ["EVERY", "FORGET", "METHODS", "RETAIN", "RIVALS", "ForgetLoss", "named", "spelled"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,9 @@ METHODS = (
     *("KTO", "KTO+RT", "NPO", "NPO+RT", "NPO+KL"),
 )
 """The twelve methods of the paper (arXiv:2404.05868)."""
+
+RIVALS = ("GA", "NPO", "SimNPO")
+"""The forget losses beside which a new one is looked at first."""
 
 EVERY = tuple(f"{name}{kept}" for name, kept in _NAMES.values())
 """All methods: every forget loss alone, with +RT and with +KL."""

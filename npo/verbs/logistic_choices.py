@@ -31,6 +31,7 @@ __all__ = [
     "check_choices",
     "problems",
     "runs_of",
+    "step_size",
 ]
 
 ARRAYS = tuple(Sample.__annotations__)
@@ -137,16 +138,18 @@ def runs_of(choices: LogisticChoices, alpha: float) -> dict[str, tuple[Objective
     names = choices.methods or METHODS
     objectives = objectives_of(names, beta=choices.beta, settings=choices.settings, usual=usual)
     together(*(partial(_supplied, name, objective) for name, objective in objectives.items()))
-    labels, usual_lr = labelled(objectives, choices.settings), {name: row.lr for name, row in rows.items()}
+    labels = labelled(objectives, choices.settings)
     return {
-        labels[name]: (objective, choices.lr or usual_lr.get(name.upper()) or _like_npo(objective, usual_lr["NPO"]))
+        labels[name]: (objective, choices.lr or step_size(name, objective, alpha))
         for name, objective in objectives.items()
     }
 
 
-def _like_npo(objective: Objective, lr: float) -> float:
-    """The step size of a method that Table 1 has no kin of: NPO's, for weights of at most 1."""
-    return lr / max(1.0, objective.forget_weight, objective.retain_weight)
+def step_size(name: str, objective: Objective, alpha: float) -> float:
+    """The step size of a method in Table 1 at this α; of one without kin there NPO's, for weights of at most 1."""
+    usual = {row.method: row.lr for row in table_1(alpha)}
+    like_npo = usual["NPO"] / max(1.0, objective.forget_weight, objective.retain_weight)
+    return usual.get(name.upper(), like_npo)
 
 
 def _supplied(name: str, objective: Objective) -> None:

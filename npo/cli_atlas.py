@@ -1,0 +1,45 @@
+"""The verbs `npo try` and `npo atlas`; like all of `npo.cli` they import nothing heavy before they run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from npo.options import PATH
+from npo.running.waiting import waiting
+from npo.stopping import goes_on
+
+__all__ = ["add_atlas"]
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=NUMBER", help="A hyperparameter of the loss. May be repeated."),
+]
+Beta = Annotated[float | None, typer.Option(help="β of the loss, where it takes one.")]
+
+
+@goes_on
+def try_(
+    loss: Annotated[
+        str, typer.Argument(metavar="FILE.py:NAME", help="A loss of your own, whose file is run; or a known one, NPO.")
+    ],
+    beta: Beta = None,
+    settings: Settings = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Few rows and few steps, in seconds: does it run?")] = False,
+    out: Annotated[Path, typer.Option(**PATH, help="Folder for results and picture.")] = Path("out/try"),
+) -> None:
+    """Try a loss of your own: contract, gradient weight, how fast it runs away, Pareto front, answers, a line for TOFU.
+
+    Under two minutes on two cores. Exit code 1 where its contract is broken.
+
+    npo try my_loss.py:my_loss --beta 1
+    """
+    with waiting("loading the libraries"):
+        from npo.verbs.try_loss import try_out_loss
+
+    raise typer.Exit(try_out_loss(loss, beta=beta, settings=settings or [], quick=quick, out=out))
+
+
+def add_atlas(app: typer.Typer) -> None:
+    """Mount them."""
+    app.command("try")(try_)
