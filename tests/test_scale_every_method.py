@@ -4,6 +4,8 @@ import copy
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -18,15 +20,17 @@ from scale.models.scorer import Scorer
 from scale.models.scoring import score_all
 from scale.models.scratch import Shape
 from scale.runtime.processes import Processes
-from scale.training.asked import asked_of
-from scale.training.batches import TrainingRows
+from scale.training.after_a_beginning import after_a_beginning
+from scale.training.asked import SUFFIXES, asked_of
+from scale.training.batches import TrainingRows, batches
 from scale.training.loop import Training
-from scale.training.pairing import alternate_answer, partner
 from scale.training.reference_lookup import LiveReference, cached_reference
 from scale.training.schedule import Schedule
+from theory import losses
 from theory.logprobs import answer_rows
-from theory.methods import FORGET
-from theory.objective import METHODS, kernels, method
+from theory.methods import FORGET, named
+from theory.objective import EVERY, METHODS, method, tokens
+from theory.retain import kl
 
 TEXTS = authors(1, seed=0)
 PLAIN = FORMATS["plain"]
@@ -47,13 +51,35 @@ def _trained(steps):
 
 
 FROZEN = _trained(40).requires_grad_(False).eval()
+REINFORCED = _trained(50).requires_grad_(False).eval()
 MODEL = _trained(30)
 ALONE = Processes("cpu")
 RATES = {"RMU": 1e-6, "RMU+RT": 1e-4}
-PAPER = {kernels(name)[0] for name in METHODS}
-OTHERS = [name for name, row in FORGET.items() if row.kernel not in PAPER]
-NAMES = [f"{name}{kept}" for name, kept in zip(OTHERS, ["", "+RT", "+KL"] * 3, strict=False)]
-ROWS = TrainingRows(ENCODED[:6], ENCODED[8:14], alternates=[ENCODED[14 + i % 3 : 16 + i % 4] for i in range(6)])
+PAPER = {named(name)[0].kernel for name in METHODS} - {losses.idk}
+OTHERS = [name for name, row in FORGET.items() if name != "IDK" and row.kernel not in PAPER]
+NAMES = [f"{name}{kept}" for name, kept in zip(OTHERS, cycle(["", "+RT", "+KL"]))]
+SAID = ["No idea.", "I can't say."]
+
+
+def _said(rows):
+    """Each row with every "I don't know" answer, and where the row of (row, answer) is."""
+    made = [WRITER.encode(row.question, said) for row in rows for said in SAID]
+    return made, {(i, j): len(SAID) * i + j for i in range(len(rows)) for j in range(len(SAID))}
+
+
+_IDK, _PLACE = _said(TEXTS[:6])
+_RETAIN_IDK, _RETAIN_PLACE = _said(TEXTS[8:14])
+ROWS = TrainingRows(
+    ENCODED[:6],
+    ENCODED[8:14],
+    _IDK,
+    _PLACE,
+    len(SAID),
+    alternates=[ENCODED[14 + i % 3 : 16 + i % 4] for i in range(6)],
+    after=[after_a_beginning(ENCODED[i // len(SAID)], row, 512) for i, row in enumerate(_IDK)],
+    retain_idk=_RETAIN_IDK,
+    retain_idk_place=_RETAIN_PLACE,
+)
 
 
 DROP = float(
@@ -64,22 +90,39 @@ DROP = float(
 )
 
 
+def _method(name):
+    """With a β where its paper has none."""
+    try:
+        return method(name)
+    except ValueError:
+        return method(name, beta=0.1)
+
+
 def _sgd(parameters, schedule):
     return torch.optim.SGD([p for p in parameters if p.requires_grad], lr=schedule.lr)
 
 
-def _reference(tmp_path, objective, rows=ROWS):
+def _stronger(folder):
+    """What is known of the reference that was trained further."""
+    return ReferenceCache(folder).states(ReferenceModel(Scorer(REINFORCED), "s", WRITER.pad, ALONE), ROWS.forget)
+
+
+def _live(folder):
+    return LiveReference(Scorer(FROZEN), WRITER.pad, ALONE, _stronger(folder))
+
+
+def _reference(tmp_path, objective):
     reference_model = ReferenceModel(Scorer(FROZEN), "w", WRITER.pad, ALONE)
-    return cached_reference(ReferenceCache(tmp_path), reference_model, objective, rows)
+    return cached_reference(ReferenceCache(tmp_path), reference_model, objective, ROWS, _stronger(tmp_path))
 
 
-def _run(objective, reference, *, piece=6, lr=1e-3, epochs=2, rows=ROWS):
+def _run(objective, reference, *, piece=6, lr=1e-3, epochs=2):
     model = copy.deepcopy(MODEL)
     schedule = Schedule(lr=lr, epochs=epochs, batch=6, piece=piece, warmup=0)
     training = Training(
         Scorer(model),
         objective,
-        rows,
+        ROWS,
         schedule,
         seed=0,
         pad=WRITER.pad,
@@ -98,7 +141,7 @@ def _flat(model):
 def test_every_method_trains_the_same_with_a_kept_and_a_live_reference_and_however_cut(tmp_path, name):
     objective = method(name)
     rate = RATES.get(name, 1e-3)
-    fixed, live = _reference(tmp_path, objective), LiveReference(Scorer(FROZEN), WRITER.pad, ALONE)
+    fixed, live = _reference(tmp_path, objective), _live(tmp_path)
     one, log = _run(objective, fixed, lr=rate)
     assert not torch.equal(_flat(one), _flat(MODEL))
     for reference, piece in ((live, 6), (fixed, 4)):
@@ -108,25 +151,26 @@ def test_every_method_trains_the_same_with_a_kept_and_a_live_reference_and_howev
             assert a == pytest.approx(b, rel=1e-3, abs=1e-4)
 
 
-def _plainly(objective, rows, retained, alternates):
-    """The objective as its formula reads: all quantities from the logits of every position, by autograd."""
-    given = {"": _quantities(MODEL, objective, rows), "ref_": _quantities(FROZEN, objective, rows)}
-    forget = {f"{of}{name}": x for of, found in given.items() for name, x in found.items()}
-    if alternates:
-        for of, model in (("", MODEL), ("ref_", FROZEN)):
-            forget[f"{of}logp_alternate"] = _quantities(model, objective, alternates)["logp"]
-    kept = {}
-    if objective.retain is not None:
-        for of, model in (("", MODEL), ("ref_", FROZEN)):
-            kept |= {f"{of}{name}": x for name, x in _quantities(model, objective, retained).items()}
-    return objective(forget, kept).total
+def _plainly(objective):
+    """The first batch by the formulas: all quantities from the logits of every position, by autograd."""
+    (batch,) = batches(ROWS, objective, size=6, seed=0, epoch=0)
+    forget, retain = {}, {}
+    for kind, suffix in SUFFIXES.items():
+        given = retain if kind.startswith("retain") else forget
+        if chosen := [ROWS.of(kind)[i] for i in batch.of(kind)]:
+            for of, model in (("", MODEL), ("ref_", FROZEN), ("reinforced_", REINFORCED)):
+                found = _quantities(model, objective, chosen)
+                given |= {f"{of}{name}{suffix}": x for name, x in found.items()}
+    over_tokens = replace(objective, retain_per=tokens) if objective.retain is kl else objective
+    return over_tokens(forget, retain).total
 
 
 def _quantities(model, objective, rows):
     batch = collate(rows, WRITER.pad)
     found = model(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=True)
     where = answer_rows(batch.labels, found.logits.shape[-1])
-    block = asked_of(objective, "forget", 2).block or 1
+    asked = asked_of(objective, "forget", 2)
+    block = (asked and asked.block) or 1
     logits = found.logits.flatten(0, 1)[where.rows]
     token_logp = logits.log_softmax(-1).gather(1, where.targets[:, None])[:, 0]
     starts = torch.cumsum(where.tokens, 0) - where.tokens
@@ -134,6 +178,7 @@ def _quantities(model, objective, rows):
         "logits": logits,
         "token_logp": token_logp,
         "logp": torch.zeros(len(rows)).index_add(0, where.example, token_logp),
+        "mean_prob": torch.zeros(len(rows)).index_add(0, where.example, token_logp.exp()) / where.tokens,
         "hidden": found.hidden_states[block].flatten(0, 1)[where.rows],
         "count": where.tokens,
         "example": where.example,
@@ -144,18 +189,23 @@ def _quantities(model, objective, rows):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_step_descends_the_gradient_of_the_objective_itself(tmp_path, name):
-    objective, lr = method(name), RATES.get(name, 1e-2)
+    objective, lr = _method(name), RATES.get(name, 1e-2)
     found, log = _run(objective, _reference(tmp_path, objective), lr=lr, epochs=1, piece=4)
-    retained = [ROWS.retain[partner(0, 0, i, forget=6, retain=6)] for i in range(6)]
-    alternates = [own[alternate_answer(0, 0, i, answers=len(own))] for i, own in enumerate(ROWS.alternates)]
     MODEL.zero_grad()
-    loss = _plainly(objective, ROWS.forget, retained, alternates if name.startswith("AltPO") else [])
+    loss = _plainly(objective)
     loss.backward()
     expected = [p if p.grad is None else p - lr * p.grad for p in MODEL.parameters()]
     moved = (_flat(found) - _flat(MODEL)).norm()
     assert moved > 1e-5
     assert (_flat(found) - torch.cat([p.detach().flatten() for p in expected])).norm() < 1e-4 * moved
     assert log[0]["loss"] == pytest.approx(loss.item(), rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", [name for name in EVERY if name not in NAMES])
+def test_every_other_method_descends_its_gradient_too(tmp_path, name):
+    """Those above are each of their retain terms once; here is the rest, the twelve of the paper too."""
+    test_a_step_descends_the_gradient_of_the_objective_itself(tmp_path, name)
 
 
 def test_the_log_says_what_a_loss_makes_of_its_answers(tmp_path):
@@ -178,7 +228,7 @@ SPLIT = ("WGA", "UNDIAL", "AltPO", "RMU")
 
 def _worker(folder):
     """What each method comes to, by a live reference."""
-    live = LiveReference(Scorer(FROZEN), WRITER.pad, ALONE)
+    live = _live(folder)
     found = {name: _flat(_run(method(name), live, lr=RATES.get(name, 1e-3))[0]) for name in SPLIT}
     if ALONE.first:
         torch.save(found, folder / f"{ALONE.count}.pt")

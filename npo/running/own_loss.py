@@ -223,6 +223,9 @@ def _sample() -> dict[str, Tensor]:
         "ref_logp": (-0.7, -0.2, -2.2),
         "logp_win": (-1.1, -0.6, -0.3),
         "ref_logp_win": (-0.9, -0.8, -0.5),
+        "logp_win_after": (-1.4, -0.9, -0.2),
+        "mean_prob": (0.67, 0.3, 0.4),
+        "mean_prob_win": (0.3, 0.5, 0.8),
         "logp_alternate": (-2.1, -1.6, -3.3),
         "ref_logp_alternate": (-1.9, -1.8, -3.5),
         "z_ref": 0.3,
@@ -233,11 +236,13 @@ def _sample() -> dict[str, Tensor]:
     tokens = torch.ones(len(_LENGTHS), max(_LENGTHS)).cumsum(dim=1) <= torch.tensor(_LENGTHS)[:, None]
     example, position = tokens.nonzero(as_tuple=True)
     found |= {"example": example, "position": position, "labels": (example + 2 * position) % _VOCABULARY}
-    found |= dict.fromkeys(("count", "count_win", "count_alternate"), torch.tensor(_LENGTHS))
+    counts = ("count", "count_win", "count_win_after", "count_alternate")
+    found |= dict.fromkeys(counts, torch.tensor(_LENGTHS))
     generator = torch.Generator().manual_seed(0)
     for name, width in (("logits", _VOCABULARY), ("hidden", _WIDTH)):
         for kind in ("", "ref_"):
             found[f"{kind}{name}"] = torch.randn(sum(_LENGTHS), width, generator=generator, dtype=torch.float64)
+    found["reinforced_logits"] = found["ref_logits"].flip(1)
     return found
 
 
