@@ -267,6 +267,23 @@ def _rung(beta: float) -> Data:
     return Data(to_arrays(single, "single") | to_arrays(together, "set"), {"rung": "head", "beta": beta, "step": 0.01})
 
 
+def _loss_times() -> dict[str, Data]:
+    """A dozen losses of each room: one answer on its law, several off theirs by their remainders."""
+    names = [f"loss {k}" for k in range(12)]
+    asked = np.geomspace(0.1, 50, 30)
+    one, several = _path(asked, asked), _path(asked, asked, np.linspace(1, 0.3, 30))
+    found = {}
+    for unit in ("logistic/loss-times", "transformer/loss-times", "smollm2/losses"):
+        arrays = {}
+        for name in names:
+            of_tokens = several if unit.startswith("transformer") else one
+            for kind, path in (("single", one), ("set", several), ("tokens", of_tokens)):
+                arrays |= to_arrays(path, f"{kind}-{name}") | {f"{kind}-{name}.asked": asked[:, None]}
+        values = {"losses": names, "step": 0.1, "seed": 0}
+        found[unit] = Data(arrays, values if unit.startswith("logistic") else values | {"tokens": names[:4]})
+    return found
+
+
 @pytest.fixture(scope="module")
 def true_results() -> Results:
     """Data in which every claim is true; the theory's own, the others made by hand."""
@@ -286,6 +303,7 @@ def true_results() -> Results:
     made |= {"order": _order, "departure": _departure, "margin": _margin}
     results |= {f"logistic/{kind}-{seed}": make(seed) for kind, make in made.items() for seed in SEEDS}
     results |= {"logistic/law": _law()} | _transformer() | swept_rooms() | field_rooms() | _llm() | _smollm2()
+    results |= _loss_times()
     return results | beta_sweeps() | tofu_runs() | wanted_drops()
 
 
@@ -405,6 +423,12 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "theorem-2-npo": _set("theory/theorem-2", "NPO.growth", lambda x: x * 1.5),
     "exponentially-slower": _set("theory/exponential-slowdown", "NPO-0.5.rate", lambda x: x * 0.8),
     "intrinsic-time-theory": _set("theory/intrinsic-time", "tanh network, 1.drop", lambda x: x * 1.5),
+    "loss-times-logistic": _set("logistic/loss-times", "single-loss 3.asked", lambda x: 1.3 * x),
+    "loss-times-sets-logistic": _set("logistic/loss-times", "set-loss 3.remainder", lambda x: 0 * x),
+    "loss-times-transformer": _set("transformer/loss-times", "single-loss 3.asked", lambda x: 0.7 * x),
+    "loss-times-tokens-transformer": _set("transformer/loss-times", "tokens-loss 3.remainder", lambda x: 0.5 * x),
+    "loss-times-smollm2": _set("smollm2/losses", "single-loss 3.asked", lambda x: np.nan * x),
+    "loss-times-tokens-smollm2": _set("smollm2/losses", "tokens-loss 3.clock", lambda x: 0.5 * x),
     "chosen-beta": _set("theory/chosen-beta", "tanh network.slack", lambda x: x - 1.0),
     "chosen-beta-set": _set("theory/chosen-beta", "set.predicted", lambda x: 1.2 * x),
     "beta-under-adam": _set("theory/adam-law", "coordinate.drop", lambda x: 1.01 * x),
@@ -631,6 +655,11 @@ UNDECIDED: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
     "rates that still move": ("margin-logistic", _set("logistic/margin", "0.5.before", lambda x: x + 1.0)),
     "one β only": ("departure-logistic", _set("logistic/departure", "betas", lambda x: x[:1])),
     "large β only": ("rarer-label-logistic", _set("logistic/departure", "betas", lambda x: x[2:])),
+    "fewer than ten losses": (
+        "loss-times-logistic",
+        _set("logistic/loss-times", "losses", lambda x: x[:9]),
+    ),
+    "no loss of tokens": ("loss-times-tokens-transformer", _set("transformer/loss-times", "tokens", lambda x: [])),
     "no example followed": ("intrinsic-time-logistic", _set("logistic/law", "betas", lambda x: [])),
     "no set followed": ("remainder-logistic", _set("logistic/law", "set_betas", lambda x: [])),
 }

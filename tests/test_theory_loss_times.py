@@ -154,7 +154,7 @@ def test_the_theorem_fails_where_the_loss_is_another() -> None:
     other = Forgetting(runs.log_probs, runs.parameters, {"CE-U": EVERY["CE-U"]}, step=0.1, until=2.0)
     measured = LOSS_TIMES.measure(true)
     assert LOSS_TIMES.judge(LOSS_TIMES.predict(true, measured.at), measured).holds
-    path_of_wga = LOSS_TIMES.measure(other).value * laws_of(true)[0].time(1.0) / laws_of(other)[0].time(1.0)
+    path_of_wga = LOSS_TIMES.measure(other).value * laws_of(true)[0][0].time(1.0) / laws_of(other)[0][0].time(1.0)
     wrong = type(measured)(measured.at, path_of_wga)
     assert not LOSS_TIMES.judge(LOSS_TIMES.predict(true, measured.at), wrong).holds
 

@@ -13,6 +13,7 @@ from npo.ledger import (
     logistic,
     logistic_divergence,
     logistic_law,
+    loss_times,
     smollm2,
     theory,
     tofu_answers,
@@ -38,6 +39,7 @@ CLAIMS: tuple[Claim, ...] = (
     + transformer_optimisers.CLAIMS
     + transformer_language.CLAIMS
     + field_transformer.CLAIMS
+    + loss_times.CLAIMS
     + chosen_beta.CLAIMS
     + llm.CLAIMS
     + beta_law.CLAIMS

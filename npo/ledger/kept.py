@@ -2,6 +2,7 @@
 
     tofu-smollm2-mini.json        smollm2/<label>-s<seed>
     tofu-smollm2-mini-law.json    smollm2/law/<rung>-<run>
+    tofu-smollm2-mini-losses.json smollm2/losses
     tofu-scratch-<set>.json       tofu/<set>/<label>-s<seed>
     tofu-answers-<set>.json       tofu/answers-<set>/<label>-s<seed>, with answers after every epoch
     tofu-weights-<set>.json       tofu/weights-<set>/<label>-s<seed>, NPO+RT at several retain weights
@@ -14,6 +15,7 @@
 from pathlib import Path
 
 from npo.ledger.claim import Claim
+from npo.runs.losses import saved_losses
 from npo.runs.run import saved, saved_law
 from records.json_lines import read_json
 from records.store import Data
@@ -35,6 +37,8 @@ def recorded() -> dict[str, Data]:
     found = _runs(KEPT_DATA / "tofu-smollm2-mini.json", "smollm2/")
     ladder = saved_law(KEPT_DATA / "tofu-smollm2-mini-law.json")
     found |= {f"smollm2/{name}": data for name, data in ladder.items()}
+    if (losses := KEPT_DATA / "tofu-smollm2-mini-losses.json").is_file():
+        found["smollm2/losses"] = saved_losses(losses)
     for begins, place in PLACES.items():
         for file in sorted(KEPT_DATA.glob(f"{begins}*.json")):
             found |= _runs(file, place.format(file.stem.removeprefix(begins)))

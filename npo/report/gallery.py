@@ -6,6 +6,7 @@ Every figure is `draw(results) -> Figure` of saved data by unit name. Those of o
 
 from figures import (
     chosen_beta,
+    every_loss_one_law,
     field_lengths,
     field_mixing,
     field_squeezing,
@@ -46,6 +47,18 @@ GALLERY = (
         ("theory/intrinsic-time",),
         one_curve.draw,
         optional=("logistic/law", "transformer/single-*", "transformer/set-*", "smollm2/law/*"),
+    ),
+    Plate(
+        "every_loss_one_law",
+        "Intrinsic time for every loss",
+        "(a) The drop of one answer against intrinsic time: every loss has a law of its own, T = ∫ du/w(u), w its "
+        "gradient weight; lines are the laws, marks descent, nothing is fitted. (b) Made straight, the losses of all "
+        "models are one line; losses that look at tokens are on answers of one token. (c) Several examples, or the "
+        "tokens of one answer under a loss of tokens, leave their laws by the collective clock (open); the exact "
+        "remainder, with every example's own weight, puts them back (filled). Of each model those that leave furthest.",
+        ("logistic/loss-times",),
+        every_loss_one_law.draw,
+        optional=("transformer/loss-times", "smollm2/losses"),
     ),
     Plate(
         "chosen_beta",

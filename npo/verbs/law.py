@@ -13,18 +13,21 @@ from figures import llm_ladder
 from figures.canvas import save as save_figure
 from npo.running.recipes import RecipeChoices, read, with_needs
 from npo.running.units import run_units
+from npo.runs.losses import write_losses
 from npo.runs.run import write_law
 from records.errors import together
 from records.outputs import check_outputs, publish
 from records.ownership import manifest
 from records.paths import may_write
 from records.store import Data, load, writable
+from theory.theorems.forgetting import off_the_law
 from theory.theorems.intrinsic_time import curve, time_on_curve
 from theory.theorems.paths import from_arrays, labels_of
 
 __all__ = ["distances", "law"]
 
 PICTURE = "figures/llm_ladder"
+LOSSES = "loss-times/head"
 
 
 def law(choices: RecipeChoices, out: Path | None) -> None:
@@ -43,19 +46,25 @@ def law(choices: RecipeChoices, out: Path | None) -> None:
     everything, *_ = together(
         lambda: law_units(recipe, processes), lambda: processes.accelerator, lambda: may_write(folder)
     )
-    check_outputs(folder, ("law.json", f"{PICTURE}.png", f"{PICTURE}.svg"))
-    chosen = [unit.name for unit in everything if unit.name.startswith("law/")]
+    chosen = [unit.name for unit in everything if unit.name.startswith(("law/", LOSSES))]
+    losses = LOSSES in chosen
+    check_outputs(folder, ("law.json", f"{PICTURE}.png", f"{PICTURE}.svg", *(["losses.json"] if losses else [])))
     run_units(with_needs(everything, set(chosen)), folder, choices.name)
     results = {name: load(folder / name) for name in chosen}
+    every = results.pop(LOSSES, None)
     console = Console()
     console.print(_table({folder / name: data for name, data in results.items()}))
-    publish(folder, partial(_write, results=results))
+    if every:
+        console.print(_losses_table(every))
+    publish(folder, partial(_write, results=results, losses=every))
     console.print(str(folder / f"{PICTURE}.png"), markup=False, highlight=False, soft_wrap=True)
 
 
-def _write(place: Path, results: Mapping[str, Data]) -> None:
-    """law.json and the picture."""
+def _write(place: Path, results: Mapping[str, Data], losses: Data | None) -> None:
+    """law.json, losses.json and the picture."""
     write_law(place / "law.json", results)
+    if losses:
+        write_losses(place / "losses.json", losses)
     picture = place / PICTURE
     save_figure(llm_ladder.draw(results), writable(picture.parent), picture.name)
 
@@ -75,6 +84,23 @@ def distances(data: Data) -> dict[str, float]:
         for name, time in (("set", together.clock), ("remainder", together.clock + together.remainder)):
             found[name] = float((np.abs(reached - time) / (1 + np.abs(reached))).max())
     return found
+
+
+def _losses_table(data: Data) -> Table:
+    """Of every loss how far one answer is from its law, and the tokens of one, as `off_the_law` has it."""
+    table = Table(
+        *("loss", "of", "drop, nats", "one: off its law", "tokens: off", "with remainder"),
+        title="every loss at the head, by its own law",
+        title_justify="left",
+    )
+    for name in data.values["losses"]:
+        token = name in data.values["tokens"]
+        several = off_the_law(data.arrays, f"tokens-{name}") if token else None
+        cells = [f"{several.plain:.3g}", f"{several.exact:.3g}"] if several else ["", ""]
+        drop = float(data.arrays[f"single-{name}.drop"][-1, 0])
+        one = off_the_law(data.arrays, f"single-{name}").plain
+        table.add_row(name, "one token" if token else "answer", f"{drop:.3g}", f"{one:.3g}", *cells)
+    return table
 
 
 def _table(units: Mapping[Path, Data]) -> Table:

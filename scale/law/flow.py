@@ -33,7 +33,7 @@ from scale.stages.context import MODEL, Context
 from theory.theorems.intrinsic_time import follow, weight_by_drop
 from theory.theorems.paths import IntrinsicPath, to_arrays
 
-__all__ = ["law", "name_of"]
+__all__ = ["law", "name_of", "ready"]
 
 Array = np.ndarray
 
@@ -56,7 +56,7 @@ def law(
 ) -> None:
     """Everything that a rung is asked under one kernel."""
     model = inputs[finetuned] / MODEL
-    language_model, rows, pad = _ready(model, context, settings)
+    language_model, rows, pad = ready(model, context, settings)
     together = rung in ("head", "blocks")
     asked = {"single": _rung(rung, language_model, rows[:1], pad, settings, str(model))}
     if together:
@@ -100,7 +100,7 @@ def scale_of(beta: float, settings: LawSettings) -> float:
     return beta or min(settings.betas)
 
 
-def _ready(model: Path, context: Context, settings: LawSettings) -> tuple[LanguageModel, list[Encoded], int]:
+def ready(model: Path, context: Context, settings: LawSettings) -> tuple[LanguageModel, list[Encoded], int]:
     """The model with attention that has a second derivative, which a set needs; the forget answers; what pads."""
     language_model = context.ready(load_model(model))
     language_model.model.set_attn_implementation("eager")

@@ -29,7 +29,7 @@ from scale.models.scorer import BatchPart, Scorer
 from theory.logprobs import Head, answer_rows, summed
 from theory.theorems.intrinsic_time import LogProbs, Parameters, Rates, RatesOf, rates
 
-__all__ = ["Rung", "adapter", "blocks", "explicit_head", "full", "head"]
+__all__ = ["Rung", "adapter", "blocks", "explicit_head", "full", "head", "head_of_tokens"]
 
 
 class Rung(NamedTuple):
@@ -69,10 +69,23 @@ def _answers(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -
 def head(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -> Rung:
     """The output head, in float64, by the Gram matrix of its inputs; the parameters are the logits."""
     answers = _answers(language_model, rows, pad)
-    n, gram = len(rows), answers.hidden @ answers.hidden.T
+    return _by_gram_matrix(answers, answers.example, len(rows))
+
+
+def head_of_tokens(language_model: LanguageModel, row: Encoded, pad: int, which: slice) -> Rung:
+    """The output head on some tokens of one answer, each an example of its own, as losses of tokens look at them."""
+    every = _answers(language_model, [row], pad)
+    answers = every._replace(hidden=every.hidden[which], targets=every.targets[which])
+    n = len(answers.targets)
+    return _by_gram_matrix(answers, torch.arange(n, device=answers.targets.device), n)
+
+
+def _by_gram_matrix(answers: AnswerPositions, example: Tensor, n: int) -> Rung:
+    """n examples; `example` says whose each position is."""
+    gram = answers.hidden @ answers.hidden.T
     place = torch.arange(len(answers.targets), device=gram.device)
     whose = torch.zeros(n, len(place), dtype=torch.float64, device=gram.device)
-    whose[answers.example, place] = 1.0
+    whose[example, place] = 1.0
     bias = answers.head.bias
     logits = answers.hidden @ answers.head.weight.detach().double().T + (0 if bias is None else bias.detach().double())
 
@@ -84,7 +97,7 @@ def head(language_model: LanguageModel, rows: Sequence[Encoded], pad: int) -> Ru
         residual = -torch.softmax(parameters["logits"], dim=-1)
         residual[place, answers.targets] += 1.0
         kernel = whose @ (gram * (residual @ residual.T)) @ whose.T
-        direction = (gram * weight[answers.example]) @ residual / n
+        direction = (gram * weight[example]) @ residual / n
         return Rates(kernel.mean(dim=1), kernel @ weight / n, {"logits": direction})
 
     return Rung(log_probs, {"logits": logits}, rates_of)

@@ -93,6 +93,11 @@ class LogisticPreset:
     set_betas: tuple[Positive, ...] = (0.1, 1.0)
     set_step: Annotated[float, Field(gt=0, lt=1)] = 0.04
     set_steps: Steps = 600
+    loss_times_examples: Annotated[int, Field(ge=2, le=N_FORGET)] = 4  # of a set
+    loss_times_step: Annotated[float, Field(gt=0, lt=1)] = 0.08
+    loss_times_until: Positive = 8.0
+    loss_times_longest: Positive = 300.0
+    loss_times_most: Steps = 400
     departure_seeds: PositiveInt = 5  # the first of `seeds`, as many
     departure_alphas: tuple[Alpha, ...] = (1.0, 0.5, 0.0)
     departure_noises: tuple[Share, ...] = (0.0, 0.2, 0.4)
@@ -136,6 +141,9 @@ QUICK = LogisticPreset(
     law_step=0.05,
     set_step=0.1,
     set_steps=150,
+    loss_times_step=0.1,
+    loss_times_longest=100.0,
+    loss_times_most=200,
     departure_seeds=1,
     departure_alphas=(1.0,),
     departure_noises=(0.0,),

@@ -7,7 +7,7 @@ Units, and what each leaves (α in its shortest form; arrays over evaluated step
     logistic/figure3-<seed>        those of GA and NPO-<β>, at one step size
     logistic/long-<seed>           the same to 10⁶ steps, evaluated on a logarithmic grid
 
-and those of `synthetic.logistic.law` and `synthetic.logistic.beta`.
+and those of `synthetic.logistic.law`, `synthetic.logistic.loss_times` and `synthetic.logistic.beta`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ from synthetic.grid import evaluated, log_grid
 from synthetic.logistic.beta import beta_units
 from synthetic.logistic.gaussians import draw
 from synthetic.logistic.law import law_units
+from synthetic.logistic.loss_times import loss_times_unit
 from synthetic.logistic.presets import N_FORGET, LogisticPreset, as_run, load_problem, table_1
 from synthetic.logistic.problem import problem_from_arrays
 from synthetic.logistic.unlearning import save_trajectories, unlearn_together
@@ -47,7 +48,8 @@ def units(preset: LogisticPreset) -> list[Unit]:
         found.append(Unit(f"logistic/figure3-{seed}", figure3, run, first, seconds=seconds))
         run, seconds = partial(_long_unit, preset=preset, seed=seed), 4e-5 * preset.long_steps
         found.append(Unit(f"logistic/long-{seed}", long, run, first, seconds=seconds))
-    return found + law_units(preset, problems) + beta_units(preset)
+    times = loss_times_unit(preset, problems[preset.alphas[0], preset.seeds[0]])
+    return [*found, *law_units(preset, problems), times, *beta_units(preset)]
 
 
 def _problem_unit(

@@ -23,6 +23,7 @@ __all__ = [
     "BetaSweep",
     "FieldSizes",
     "Law",
+    "LossTimes",
     "Methods",
     "Optimisers",
     "Setup",
@@ -123,6 +124,16 @@ class Law:
 
 
 @dataclass(frozen=True)
+class LossTimes:
+    """Every loss's own law, in the part `law`: steps in nats and in log-weights, and where paths end."""
+
+    step: Small = 0.1
+    until: Positive = 8.0
+    longest: Positive = 300.0
+    most: Steps = 300
+
+
+@dataclass(frozen=True)
 class Optimisers:
     """The part `optimizers`: GA and NPO under each optimiser, with a retain term (minibatches) and without."""
 
@@ -200,6 +211,7 @@ class TransformerPreset:
     seeds: tuple[Seed, ...] = (0, 1, 2, 3, 4)
     shape: Setup = Setup()
     law: Law = Law()
+    loss_times: LossTimes = LossTimes()
     optimizers: Optimisers = Optimisers()
     methods: Methods = Methods()
     beta: BetaSweep = BetaSweep()
@@ -249,6 +261,7 @@ QUICK = TransformerPreset(
         limit_lr=1e-2,
         limit_steps=40,
     ),
+    loss_times=LossTimes(step=0.1, until=3.0, longest=30.0, most=60),
     optimizers=Optimisers(names=("GD", "Adam-0.99"), steps=150, batch=10, seeds=1),
     methods=Methods(steps=20, adam_steps=30, batch=10, per_decade=2, seeds=1, overlaps=(0.0, 1.0)),
     beta=BetaSweep(

@@ -3,8 +3,8 @@
     transformer/models-<seed>      π_ref and π_retr of random sequences, see `synthetic.transformer.memorise`
     transformer/language-<o>-<seed>  the same of the language, at overlap <o>
 
-and the units of `synthetic.transformer.law`, `synthetic.transformer.optimisers`, `synthetic.transformer.methods`,
-`synthetic.transformer.beta` and `synthetic.transformer.field.units`.
+and the units of `synthetic.transformer.law`, `synthetic.transformer.loss_times`, `synthetic.transformer.optimisers`,
+`synthetic.transformer.methods`, `synthetic.transformer.beta` and `synthetic.transformer.field.units`.
 Everything is float32: float64 moves βu by about 1e-4, where finite steps move it by 2e-2.
 """
 
@@ -18,6 +18,7 @@ from synthetic.transformer import sequences
 from synthetic.transformer.beta import beta_units
 from synthetic.transformer.field.units import field_units
 from synthetic.transformer.law import law_units
+from synthetic.transformer.loss_times import loss_times_unit
 from synthetic.transformer.memorise import train
 from synthetic.transformer.methods import MethodSetting, methods_units
 from synthetic.transformer.optimisers import optimisers_units
@@ -40,7 +41,7 @@ def units(preset: TransformerPreset, parts: Sequence[str] = PARTS, rows: Sequenc
     if "law" in parts or "optimizers" in parts:
         found += [_models_unit(preset, seed) for seed in preset.seeds]
     if "law" in parts:
-        found += law_units(preset)
+        found += [*law_units(preset), loss_times_unit(preset)]
     if "optimizers" in parts:
         found += optimisers_units(preset)
     if "methods" in parts:

@@ -10,20 +10,27 @@ for a set, where each example has its own F_i (its own π_ref) and its own weigh
 numerically (`theory.theorems.time_by_quadrature`) to the same digits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from theory.kernel import Kernel, bind, label, takes
+from theory.kernel import QUANTITIES, Kernel, bind, label, needs, per_token, takes
 from theory.methods import FORGET
 from theory.theorems.closed_times import closed_time
 from theory.theorems.drop_weights import ForgetAnswer, of_numbers
 from theory.theorems.theorem import HypothesisError
 from theory.theorems.time_by_quadrature import integrate
 
-__all__ = ["LossTime", "kernels_with_a_law", "loss_time"]
+__all__ = [
+    "LossTime",
+    "kernel_of",
+    "kernels_with_a_law",
+    "looks_at_tokens",
+    "loss_time",
+    "of_any_model",
+]
 
 Array = np.ndarray
 Numbers = Float[Array, "*shape"] | float
@@ -85,34 +92,62 @@ def loss_time(kernel: Kernel, answer: ForgetAnswer) -> LossTime:
     >>> law.formula, round(float(law.drop(10.0)), 4)
     ('T = ½(u + (e^{βu} − 1)/β)', 2.8863)
     """
-    weight = of_numbers(kernel, answer)
-    start = float(weight(np.zeros(1))[0])
-    if not (np.isfinite(start) and start != 0):
-        raise HypothesisError(f"{label(kernel)} does not move an answer of log π = {answer.ref_logp:g} ({start = :g}).")
+    weight = _moving_weight(kernel, answer)
     if known := closed_time(kernel, answer):
         return LossTime(label(kernel), known.formula, weight, known.time, known.least, np.inf)
     found = integrate(weight, least=answer.ref_logp)
     return LossTime(label(kernel), "", weight, found.time, found.least, found.most)
 
 
+def _moving_weight(kernel: Kernel, answer: ForgetAnswer) -> Callable[[Array], Array]:
+    """The weight u -> w(u) on float64 arrays; HypothesisError where there is none, or it does not move the answer."""
+    weight = of_numbers(kernel, answer)
+    start = float(weight(np.zeros(1))[0])
+    if not (np.isfinite(start) and start != 0):
+        raise HypothesisError(f"{label(kernel)} does not move an answer of log π = {answer.ref_logp:g} ({start = :g}).")
+    return weight
+
+
+def kernel_of(name: str) -> Kernel:
+    """A forget loss of `theory.methods` by name, with its paper's hyperparameters, and β = ½ where it names none.
+
+    >>> kernel_of("NPO").keywords
+    {'beta': 0.5}
+    """
+    row = FORGET[name]
+    lacking = {k: BETA for k, required in takes(row.kernel).items() if required and k not in row.hyperparameters}
+    return bind(row.kernel, **row.hyperparameters, **lacking)
+
+
 def kernels_with_a_law(answer: ForgetAnswer) -> dict[str, Kernel]:
-    """The forget losses of `theory.methods` that have a law for such an answer, by name.
+    """The forget losses of `theory.methods` that have a law for such an answer, by name, as `kernel_of` has them.
 
-    Hyperparameters are those of their papers; β = ½ where a paper names none.
-
-    >>> "NPO" in kernels_with_a_law(ForgetAnswer(-1.0)), "RMU" in kernels_with_a_law(ForgetAnswer(-1.0))
+    >>> found = kernels_with_a_law(ForgetAnswer(-1.0))
+    >>> "NPO" in found, "RMU" in found
     (True, False)
     """
     found = {}
-    for name, row in FORGET.items():
-        lacking = {k: BETA for k, required in takes(row.kernel).items() if required and k not in row.hyperparameters}
-        kernel = bind(row.kernel, **row.hyperparameters, **lacking)
+    for name in FORGET:
         try:
-            loss_time(kernel, answer)
+            _moving_weight(kernel_of(name), answer)
         except HypothesisError:
             continue
-        found[name] = kernel
+        found[name] = kernel_of(name)
     return found
+
+
+def of_any_model(kernels: Mapping[str, Kernel]) -> dict[str, Kernel]:
+    """Those that are functions of log π whatever the vocabulary; kernels of logits are so on two classes alone."""
+    return {name: k for name, k in kernels.items() if not any(QUANTITIES[q].level == "logits" for q in needs(k))}
+
+
+def looks_at_tokens(kernel: Kernel) -> bool:
+    """Whether a loss looks at the tokens of an answer apart, so that the law is for answers of one.
+
+    >>> looks_at_tokens(kernel_of("WGA")), looks_at_tokens(kernel_of("NPO"))
+    (True, False)
+    """
+    return per_token(kernel) or "mean_prob" in needs(kernel)
 
 
 # --- the inverse ----------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ NODES, SHARES = np.polynomial.legendre.leggauss(16)
 NEAREST, FURTHEST = 1e-15, 1e12  # nats: the first panel's width and the last one's end
 LEAST = 1e-290  # a weight below it stands still
 AGREE = 1e-13
-MOST_PANELS = 4096
+MOST_PANELS = 1024
 TOWARDS_END = 0.5 ** np.arange(1, 48)
 
 
