@@ -18,7 +18,7 @@ import yaml
 from typer.main import get_command
 
 from npo.cli import app
-from npo.ledger import CLAIMS, Claim, Entry, enter
+from npo.ledger import CLAIMS, Claim, Entry, enter, field_logistic, field_tofu, field_transformer
 from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE
 from npo.ledger.claim import ROOMS as CLAIM_ROOMS
 from npo.ledger.kept import KEPT_DATA, is_kept, recorded
@@ -208,6 +208,17 @@ def counts() -> str:
     return "\n".join([f"| room | {' | '.join(verdicts)} |", "|---|---|---|---|", *lines])
 
 
+def field() -> str:
+    """The claims of other papers with their sources, room by room."""
+    rows = []
+    for claim in (*field_logistic.CLAIMS, *field_transformer.CLAIMS, *field_tofu.CLAIMS):
+        entry = kept(claim)
+        (row,) = ledger_markdown([entry]).splitlines()[2:]
+        rows.append(f"| {claim.source} | {CLAIM_ROOMS[claim.room]} {row}")
+    head = ("source", "room", "claim", "verdict", "effect", "what the effect is")
+    return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *rows])
+
+
 def headlines() -> str:
     """The few claims that the README shows."""
     return ledger_markdown([kept(claim) for name in HEADLINES for claim in CLAIMS if claim.id == name])
@@ -308,7 +319,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     f.__name__: f
     for f in (
         *(files, contents, verbs, recipes, quantities, losses, metrics, measurable, tasks),
-        *(ledger, counts, headlines, answers, caption, theory, speed, peer, peer_numbers),
+        *(ledger, field, counts, headlines, answers, caption, theory, speed, peer, peer_numbers),
     )
 }
 

@@ -126,7 +126,7 @@ def logistic(
 def transformer(
     part: Annotated[
         list[str] | None,
-        typer.Option(help="law, optimizers, methods or beta; may be repeated.", show_default="all"),
+        typer.Option(help="law, optimizers, methods, beta or field; may be repeated.", show_default="all"),
     ] = None,
     methods: MethodNames = None,
     settings: Settings = None,
@@ -149,7 +149,8 @@ def transformer(
     quick: Annotated[bool, typer.Option("--quick", help="A small model and few steps; about a minute.")] = False,
     out: Annotated[Path, typer.Option(**PATH, help="Folder for results and figures.")] = Path("out/transformer"),
 ) -> None:
-    """Unlearn in a small transformer that memorised text: the intrinsic-time law, optimisers, all methods, and β.
+    """Unlearn in a small transformer that memorised text: the intrinsic-time law, optimisers, all methods, β,
+    and the sentences of other papers (field).
 
     A part takes twenty to thirty minutes on two cores.
 

@@ -17,8 +17,11 @@ def field_rooms() -> dict[str, Data]:
         "short-answers": _short_answers,
         "stages": _stages,
         "mixing": _mixing,
+        "saturation": _saturation,
+        "recovery": _recovery,
     }
-    return {f"transformer/{name}": Data(make(), {"seeds": list(SEEDS)}) for name, make in made.items()}
+    bounded = {f"logistic/bounded-{seed}": Data(_bounded(seed), {"seed": seed}) for seed in SEEDS}
+    return bounded | {f"transformer/{name}": Data(make(), {"seeds": list(SEEDS)}) for name, make in made.items()}
 
 
 def _squeezing() -> dict[str, np.ndarray]:
@@ -64,4 +67,33 @@ def _mixing() -> dict[str, np.ndarray]:
         for seed in SEEDS:
             found[f"{name}-{seed}.forget"] = 0.9 - shares * (0.8 - 0.1 * k)
             found[f"{name}-{seed}.retain"] = 0.9 - shares * (0.9 - 0.28 * k) * (1 + 0.01 * seed)
+    return found
+
+
+def _saturation() -> dict[str, np.ndarray]:
+    """Both weights keep most, saturation the more of the two; waits are as computed."""
+    found, forget = {"escape-steps": np.array([0.0, 10.0, 100.0])}, np.linspace(0.9, 0.1, 9)
+    lost = {"saturation": 0.3, "importance": 0.5, "both": 0.1, "both-0.1": 0.2}
+    for seed in SEEDS:
+        for name, x in lost.items():
+            found[f"trade-{name}-{seed}.forget"] = forget
+            found[f"trade-{name}-{seed}.retain"] = 0.9 - x * (1 + 0.01 * seed) * (0.9 - forget)
+        for beta2, gone, law in ((0.1, [0.0, 0.5, 1.0], 1.0), (1.0, [0.0, 0.0, 0.5], 10.0)):
+            found[f"escape-{beta2:g}-{seed}.gone"] = np.array(gone)
+            found[f"escape-{beta2:g}-{seed}.law"] = np.array(law * (1 + 0.01 * seed * beta2))
+    return found
+
+
+def _recovery() -> dict[str, np.ndarray]:
+    paths = {"GA+RT": [0.1, 1.0, 9.0], "NPO+RT": [0.1, 0.4, 0.05]}
+    return {f"{m}-{seed}.loss": np.array(x) * (1 + 0.01 * seed) for m, x in paths.items() for seed in SEEDS}
+
+
+def _bounded(seed: int) -> dict[str, np.ndarray]:
+    t = np.geomspace(1, 1000, 31)
+    found = {}
+    for label, moved, kept in (("0.1", np.minimum(t, 80), 0.1), ("0.4", np.minimum(t, 90), 0.3), ("inf", t, 5.0)):
+        found |= {f"{label}.steps": t, f"{label}.reference_distance": moved}
+        found[f"{label}.forget_distance"] = 1 / t
+        found[f"{label}.retain_distance"] = kept * (1 + 0.01 * seed) * t / 1000
     return found

@@ -98,7 +98,7 @@ def _forgotten(label: str, seed: int, changed: dict[str, float], weight: float =
     values = {"label": label, "method": label.partition(",")[0], "seed": seed, "moments": moments}
     values |= {"beta": {"GA": None, AUTO: 0.018}.get(label, 0.1), "weights": [1.0, weight], "not_rankable": []}
     more = {"refusals": 0.9 if label == "IDK+RT" else 0.0, "retrained": {"forget_rouge": 0.3, "model_utility": 0.8}}
-    return Data({}, values | more | {"log10_floor": -20.0, "data": {}})
+    return Data({}, values | more | {"log10_floor": -20.0, "data": {}, "drop": [0.2 * k for k in range(7)]})
 
 
 def wanted_drops() -> dict[str, Data]:

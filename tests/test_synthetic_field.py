@@ -1,15 +1,22 @@
 """The questions of other papers, asked of the smallest transformer: what is saved, and what must be true of it."""
 
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from records.store import Data, save, writable
+from records.work import silent
+from synthetic.logistic import bounded
+from synthetic.logistic.presets import QUICK
+from synthetic.logistic.unlearning import Problem, load_trajectories, unlearn_together
 from synthetic.transformer.field.readings import at_drop, at_retention
 from synthetic.transformer.field.short_answers import ALONE, LENGTHS
 from synthetic.transformer.field.units import QUESTIONS, field_units
 from synthetic.transformer.presets import FieldSizes, Setup
-from theory.objective import METHODS
+from theory.objective import METHODS, method
 
 TINY = FieldSizes(
     seeds=(0,),
@@ -81,3 +88,34 @@ def test_each_question_is_a_unit_and_more_seeds_are_another() -> None:
     units = field_units(TINY)
     assert [unit.name for unit in units] == [f"transformer/{question}" for question in QUESTIONS]
     assert units[0].settings["seeds"] == (0,)
+
+
+def test_tokens_wait_longer_under_importance_as_the_closed_integral_says() -> None:
+    """β₁ = 0 has the closed form of gradient ascent: J = m + e^c (1 − e^−m), at m = c."""
+    from synthetic.transformer.field import saturation
+
+    waits = [saturation.waiting(3.0, beta2) for beta2 in (0.0, 0.1, 1.0)]
+    assert waits[0] < waits[1] < waits[2]
+    assert saturation.waiting(3.0, 0.0, beta1=0.0) == pytest.approx(3.0 + np.exp(3.0) * (1 - np.exp(-3.0)))
+    # the constants of the scalar model that this project derives: 84381 and 754 from c = 6
+    assert saturation.waiting(6.0, 1.0) == pytest.approx(84381, rel=1e-3)
+    assert saturation.waiting(6.0, 0.1) == pytest.approx(754, rel=1e-3)
+
+
+def test_a_bound_holds_and_leaves_the_first_steps_alone(tmp_path: Path) -> None:
+    drawn = np.random.default_rng(0)
+    H, y = drawn.normal(size=(40, 8)), (drawn.random(40) < 0.5).astype(float)
+    rows = {"H_forget": H[:10], "H_retain": H[10:], "H_eval_forget": H[:10], "H_eval_retain": H[10:]}
+    models = {"theta_ref": drawn.normal(size=8), "theta_retrain": drawn.normal(size=8)}
+    problem = Problem(**rows, y_forget=y[:10], y_retain=y[10:], y_idk=1 - y[:10], **models)
+    save(writable(tmp_path / "problem"), Data(vars(problem), {}))
+    (unit,) = bounded.bounded_units(replace(QUICK, bounded_steps=300), {(1.0, 1000): "logistic/problem-1-1000"})
+    writable(tmp_path / "bounded")
+    unit.run(tmp_path / "bounded", {"": tmp_path / "problem"}, silent)
+    paths = load_trajectories(tmp_path / "bounded")
+    for bound, path in paths.items():
+        assert path.reference_distance[-1] <= float(bound) * np.sqrt(8)
+        assert path.reference_distance[1] == pytest.approx(paths["inf"].reference_distance[1], rel=1e-2)
+    assert paths["0.1"].reference_distance[-1] < paths["inf"].reference_distance[-1]
+    plain = unlearn_together(problem, {"": (method("GA+RT"), bounded.RATE)}, at=[300], compiled=False)[""]
+    assert plain.reference_distance[-1] == pytest.approx(paths["inf"].reference_distance[-1], rel=1e-9)

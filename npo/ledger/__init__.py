@@ -8,6 +8,7 @@ from npo.ledger import (
     beta_law,
     chosen_beta,
     field_logistic,
+    field_tofu,
     field_transformer,
     llm,
     logistic,
@@ -47,5 +48,6 @@ CLAIMS: tuple[Claim, ...] = (
     + wanted_drop.CLAIMS
     + tofu_scratch.CLAIMS
     + tofu_answers.CLAIMS
+    + field_tofu.CLAIMS
     + smollm2.CLAIMS
 )

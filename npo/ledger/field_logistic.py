@@ -2,11 +2,14 @@
 
 import numpy as np
 
-from npo.ledger.claim import Claim, Judgement, Results
-from npo.ledger.logistic import as_in_the_paper, runs_by_seed
+from npo.ledger.claim import FAILS, Claim, Judgement, Results
+from npo.ledger.logistic import Arrays, as_in_the_paper, runs_by_seed
 from npo.ledger.statistics import decided
+from synthetic.logistic.bounded import BOUNDS
 
 __all__ = ["CLAIMS"]
+
+LEVEL, LEFT = 0.2, 0.5  # a power of t that counts as none; a share of the forget distance
 
 
 def _away(results: Results, method: str) -> tuple[list[float], str]:
@@ -32,7 +35,42 @@ def npo_with_retain_ends_nearer(results: Results) -> Judgement:
     return decided([-x for x in found], list(runs_by_seed(results)), reason)
 
 
-CLAIMS = tuple(
+def bounds_stop_ascent(results: Results) -> Judgement:
+    """log of the retain distance of GA+RT without a bound over that with the tightest one, at the end."""
+    runs = runs_by_seed(results)
+    tight, free = f"{min(BOUNDS):g}", f"{max(BOUNDS):g}"
+    found = [float(np.log(a[f"{free}.retain_distance"][-1] / a[f"{tight}.retain_distance"][-1])) for a in runs.values()]
+    grown = {b: [_late_growth(a, b) for a in runs.values()] for b in (tight, free)}
+    left = [float(a[f"{tight}.forget_distance"][-1] / a[f"{tight}.forget_distance"][0]) for a in runs.values()]
+    reason = (
+        f"‖θ − θ_ref‖ as a power of t, last decade: {np.mean(grown[free]):.2f} without, {np.mean(grown[tight]):.2f} "
+    )
+    reason += f"with |Δθ| < {tight}, which leaves {np.mean(left):.1%} of the forget distance"
+    judged = decided(found, list(runs), reason, least=float(np.log(2)))
+    stopped = max(grown[tight]) < LEVEL and max(left) < LEFT
+    return judged if stopped else Judgement(FAILS, judged.effect, judged.interval, judged.seeds, reason)
+
+
+def _late_growth(arrays: Arrays, label: str) -> float:
+    """d log‖θ − θ_ref‖ / d log t over the last decade of steps."""
+    t, moved = arrays[f"{label}.steps"], arrays[f"{label}.reference_distance"]
+    last = t >= t[-1] / 10
+    return float(np.polyfit(np.log(t[last]), np.log(moved[last]), 1)[0])
+
+
+BOUNDED = Claim(
+    id="bounded-adapters",
+    short="bounded adapters stop GA+RT",
+    statement="Adapters that no weight can leave a bound by stop GA+RT: it forgets, and what is kept stays near.",
+    source="after arXiv:2509.24166",
+    measure="log of GA+RT's retain distance at the end without a bound over that with |Δθ| < 0.1 (claimed > log 2; "
+    "the weights level off, half of the forget distance is gone)",
+    units=("logistic/bounded-*",),
+    figure="field_bounded",
+    judge=bounds_stop_ascent,
+)
+
+OF_ASCENT = tuple(
     claim
     for alpha in (1.0, 0.0)
     for claim in (
@@ -58,3 +96,5 @@ CLAIMS = tuple(
         ),
     )
 )
+
+CLAIMS = (BOUNDED, *OF_ASCENT)

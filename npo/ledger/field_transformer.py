@@ -8,7 +8,7 @@ from scipy.stats import kendalltau, spearmanr
 from npo.ledger.claim import NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.statistics import decided, holds_if, mean_with_interval
 from records.store import Data
-from synthetic.transformer.field import short_answers, weights
+from synthetic.transformer.field import recovery, saturation, short_answers, weights
 from synthetic.transformer.field.readings import at_drop, at_retention
 
 __all__ = ["CLAIMS"]
@@ -17,6 +17,8 @@ GONE, FAR = 1.0, 20.0  # nats a token that an answer has lost
 NEAR_ONE = 0.9  # a mean weight that still counts as 1
 ONE_PART_IN_FIVE = np.log(1.2)
 RETAINED = 0.95  # of the reference's probability of kept answers
+FORGOTTEN = 0.3  # probability of forget answers, a token
+AS_SAID = np.log(1.5)  # how far from the scalar law a ratio may be
 
 
 def _data(results: Results) -> Data:
@@ -148,8 +150,9 @@ def order_of_stages_matters(results: Results) -> Judgement:
     if np.isnan(found["GA"]).any():
         return Judgement(NOT_TESTABLE, None, seeds=_seeds(data), reason=f"not all lost {GONE:g} nats a token")
     sign = float(np.sign(found["GA"].mean()))
-    reason = f"GA: {np.exp(found['GA'].mean()):.2f} times as much where they were learnt first; "
-    reason += f"NPO: {np.exp(found['NPO'].mean()):.2f} times"
+    reason = f"GA: {np.exp(found['GA'].mean()):.2f} times as much where they were learnt first"
+    if not np.isnan(found["NPO"]).any():
+        reason += f"; NPO: {np.exp(found['NPO'].mean()):.2f} times"
     return decided(list(sign * found["GA"]), _seeds(data), reason, least=ONE_PART_IN_FIVE)
 
 
@@ -173,8 +176,71 @@ def mixing_changes_the_order(results: Results) -> Judgement:
     return Judgement(judged.verdict, *mean_with_interval(found), judged.seeds, judged.reason)
 
 
+# --- weights of tokens, retention ---------------------------------------------------------------------------------
+
+
+def _kept_where_forgotten(data: Data, weights_: str) -> list[float]:
+    """Probability of kept answers where that of the forget answers has come down to FORGOTTEN."""
+    runs = [[data.arrays[f"trade-{weights_}-{s}.{side}"] for side in ("forget", "retain")] for s in _seeds(data)]
+    return [at_drop(1 - forget, retain, 1 - FORGOTTEN) for forget, retain in runs]
+
+
+def saturation_keeps_more(results: Results) -> Judgement:
+    """What saturation weights keep less what importance weights keep."""
+    data = _data(results)
+    kept = {name: _kept_where_forgotten(data, name) for name in ("saturation", "importance")}
+    lead = np.subtract(kept["saturation"], kept["importance"])
+    if np.isnan(lead).any():
+        return Judgement(NOT_TESTABLE, None, seeds=_seeds(data), reason="not all forgot so much")
+    return decided(list(lead), _seeds(data), _short(kept))
+
+
+def both_keep_most(results: Results) -> Judgement:
+    """What both weights together keep less what the better of them keeps alone; the better β₂ of both."""
+    data = _data(results)
+    kept = {name: _kept_where_forgotten(data, name) for name in saturation.WEIGHTS}
+    together = max(("both", "both-0.1"), key=lambda name: float(np.mean(kept[name])))
+    lead = np.subtract(kept[together], np.maximum(kept["saturation"], kept["importance"]))
+    if np.isnan(lead).any():
+        return Judgement(NOT_TESTABLE, None, seeds=_seeds(data), reason="not all forgot so much")
+    return decided(list(lead), _seeds(data), _short(kept))
+
+
+def importance_delays(results: Results) -> Judgement:
+    """Steps until half of the tokens are below p = 1/2, β₂ = 1 over 0.1, over what the integral says."""
+    data, found, law = _data(results), [], []
+    short, long = (f"{beta2:g}" for beta2 in saturation.DELAYS)
+    steps = np.log(np.maximum(data.arrays["escape-steps"], 1))
+    for s in _seeds(data):
+        waits = [at_drop(data.arrays[f"escape-{b}-{s}.gone"], steps, 0.5) for b in (short, long)]
+        said = [float(data.arrays[f"escape-{b}-{s}.law"]) for b in (short, long)]
+        found.append(waits[1] - waits[0])
+        law.append(float(np.log(said[1] / said[0])))
+    if np.isnan(found).any():
+        return Judgement(NOT_TESTABLE, None, seeds=_seeds(data), reason="half of the tokens stayed above 1/2")
+    mean, interval = mean_with_interval([float(np.exp(a - b)) for a, b in zip(found, law, strict=True)])
+    reason = f"measured {np.exp(np.mean(found)):.1f} times, the integral {np.exp(np.mean(law)):.1f} times"
+    return Judgement(holds_if(abs(np.log(mean)) < AS_SAID), mean, interval, _seeds(data), reason)
+
+
+def bounded_lets_recover(results: Results) -> Judgement:
+    """Does the kept answers' loss come back from its peak under NPO+RT, and rise to the end under GA+RT?"""
+    data = _data(results)
+    losses = {m: [data.arrays[f"{m}-{s}.loss"] for s in _seeds(data)] for m in recovery.METHODS}
+    ascent, bounded = (losses[m] for m in recovery.METHODS)
+    back = [float(np.log(loss.max() / loss[-1])) for loss in bounded]
+    above = [float(loss[-1] / loss[0]) for loss in ascent]
+    reason = f"NPO+RT ends at {np.mean([x[-1] / x[0] for x in bounded]):.2f} times the loss of the start, "
+    reason += f"GA+RT at {min(above):.3g} times at least"
+    judged = decided(back, _seeds(data), reason, least=float(np.log(1.1)))
+    if min(above) < 1:
+        return Judgement(holds_if(False), judged.effect, judged.interval, judged.seeds, reason)
+    return judged
+
+
 _SQUEEZING = "after arXiv:2407.10490 and arXiv:2510.19422"
 _SIMNPO = "after arXiv:2410.07163"
+_SATIMP = "after arXiv:2505.11953"
 
 CLAIMS = (
     Claim(
@@ -269,5 +335,48 @@ CLAIMS = (
         units=("transformer/mixing",),
         figure="field_mixing",
         judge=mixing_changes_the_order,
+    ),
+    Claim(
+        id="saturation-over-importance",
+        short="saturation weights beat importance weights",
+        statement="Weights that follow saturation (p⁵) keep more than weights that follow importance (1 − p).",
+        source=_SATIMP,
+        measure=f"lead in probability of kept answers where forget answers are down to {FORGOTTEN:g} (claimed > 0)",
+        units=("transformer/saturation",),
+        figure="field_weights",
+        judge=saturation_keeps_more,
+    ),
+    Claim(
+        id="saturation-and-importance",
+        short="both kinds of weights together keep most",
+        statement="Both kinds of weights multiplied keep more than either alone.",
+        source=_SATIMP,
+        measure=f"lead over the better one in probability of kept answers where forget answers are down to "
+        f"{FORGOTTEN:g}, for the better β₂ of 0.1 and 1 (claimed > 0)",
+        units=("transformer/saturation",),
+        figure="field_weights",
+        judge=both_keep_most,
+    ),
+    Claim(
+        id="importance-delays",
+        short="a factor (1 − p) delays forgetting, as computed",
+        statement="A factor 1 − p in the weight delays the forgetting of confident tokens as the scalar integral says.",
+        source="this project, of arXiv:2505.11953",
+        measure="steps until half of the tokens have p < 1/2, β₂ = 1 over 0.1, over the integral's ratio (predicted 1, "
+        "within a factor 1.5)",
+        units=("transformer/saturation",),
+        figure="field_weights",
+        judge=importance_delays,
+    ),
+    Claim(
+        id="bounded-recovers",
+        short="kept rows recover from NPO+RT, not from GA+RT",
+        statement="A retain term wins back what it lost against NPO, which is bounded; against GA it goes on losing.",
+        source="this project: overlap with a retain row",
+        measure="log of the kept answers' largest loss over that at the end of NPO+RT, plain descent (predicted > "
+        "log 1.1, and GA+RT to end above its start)",
+        units=("transformer/recovery",),
+        figure="field_weights",
+        judge=bounded_lets_recover,
     ),
 )

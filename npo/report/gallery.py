@@ -7,9 +7,11 @@ Every figure is `draw(results) -> Figure` of saved data by unit name. Those of o
 from figures import (
     chosen_beta,
     every_loss_one_law,
+    field_bounded,
     field_lengths,
     field_mixing,
     field_squeezing,
+    field_weights,
     logistic_beta_sweep,
     logistic_forget_kl,
     logistic_fronts,
@@ -236,6 +238,25 @@ GALLERY = (
         "in the first or in the last stage of training; mean and range over seeds.",
         ("transformer/mixing", "transformer/stages"),
         field_mixing.draw,
+    ),
+    Plate(
+        "field_weights",
+        "Weights of tokens, and kept rows that recover",
+        "A small transformer. (a) Forget answers made unlikely (to the right) by weights that follow saturation, "
+        "importance or both, and what is left of kept answers. (b) Confident tokens under a weight with a factor (1 −"
+        " p)^β₂: the wait is as many times longer as the scalar integral says. (c) Plain descent with a retain term: "
+        "NPO's force dies down and kept rows recover, GA's does not. Means over seeds, in (b) and (c) with their "
+        "range.",
+        ("transformer/saturation", "transformer/recovery"),
+        field_weights.draw,
+    ),
+    Plate(
+        "field_bounded",
+        "A bound on every weight",
+        "GA+RT in the logistic model, where no weight may move farther than a bound, and without one: (a) how far the "
+        "weights are from the reference, (b, c) the distances from the retrained model. Mean and range over seeds.",
+        ("logistic/bounded-*",),
+        field_bounded.draw,
     ),
     *OF_MODELS,
 )

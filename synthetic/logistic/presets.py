@@ -111,6 +111,8 @@ class LogisticPreset:
     beta_lr: Positive = 4e-3
     beta_adam_steps: Annotated[int, Field(ge=8, le=MOST_STEPS)] = 400
     beta_adam_lr: Positive = 2e-3
+    bounded_seeds: PositiveInt = 5  # the first of `seeds`, as many
+    bounded_steps: Annotated[int, Field(ge=8, le=MOST_STEPS)] = 2000
 
     def __post_init__(self) -> None:
         """Refuse empty lists, and values that would share a name in the results."""
@@ -130,6 +132,7 @@ REPRODUCE = LogisticPreset(
     departure_noises=(0.0, 0.4),
     beta_seeds=3,
     beta_runs=9,
+    bounded_seeds=3,
 )
 QUICK = LogisticPreset(
     seeds=(1000,),
@@ -154,6 +157,8 @@ QUICK = LogisticPreset(
     beta_runs=5,
     beta_steps=2000,
     beta_adam_steps=100,
+    bounded_seeds=1,
+    bounded_steps=200,
 )
 
 

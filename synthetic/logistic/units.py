@@ -7,7 +7,8 @@ Units, and what each leaves (α in its shortest form; arrays over evaluated step
     logistic/figure3-<seed>        those of GA and NPO-<β>, at one step size
     logistic/long-<seed>           the same to 10⁶ steps, evaluated on a logarithmic grid
 
-and those of `synthetic.logistic.law`, `synthetic.logistic.loss_times` and `synthetic.logistic.beta`.
+and those of `synthetic.logistic.law`, `synthetic.logistic.loss_times`, `synthetic.logistic.beta` and
+`synthetic.logistic.bounded`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from records.store import Data, save
 from records.work import Progress, Unit
 from synthetic.grid import evaluated, log_grid
 from synthetic.logistic.beta import beta_units
+from synthetic.logistic.bounded import bounded_units
 from synthetic.logistic.gaussians import draw
 from synthetic.logistic.law import law_units
 from synthetic.logistic.loss_times import loss_times_unit
@@ -49,7 +51,8 @@ def units(preset: LogisticPreset) -> list[Unit]:
         run, seconds = partial(_long_unit, preset=preset, seed=seed), 4e-5 * preset.long_steps
         found.append(Unit(f"logistic/long-{seed}", long, run, first, seconds=seconds))
     times = loss_times_unit(preset, problems[preset.alphas[0], preset.seeds[0]])
-    return [*found, *law_units(preset, problems), times, *beta_units(preset)]
+    last = [*beta_units(preset), *bounded_units(preset, problems)]
+    return [*found, *law_units(preset, problems), times, *last]
 
 
 def _problem_unit(

@@ -9,6 +9,8 @@ import numpy as np
 from records.computed import computed
 from records.work import Unit
 from synthetic.transformer.field.mixing import mixing
+from synthetic.transformer.field.recovery import recovery
+from synthetic.transformer.field.saturation import saturation
 from synthetic.transformer.field.short_answers import short_answers
 from synthetic.transformer.field.squeezing import squeezing
 from synthetic.transformer.field.stages import stages
@@ -23,6 +25,8 @@ QUESTIONS: Mapping[str, Callable[[FieldSizes], dict[str, np.ndarray]]] = {
     "short-answers": short_answers,
     "stages": stages,
     "mixing": mixing,
+    "saturation": saturation,
+    "recovery": recovery,
 }
 
 
