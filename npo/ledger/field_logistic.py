@@ -61,7 +61,7 @@ def _late_growth(arrays: Arrays, label: str) -> float:
 BOUNDED = Claim(
     id="bounded-adapters",
     short="bounded adapters stop GA+RT",
-    statement="Adapters that no weight can leave a bound by stop GA+RT: it forgets, and what is kept stays near.",
+    statement="With adapters that bound how far a weight may move GA+RT stops: it forgets, what is kept stays near.",
     source="after arXiv:2509.24166",
     measure="log of GA+RT's retain distance at the end without a bound over that with |Δθ| < 0.1 (claimed > log 2; "
     "the weights level off, half of the forget distance is gone)",
