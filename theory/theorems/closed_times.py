@@ -33,7 +33,7 @@ from theory import losses
 from theory.kernel import Kernel
 from theory.theorems.drop_weights import ForgetAnswer
 
-__all__ = ["CLOSED", "ClosedTime", "closed_time"]
+__all__ = ["CLOSED", "ClosedTime", "closed_time", "exponentials", "rise"]
 
 Array = np.ndarray
 LONGEST = 60  # terms of a binomial sum
@@ -59,16 +59,16 @@ def closed_time(kernel: Kernel, answer: ForgetAnswer) -> ClosedTime | None:
     return found(answer, **bound) if found else None
 
 
-def _rise(rate: float, u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+def rise(rate: float, u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """(e^{κu} − 1)/κ, which is u for κ = 0."""
     return np.asarray(u * exprel(rate * u))
 
 
-def _exponentials(formula: str, terms: Mapping[float, float]) -> ClosedTime:
+def exponentials(formula: str, terms: Mapping[float, float]) -> ClosedTime:
     """Σ_k B_k (e^{κ_k u} − 1)/κ_k of κ_k -> B_k."""
 
     def time(u: Array) -> Array:
-        return np.asarray(sum(factor * _rise(rate, u) for rate, factor in terms.items()))
+        return np.asarray(sum(factor * rise(rate, u) for rate, factor in terms.items()))
 
     return ClosedTime(formula, time)
 
@@ -81,12 +81,12 @@ def _ga(answer: ForgetAnswer) -> ClosedTime:
 
 
 def _npo(answer: ForgetAnswer, *, beta: float) -> ClosedTime:
-    return _exponentials("T = ½(u + (e^{βu} − 1)/β)", {0.0: 0.5, beta: 0.5})
+    return exponentials("T = ½(u + (e^{βu} − 1)/β)", {0.0: 0.5, beta: 0.5})
 
 
 def _kto(answer: ForgetAnswer, *, beta: float) -> ClosedTime:
     z = answer.held.get("z_ref", 0.0)
-    return _exponentials("T = ½(u + e^z (e^{βu} − 1)/β)", {0.0: 0.5, beta: 0.5 * np.exp(z)})
+    return exponentials("T = ½(u + e^z (e^{βu} − 1)/β)", {0.0: 0.5, beta: 0.5 * np.exp(z)})
 
 
 def _paired(positive: str) -> Callable[..., ClosedTime]:
@@ -94,7 +94,7 @@ def _paired(positive: str) -> Callable[..., ClosedTime]:
 
     def found(answer: ForgetAnswer, *, beta: float, prefactor: float = 2.0) -> ClosedTime:
         ratio = answer.held.get(positive, 0.0) - answer.held.get(f"ref_{positive}", 0.0)
-        return _exponentials(
+        return exponentials(
             "T = (u + e^{βR⁺} (e^{βu} − 1)/β)/c", {0.0: 1 / prefactor, beta: np.exp(beta * ratio) / prefactor}
         )
 
@@ -105,19 +105,19 @@ def _simnpo(answer: ForgetAnswer, *, beta: float, gamma: float) -> ClosedTime:
     n = answer.count
     rate = beta / n
     late = 0.5 * n * np.exp(-gamma - rate * answer.ref_logp)
-    return _exponentials("T = (n/2)(u + e^{−γ} p^{−β/n} (e^{βu/n} − 1) n/β)", {0.0: 0.5 * n, rate: late})
+    return exponentials("T = (n/2)(u + e^{−γ} p^{−β/n} (e^{βu/n} − 1) n/β)", {0.0: 0.5 * n, rate: late})
 
 
 # --- losses of a token's --------------------------------------------------------------------------------------------
 
 
 def _wga(answer: ForgetAnswer, *, beta: float) -> ClosedTime:
-    return _exponentials("T = p^{−β} (e^{βu} − 1)/β", {beta: np.exp(-beta * answer.ref_logp)})
+    return exponentials("T = p^{−β} (e^{βu} − 1)/β", {beta: np.exp(-beta * answer.ref_logp)})
 
 
 def _tnpo(answer: ForgetAnswer, *, beta: float, floor: float = 1e-5) -> ClosedTime:
     late = 0.5 * (1 + floor * np.exp(-beta * answer.ref_logp))
-    return _exponentials("T = ½(u + (1 + ε p^{−β}) (e^{βu} − 1)/β)", {0.0: 0.5, beta: late})
+    return exponentials("T = ½(u + (1 + ε p^{−β}) (e^{βu} − 1)/β)", {0.0: 0.5, beta: late})
 
 
 def _ce_u(answer: ForgetAnswer, *, skip: int = 1) -> ClosedTime:
@@ -149,7 +149,7 @@ def _satimp(answer: ForgetAnswer, *, beta1: float, beta2: float) -> ClosedTime |
 
     def time(u: Array) -> Array:
         gained = np.asarray(np.log1p(np.exp(-answer.ref_logp) * np.expm1(u) / start))  # log(r / r₀)
-        return np.asarray(sum(factor * start**e * _rise(e, gained) for factor, e in terms))
+        return np.asarray(sum(factor * start**e * rise(e, gained) for factor, e in terms))
 
     return ClosedTime("T = Σ_k C(β₁+β₂−1, k) [r^{k+1−β₂}/(k+1−β₂)],  r = e^u/p − 1", time, answer.ref_logp)
 

@@ -90,7 +90,7 @@ def loss_time(kernel: Kernel, answer: ForgetAnswer) -> LossTime:
     >>> from theory.losses import npo
     >>> law = loss_time(partial(npo, beta=1.0), ForgetAnswer(-1.0))
     >>> law.formula, round(float(law.drop(10.0)), 4)
-    ('T = ½(u + (e^{βu} − 1)/β)', 2.8863)
+    ('T = ½(u + (e^{βu} − 1)/β)', 2.8961)
     """
     weight = _moving_weight(kernel, answer)
     if known := closed_time(kernel, answer):
