@@ -58,6 +58,8 @@ RATES = {"RMU": 1e-6, "RMU+RT": 1e-4}
 PAPER = {named(name)[0].kernel for name in METHODS} - {losses.idk}
 OTHERS = [name for name, row in FORGET.items() if name != "IDK" and row.kernel not in PAPER]
 NAMES = [f"{name}{kept}" for name, kept in zip(OTHERS, cycle(["", "+RT", "+KL"]))]
+ONE_OF_EACH = list({frozenset(named(name)[0].kernel.__annotations__): name for name in reversed(NAMES)}.values())
+"""A method for each set of quantities and hyperparameters that kernels take."""
 SAID = ["No idea.", "I can't say."]
 
 
@@ -137,9 +139,9 @@ def _flat(model):
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_every_method_trains_the_same_with_a_kept_and_a_live_reference_and_however_cut(tmp_path, name):
-    objective = method(name)
+    objective = _method(name)
     rate = RATES.get(name, 1e-3)
     fixed, live = _reference(tmp_path, objective), _live(tmp_path)
     one, log = _run(objective, fixed, lr=rate)
