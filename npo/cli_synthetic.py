@@ -126,7 +126,7 @@ def logistic(
 def transformer(
     part: Annotated[
         list[str] | None,
-        typer.Option(help="law, optimizers, methods, beta or field; may be repeated.", show_default="all"),
+        typer.Option(help="law, optimizers, methods, beta, field or practice; may be repeated.", show_default="all"),
     ] = None,
     methods: MethodNames = None,
     settings: Settings = None,

@@ -24,7 +24,7 @@ def broken(logp):
 """
 
 MISTAKES = {
-    "no part": (["--part", "laws"], "--part laws: there are law, optimizers, methods, beta."),
+    "no part": (["--part", "laws"], "--part laws: there are law, optimizers, methods, beta, field, practice."),
     "an option of another part": (["--part", "law", "--methods", "NPO"], "--methods is for the part methods"),
     "no β": (["--betas", "1,x"], "--betas.1: Input should be a valid number"),
     "a β of 0": (["--betas", "0"], "--betas.0: Input should be greater than 0"),

@@ -4,7 +4,7 @@ The paper descends on the full batch by plain gradient descent (`synthetic.logis
 closed gradient goes into `.grad` of a float64 parameter and a `torch.optim` optimiser takes the step.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,11 +18,13 @@ from synthetic.logistic.unlearning import Recorder, Trajectory, evaluated, measu
 from theory.objective import Objective
 from theory.optimizers.sam import LooksNearby
 
-__all__ = ["unlearn_with"]
+__all__ = ["Optimiser", "looked_at", "unlearn_with"]
 
 Array = np.ndarray
 Slope = Callable[[Array], Array]
 Optimiser = Callable[[list[torch.Tensor]], torch.optim.Optimizer]
+Look = Callable[[int, Array], bool]
+"""Sees θ after so many steps, and says whether the run goes on."""
 
 
 def unlearn_with(
@@ -51,19 +53,33 @@ def unlearn_with(
     array([ 0., 10., 20., 30.])
     """
     _check(problem, steps, every, batch)
-    theta = torch.from_numpy(problem.theta_ref.copy())
-    taken, recorder = optimiser([theta]), Recorder(measure(problem))
+    recorder = Recorder(measure(problem))
+
+    def look(k: int, theta: Array) -> bool:
+        progress(k, steps)
+        return recorder.record(k, theta)
+
     slopes = _slopes(problem, objective, batch, torch.Generator().manual_seed(seed))
-    at = set(evaluated(steps, every))
-    with np.errstate(over="ignore", invalid="ignore"):  # a diverging run ends by the test for finite numbers
-        for k in range(steps + 1):
-            if k in at:
-                if not recorder.record(k, theta.numpy()):
-                    break
-                progress(k, steps)
-            if k < steps:
-                _step(theta, taken, *next(slopes))
+    _descend(problem.theta_ref, optimiser, slopes, evaluated(steps, every), look)
     return recorder.trajectory()
+
+
+def looked_at(problem: Problem, objective: Objective, optimiser: Optimiser, *, at: Sequence[int], look: Look) -> None:
+    """Unlearn from π_ref on the full batch; `look` sees θ after these numbers of steps and says whether to go on."""
+    _descend(problem.theta_ref, optimiser, _slopes(problem, objective, None, torch.Generator()), at, look)
+
+
+def _descend(
+    start: Array, optimiser: Optimiser, slopes: Iterator[tuple[Slope, Slope]], at: Sequence[int], look: Look
+) -> None:
+    theta, wanted = torch.from_numpy(start.copy()), set(at)
+    taken = optimiser([theta])
+    with np.errstate(over="ignore", invalid="ignore"):  # a diverging run ends by the test for finite numbers
+        for k in range(max(at) + 1):
+            if k in wanted and not look(k, theta.numpy()):
+                return
+            if k < max(at):
+                _step(theta, taken, *next(slopes))
 
 
 def _step(theta: torch.Tensor, taken: torch.optim.Optimizer, whole: Slope, forget: Slope) -> None:

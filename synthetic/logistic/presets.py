@@ -113,6 +113,10 @@ class LogisticPreset:
     beta_adam_lr: Positive = 2e-3
     bounded_seeds: PositiveInt = 5  # the first of `seeds`, as many
     bounded_steps: Annotated[int, Field(ge=8, le=MOST_STEPS)] = 2000
+    practice_seeds: PositiveInt = 5  # the first of `seeds`, as many
+    practice_steps: Annotated[int, Field(ge=8, le=MOST_STEPS)] = 120
+    practice_lr: Positive = 0.1
+    practice_adam_lr: Positive = 4e-3
 
     def __post_init__(self) -> None:
         """Refuse empty lists, and values that would share a name in the results."""
@@ -133,6 +137,7 @@ REPRODUCE = LogisticPreset(
     beta_seeds=3,
     beta_runs=9,
     bounded_seeds=3,
+    practice_seeds=2,
 )
 QUICK = LogisticPreset(
     seeds=(1000,),
@@ -159,6 +164,8 @@ QUICK = LogisticPreset(
     beta_adam_steps=100,
     bounded_seeds=1,
     bounded_steps=200,
+    practice_seeds=1,
+    practice_steps=60,
 )
 
 

@@ -7,8 +7,8 @@ Units, and what each leaves (α in its shortest form; arrays over evaluated step
     logistic/figure3-<seed>        those of GA and NPO-<β>, at one step size
     logistic/long-<seed>           the same to 10⁶ steps, evaluated on a logarithmic grid
 
-and those of `synthetic.logistic.law`, `synthetic.logistic.loss_times`, `synthetic.logistic.beta` and
-`synthetic.logistic.bounded`.
+and those of `synthetic.logistic.law`, `synthetic.logistic.loss_times`, `synthetic.logistic.beta`,
+`synthetic.logistic.bounded` and `synthetic.logistic.practice`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,7 @@ from synthetic.logistic.bounded import bounded_units
 from synthetic.logistic.gaussians import draw
 from synthetic.logistic.law import law_units
 from synthetic.logistic.loss_times import loss_times_unit
+from synthetic.logistic.practice import practice_units
 from synthetic.logistic.presets import N_FORGET, LogisticPreset, as_run, load_problem, table_1
 from synthetic.logistic.problem import problem_from_arrays
 from synthetic.logistic.unlearning import save_trajectories, unlearn_together
@@ -51,7 +52,7 @@ def units(preset: LogisticPreset) -> list[Unit]:
         run, seconds = partial(_long_unit, preset=preset, seed=seed), 4e-5 * preset.long_steps
         found.append(Unit(f"logistic/long-{seed}", long, run, first, seconds=seconds))
     times = loss_times_unit(preset, problems[preset.alphas[0], preset.seeds[0]])
-    last = [*beta_units(preset), *bounded_units(preset, problems)]
+    last = [*beta_units(preset), *bounded_units(preset, problems), *practice_units(preset)]
     return [*found, *law_units(preset, problems), times, *last]
 
 

@@ -32,7 +32,7 @@ from synthetic.transformer.sequences import SequenceSplit, draw
 from synthetic.transformer.watch import Watcher, recording
 from theory.objective import method
 
-__all__ = ["RUNS", "beta_units"]
+__all__ = ["LANGUAGE", "RUNS", "Subject", "beta_units", "small_models_name", "small_models_unit", "subject_of"]
 
 Array = np.ndarray
 Parameters = Mapping[str, torch.Tensor]
@@ -81,16 +81,17 @@ def beta_units(preset: TransformerPreset) -> list[Unit]:
     """The units of this part, in order."""
     chosen = preset.beta
     kinds = dict.fromkeys(run.kind for run in RUNS.values())
-    found = [_models_unit(chosen.shape, kind, seed) for kind in kinds for seed in chosen.seeds]
+    found = [small_models_unit(chosen.shape, kind, seed) for kind in kinds for seed in chosen.seeds]
     for name, run in RUNS.items():
-        needs = tuple(_models_name(run.kind, seed) for seed in chosen.seeds)
+        needs = tuple(small_models_name(run.kind, seed) for seed in chosen.seeds)
         work = partial(_beta_unit, preset=preset, run=run)
         seconds = 1e-3 * chosen.steps * chosen.runs * len(chosen.seeds)
         found.append(Unit(f"transformer/beta-{name}", asdict(chosen) | asdict(run), work, needs, seconds=seconds))
     return found
 
 
-def _models_name(kind: str, seed: int) -> str:
+def small_models_name(kind: str, seed: int) -> str:
+    """The unit that leaves the models of a kind of rows."""
     return f"transformer/small-{kind}-{seed}"
 
 
@@ -104,9 +105,10 @@ def _split_of(shape: Setup, kind: str, seed: int) -> tuple[Config, SequenceSplit
     return _of_kind(shape, kind).config, draw(_of_kind(shape, kind).sizes, seed)
 
 
-def _models_unit(shape: Setup, kind: str, seed: int) -> Unit:
+def small_models_unit(shape: Setup, kind: str, seed: int) -> Unit:
+    """The unit that trains them."""
     settings = asdict(_of_kind(shape, kind)) | {"kind": kind, "seed": seed}
-    return Unit(_models_name(kind, seed), settings, partial(_models, shape=shape, kind=kind, seed=seed))
+    return Unit(small_models_name(kind, seed), settings, partial(_models, shape=shape, kind=kind, seed=seed))
 
 
 def _models(
@@ -116,12 +118,17 @@ def _models(
     train(split, config, shape.training, seed, folder, progress)
 
 
+def subject_of(shape: Setup, kind: str, seed: int, models: Path) -> Subject:
+    """What a seed unlearns, with the models that the unit `small_models_name` left."""
+    return Subject(*_split_of(shape, kind, seed), *load_models(models))
+
+
 def _beta_unit(
     folder: Path, inputs: Mapping[str, Path], progress: Progress, *, preset: TransformerPreset, run: BetaSetting
 ) -> None:
     chosen, multiple, at = preset.beta, multiples(preset.beta.runs), looks(preset.beta.steps)
     subjects = {
-        seed: Subject(*_split_of(chosen.shape, run.kind, seed), *load_models(source))
+        seed: subject_of(chosen.shape, run.kind, seed, source)
         for seed, source in zip(chosen.seeds, inputs.values(), strict=True)
     }
     wanted = {seed: subject.wanted() for seed, subject in subjects.items()}

@@ -26,6 +26,7 @@ __all__ = [
     "LossTimes",
     "Methods",
     "Optimisers",
+    "Practice",
     "Setup",
     "TransformerPreset",
     "drawn",
@@ -34,7 +35,7 @@ __all__ = [
     "models_name",
 ]
 
-PARTS = ("law", "optimizers", "methods", "beta", "field")
+PARTS = ("law", "optimizers", "methods", "beta", "field", "practice")
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 LEAST_STEPS = 4  # of a path: fewer give no slope
 Beta = Annotated[float, Field(gt=0, le=100)]  # beyond, a step of βu is lost in float32
@@ -205,6 +206,16 @@ class FieldSizes:
 
 
 @dataclass(frozen=True)
+class Practice:
+    """The part `practice`: the whole family, alone and with +RT; models and seeds are the first of the part `beta`."""
+
+    steps: Annotated[int, Field(ge=8, le=MOST_STEPS)] = 200
+    lr: Positive = 1e-2
+    adam_lr: Positive = 1e-3
+    seeds: PositiveInt = 3
+
+
+@dataclass(frozen=True)
 class TransformerPreset:
     """All that the study depends on."""
 
@@ -216,6 +227,7 @@ class TransformerPreset:
     methods: Methods = Methods()
     beta: BetaSweep = BetaSweep()
     field: FieldSizes = FieldSizes()
+    practice: Practice = Practice()
 
     def __post_init__(self) -> None:
         """Refuse equal seeds, and a language that can't be drawn."""
@@ -244,6 +256,7 @@ REPRODUCE = TransformerPreset(
         adam_lr=2e-3,
     ),
     field=FieldSizes(seeds=(0, 1, 2, 3)),
+    practice=Practice(steps=40, lr=2e-2, adam_lr=3e-3, seeds=1),
 )
 QUICK = TransformerPreset(
     seeds=(0,),
@@ -273,6 +286,7 @@ QUICK = TransformerPreset(
         adam_lr=2e-3,
     ),
     field=FieldSizes(seeds=(0,), steps=40),
+    practice=Practice(steps=8, lr=4e-2, adam_lr=5e-3, seeds=1),
 )
 
 

@@ -4,7 +4,8 @@
     transformer/language-<o>-<seed>  the same of the language, at overlap <o>
 
 and the units of `synthetic.transformer.law`, `synthetic.transformer.loss_times`, `synthetic.transformer.optimisers`,
-`synthetic.transformer.methods`, `synthetic.transformer.beta` and `synthetic.transformer.field.units`.
+`synthetic.transformer.methods`, `synthetic.transformer.beta`, `synthetic.transformer.field.units` and
+`synthetic.transformer.practice`.
 Everything is float32: float64 moves βu by about 1e-4, where finite steps move it by 2e-2.
 """
 
@@ -15,13 +16,14 @@ from pathlib import Path
 
 from records.work import Progress, Unit
 from synthetic.transformer import sequences
-from synthetic.transformer.beta import beta_units
+from synthetic.transformer.beta import LANGUAGE, beta_units, small_models_unit
 from synthetic.transformer.field.units import field_units
 from synthetic.transformer.law import law_units
 from synthetic.transformer.loss_times import loss_times_unit
 from synthetic.transformer.memorise import train
 from synthetic.transformer.methods import MethodSetting, methods_units
 from synthetic.transformer.optimisers import optimisers_units
+from synthetic.transformer.practice import practice_units
 from synthetic.transformer.presets import (
     PARTS,
     Setup,
@@ -51,6 +53,10 @@ def units(preset: TransformerPreset, parts: Sequence[str] = PARTS, rows: Sequenc
         found += beta_units(preset)
     if "field" in parts:
         found += field_units(preset.field)
+    if "practice" in parts:
+        there = {unit.name for unit in found}
+        models = (small_models_unit(preset.beta.shape, LANGUAGE, seed) for seed in preset.beta.seeds)
+        found += [unit for unit in models if unit.name not in there] + practice_units(preset)
     return found
 
 
