@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from npo.ledger.loss_times import one_answer
+from npo.runs.losses import saved_losses
 from npo.runs.run import saved_law
 from npo.verbs.law import distances
 from records.store import load
@@ -60,6 +62,24 @@ def test_the_gram_matrix_moves_logits_as_descent_moves_the_head(family):
         theta = {name: p - 0.05 * mine.gradient[name] for name, p in theta.items()}
         other = {name: p - 0.05 * expected.gradient[name] for name, p in other.items()}
         torch.testing.assert_close(ours.log_probs(theta), theirs.log_probs(other))
+
+
+def test_tokens_at_the_head_are_examples_of_their_own():
+    language_model, rows, pad = _made()
+    whole, three = rungs.head(language_model, rows[:1], pad), slice(3)
+    tokens = rungs.head_of_tokens(language_model, rows[0], pad, three)
+        rungs.head(language_model, rows[:1], pad),
+        rungs.head_of_tokens(language_model, rows[0], pad, slice(3)),
+    )
+    every = rungs.head_of_tokens(language_model, rows[0], pad, slice(None))
+    assert tokens.log_probs(tokens.parameters).shape == (3,)
+    torch.testing.assert_close(every.log_probs(every.parameters).sum(), whole.log_probs(whole.parameters)[0])
+    weight = torch.tensor([0.3, 1.0, 0.7], dtype=torch.float64)
+    mine = tokens.rates_of(tokens.log_probs, tokens.parameters, weight)
+    eta = 1e-6
+    moved = {name: p - eta * mine.gradient[name] for name, p in tokens.parameters.items()}
+    fell = tokens.log_probs(tokens.parameters) - tokens.log_probs(moved)
+    torch.testing.assert_close(fell / eta, mine.motion, rtol=1e-4, atol=1e-8)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.1, 1.0])
@@ -130,6 +150,10 @@ def test_the_command_runs_the_ladder_of_a_recipe(tmp_path, run_npo):
         whole = load(tmp_path / name)
         np.testing.assert_allclose(thin.arrays["single.drop"][-1], whole.arrays["single.drop"][-1], rtol=1e-5)
         assert thin.values == whole.values
+    losses = saved_losses(tmp_path / "losses.json")
+    assert len(losses.values["losses"]) >= 10
+    assert one_answer({"": losses}).verdict == "holds"
+    assert "every loss at the head" in out
     assert not (tmp_path / "retrain").exists()
     for rung in LawSettings().rungs:
         for beta in (0.0, 0.5):
