@@ -68,9 +68,6 @@ def test_tokens_at_the_head_are_examples_of_their_own():
     language_model, rows, pad = _made()
     whole, three = rungs.head(language_model, rows[:1], pad), slice(3)
     tokens = rungs.head_of_tokens(language_model, rows[0], pad, three)
-        rungs.head(language_model, rows[:1], pad),
-        rungs.head_of_tokens(language_model, rows[0], pad, slice(3)),
-    )
     every = rungs.head_of_tokens(language_model, rows[0], pad, slice(None))
     assert tokens.log_probs(tokens.parameters).shape == (3,)
     torch.testing.assert_close(every.log_probs(every.parameters).sum(), whole.log_probs(whole.parameters)[0])
