@@ -52,8 +52,11 @@ def _apart(seed: int) -> Data:
         arrays[f"{m}.steps"] = STEPS
         arrays[f"{m}.forget_distance"] = 1.5 ** (1 - done) * least**done * (1 + 0.01 * seed)
         arrays[f"{m}.retain_distance"] = 0.02 + RISE[m] * (done if m in LEVEL else (STEPS / 2000) ** 2)
+        if m in LEVEL:  # higher half-way: it is won back
+            arrays[f"{m}.retain_distance"] *= 1 + (0.1 + 0.01 * seed) * np.sin(np.pi * STEPS / 2000)
         arrays[f"{m}.forget_kl"] = FORGET_KL.get(m, 4.0) * done * (1 + 0.01 * seed)
         arrays[f"{m}.parameter_distance"] = _from_retrained(m, seed)
+    arrays["KTO+RT.retain_distance"] = arrays["NPO+RT.retain_distance"]
     return Data(arrays, PAPER | {"seed": seed, "alpha": 1.0})
 
 
@@ -490,6 +493,8 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "saturation-and-importance": _of_seeds("saturation", "trade-saturation-{}.retain", lambda x: 0 * x + 0.9),
     "importance-delays": _of_seeds("saturation", "escape-1-{}.law", lambda x: 3 * x),
     "bounded-recovers": _of_seeds("recovery", "NPO+RT-{}.loss", lambda x: np.sort(x)),
+    "bounded-recovers-logistic": _set(AT_1, "GA+RT.retain_distance", lambda x: x[::-1]),
+    "bounded-all-recover": _set(AT_1, "DPO+RT.retain_distance", np.sort),
     "bounded-adapters": _set("logistic/bounded", "0.1.reference_distance", lambda x: np.geomspace(1, 9, len(x))),
     "tofu-npo-first-epoch": lambda results: _all_runs(results, "NPO", "forget05", "drop", [0.0, 20.0, 40.0]),
     "beta-ends-logistic": _all_seeds("logistic/beta", "tried_drop", lambda x: 0.5 * x),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
-from npo.ledger.claim import NOT_TESTABLE, Claim, Judgement, Results
+from npo.ledger.claim import FAILS, NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.statistics import decided, holds_if, mean_with_interval
 from records.store import Data
 from synthetic.transformer.field import recovery, saturation, short_answers, weights
@@ -18,6 +18,7 @@ NEAR_ONE = 0.9  # a mean weight that still counts as 1
 ONE_PART_IN_FIVE = np.log(1.2)
 RETAINED = 0.95  # of the reference's probability of kept answers
 FORGOTTEN = 0.3  # probability of forget answers, a token
+LOST = 1.1  # times the loss of the start that count as lost
 AS_SAID = np.log(1.5)  # how far from the scalar law a ratio may be
 
 
@@ -224,18 +225,20 @@ def importance_delays(results: Results) -> Judgement:
 
 
 def bounded_lets_recover(results: Results) -> Judgement:
-    """Does the kept answers' loss come back from its peak under NPO+RT, and rise to the end under GA+RT?"""
+    """Does the loss of kept answers rise under NPO+RT and come back, and under GA+RT end above its start?"""
     data = _data(results)
     losses = {m: [data.arrays[f"{m}-{s}.loss"] for s in _seeds(data)] for m in recovery.METHODS}
     ascent, bounded = (losses[m] for m in recovery.METHODS)
     back = [float(np.log(loss.max() / loss[-1])) for loss in bounded]
+    rose = [float(loss.max() / loss[0]) for loss in bounded]
     above = [float(loss[-1] / loss[0]) for loss in ascent]
-    reason = f"NPO+RT ends at {np.mean([x[-1] / x[0] for x in bounded]):.2f} times the loss of the start, "
-    reason += f"GA+RT at {min(above):.3g} times at least"
-    judged = decided(back, _seeds(data), reason, least=float(np.log(1.1)))
-    if min(above) < 1:
-        return Judgement(holds_if(False), judged.effect, judged.interval, judged.seeds, reason)
-    return judged
+    reason = f"under NPO+RT the loss rises to {np.mean(rose):.2f} times its start and ends at "
+    reason += f"{np.mean([x[-1] / x[0] for x in bounded]):.2f} times; under GA+RT at {min(above):.3g} times at least"
+    judged = decided(back, _seeds(data), reason, least=float(np.log(LOST)))
+    if min(rose) < LOST:
+        return Judgement(NOT_TESTABLE, judged.effect, judged.interval, judged.seeds, f"little was lost: {reason}")
+    verdict = judged.verdict if min(above) > 1 else FAILS
+    return Judgement(verdict, judged.effect, judged.interval, judged.seeds, judged.reason)
 
 
 _SQUEEZING = "after arXiv:2407.10490 and arXiv:2510.19422"
