@@ -225,13 +225,13 @@ def test_the_log_says_what_a_loss_makes_of_its_answers(tmp_path):
         assert log[0]["drop"] == pytest.approx(DROP, rel=1e-4)
 
 
-SPLIT = ("WGA", "UNDIAL", "AltPO", "RMU")
+SPLIT = ONE_OF_EACH
 
 
 def _worker(folder):
     """What each method comes to, by a live reference."""
     live = _live(folder)
-    found = {name: _flat(_run(method(name), live, lr=RATES.get(name, 1e-3))[0]) for name in SPLIT}
+    found = {name: _flat(_run(_method(name), live, lr=RATES.get(name, 1e-3))[0]) for name in SPLIT}
     if ALONE.first:
         torch.save(found, folder / f"{ALONE.count}.pt")
 

@@ -12,15 +12,18 @@ from tiny_families import FAMILIES, WINDOW, family
 from torch import nn
 
 from scale.data.prompts import Encoded, collate
+from scale.models.held_head import HeldHead
 from scale.models.language_model import quiet, recompute_activations
+from scale.models.reference_cache import ReferenceStates
 from scale.models.rows_apart import _one_by_one, _side_by_side, are_lengths, rows_apart
 from scale.models.scorer import BatchPart, Scorer
-from scale.models.scoring import score_all
+from scale.models.scoring import States, score_all
 from scale.models.unpadded import batch_for, beginning, in_one_row, read_for_training, unpadded
 from scale.runtime.processes import Processes
 from scale.training.batch_loss import BatchLoss
 from scale.training.batches import BatchRows, TrainingRows
 from scale.training.reference_lookup import LiveReference
+from theory.head import Head
 from theory.methods import EVERY
 from theory.objective import method
 
@@ -66,6 +69,14 @@ def test_rows_stand_one_after_another_where_that_is_how_each_is_read_by_itself(n
         torch.testing.assert_close(found["logp"], apart, rtol=1e-5, atol=2e-5)
 
 
+def _stronger(rows):
+    """What is known of another model on these rows, whatever it is."""
+    tokens = torch.tensor([row.targets for row in rows])
+    drawn = torch.Generator().manual_seed(0)
+    hidden, weight = (torch.randn(n, 4, generator=drawn) for n in (int(tokens.sum()), VOCAB))
+    return ReferenceStates(States(hidden, tokens), HeldHead(lambda: Head(weight)))
+
+
 def _gradient(model, objective, rows, batch, *, together, piece=9):
     model = copy.deepcopy(model).train()
     for module in model.modules():
@@ -74,7 +85,7 @@ def _gradient(model, objective, rows, batch, *, together, piece=9):
     scorer = ALONE.accelerator.prepare(Scorer(model))
     frozen = Scorer(_model("llama"))
     scorer.unpadded = frozen.unpadded = together
-    reference = LiveReference(frozen, PAD, ALONE)
+    reference = LiveReference(frozen, PAD, ALONE, _stronger(rows.forget))
     loss = BatchLoss(scorer, objective, rows, piece=piece, pad=PAD, processes=ALONE, reference=reference)
     record = loss.gradient(batch)
     return record, torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
@@ -100,15 +111,16 @@ LENGTHS = st.tuples(st.integers(1, 2 * WINDOW), st.integers(1, WINDOW))
 @given(
     name=st.sampled_from(["llama", "gpt2", "gpt_neox", "qwen2", "mistral:window"]),
     loss=st.sampled_from(EVERY),
-    lengths=st.lists(st.tuples(LENGTHS, LENGTHS, LENGTHS, LENGTHS), min_size=1, max_size=4),
+    lengths=st.lists(st.tuples(*6 * [LENGTHS]), min_size=1, max_size=4),
     piece=st.integers(1, 4),
     preamble=st.sampled_from([0, 8, 30]),
 )
 def test_gradients_of_every_loss_are_those_of_padded_rows(name, loss, lengths, piece, preamble):
     kinds = enumerate(zip(*lengths, strict=True))
-    forget, retain, idk, alternate = (_rows(some, start, preamble) for start, some in kinds)
-    rows = TrainingRows(forget, retain, idk, alternates=[[row] for row in alternate])
-    _same(_model(name), _method(loss), rows, BatchRows(*4 * [list(range(len(forget)))]), piece=piece)
+    forget, retain, idk, alternate, after, retain_idk = (_rows(some, start, preamble) for start, some in kinds)
+    others = {"alternates": [[row] for row in alternate], "after": after, "retain_idk": retain_idk}
+    rows = TrainingRows(forget, retain, idk, **others)
+    _same(_model(name), _method(loss), rows, BatchRows(*5 * [list(range(len(forget)))]), piece=piece)
 
 
 ROWS = TrainingRows(_rows([(3, 4), (9, 2), (5, 11)]), _rows([(8, 8), (2, 3), (20, 4)], 5))
