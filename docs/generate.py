@@ -26,6 +26,7 @@ from npo.ledger.told import ledger_markdown
 from npo.report.answers import one_question
 from npo.report.gallery import GALLERY
 from npo.runs.run import saved
+from npo.verbs.atlas import markdown, rows_of
 from records.store import Data
 from scale.evaluation.catalogue import METRICS
 from scale.evaluation.measurable import END, MEASURABLE
@@ -147,6 +148,11 @@ def losses() -> str:
         about = first_sentence(row.kernel.__doc__ or "").rstrip(".")
         rows.append((name, about, chosen, row.per.__name__, f"{retain:g}", source[0] if source else ""))
     return _table(("name", "what it is", "chosen by its paper", "mean over", "retain weight", "source"), *rows)
+
+
+def atlas() -> str:
+    """What `npo atlas` finds of every loss."""
+    return markdown(rows_of())
 
 
 def metrics() -> str:
@@ -318,7 +324,7 @@ def _read(name: str) -> Any:
 BLOCKS: dict[str, Callable[..., str]] = {
     f.__name__: f
     for f in (
-        *(files, contents, verbs, recipes, quantities, losses, metrics, measurable, tasks),
+        *(files, contents, verbs, recipes, quantities, losses, atlas, metrics, measurable, tasks),
         *(ledger, field, counts, headlines, answers, caption, theory, speed, peer, peer_numbers),
     )
 }

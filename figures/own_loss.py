@@ -14,10 +14,13 @@ from records.store import Data
 from synthetic.logistic.fronts import bootstrap_band, front
 from synthetic.transformer.language import KINDS
 from synthetic.transformer.slowdown import of_run
+from theory.atlas.table import growth_from
 
 __all__ = ["CLASS", "WEIGHT", "draw"]
 
 WEIGHT, CLASS = "try/weight", "try/class"
+ONSET = 30.0
+"""Flow time from which on a law is drawn."""
 OTHERS = ("#009E73", "#CC79A7", "#56B4E9")
 
 
@@ -42,11 +45,11 @@ def draw(results: Mapping[str, Data]) -> Figure:
 
 
 def _looks(own: str, labels: list[str]) -> dict[str, dict[str, Any]]:
-    """One's own in black, thick; the others as everywhere, or in a colour of their own."""
+    """One's own in black, thick, behind the others, which are as everywhere, or in a colour of their own."""
     spare = iter(OTHERS)
     known = {x: LOOK[x]["color"] if x in LOOK else next(spare) for x in labels if x != own}
-    others = {x: {"color": colour, "linewidth": 1.4} for x, colour in known.items()}
-    return {own: {"color": "black", "linewidth": 2.6, "zorder": 5}} | others
+    others = {x: {"color": colour, "linewidth": 1.4, "zorder": 3} for x, colour in known.items()}
+    return {own: {"color": "black", "linewidth": 3.0, "zorder": 2}} | others
 
 
 def _weights(ax: Axes, arrays: Mapping[str, np.ndarray], looks: Mapping[str, dict[str, Any]]) -> None:
@@ -68,13 +71,16 @@ def _margins(ax: Axes, data: Data | None, looks: Mapping[str, dict[str, Any]]) -
     if data is None or not data.arrays:
         _nothing(ax, "no class: see the table")
         return
+    tau = data.arrays["tau"]
+    late = tau >= ONSET
     for label, look in looks.items():
-        if f"{label}.tau" in data.arrays:
-            tau, margin = data.arrays[f"{label}.tau"], data.arrays[f"{label}.margin"]
-            ax.plot(tau, margin, label=f"{literal(label)}: {data.values['kinds'][label]}", **look)
-            ax.plot(tau, data.arrays[f"{label}.law"], ":", color="0.4", linewidth=1.2, zorder=6)
-    ax.plot([], [], ":", color="0.4", label="dotted: the law of the class")
-    ax.set(xscale="log", yscale="log", xlabel=r"flow time $\tau$", ylabel="margin m (logit units)", ylim=(0.1, 1e4))
+        law = growth_from(data.arrays[f"{label}.measured"])
+        kind = "faster than linear" if law is None else law.kind
+        ax.plot(tau, data.arrays[f"{label}.margin"], label=f"{literal(label)}: {kind}", **look)
+        if law is not None:
+            ax.plot(tau[late], law(tau[late]), ":", color="0.5", linewidth=1.2, zorder=6)
+    ax.plot([], [], ":", color="0.5", label="the law of its class")
+    ax.set(xscale="log", yscale="log", xlabel=r"flow time $\tau$", ylabel="margin m (logit units)", ylim=(0.05, 1e3))
     ax.legend()
 
 

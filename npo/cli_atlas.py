@@ -40,6 +40,32 @@ def try_(
     raise typer.Exit(try_out_loss(loss, beta=beta, settings=settings or [], quick=quick, out=out))
 
 
+def atlas(
+    losses: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[LOSS ...]", help="Losses, e.g. NPO or NPO(0.1), or one's own: file.py:name, which runs that file."
+        ),
+    ] = None,
+    beta: Beta = None,
+    settings: Settings = None,
+    out: Annotated[Path | None, typer.Option(**PATH, help="Folder for table (Markdown, JSON) and picture.")] = None,
+) -> None:
+    """Say how fast a loss runs away: class and law of its margin, predicted from its formula and measured.
+
+    npo atlas
+
+    npo atlas NPO SimNPO --beta 0.5
+
+    npo atlas my_loss.py:my_loss --out out/atlas
+    """
+    with waiting("loading the libraries"):
+        from npo.verbs.atlas import print_atlas
+
+    print_atlas(losses or [], beta=beta, settings=settings or [], out=out)
+
+
 def add_atlas(app: typer.Typer) -> None:
     """Mount them."""
     app.command("try")(try_)
+    app.command()(atlas)

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import figures
-from figures import chosen_beta, losses_and_weights, proposition_1, single_examples, steps_to_margin, theorem_2
+from figures import atlas, chosen_beta, losses_and_weights, proposition_1, single_examples, steps_to_margin, theorem_2
 from npo.report.gallery import GALLERY, RUNS
 from records.store import Data
 
@@ -49,7 +49,7 @@ def test_a_plate_takes_its_units_and_none_where_one_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [chosen_beta, losses_and_weights, proposition_1, single_examples, steps_to_margin, theorem_2]
+    "module", [atlas, chosen_beta, losses_and_weights, proposition_1, single_examples, steps_to_margin, theorem_2]
 )
 def test_what_a_notebook_computes_is_what_is_drawn(module: ModuleType) -> None:
     figure = module.draw(module.compute(quick=True))

@@ -191,7 +191,23 @@ SWEEP = [
     Case("model get: a path", "model get ../x", "../x"),
 ]
 
-CASES = [*LOGISTIC, *GRID, *TRANSFORMER, *THEORY, *REPRODUCE, *OWN, *SWEEP]
+ATLAS = [
+    *_each("try NPO --quick --out o", "--beta", NUMBERS, "beta"),
+    *_each("try SimNPO --quick --out o", "--set", "'' = beta beta= =1 beta=x beta=nan beta=0 gama=1 NPO.beta=1", ""),
+    *_each("try GA --quick", "--out", "''"),
+    Case("try: nothing", "try", "FILE.py:NAME"),
+    Case("try: empty", ["try", ""], "Unknown method"),
+    Case("try: two", "try GA NPO --quick --out o", "NPO"),
+    *_each("atlas NPO", "--beta", NUMBERS, "beta"),
+    *_each("atlas SimNPO", "--set", "'' = beta beta= =1 beta=x beta=nan beta=0 gama=1 NPO.beta=1", ""),
+    *_each("atlas GA", "--out", "''"),
+    Case("atlas: a near miss", "atlas SimNPQ", "Did you mean SimNPO"),
+    Case("atlas: empty", ["atlas", ""], "no such loss"),
+    Case("atlas: a file", "atlas x.py", "names a file and no function in it"),
+    Case("atlas: no file", "atlas x.py:f", "there is no file x.py"),
+]
+
+CASES = [*LOGISTIC, *GRID, *TRANSFORMER, *THEORY, *REPRODUCE, *OWN, *SWEEP, *ATLAS]
 
 
 @pytest.mark.parametrize("case", params(CASES))

@@ -144,7 +144,7 @@ def test_a_room_that_has_not_what_a_loss_takes_says_so(tmp_path: Path, run_npo: 
     file.write_text("import torch\n\ndef f(hidden, *, layer=1): return torch.log(hidden.square().sum(1) - 1e-3)\n")
     code, said, err = run_npo("try", f"{file}:f", "--quick", "--out", str(tmp_path / "out"))
     assert code == 0, err
-    assert "not run in the logistic room: it takes hidden" in said
+    assert "not in the logistic room: it takes hidden" in said
 
 
 def test_a_loss_called_as_a_known_one_is_told_apart(tmp_path: Path) -> None:

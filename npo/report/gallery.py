@@ -5,6 +5,7 @@ Every figure is `draw(results) -> Figure` of saved data by unit name. Those of o
 """
 
 from figures import (
+    atlas,
     chosen_beta,
     every_loss_one_law,
     field_bounded,
@@ -61,6 +62,17 @@ GALLERY = (
         ("logistic/loss-times",),
         every_loss_one_law.draw,
         optional=("transformer/loss-times", "smollm2/losses"),
+    ),
+    Plate(
+        "atlas",
+        "The atlas: how fast every loss runs away",
+        "The margin of one answer in flow time, class by class: steep means that it never stops, flat that it hardly "
+        "moves any more. Lines are the flow of each loss's own kernel, integrated; dotted is the law that is predicted "
+        "from its formula, with nothing fitted. Gradient ascent alone is linear; whatever is bounded below and has an "
+        "exponential tail is logarithmic, 1/a its effective β; targets make the margin end. The number behind a name "
+        "is its β or its like, as its paper has it. A law is drawn from τ = 30 on.",
+        ("theory/atlas",),
+        atlas.draw,
     ),
     Plate(
         "chosen_beta",

@@ -20,6 +20,7 @@ from records.store import Data, load
 __all__ = ["draw_pictures"]
 
 OF_RUNS = (
+    "atlas",
     "one_curve",
     "logistic_methods",
     "logistic_law",

@@ -31,6 +31,7 @@ from synthetic.logistic import presets as logistic_presets
 from synthetic.logistic import units as logistic_study
 from synthetic.transformer import presets as transformer_presets
 from synthetic.transformer import units as transformer_study
+from theory.atlas.demonstration import whole_atlas
 from theory.theorems import choices_of_beta, demonstrations
 from theory.theorems.theorem import HypothesisError
 
@@ -48,6 +49,7 @@ def _theory_units(preset: demonstrations.TheoryPreset) -> list[Unit]:
         "theory/intrinsic-time": demonstrations.intrinsic_time,
         "theory/chosen-beta": choices_of_beta.chosen_beta,
         "theory/adam-law": choices_of_beta.adam_s_law,
+        "theory/atlas": whole_atlas,
     }
 
     settings, values = dataclasses.asdict(preset), {"seed": preset.seed}

@@ -108,7 +108,7 @@ def tried_loss(name: str, beta: float | None, settings: tuple[str, ...]) -> Trie
 
 def room_units(loss: TriedLoss, size: TrySize) -> tuple[list[Unit], dict[str, str]]:
     """The units of both rooms; where a room has not what the loss takes, none of it, and why by the room's name."""
-    makers = {"logistic": _logistic, "transformer": _transformer}
+    makers = {"logistic room": _logistic, "transformer": _transformer}
     found, refused = list[Unit](), dict[str, str]()
     for room, maker in makers.items():
         try:

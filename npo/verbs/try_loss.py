@@ -15,14 +15,18 @@ from figures import own_loss
 from figures.canvas import save as save_figure
 from npo.running.contract import Finding, contract
 from npo.running.units import run_units
-from npo.running.weight_curve import weight_curves
+from npo.running.weight_curve import known_kernels, weight_curves
+from npo.verbs.atlas import atlas_table, facts, own_row
 from npo.verbs.try_choices import FULL_SIZE, QUICK_SIZE, TriedLoss, room_units, tried_loss
 from npo.verbs.try_tables import answers_table, contract_table, fronts_table, shown_answers
+from records.errors import UserError
 from records.files import write_json
 from records.outputs import check_outputs, publish
 from records.paths import may_write, user_path
 from records.plain import plain
 from records.store import Data, environment, load, writable
+from theory.atlas.demonstration import TAU
+from theory.atlas.table import AtlasRow, atlas_arrays
 
 __all__ = ["tofu_lines", "try_out_loss"]
 
@@ -42,16 +46,31 @@ def try_out_loss(name: str, *, beta: float | None, settings: Sequence[str], quic
     console.print(contract_table(loss, findings))
     run_units(units, writable(out), "try")
     results = {own_loss.WEIGHT: weight_curves(loss.label, loss.kernel)}
+    rows = atlas_rows(loss, refused)
+    results |= {own_loss.CLASS: Data(atlas_arrays(rows, TAU), {})} if rows else {}
     results |= {unit.name: load(out / unit.name) for unit in units}
 
     def write(place: Path) -> None:
-        write_json(place / "try.json", _facts(loss, findings, results, refused))
+        atlas = {"atlas": [facts(row) for row in rows]}
+        write_json(place / "try.json", _facts(loss, findings, results, refused) | atlas)
         save_figure(own_loss.draw(results), place, "try")
 
     publish(out, write, reads)
+    if rows:
+        console.print(atlas_table(rows))
     _print(console, loss, results, refused)
     console.print(plain(f"{out / 'try.png'}; all numbers in try.json beside it; {time.time() - started:.0f} s"))
     return int(any(finding.verdict == "broken" for finding in findings))
+
+
+def atlas_rows(loss: TriedLoss, refused: dict[str, str]) -> list[AtlasRow]:
+    """How fast the loss runs away, and those beside it; none, and why in `refused`, where it has no scalar model."""
+    try:
+        own = own_row(loss.name, loss.label, loss.kernel)
+    except UserError as error:
+        refused["atlas"] = str(error)
+        return []
+    return [own, *(own_row(name, name, kernel) for name, kernel in known_kernels(loss.name).items())]
 
 
 def _print(console: Console, loss: TriedLoss, results: Mapping[str, Data], refused: Mapping[str, str]) -> None:
@@ -64,7 +83,7 @@ def _print(console: Console, loss: TriedLoss, results: Mapping[str, Data], refus
     if answers:
         console.print(shown_answers(loss.label, answers[-1]))
     for room, why in refused.items():
-        console.print(plain(f"not run in the {room} room: {why}"), soft_wrap=True)
+        console.print(plain(f"not in the {room}: {why}"), soft_wrap=True)
     console.print("\nin a language model: in seconds, in minutes, and on the real TOFU (its files in DIR; an hour)")
     for line in tofu_lines(loss):
         console.print(plain(f"  {line}"), soft_wrap=True)
