@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from field_made_up import field_rooms
 from kept_made_up import adam_sweeps, beta_sweeps, tofu_runs, wanted_drops
+from optimisers_made_up import optimisers_made_up, place
 from swept_rooms import swept_rooms
 
 from npo.ledger import CLAIMS, Results, enter
@@ -307,7 +308,7 @@ def true_results() -> Results:
     results |= {f"logistic/{kind}-{seed}": make(seed) for kind, make in made.items() for seed in SEEDS}
     results |= {"logistic/law": _law()} | _transformer() | swept_rooms() | field_rooms() | _llm() | _smollm2()
     results |= _loss_times()
-    return results | beta_sweeps() | tofu_runs() | wanted_drops()
+    return results | optimisers_made_up() | beta_sweeps() | tofu_runs() | wanted_drops()
 
 
 def _judge(claim_id: str, results: Results) -> dict[str, Any]:
@@ -418,6 +419,15 @@ def _grown(label: str, kl: Callable[[float], float]) -> Callable[[dict[str, Any]
     return spoil
 
 
+def _grid_cell(name: str, loss: str, row: str, value: float) -> Callable[[dict[str, Any]], None]:
+    """Another value in one cell of the losses × optimisers."""
+
+    def spoil(results: dict[str, Any]) -> None:
+        results["theory/atlas-grid"].arrays[name][place(loss, row)] = value
+
+    return spoil
+
+
 AT_1, AT_0, LONG = "logistic/methods-1", "logistic/methods-0", "logistic/long"
 
 SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -437,6 +447,12 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "beta-under-adam": _set("theory/adam-law", "coordinate.drop", lambda x: 1.01 * x),
     "beta-by-probe": _set("theory/adam-law", "network.drop", lambda x: 1.3 * x),
     "adam-three-halves": _set("theory/adam-law", "law.slope", lambda x: x / 1.5),
+    "slowdown-adam": _grid_cell("kind", "NPO(1)", "Adam, ε = 0", 3.0),
+    "slowdown-adam-speed": _set("theory/adam-regimes", "margins", lambda x: 1.2 * x),
+    "slowdown-amsgrad": _grid_cell("coefficient", "NPO(0.1)", "AMSGrad", 15.0),
+    "slowdown-floors": _grid_cell("kind", "WGA(1)", "Adam, σ = 0.1", 0.0),
+    "slowdown-soul": _grid_cell("margin", "NPO(0.1)", "Sophia (SOUL)", 0.5),
+    "slowdown-ngdiff": _grid_cell("coefficient", "CE-U", "NGDiff", 1e-3),
     "logistic-limit": _set("logistic/figure3", "NPO-0.01.reference_distance", lambda x: x + 3.0),
     "logistic-forget": _set(AT_1, "NPO.forget_distance", lambda x: x + 0.1),
     "logistic-retain": _set(AT_1, "NPO+RT.retain_distance", lambda x: x + (STEPS / 2000) ** 2),

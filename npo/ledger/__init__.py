@@ -15,6 +15,7 @@ from npo.ledger import (
     logistic_divergence,
     logistic_law,
     loss_times,
+    optimisers,
     smollm2,
     theory,
     tofu_answers,
@@ -41,6 +42,7 @@ CLAIMS: tuple[Claim, ...] = (
     + transformer_language.CLAIMS
     + field_transformer.CLAIMS
     + loss_times.CLAIMS
+    + optimisers.CLAIMS
     + chosen_beta.CLAIMS
     + llm.CLAIMS
     + beta_law.CLAIMS

@@ -5,7 +5,9 @@ Every figure is `draw(results) -> Figure` of saved data by unit name. Those of o
 """
 
 from figures import (
+    adam_regimes,
     atlas,
+    atlas_grid,
     chosen_beta,
     every_loss_one_law,
     field_bounded,
@@ -83,6 +85,28 @@ GALLERY = (
         "Adam's memory (lines), not the plain law (dotted), and linear beyond 1/(1 − β₂) steps.",
         ("theory/chosen-beta", "theory/adam-law"),
         chosen_beta.draw,
+    ),
+    Plate(
+        "atlas_grid",
+        "Does a loss keep its class under an optimiser?",
+        "One example, simulated step by step for a million steps: how its margin m grows with the number of steps t, "
+        "measured over the last decade. Read a row: an optimiser; a column: a loss. Descent, momentum, SAM, AdaGrad "
+        "and AMSGrad leave the logarithm of NPO and its kin; Adam without ε and NGDiff make it linear; Adam's ε and "
+        "a retain gradient σ bring it back; weight decay holds everything; signs go on until doubles are 0 (748 for a "
+        "tail e⁻ᵐ). A question mark: not settled yet. GRU and NGDiff have a retain example of overlap ½.",
+        ("theory/atlas-grid",),
+        atlas_grid.draw,
+    ),
+    Plate(
+        "adam_regimes",
+        "NPO under Adam: where the slowdown is, and where it is not",
+        "How the margin of NPO (β = 1) grows under Adam, by learning rate (upwards) and number of steps (to the "
+        "right), measured. Below the dashed line NPO is still gradient ascent. Above it and within Adam's memory "
+        "(dotted) large learning rates are logarithmic with 3/2 the usual coefficient; beyond it the margin is "
+        "linear again. A floor under Adam's denominator, ε or another gradient σ, brings the logarithm back right of "
+        "the black line.",
+        ("theory/adam-regimes",),
+        adam_regimes.draw,
     ),
     Plate(
         "proposition_1",

@@ -31,6 +31,7 @@ from synthetic.logistic import presets as logistic_presets
 from synthetic.logistic import units as logistic_study
 from synthetic.transformer import presets as transformer_presets
 from synthetic.transformer import units as transformer_study
+from theory.atlas import optimisers_grid
 from theory.atlas.demonstration import whole_atlas
 from theory.theorems import choices_of_beta, demonstrations
 from theory.theorems.theorem import HypothesisError
@@ -50,6 +51,8 @@ def _theory_units(preset: demonstrations.TheoryPreset) -> list[Unit]:
         "theory/chosen-beta": choices_of_beta.chosen_beta,
         "theory/adam-law": choices_of_beta.adam_s_law,
         "theory/atlas": whole_atlas,
+        "theory/atlas-grid": optimisers_grid.loss_by_optimiser,
+        "theory/adam-regimes": optimisers_grid.regimes,
     }
 
     settings, values = dataclasses.asdict(preset), {"seed": preset.seed}
