@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from figures import atlas as picture
 from npo.verbs.atlas import markdown, rows_of
 from records.errors import UserError
+from theory.atlas.classify import classify
 from theory.atlas.demonstration import TAU, whole_atlas
 from theory.atlas.family import FAMILY, member
 from theory.atlas.growth import linear
@@ -30,6 +32,16 @@ def test_a_row_predicts_what_is_measured_and_says_where_it_does_not() -> None:
     raised = ScalarLoss("up", lambda logp: -ga(logp), 2.0)
     assert atlas_row(raised, raised).escape == np.inf
     assert 400 < row.escape < 420
+
+
+@pytest.mark.parametrize("a", [0.25, 0.5])
+def test_a_kernel_whose_numbers_run_over_has_no_end_for_that(a: float) -> None:
+    def brake(logp: Tensor, ref_logp: Tensor) -> Tensor:  # from a margin of 710 on e^m is no float64 any more
+        return (2 / (1 + (ref_logp - logp).exp())).pow(a).detach() * logp
+
+    found = classify(ScalarLoss("brake", brake))
+    assert found.growth.kind == "logarithmic"
+    assert abs(found.growth.coefficient * a - 1) < 1e-5
 
 
 def test_what_is_kept_of_the_atlas_is_what_was_followed() -> None:

@@ -97,6 +97,9 @@ def _edges(forward: Speed, until: float, near: float) -> tuple[Array, float | No
     if v[j] >= 0 and before < 1e-250:  # it fades away instead of stopping
         return np.append(kept, np.nextafter(stop, 0)), None, 0.0, False
     sudden = before > 1e-4 * float(v.max())
+    earlier = float(forward(np.array([stop - 1e-6 * max(1.0, stop)]))[0])
+    if v[j] >= 0 and not sudden and before > 0.5 * earlier:  # no zero: a float64 of the kernel has run over
+        return np.append(kept, stop - 1e-9 * max(1.0, stop)), None, 0.0, False
     rate = 0.0 if sudden else _slope(forward, stop)
     gaps = np.geomspace((stop - edges[j - 1]) / 2, 1e-13 * max(1.0, stop), 200)
     return np.concatenate([kept, stop - gaps[stop - gaps > kept[-1]]]), stop, rate, sudden
