@@ -58,9 +58,25 @@ ROWS = {
     "undial": Row(losses.undial, slow_twins.undial, {"beta": (1e-4, 100)}, bends=False),
     "rmu": Row(losses.rmu, partial(slow_twins.rmu, direction=control_vector(3).tolist()), {"c": (1e-3, 1e3)}),
     "rmu_retain": Row(losses.rmu_retain, slow_twins.rmu_retain),
+    "wtnpo": Row(losses.wtnpo, slow_twins.wtnpo, BETA | {"alpha": (0, 100)}, stopped=True),
+    "ihl": Row(losses.ihl, slow_twins.ihl, bends=False),
+    "flat_tv": Row(losses.flat_tv, slow_twins.flat_tv, bends=False),
+    "flat_kl": Row(losses.flat_kl, slow_twins.flat_kl, bends=False),
+    "flat_js": Row(losses.flat_js, slow_twins.flat_js, bends=False),
+    "flat_pearson": Row(losses.flat_pearson, slow_twins.flat_pearson, bends=False),
+    "d2o": Row(losses.d2o, slow_twins.d2o, BETA | {"alpha": (1e-4, 1e3)}),
+    "door": Row(losses.door, slow_twins.door, BETA),
+    "ap": Row(losses.ap, slow_twins.ap, BETA),
+    "me": Row(losses.me, slow_twins.me, bends=False),
+    "pdu": Row(losses.pdu, slow_twins.pdu, bends=False),
+    "rkld": Row(losses.rkld, slow_twins.rkld, {"alpha": (1e-4, 100)}, bends=False),
+    "kto_sigmoid": Row(losses.kto_sigmoid, slow_twins.kto_sigmoid, BETA),
+    "ga_fkl": Row(losses.ga_fkl, slow_twins.ga_fkl, {"strength": (0, 100)}, bends=False),
 }
 SMOOTH = {name: row for name, row in ROWS.items() if not row.stopped}
-RAISES = {"nll", "idk"}  # descent raises these answers; all other lower theirs
+RAISES = {"nll", "ap"}  # descent raises these answers; all other lower theirs, and raise positive ones
+
+POSITIVE = ("logp_win", "logp_win_after", "logp_alternate", "mean_prob_win")
 
 rows = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 logps = st.lists(st.floats(-300, 0), min_size=1, max_size=6)
@@ -85,6 +101,8 @@ def _inputs(row: Row, values: list[float], dtype: torch.dtype = torch.float64) -
             given[name] = torch.stack([turned, turned.roll(1) / 2, 0 * turned + i], dim=1)
         elif name.startswith("count"):
             given[name] = torch.arange(1, n + 1)
+        elif name.startswith("mean_prob"):
+            given[name] = turned.exp()
         else:  # each token is an answer of its own
             given[name] = torch.zeros(n, dtype=torch.long) if QUANTITIES[name].level == "index" else turned
     return given | ({"z_ref": torch.tensor(0.3, dtype=dtype)} if "z_ref" in given else {})
@@ -143,18 +161,17 @@ def test_gradients_and_second_derivatives_by_finite_differences(row: Row, values
 @given(ratio=st.floats(-1e4, 1e4), log_beta=st.floats(-8, 3), dtype=st.sampled_from([torch.float32, torch.float64]))
 def test_extreme_log_ratios_stay_finite(row: Row, ratio: float, log_beta: float, dtype: torch.dtype) -> None:
     kernel, inputs = row.with_beta(10.0**log_beta), _inputs(row, [0.0], dtype)
-    far = {"token_logp": -abs(ratio)} | dict.fromkeys(("logp", "logp_win", "logp_alternate", "logits", "hidden"), ratio)
+    far = {"token_logp": -abs(ratio)} | dict.fromkeys(("logp", *POSITIVE[:3], "logits", "hidden"), ratio)
     inputs = {name: x + far.get(name, 0.0) if moves(name) else x for name, x in inputs.items()}
     weights = _weights(kernel, inputs)
     value = kernel(**inputs)
     assert value.isfinite().all()
     assert value.dtype == dtype
-    sign = -1 if row.kernel.__name__ in RAISES else 1
     for name, weight in weights.items():
         assert weight.isfinite().all()
         if QUANTITIES[name].level in ("example", "token"):
-            preferred = name in ("logp_win", "logp_alternate") and sign == 1
-            assert (weight * (-sign if preferred else sign) >= 0).all()
+            raised = (name in POSITIVE) != (row.kernel.__name__ in RAISES)
+            assert (weight * (-1 if raised else 1) >= 0).all()
 
 
 @rows

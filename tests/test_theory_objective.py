@@ -82,7 +82,7 @@ def _tokens(n: int = 3, seed: int = 2) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     wide = {
         name: torch.randn(len(TOKENS), 5, generator=generator, dtype=torch.float64)
-        for name in ("logits", "ref_logits", "hidden", "ref_hidden")
+        for name in ("logits", "ref_logits", "hidden", "ref_hidden", "reinforced_logits")
     }
     labels = torch.tensor([0, 4, 1, 3, 2, 2])
     one = {
@@ -95,6 +95,8 @@ def _tokens(n: int = 3, seed: int = 2) -> dict[str, Tensor]:
     }
     given = {name: -torch.rand(n, generator=generator, dtype=torch.float64) for name in ("logp_win", "logp_alternate")}
     given |= {f"ref_{name}": x - 0.3 for name, x in given.items()}
+    given |= {"logp_win_after": given["logp_win"] - 0.1, "mean_prob": torch.tensor([0.3, 0.8, 0.5]).double()}
+    given |= {"mean_prob_win": given["mean_prob"] / 2}
     indices = {"example": TOKENS, "position": torch.tensor([0, 1, 0, 0, 1, 2]), "labels": labels}
     counts = {
         "count": torch.tensor([2, 1, 3]),

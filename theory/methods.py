@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from theory import losses, retain
+from theory.dual import DualAscent
 from theory.kernel import Kernel
 from theory.reductions import Denominator, examples, tokens
+from theory.reference_points import z_ref_as_coded
 
 __all__ = ["EVERY", "FORGET", "METHODS", "RETAIN", "RIVALS", "ForgetLoss", "named", "spelled"]
 
@@ -21,7 +23,7 @@ class ForgetLoss:
 
     `per` is the mean, over examples or over answer tokens, and `retain_per` that of the retain term, where it is
     another. `own` is a retain kernel that belongs to the loss, of weight `own_weight`: it is there where no other is
-    asked for.
+    asked for, with `dual` as a constraint. `z_ref` is KTO's reference point where it is not the paper's; no clamp.
     """
 
     kernel: Kernel
@@ -31,6 +33,8 @@ class ForgetLoss:
     retain_weight: float = 1.0
     own: Kernel | None = None
     own_weight: float = 1.0
+    dual: DualAscent | None = None
+    z_ref: Kernel | None = None
 
 
 FORGET: Mapping[str, ForgetLoss] = {
@@ -49,6 +53,23 @@ FORGET: Mapping[str, ForgetLoss] = {
     "AltPO": ForgetLoss(losses.altpo, {"beta": 0.1}),
     # Layer 7, counted from 0, of the 32 of its Zephyr 7B: after a quarter of the blocks.
     "RMU": ForgetLoss(losses.rmu, {"layer": 0.25, "c": 6.5}, tokens, own=losses.rmu_retain, own_weight=1200.0),
+    "WTNPO": ForgetLoss(losses.wtnpo, {"beta": 4.0, "alpha": 1.5}, tokens),
+    "IHL": ForgetLoss(losses.ihl, {}, tokens),
+    "FLAT-TV": ForgetLoss(losses.flat_tv),
+    "FLAT-KL": ForgetLoss(losses.flat_kl),
+    "FLAT-JS": ForgetLoss(losses.flat_js),
+    "FLAT-Pearson": ForgetLoss(losses.flat_pearson),
+    "D2O": ForgetLoss(losses.d2o, {"alpha": 0.1, "beta": 0.1}),
+    # A fifth of the forget loss, four fifths of the retain loss.
+    "DOOR": ForgetLoss(losses.door, {"beta": 0.5}, retain_weight=4.0),
+    # A tenth of the forget loss.
+    "ME": ForgetLoss(losses.me, {}, tokens, retain_weight=10.0),
+    "IDK+AP": ForgetLoss(losses.idk, own=losses.ap),
+    "RKLD": ForgetLoss(losses.rkld, {"alpha": 4.0}, tokens),
+    "PDU": ForgetLoss(losses.pdu, {}, tokens, own=losses.nll, own_weight=50.0, dual=DualAscent()),
+    "KTO-code": ForgetLoss(losses.kto, z_ref=z_ref_as_coded),
+    "KTO-sigmoid": ForgetLoss(losses.kto_sigmoid, z_ref=z_ref_as_coded),
+    "GA-FKL": ForgetLoss(losses.ga_fkl, {"strength": 1.0}, tokens),
 }
 RETAIN: Mapping[str, Kernel | None] = {"": None, "+RT": losses.nll, "+KL": retain.kl}
 _NAMES = {f"{name}{kept}".upper(): (name, kept) for name in FORGET for kept in RETAIN}

@@ -33,6 +33,7 @@ from theory.kernel import (
 )
 from theory.methods import EVERY, METHODS, RETAIN, named
 from theory.reductions import Denominator, examples, tokens
+from theory.reference_points import z_ref_from_kl, z_ref_from_positive
 
 __all__ = [
     "EVERY",
@@ -53,22 +54,6 @@ __all__ = [
     "z_ref_from_kl",
     "z_ref_from_positive",
 ]
-
-# --- z_ref of KTO ---------------------------------------------------------------------------------------------
-
-
-def z_ref_from_positive(logp_win: Tensor, ref_logp_win: Tensor, *, beta: float) -> Tensor:
-    """β · mean log-ratio on the positive answers: the estimate of E[β KL] for language models, before the clamp.
-
-    Source: arXiv:2404.05868, App. E.1.3 (the authors' code leaves out β).
-    """
-    return beta * (logp_win - ref_logp_win).mean()
-
-
-def z_ref_from_kl(kl_to_ref: Tensor, *, beta: float) -> Tensor:
-    """β · mean KL(π_θ ‖ π_ref) over the forget inputs, where that KL is exact (arXiv:2404.05868, Sec. 4)."""
-    return beta * kl_to_ref.mean()
-
 
 # --- objectives -----------------------------------------------------------------------------------------------
 
@@ -264,4 +249,7 @@ def method(
         retain_kernel, weight = None, 1.0
     given = {**row.hyperparameters, **hyperparameters}
     found = compose(forget, retain_kernel, forget_weight=forget_weight, retain_weight=weight, **given)
-    return replace(found, forget_per=row.per, retain_per=row.retain_per or row.per)
+    found = replace(found, forget_per=row.per, retain_per=row.retain_per or row.per)
+    if row.z_ref is not None:
+        found = replace(found, z_ref=row.z_ref, z_ref_floor=-math.inf)
+    return replace(found, dual=row.dual) if row.dual and retain_kernel is row.own else found

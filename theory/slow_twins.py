@@ -9,19 +9,32 @@ from collections.abc import Sequence
 
 __all__ = [
     "altpo",
+    "ap",
     "bernoulli_kl",
     "ce_u",
     "collective_clock_rate",
+    "d2o",
+    "door",
     "dpo",
+    "flat_js",
+    "flat_kl",
+    "flat_pearson",
+    "flat_tv",
     "ga",
+    "ga_fkl",
     "ga_margin_step",
     "idk",
+    "ihl",
     "kl",
     "kto",
+    "kto_sigmoid",
+    "me",
     "nll",
     "npo",
     "npo_margin_step",
     "npo_weight",
+    "pdu",
+    "rkld",
     "rmu",
     "rmu_retain",
     "satimp",
@@ -31,6 +44,7 @@ __all__ = [
     "tnpo",
     "undial",
     "wga",
+    "wtnpo",
 ]
 
 Vector = Sequence[float]
@@ -144,6 +158,89 @@ def rmu(hidden: Vector, *, direction: Vector, c: float) -> float:
 def rmu_retain(hidden: Vector, ref_hidden: Vector) -> float:
     """Σ_i (h_i − h_ref,i)²."""
     return sum((a - b) ** 2 for a, b in zip(hidden, ref_hidden, strict=True))
+
+
+def wtnpo(token_logp: float, ref_token_logp: float, *, beta: float, alpha: float) -> float:
+    """p^α · 2p^β / (p^β + p_ref^β + 10⁻⁵) · log p."""
+    return math.exp(alpha * token_logp) * tnpo(token_logp, ref_token_logp, beta=beta)
+
+
+def ihl(logits: Vector, label: int) -> float:
+    """1 + p_y − max_{v≠y} p_v, clamped at 0."""
+    p = [math.exp(x) for x in _log_softmax(logits)]
+    return max(0.0, 1 + p[label] - max(x for v, x in enumerate(p) if v != label))
+
+
+def flat_tv(mean_prob_win: float, mean_prob: float) -> float:
+    """−½ tanh P⁺ + ½ tanh P."""
+    return -math.tanh(mean_prob_win) / 2 + math.tanh(mean_prob) / 2
+
+
+def flat_kl(mean_prob_win: float, mean_prob: float) -> float:
+    """−P⁺ + e^(P−1)."""
+    return -mean_prob_win + math.exp(mean_prob - 1)
+
+
+def flat_js(mean_prob_win: float, mean_prob: float) -> float:
+    """−(log 2 − log(1 + e^−P⁺)) + f*(log 2 − log(1 + e^−P)), f*(t) = −log(2 − e^t)."""
+    g = math.log(2) - log1p_exp(-mean_prob)
+    return -(math.log(2) - log1p_exp(-mean_prob_win)) - math.log(2 - math.exp(g))
+
+
+def flat_pearson(mean_prob_win: float, mean_prob: float) -> float:
+    """−P⁺ + P²/4 + P."""
+    return -mean_prob_win + mean_prob**2 / 4 + mean_prob
+
+
+def d2o(
+    logp_alternate: float,
+    ref_logp_alternate: float,
+    logp_lose: float,
+    ref_logp_lose: float,
+    *,
+    alpha: float,
+    beta: float,
+) -> float:
+    """−log σ(β log(π_θ(y⁺)/π_ref(y⁺)) − α log(π_θ(y)/π_ref(y)))."""
+    return log1p_exp(alpha * (logp_lose - ref_logp_lose) - beta * (logp_alternate - ref_logp_alternate))
+
+
+def door(logp_win_after: float, logp: float, ref_logp: float, *, beta: float) -> float:
+    """−log π_θ(y⁺|x, y_<k) + NPO."""
+    return -logp_win_after + npo(logp, ref_logp, beta=beta)
+
+
+def ap(logp: float, logp_win: float, *, beta: float) -> float:
+    """−(1/β) log σ(β(log π_θ(y|x) − log π_θ(y⁺|x)))."""
+    return log1p_exp(beta * (logp_win - logp)) / beta
+
+
+def me(logits: Vector) -> float:
+    """Σ_v (1/V) (log(1/V) − log(p_v + 10⁻¹²))."""
+    uniform = 1 / len(logits)
+    return sum(uniform * (math.log(uniform) - math.log(math.exp(x) + 1e-12)) for x in _log_softmax(logits))
+
+
+def pdu(logits: Vector) -> float:
+    """(max_v z_v − (1/V) Σ_v z_v)²."""
+    return (max(logits) - sum(logits) / len(logits)) ** 2
+
+
+def rkld(logits: Vector, ref_logits: Vector, reinforced_logits: Vector, *, alpha: float) -> float:
+    """Σ_v p_v (log p_v − log t_v), t the softmax of z_ref − α max(0, z_aug − z_ref)."""
+    teacher = [z - alpha * max(0.0, more - z) for z, more in zip(ref_logits, reinforced_logits, strict=True)]
+    own, other = _log_softmax(logits), _log_softmax(teacher)
+    return sum(math.exp(a) * (a - b) for a, b in zip(own, other, strict=True))
+
+
+def kto_sigmoid(logp: float, ref_logp: float, z_ref: float, *, beta: float) -> float:
+    """1 − (2/β) σ(z_ref − β log(π_θ/π_ref))."""
+    return 1 - 2 / beta * sigmoid(z_ref - beta * (logp - ref_logp))
+
+
+def ga_fkl(logits: Vector, ref_logits: Vector, label: int, *, strength: float) -> float:
+    """log p_y + k KL(π_ref ‖ π_θ)."""
+    return _log_softmax(logits)[label] + strength * kl(ref_logits, logits)
 
 
 # --- log-probabilities and divergences ------------------------------------------------------------------------------

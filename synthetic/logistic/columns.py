@@ -55,7 +55,7 @@ def closed(objective: Objective, lr: float, n_forget: int, n_retain: int) -> Col
     """
     forget, bound = _plain(objective.forget)
     retained = objective.retain
-    if forget not in _LOSE_AND_WIN or retained not in (None, losses.nll, retain.kl):
+    if forget not in _LOSE_AND_WIN or retained not in (None, losses.nll, retain.kl) or objective.dual is not None:
         return None
     estimate, estimated = _plain(objective.z_ref)
     moving_point = forget is losses.kto

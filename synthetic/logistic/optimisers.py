@@ -13,7 +13,7 @@ import torch
 from records.errors import UserError
 from records.work import Progress, silent
 from synthetic.logistic.problem import Problem
-from synthetic.logistic.slopes import gradient
+from synthetic.logistic.slopes import answered, dual_of, gradient, gradient_on
 from synthetic.logistic.unlearning import Recorder, Trajectory, evaluated, measure
 from theory.objective import Objective
 from theory.optimizers.sam import LooksNearby
@@ -109,26 +109,16 @@ def _slopes(
     problem: Problem, objective: Objective, batch: int | None, generator: torch.Generator
 ) -> Iterator[tuple[Slope, Slope]]:
     """The gradient of each step as a function of θ, and that of the forget term alone."""
-    forgetting = replace(objective, retain=None)
+    forgetting = replace(objective, retain=None, dual=None)
     if batch is None:
         whole = gradient(problem, objective), gradient(problem, forgetting)
         while True:
             yield whole
+    every, kept = answered(problem, objective)
     n_forget, n_retain = len(problem.y_forget), len(problem.y_retain)
+    dual = dual_of(kept, objective, epoch=-(-n_forget // batch))
     while True:
         for forget in torch.randperm(n_forget, generator=generator).split(batch):
             retain = torch.randperm(n_retain, generator=generator)[:batch]
-            some = _some(problem, forget.numpy(), retain.numpy())
-            yield gradient(some, objective), gradient(some, forgetting)
-
-
-def _some(problem: Problem, forget: Array, retain: Array) -> Problem:
-    """The problem with these training rows alone."""
-    return replace(
-        problem,
-        H_forget=problem.H_forget[forget],
-        y_forget=problem.y_forget[forget],
-        y_idk=problem.y_idk[forget],
-        H_retain=problem.H_retain[retain],
-        y_retain=problem.y_retain[retain],
-    )
+            some = every.some(forget.numpy()), kept.some(retain.numpy())
+            yield gradient_on(*some, objective, dual), gradient_on(*some, forgetting)

@@ -1,15 +1,17 @@
 """What the logistic room has of the quantities that a kernel may ask for, and how weights on them pull at the logits.
 
-An answer is one token of two or K classes, so `logp` and `token_logp` are the same number, every count is 1, and the
-alternative answer is another class: the other one of two, one of the others of K. The hidden states are the features,
-which are drawn at random and stay as they are: a loss on them has no gradient, and is refused.
+An answer is one token of two or K classes, so `logp` and `token_logp` are the same number, every count is 1, the
+positive answer has no beginning of the forget answer before it (`logp_win_after` is `logp_win`), and the alternative
+answer is another class: the other one of two, one of the others of K. It is also the positive answer of a retain row.
+The hidden states are the features, which are drawn at random and stay as they are: a loss on them has no gradient, and
+is refused. The reinforced model is π_ref after `FURTHER` steps of descent on the forget rows' NLL, of step 1/‖H‖².
 
 Logits are kept as the room has them, a number z (rows,) for two classes and (rows, K) for more; `ClassLogits` says what
 they mean.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,10 +23,13 @@ from records.errors import UserError
 from theory.objective import Objective
 from theory.weights import bernoulli_kl, categorical_kl, log_sigmoid, log_softmax
 
-__all__ = ["CLASSES", "TWO", "AnsweredRows", "ClassLogits", "check_supplied", "other_classes"]
+__all__ = ["CLASSES", "FURTHER", "TWO", "AnsweredRows", "ClassLogits", "check_supplied", "other_classes", "reinforced"]
 
 Array = np.ndarray
 _ANSWERS = {"": "logp", "_win": "logp_win", "_alternate": "logp_alternate"}
+_PROBABILITIES = {"mean_prob": "logp", "mean_prob_win": "logp_win"}
+FURTHER = 20
+"""Steps by which the reference is trained further on the forget rows, where a loss asks for that model."""
 _HIDDEN = ("hidden", "ref_hidden")
 
 
@@ -86,27 +91,40 @@ def other_classes(y: Array, classes: int) -> Array:
 class AnsweredRows:
     """Features with their answers: labels by "" (the answer), "_win" ("I don't know"), "_alternate".
 
-    `ref` are the logits of π_ref. Of retain rows there is the answer alone.
+    `ref` are the logits of π_ref, `further` those of the reinforced model where it is wanted. Retain rows have no
+    alternative answer.
     """
 
     reading: ClassLogits
     features: Array
     answers: Mapping[str, Array]
     ref: Array
+    further: Array | None = None
+
+    def some(self, rows: Array) -> "AnsweredRows":
+        """These rows alone."""
+        answers = {kind: y[rows] for kind, y in self.answers.items()}
+        further = None if self.further is None else self.further[rows]
+        return replace(self, features=self.features[rows], answers=answers, ref=self.ref[rows], further=further)
 
     def fixed(self, asked: frozenset[str]) -> dict[str, Tensor]:
         """What stays as it is: of the reference, counts, places."""
         y = self.answers[""]
         one = torch.ones(len(y), dtype=torch.int64)
-        known = {f"count{kind}": one for kind in self.answers}
+        known = {f"count{kind}": one for kind in (*self.answers, "_win_after")}
         known |= {"example": torch.arange(len(y)), "position": 0 * one, "labels": torch.from_numpy(y.astype(np.int64))}
         of_reference = {name[4:] for name in asked if name.startswith("ref_")}
         known |= {f"ref_{name}": x for name, x in self.moving(self.ref, frozenset(of_reference)).items()}
+        if self.further is not None:
+            known["reinforced_logits"] = torch.from_numpy(np.ascontiguousarray(self.reading.every(self.further)))
         return {name: x for name, x in known.items() if name in asked}
 
     def moving(self, z: Array, asked: frozenset[str]) -> dict[str, Tensor]:
         """What the logits z say."""
         found = {name: self.reading.logp(z, y) for name, y in self._labels.items() if name in asked}
+        found |= {
+            name: np.exp(self.reading.logp(z, self._labels[of])) for name, of in _PROBABILITIES.items() if name in asked
+        }
         if "logits" in asked:
             found["logits"] = self.reading.every(z)
         if "kl_to_ref" in asked:
@@ -118,12 +136,28 @@ class AnsweredRows:
         labels, total = self._labels, np.zeros_like(z)
         for name, weight in weights.items():
             w = weight.numpy()
+            if name in _PROBABILITIES:
+                name = _PROBABILITIES[name]
+                w = w * np.exp(self.reading.logp(z, labels[name]))
             total += self.reading.back(w) if name == "logits" else self.reading.pull(z, labels[name], w)
         return total
 
     @cached_property
     def _labels(self) -> dict[str, Array]:
-        return {_ANSWERS[kind]: y for kind, y in self.answers.items()} | {"token_logp": self.answers[""]}
+        found = {_ANSWERS[kind]: y for kind, y in self.answers.items()} | {"token_logp": self.answers[""]}
+        return found | ({"logp_win_after": found["logp_win"]} if "logp_win" in found else {})
+
+
+def reinforced(rows: AnsweredRows) -> AnsweredRows:
+    """The rows with the logits of a reference that was trained further on them, by descent on Σ −log π(y|x).
+
+    θ moves by Hᵀ s, so that the logits H θ move by (H Hᵀ) s.
+    """
+    kernel = rows.features @ rows.features.T
+    rate, z, y = 1 / np.linalg.norm(kernel, 2), rows.ref, rows.answers[""]
+    for _ in range(FURTHER):
+        z = z + rate * kernel @ rows.reading.pull(z, y, np.ones(len(y)))
+    return replace(rows, further=z)
 
 
 def check_supplied(objective: Objective) -> None:

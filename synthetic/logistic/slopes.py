@@ -12,11 +12,13 @@ from functools import partial
 import numpy as np
 import torch
 
+from synthetic.dual_state import DualState, begun
 from synthetic.logistic.problem import Problem
-from synthetic.logistic.quantities import TWO, AnsweredRows, check_supplied
+from synthetic.logistic.quantities import TWO, AnsweredRows, check_supplied, reinforced
+from theory.kernel import gather
 from theory.objective import Objective, gradient_weights, z_ref_from_kl, z_ref_from_positive
 
-__all__ = ["gradient", "gradient_on"]
+__all__ = ["answered", "dual_of", "gradient", "gradient_on"]
 
 Array = np.ndarray
 Slope = Callable[[Array], Array]  # logits -> d (mean loss) / d logits, example by example
@@ -24,22 +26,38 @@ Slope = Callable[[Array], Array]  # logits -> d (mean loss) / d logits, example 
 
 def gradient(problem: Problem, objective: Objective) -> Callable[[Array], Array]:
     """∇L(θ) as a function of θ (N,), over all rows of the problem; UserError where L needs what is not there."""
+    return gradient_on(*answered(problem, objective), objective)
+
+
+def answered(problem: Problem, objective: Objective) -> tuple[AnsweredRows, AnsweredRows]:
+    """The rows to forget and to keep, with all that an objective asks of them."""
     y, ref = problem.y_forget, problem.theta_ref
     answers = {"": y, "_win": problem.y_idk, "_alternate": 1 - y}
+    kept = {"": problem.y_retain, "_win": 1 - problem.y_retain}
     forget = AnsweredRows(TWO, problem.H_forget, answers, problem.H_forget @ ref)
-    retain = AnsweredRows(TWO, problem.H_retain, {"": problem.y_retain}, problem.H_retain @ ref)
-    return gradient_on(forget, retain, objective)
+    if "reinforced_logits" in objective.forget_needs:
+        forget = reinforced(forget)
+    return forget, AnsweredRows(TWO, problem.H_retain, kept, problem.H_retain @ ref)
 
 
-def gradient_on(forget: AnsweredRows, retain: AnsweredRows, objective: Objective) -> Callable[[Array], Array]:
-    """∇L(θ) as a function of θ, (N,) or (K, N), on the rows to forget and to keep."""
+def gradient_on(
+    forget: AnsweredRows, retain: AnsweredRows, objective: Objective, dual: DualState | None = None
+) -> Callable[[Array], Array]:
+    """∇L(θ) as a function of θ, (N,) or (K, N), on the rows to forget and to keep.
+
+    Where the retain weight is a dual variable each call is a step of it, of the one given or one of its own.
+    """
     check_supplied(objective)
     forgetting, keeping = _forget_slope(forget, with_exact_kl(objective)), _retain_slope(retain, objective)
+    dual = dual or dual_of(retain, objective)
 
     def at(theta: Array) -> Array:
         found = forgetting(forget.features @ theta.T).T @ forget.features
         if keeping is not None:
-            found = found + keeping(retain.features @ theta.T).T @ retain.features
+            z = retain.features @ theta.T
+            found = found + keeping(z, objective.retain_weight if dual is None else dual.value).T @ retain.features
+            if dual is not None:
+                dual.step(_retain_loss(retain, objective, z))
         return np.asarray(found)
 
     return at
@@ -66,11 +84,26 @@ def _forget_slope(rows: AnsweredRows, objective: Objective) -> Slope:
     return slope
 
 
-def _retain_slope(rows: AnsweredRows, objective: Objective) -> Slope | None:
-    """The gradient of the weighted mean retain loss on the retain logits; None where there is no such term."""
+def _retain_slope(rows: AnsweredRows, objective: Objective) -> Callable[[Array, float], Array] | None:
+    """The gradient of the mean retain loss, so weighted, on the retain logits; None where there is no such term."""
     kernel, asked = objective.retain, objective.retain_needs
     if kernel is None:
         return None
     fixed = rows.fixed(asked)
-    scale = objective.retain_weight / float(objective.retain_per(torch.ones(len(rows.ref))))
-    return lambda z: scale * rows.slope(z, gradient_weights(kernel, fixed | rows.moving(z, asked)))
+    count = float(objective.retain_per(torch.ones(len(rows.ref))))
+    return lambda z, weight: weight / count * rows.slope(z, gradient_weights(kernel, fixed | rows.moving(z, asked)))
+
+
+def _retain_loss(rows: AnsweredRows, objective: Objective, z: Array) -> float:
+    """The mean retain loss, without its weight."""
+    kernel, asked = objective.retain, objective.retain_needs
+    assert kernel is not None
+    values = kernel(**gather(kernel, rows.fixed(asked) | rows.moving(z, asked)))
+    return float(values.sum() / objective.retain_per(torch.ones(len(rows.ref))))
+
+
+def dual_of(retain: AnsweredRows, objective: Objective, *, epoch: int = 1) -> DualState | None:
+    """The dual variable before the first step, its bound from what π_ref loses on these rows; None for a number."""
+    if objective.dual is None:
+        return None
+    return begun(objective, _retain_loss(retain, objective, retain.ref), epoch=epoch)

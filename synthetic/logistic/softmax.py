@@ -18,7 +18,7 @@ from records.errors import UserError
 from records.work import Progress, silent
 from synthetic.logistic.gaussians import Sample, draw
 from synthetic.logistic.problem import FIT_LR, FIT_STEPS, check_arrays, relu
-from synthetic.logistic.quantities import CLASSES, AnsweredRows, other_classes
+from synthetic.logistic.quantities import CLASSES, AnsweredRows, other_classes, reinforced
 from synthetic.logistic.slopes import gradient_on
 from synthetic.logistic.unlearning import Recorder, Trajectory, evaluated
 from theory.objective import Objective
@@ -162,5 +162,8 @@ def _gradient(problem: SoftmaxProblem, objective: Objective) -> Callable[[Array]
     y, ref = problem.y_forget, problem.theta_ref
     answers = {"": y, "_win": problem.y_idk, "_alternate": other_classes(y, len(ref))}
     forget = AnsweredRows(CLASSES, problem.H_forget, answers, problem.H_forget @ ref.T)
-    retain = AnsweredRows(CLASSES, problem.H_retain, {"": problem.y_retain}, problem.H_retain @ ref.T)
+    if "reinforced_logits" in objective.forget_needs:
+        forget = reinforced(forget)
+    kept = {"": problem.y_retain, "_win": other_classes(problem.y_retain, len(ref))}
+    retain = AnsweredRows(CLASSES, problem.H_retain, kept, problem.H_retain @ ref.T)
     return gradient_on(forget, retain, objective)

@@ -6,13 +6,14 @@ not treat every number on its own, as SAM, would mix runs: under such a one each
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from records.work import Progress, silent
+from synthetic.dual_state import DualState, begun
 from synthetic.transformer.apart import Optimiser, takes_runs_together
 from synthetic.transformer.model import Config
 from synthetic.transformer.quantities import Parts, Stacked, asked_of, fixed, moving, of_run, parts_of, union
@@ -96,6 +97,15 @@ class _Together:
         self.fixed = [
             fixed(self.theta, parts, asked, config) for parts, asked in zip(self.parts, self.together, strict=True)
         ]
+        self.duals: list[DualState | None] = [None] * len(every)
+        self.retained = list[float]()
+        if any(objective.dual for objective in self.objectives):
+            with torch.no_grad():
+                self.loss(None, _total)
+            n_forget = self.parts[0][""].tokens.shape[-2]
+            epoch = 1 if batch is None else -(-n_forget // batch)
+            pairs = zip(self.objectives, self.retained, strict=True)
+            self.duals = [begun(objective, retain, epoch=epoch) for objective, retain in pairs]
 
     @property
     def theta(self) -> Stacked:
@@ -116,11 +126,17 @@ class _Together:
     def loss(self, rows: StepRows, part: Part) -> Tensor:
         """The sum of (a part of) the losses of all runs, so that its gradient holds that of each."""
         forget, retain = self.quantities(rows)
-        own = (
-            part(objective, objective(of_run(forget, i, asked[0]), of_run(retain, i, asked[1])))
-            for i, (objective, asked) in enumerate(zip(self.objectives, self.asked, strict=True))
-        )
-        return torch.stack(list(own)).sum()
+        weighed = [
+            objective if dual is None else replace(objective, retain_weight=dual.value)
+            for objective, dual in zip(self.objectives, self.duals, strict=True)
+        ]
+        terms = [
+            objective(of_run(forget, i, asked[0]), of_run(retain, i, asked[1]))
+            for i, (objective, asked) in enumerate(zip(weighed, self.asked, strict=True))
+        ]
+        if any(objective.dual for objective in weighed):
+            self.retained = [0.0 if one.retain is None else float(one.retain.detach()) for one in terms]
+        return torch.stack([part(objective, one) for objective, one in zip(weighed, terms, strict=True)]).sum()
 
     def step(self) -> None:
         """One step of the optimiser, on the next rows; its forget gradient is that of another place if it wants so."""
@@ -136,6 +152,9 @@ class _Together:
         else:
             self.loss(rows, _total).backward()
         self.optimiser.step()
+        for i, dual in enumerate(self.duals):
+            if dual is not None:
+                dual.step(self.retained[i])
 
     def descend(self, at: Sequence[int], observe: Observe) -> Iterator[int]:
         """Take the steps, let the models be looked at, drop runs that have ended; yields the steps taken."""
@@ -156,6 +175,7 @@ class _Together:
         self.labels = [self.labels[i] for i in runs]
         self.objectives = [self.objectives[i] for i in runs]
         self.asked = [self.asked[i] for i in runs]
+        self.duals = [self.duals[i] for i in runs]
         self.parts = tuple(
             {kind: Sequences(*(x[runs] for x in part)) for kind, part in parts.items()} for parts in self.parts
         )

@@ -1,5 +1,8 @@
 """What the small transformer has of the quantities that a kernel may ask for: all of them, for many runs at once.
 
+The beginning of the forget answer before a positive one (`logp_win_after`) is its first half, and of a retain row the
+positive answer is one of those of the forget rows, in turn (`synthetic.transformer.answers`).
+
 Each has a leading axis of runs, (runs, rows, …); answers are equally long, so those of tokens are (runs, rows, tokens,
 …) until they are handed to the loss of one run, example after example as `theory.kernel.QUANTITIES` has them.
 Counts are not given of retain rows where the loss is one a token: a Kullback–Leibler divergence and its like are means
@@ -15,7 +18,9 @@ import torch
 from torch import Tensor
 
 from records.errors import UserError
+from synthetic.transformer.answers import after_a_beginning, answers_to
 from synthetic.transformer.model import Config
+from synthetic.transformer.reinforced import further
 from synthetic.transformer.sequences import Sequences, SequenceSplit
 from synthetic.transformer.stacked import (
     all_answer_hidden,
@@ -35,7 +40,10 @@ Stacked = dict[str, Tensor]
 """Quantities by name, with a leading axis of runs."""
 
 Parts = Mapping[str, Sequences]
-"""Rows with their answers: "" those themselves, "_win" the positive ones, "_alternate" the alternative ones."""
+"""Rows with their answers: "" those themselves, "_win" the positive ones, "_alternate" the alternative ones,
+"_win_after" the positive ones after a beginning of the answers themselves."""
+
+_KINDS = ("", "_win", "_win_after", "_alternate")
 
 _INDICES = frozenset({"example", "position", "labels"})
 
@@ -81,8 +89,9 @@ def _layers(kernel: Kernel, config: Config) -> int:
 
 def parts_of(split: SequenceSplit) -> tuple[Parts, Parts]:
     """The parts of the rows to forget and of those to keep."""
-    others = {"_win": split.positive, "_alternate": split.alternate}
-    return {"": split.forget} | {kind: part for kind, part in others.items() if part is not None}, {"": split.retain}
+    forget = {"": split.forget, "_win": split.positive, "_win_after": after_a_beginning(split.forget, split.positive)}
+    retain = {"": split.retain, "_win": answers_to(split.retain, split.positive)}
+    return forget | ({} if split.alternate is None else {"_alternate": split.alternate}), retain
 
 
 def moving(theta: Parameters, parts: Parts, asked: ModelAsks, config: Config) -> Stacked:
@@ -90,11 +99,13 @@ def moving(theta: Parameters, parts: Parts, asked: ModelAsks, config: Config) ->
     found, names = Stacked(), asked.moving
     if not names:
         return found
-    for kind in ("", "_win", "_alternate"):
+    for kind in _KINDS:
         if f"logp{kind}" in names:
             if kind not in parts:
                 raise UserError(f"it takes logp{kind}, and these sequences have no such answers.")
             found[f"logp{kind}"] = all_log_probs(config, parts[kind])(theta)
+        if f"mean_prob{kind}" in names:
+            found[f"mean_prob{kind}"] = all_token_log_probs(theta, parts[kind], config).exp().mean(dim=-1)
     if "token_logp" in names:
         found["token_logp"] = all_token_log_probs(theta, parts[""], config)
     if "logits" in names:
@@ -110,6 +121,10 @@ def fixed(reference: Parameters, parts: Parts, asked: ModelAsks, config: Config)
     with torch.no_grad():
         said = moving(reference, parts, ModelAsks(of_reference, asked.layers), config)
     found = {f"ref_{name}": x for name, x in said.items()}
+    if "reinforced_logits" in asked.names:
+        stronger = further(reference, parts[""], config)
+        with torch.no_grad():
+            found["reinforced_logits"] = all_answer_logits(stronger, parts[""], config)
     for kind, part in parts.items():
         if f"count{kind}" in asked.names:
             tokens = answer_rows(part.labels.flatten(0, 1), config.vocab).tokens

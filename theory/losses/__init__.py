@@ -18,9 +18,23 @@ out; then autograd supplies it. A log-probability is the sum over an answer's to
 Half-precision inputs are answered in float32, float32 and float64 are kept. NaN in, NaN out.
 """
 
-from theory.losses.distillation import undial, undial_gradient
+from theory.losses.distillation import ga_fkl, ga_fkl_gradient, rkld, rkld_gradient, undial, undial_gradient
+from theory.losses.f_divergences import (
+    flat_js,
+    flat_js_weight,
+    flat_kl,
+    flat_kl_weight,
+    flat_pearson,
+    flat_pearson_weight,
+    flat_tv,
+    flat_tv_weight,
+)
+from theory.losses.flatness import me, me_gradient, pdu, pdu_gradient
+from theory.losses.hinges import ihl, ihl_gradient
+from theory.losses.kto_code import kto_sigmoid, kto_sigmoid_weight
 from theory.losses.lengths import simnpo, simnpo_weight
 from theory.losses.paper import ga, ga_weight, idk, idk_weight, nll, nll_weight, npo, npo_weight
+from theory.losses.positive_side import ap, ap_weight, d2o, d2o_weight, door, door_weight
 from theory.losses.preferences import altpo, altpo_weight, dpo, dpo_weight, kto, kto_weight
 from theory.losses.representations import rmu, rmu_gradient, rmu_retain, rmu_retain_gradient
 from theory.losses.token_weights import (
@@ -32,25 +46,53 @@ from theory.losses.token_weights import (
     tnpo_weight,
     wga,
     wga_weight,
+    wtnpo,
+    wtnpo_weight,
 )
 
 __all__ = [
     "altpo",
     "altpo_weight",
+    "ap",
+    "ap_weight",
     "ce_u",
     "ce_u_weight",
+    "d2o",
+    "d2o_weight",
+    "door",
+    "door_weight",
     "dpo",
     "dpo_weight",
+    "flat_js",
+    "flat_js_weight",
+    "flat_kl",
+    "flat_kl_weight",
+    "flat_pearson",
+    "flat_pearson_weight",
+    "flat_tv",
+    "flat_tv_weight",
     "ga",
+    "ga_fkl",
+    "ga_fkl_gradient",
     "ga_weight",
     "idk",
     "idk_weight",
+    "ihl",
+    "ihl_gradient",
     "kto",
+    "kto_sigmoid",
+    "kto_sigmoid_weight",
     "kto_weight",
+    "me",
+    "me_gradient",
     "nll",
     "nll_weight",
     "npo",
     "npo_weight",
+    "pdu",
+    "pdu_gradient",
+    "rkld",
+    "rkld_gradient",
     "rmu",
     "rmu_gradient",
     "rmu_retain",
@@ -65,4 +107,6 @@ __all__ = [
     "undial_gradient",
     "wga",
     "wga_weight",
+    "wtnpo",
+    "wtnpo_weight",
 ]

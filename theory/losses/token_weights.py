@@ -25,6 +25,8 @@ __all__ = [
     "tnpo_weight",
     "wga",
     "wga_weight",
+    "wtnpo",
+    "wtnpo_weight",
 ]
 
 
@@ -78,6 +80,39 @@ def tnpo_weight(
     logp, ref_logp = at_least_float32(token_logp), at_least_float32(ref_token_logp)
     log_floor = math.log(floor) if floor else -math.inf
     return 2 / (1 + torch.exp(beta * (ref_logp - logp)) + torch.exp(log_floor - beta * logp))
+
+
+def wtnpo(
+    token_logp: Float[Tensor, " tokens"],
+    ref_token_logp: Float[Tensor, " tokens"],
+    *,
+    beta: Positive,
+    alpha: NotNegative,
+    floor: NotNegative = 1e-5,
+) -> Float[Tensor, " tokens"]:
+    """Weighted token-wise NPO: the weights of TNPO and of WGA at once.
+
+    ℓ_WTNPO = sg(2p^(β+α) / (p^β + p_ref^β + `floor`)) log p.  With α = 0 it is TNPO.  Source: arXiv:2502.19301.
+
+    >>> wtnpo(torch.tensor([0.5]).log(), torch.tensor([0.5]).log(), beta=1.0, alpha=1.0, floor=0.0)  # ½ log ½
+    tensor([-0.3466])
+    """
+    weight = wtnpo_weight(token_logp, ref_token_logp, beta=beta, alpha=alpha, floor=floor)
+    return weight.detach() * at_least_float32(token_logp)
+
+
+def wtnpo_weight(
+    token_logp: Float[Tensor, " tokens"],
+    ref_token_logp: Float[Tensor, " tokens"],
+    *,
+    beta: Positive,
+    alpha: NotNegative,
+    floor: NotNegative = 1e-5,
+) -> Float[Tensor, " tokens"]:
+    """dℓ_WTNPO / d log p = p^α · 2p^β / (p^β + p_ref^β + `floor`), in [0, 2)."""
+    check_not_negative(alpha=alpha)
+    shared = tnpo_weight(token_logp, ref_token_logp, beta=beta, floor=floor)
+    return torch.exp(alpha * at_least_float32(token_logp)) * shared
 
 
 def satimp(token_logp: Float[Tensor, " tokens"], *, beta1: NotNegative, beta2: NotNegative) -> Float[Tensor, " tokens"]:
