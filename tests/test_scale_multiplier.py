@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from scale.models.scoring import score_all
 from scale.models.scratch import Shape
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
+from scale.stages.unlearn import Unlearning
 from scale.tasks.corpus import Corpus
 from scale.training.loop import Training
 from scale.training.multiplier import retained_first
@@ -97,6 +99,17 @@ def test_it_goes_on_from_a_checkpoint_to_the_bit(tmp_path):
     assert steps[0]["multiplier"] != 0.7
     assert again.kept() == whole.kept()
     assert torch.equal(_weights(again), _weights(whole))
+
+
+def test_a_run_keeps_it_in_its_checkpoint(tmp_path):
+    def run():
+        ready = SimpleNamespace(training=_training(), folder=tmp_path, context=SimpleNamespace(processes=ALONE))
+        return Unlearning(ready, keep_model=False, rule=None, settings={})
+
+    before, after = run(), run()
+    before.ready.training.recall({"multiplier": {"value": 1 / 3, "bound": 2.5}})
+    after._go_on_from(before._state(1))
+    assert after.ready.training.kept() == {"multiplier": {"value": 1 / 3, "bound": 2.5}}
 
 
 def test_rows_are_read_once_for_the_bound():
