@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from figures.canvas import LOOK, line_with_spread, log_ticks, styled
 from figures.labels import literal
 from records.store import Data
-from synthetic.transformer.field.readings import at_retention
+from synthetic.readings import at_retention
 
 __all__ = ["draw"]
 

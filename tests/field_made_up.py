@@ -21,6 +21,7 @@ def field_rooms() -> dict[str, Data]:
         "recovery": _recovery,
     }
     bounded = {f"logistic/bounded-{seed}": Data(_bounded(seed), {"seed": seed}) for seed in SEEDS}
+    bounded["logistic/stages"] = Data(_logistic_stages(), {"seeds": list(SEEDS)})
     return bounded | {f"transformer/{name}": Data(make(), {"seeds": list(SEEDS)}) for name, make in made.items()}
 
 
@@ -96,4 +97,13 @@ def _bounded(seed: int) -> dict[str, np.ndarray]:
         found |= {f"{label}.steps": t, f"{label}.reference_distance": moved}
         found[f"{label}.forget_distance"] = 1 / t
         found[f"{label}.retain_distance"] = kept * (1 + 0.01 * seed) * t / 1000
+    return found
+
+
+def _logistic_stages() -> dict[str, np.ndarray]:
+    found = {}
+    for order, cost in (("forget", 0.1), ("retain", 0.3)):
+        for seed in SEEDS:
+            found[f"{order}-{seed}.drop"] = np.array([0.0, 10.0])
+            found[f"{order}-{seed}.kept"] = np.array([0.0, cost * (1 + 0.01 * seed)])
     return found

@@ -346,12 +346,12 @@ def _all_seeds(unit: str, name: str, change: Callable[[Any], Any]) -> Callable[[
     return spoil
 
 
-def _of_seeds(question: str, name: str, change: Callable[[Any], Any]) -> Callable[[dict[str, Any]], None]:
+def _of_seeds(unit: str, name: str, change: Callable[[Any], Any]) -> Callable[[dict[str, Any]], None]:
     """Change a column of every seed, whose place in the name is {}."""
 
     def spoil(results: dict[str, Any]) -> None:
         for seed in SEEDS:
-            _set(f"transformer/{question}", name.format(seed), change)(results)
+            _set(unit, name.format(seed), change)(results)
 
     return spoil
 
@@ -496,19 +496,22 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "descent-ascent-0": _set(AT_0, "GA+RT.parameter_distance", lambda x: x / x**2),
     "npo-rt-nearer-1": _set(AT_1, "NPO+RT.parameter_distance", lambda x: x / x**2),
     "npo-rt-nearer-0": _set(AT_0, "NPO+RT.parameter_distance", lambda x: x / x**2),
-    "squeezing-unlikely": _of_seeds("squeezing", "unlikely-{}.falling", lambda x: 1 - x),
-    "squeezing-memorised": _of_seeds("squeezing", "memorised-{}.falling", lambda x: 1 - x),
-    "squeezing-end": _of_seeds("squeezing", "memorised-{}.same", lambda x: 1 - x),
-    "npo-first-epoch": _of_seeds("weights", "{}.drop", lambda x: 5 * x),
-    "npo-weights-known": _of_seeds("weights", "{}.drop", lambda x: x[:, ::-1]),
-    "npo-short-answers": _of_seeds("short-answers", "both-{}.long", lambda x: x / 5),
-    "npo-beta-of-a-token": _of_seeds("short-answers", "short-0.4-{}.short", lambda x: 2 * x),
-    "stages-order": _of_seeds("stages", "GA-first-{}.kept", lambda x: 0.55 * x),
+    "squeezing-unlikely": _of_seeds("transformer/squeezing", "unlikely-{}.falling", lambda x: 1 - x),
+    "squeezing-memorised": _of_seeds("transformer/squeezing", "memorised-{}.falling", lambda x: 1 - x),
+    "squeezing-end": _of_seeds("transformer/squeezing", "memorised-{}.same", lambda x: 1 - x),
+    "npo-first-epoch": _of_seeds("transformer/weights", "{}.drop", lambda x: 5 * x),
+    "npo-weights-known": _of_seeds("transformer/weights", "{}.drop", lambda x: x[:, ::-1]),
+    "npo-short-answers": _of_seeds("transformer/short-answers", "both-{}.long", lambda x: x / 5),
+    "npo-beta-of-a-token": _of_seeds("transformer/short-answers", "short-0.4-{}.short", lambda x: 2 * x),
+    "stages-order": _of_seeds("transformer/stages", "GA-first-{}.kept", lambda x: 0.55 * x),
     "mixing-order": _mixed_alike,
-    "saturation-over-importance": _of_seeds("saturation", "trade-saturation-{}.retain", lambda x: 0.5 * x),
-    "saturation-and-importance": _of_seeds("saturation", "trade-saturation-{}.retain", lambda x: 0 * x + 0.9),
-    "importance-delays": _of_seeds("saturation", "escape-1-{}.law", lambda x: 3 * x),
-    "bounded-recovers": _of_seeds("recovery", "NPO+RT-{}.loss", lambda x: np.sort(x)),
+    "saturation-over-importance": _of_seeds("transformer/saturation", "trade-saturation-{}.retain", lambda x: x / 2),
+    "saturation-and-importance": _of_seeds(
+        "transformer/saturation", "trade-saturation-{}.retain", lambda x: 0 * x + 0.9
+    ),
+    "importance-delays": _of_seeds("transformer/saturation", "escape-1-{}.law", lambda x: 3 * x),
+    "bounded-recovers": _of_seeds("transformer/recovery", "NPO+RT-{}.loss", lambda x: np.sort(x)),
+    "stages-order-logistic": _of_seeds("logistic/stages", "retain-{}.kept", lambda x: 0.34 * x),
     "bounded-recovers-logistic": _set(AT_1, "GA+RT.retain_distance", lambda x: x[::-1]),
     "bounded-all-recover": _set(AT_1, "DPO+RT.retain_distance", np.sort),
     "bounded-adapters": _set("logistic/bounded", "0.1.reference_distance", lambda x: np.geomspace(1, 9, len(x))),
@@ -628,7 +631,10 @@ ALSO_FALSE: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
         _set("logistic/departure", "1-0-0.1.law", lambda x: 9 * x),
     ),
     "margins are no better than 1": ("margin-logistic", _set("logistic/margin", "0.5.margin", lambda x: 1 / x)),
-    "GA+RT wins kept rows back": ("bounded-recovers", _of_seeds("recovery", "GA+RT-{}.loss", lambda x: x[::-1])),
+    "GA+RT wins kept rows back": (
+        "bounded-recovers",
+        _of_seeds("transformer/recovery", "GA+RT-{}.loss", lambda x: x[::-1]),
+    ),
     "a bound keeps nothing": (
         "bounded-adapters",
         _set("logistic/bounded", "0.1.retain_distance", lambda x: 40 * x),

@@ -1,7 +1,7 @@
 """The questions of other papers, asked of the smallest transformer: what is saved, and what must be true of it."""
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +9,10 @@ import pytest
 
 from records.store import Data, save, writable
 from records.work import silent
-from synthetic.logistic import bounded
+from synthetic.logistic import bounded, stages
 from synthetic.logistic.presets import QUICK
 from synthetic.logistic.unlearning import Problem, load_trajectories, unlearn_together
-from synthetic.transformer.field.readings import at_drop, at_retention
+from synthetic.readings import at_drop, at_retention
 from synthetic.transformer.field.short_answers import ALONE, LENGTHS
 from synthetic.transformer.field.units import QUESTIONS, field_units
 from synthetic.transformer.presets import FieldSizes, Setup
@@ -119,3 +119,14 @@ def test_a_bound_holds_and_leaves_the_first_steps_alone(tmp_path: Path) -> None:
     assert paths["0.1"].reference_distance[-1] < paths["inf"].reference_distance[-1]
     plain = unlearn_together(problem, {"": (method("GA+RT"), bounded.RATE)}, at=[300], compiled=False)[""]
     assert plain.reference_distance[-1] == pytest.approx(paths["inf"].reference_distance[-1], rel=1e-9)
+
+
+def test_the_last_stage_knows_its_rows_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "march", partial(stages.march, compiled=False))
+    monkeypatch.setattr(stages, "UNTIL", 2.0)
+    found = stages.stages(replace(QUICK, seeds=(1000,), fit_steps=400))
+    assert all(np.isfinite(x).all() and abs(x[0]) < 1e-12 for x in found.values())
+    first, last = (found[f"{order}-1000.drop"] for order in stages.ORDERS)
+    assert np.all(np.diff(first) > 0)
+    assert np.all(np.diff(first) < stages.STEP)
+    assert last[9] < first[9]  # the better known starts more slowly

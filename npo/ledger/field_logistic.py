@@ -1,15 +1,18 @@
-"""Sentences of other papers that the logistic model can decide: where descent-ascent ends."""
+"""Sentences of other papers that the logistic model can decide: where ascent ends, what bounds and stages do."""
 
 import numpy as np
 
-from npo.ledger.claim import FAILS, Claim, Judgement, Results
+from npo.ledger.claim import FAILS, NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.logistic import Arrays, as_in_the_paper, runs_by_seed
 from npo.ledger.statistics import decided
 from synthetic.logistic.bounded import BOUNDS
+from synthetic.logistic.stages import ORDERS
+from synthetic.readings import at_drop
 
 __all__ = ["CLAIMS"]
 
 BOUNDED_LOSSES = ("NPO+RT", "KTO+RT", "DPO+RT")
+FAR = 8.0  # nats a forget answer
 WON = 0.02  # log of a ratio of distances that counts as won back
 LEVEL, LEFT = 0.2, 0.5  # a power of t that counts as none; a share of the forget distance
 
@@ -85,6 +88,34 @@ def all_bounded_recover(results: Results) -> Judgement:
     return decided(least, list(runs), _told(runs), least=WON)
 
 
+def order_of_stages_matters(results: Results) -> Judgement:
+    """|1 − ratio| of what kept answers lose, forget rows learnt last over first, where these have lost FAR nats."""
+    (data,) = results.values()
+    seeds = data.values["seeds"]
+    kept = {
+        order: [at_drop(data.arrays[f"{order}-{s}.drop"], data.arrays[f"{order}-{s}.kept"], FAR) for s in seeds]
+        for order in ORDERS
+    }
+    first, last = (np.array(kept[order]) for order in ORDERS)
+    if np.isnan(first + last).any():
+        return Judgement(NOT_TESTABLE, None, seeds=tuple(seeds), reason=f"not all lost {FAR:g} nats")
+    reason = f"nats lost: {first.min():.2f} to {first.max():.2f} where the forget rows were learnt first, "
+    reason += f"{last.min():.2f} to {last.max():.2f} where they were learnt last (below 0: won)"
+    return decided(list(np.abs(last / first - 1)), seeds, reason, least=0.2)
+
+
+STAGES = Claim(
+    id="stages-order-logistic",
+    short="the order of training stages matters",
+    statement="In the logistic model the order of two training stages changes what GA costs by a fifth.",
+    source="after arXiv:2510.16629",
+    measure=f"|ratio − 1| of what kept answers lose at {FAR:g} nats a forget answer, forget rows last over first "
+    "(claimed > 0.2)",
+    units=("logistic/stages",),
+    figure="field_bounded",
+    judge=order_of_stages_matters,
+)
+
 RECOVERY = (
     Claim(
         id="bounded-recovers-logistic",
@@ -148,4 +179,4 @@ OF_ASCENT = tuple(
     )
 )
 
-CLAIMS = (BOUNDED, *RECOVERY, *OF_ASCENT)
+CLAIMS = (BOUNDED, STAGES, *RECOVERY, *OF_ASCENT)

@@ -8,8 +8,8 @@ from scipy.stats import kendalltau, spearmanr
 from npo.ledger.claim import FAILS, NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.statistics import decided, holds_if, mean_with_interval
 from records.store import Data
+from synthetic.readings import at_drop, at_retention
 from synthetic.transformer.field import recovery, saturation, short_answers, weights
-from synthetic.transformer.field.readings import at_drop, at_retention
 
 __all__ = ["CLAIMS"]
 

@@ -288,11 +288,14 @@ GALLERY = (
     ),
     Plate(
         "field_bounded",
-        "A bound on every weight",
-        "GA+RT in the logistic model, where no weight may move farther than a bound, and without one: (a) how far the "
-        "weights are from the reference, (b, c) the distances from the retrained model. Mean and range over seeds.",
+        "A bound on every weight, and stages in two orders",
+        "GA+RT in the logistic model, where no weight may move farther than a bound, and without one: (a) how far the"
+        " weights are from the reference, (b, c) the distances from the retrained model; mean and range over seeds. "
+        "(d) Without bounds or a retain term: what GA costs kept answers, where the forget rows were learnt before or"
+        " after them.",
         ("logistic/bounded-*",),
         field_bounded.draw,
+        optional=("logistic/stages",),
     ),
     *OF_MODELS,
 )
