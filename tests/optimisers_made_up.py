@@ -4,7 +4,7 @@ import numpy as np
 
 from records.store import Data
 from theory.atlas.growth import KINDS
-from theory.atlas.optimisers_grid import FLOORS, LOSSES, ROWS, STEPS
+from theory.atlas.optimisers_grid import FLOORS, LOSSES, NGDIFF_LR, OVERLAP, ROWS, STEPS
 from theory.atlas.optimisers_laws import adam_speed
 
 TAILS = {"NPO(0.1)": 0.1, "NPO(1)": 1.0, "WGA(1)": 1.0, "CE-U": 1.0}
@@ -24,7 +24,7 @@ def optimisers_made_up() -> dict[str, Data]:
         kind[place(loss, "Adam, ε = 0")] = KINDS.index("linear")
         coefficient[place(loss, "Adam, ε = 0")] = adam_speed(k, 1e-2)
     kind[:, ROWS.index("NGDiff")] = KINDS.index("linear")
-    coefficient[:, ROWS.index("NGDiff")] = 5e-3
+    coefficient[:, ROWS.index("NGDiff")] = NGDIFF_LR * (1 - OVERLAP)
     margin[place("NPO(0.1)", "Sophia (SOUL)")] = 8.0
     a, t = np.geomspace(1e-2, 1e2, 9), np.unique(np.geomspace(1, 300_000, 40).astype(int)).astype(float)
     straight = np.stack([adam_speed(1.0, x / 1000) * t for x in a])

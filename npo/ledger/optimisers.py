@@ -6,7 +6,7 @@ from npo.ledger.claim import NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.statistics import holds_if
 from theory.atlas.growth import KINDS
 from theory.atlas.optimisers import OPTIMISERS
-from theory.atlas.optimisers_grid import LOSSES, MEMORY, OVERLAP, ROWS, STEPS
+from theory.atlas.optimisers_grid import LOSSES, MEMORY, NGDIFF_LR, OVERLAP, ROWS, STEPS
 from theory.atlas.optimisers_laws import adam_speed
 
 __all__ = ["CLAIMS"]
@@ -85,7 +85,7 @@ def soul_inverts(results: Results) -> Judgement:
 def ngdiff_is_linear(results: Results) -> Judgement:
     """The largest distance of a slope from η(1 − κ), of all losses that have no limit of their own."""
     cells = [_cell(results, loss, "NGDiff") for loss in LOSSES if loss != "UNDIAL(10)"]
-    off = max(abs(slope / (1e-2 * (1 - OVERLAP)) - 1) for _, slope, _ in cells)
+    off = max(abs(slope / (NGDIFF_LR * (1 - OVERLAP)) - 1) for _, slope, _ in cells)
     holds = all(kind == "linear" for kind, _, _ in cells) and off < 1e-6
     return Judgement(holds_if(holds), off, reason="UNDIAL comes to its own limit")
 

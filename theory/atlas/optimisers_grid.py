@@ -17,7 +17,7 @@ from theory.atlas.optimisers_pair import simulate_pair
 from theory.theorems.demonstrations import TheoryPreset
 from theory.theorems.margins import log_grid
 
-__all__ = ["FLOORS", "LOSSES", "MEMORY", "ROWS", "STEPS", "loss_by_optimiser", "regimes"]
+__all__ = ["FLOORS", "LOSSES", "MEMORY", "NGDIFF_LR", "OVERLAP", "ROWS", "STEPS", "loss_by_optimiser", "regimes"]
 
 Arrays = dict[str, np.ndarray]
 Array = np.ndarray
@@ -25,10 +25,10 @@ Array = np.ndarray
 LOSSES = ("GA", "−log(−log π)", "NPO(0.1)", "NPO(1)", "SimNPO(4.5, 0)", "WGA(1)", "CE-U", "UNDIAL(10)")
 PAIR = ("NGDiff", "GRU")
 ROWS = (*OPTIMISERS, *PAIR)
-CONFIDENCE, OVERLAP = 2.0, 0.5
+CONFIDENCE, OVERLAP, NGDIFF_LR = 2.0, 0.5, 0.05
 STEPS = 1_000_000
 """Of the whole grid; a class that is told from fewer is not to be trusted."""
-SHORT, PLAIN = 100_000, 1_000  # steps of a quick run, and of one without the extra `fast`
+SHORT, PLAIN = 30_000, 1_000  # steps of a quick run, and of one without the extra `fast`
 MEMORY = 1000  # 1/(1 − β₂)
 FLOORS = {"ε = 0": (0.0, 0.0), "ε = 1e-8": (1e-8, 0.0), "retain gradient σ = 0.01": (0.0, 0.01)}
 
@@ -59,8 +59,8 @@ def _constant(found: Measured) -> float:
 def _cell(loss: str, row: str, at: Array) -> tuple[Measured, float]:
     scalar = FAMILY[loss].at(CONFIDENCE)
     if row == "NGDiff":
-        at = log_grid(5000, 80)
-        margins = simulate_pair(scalar, "NGDiff", lr=1e-2, overlap=OVERLAP, at=at)[:, 0]
+        at = log_grid(1000, 80)
+        margins = simulate_pair(scalar, "NGDiff", lr=NGDIFF_LR, overlap=OVERLAP, at=at)[:, 0]
     elif row == "GRU":  # step for step descent at the speed that is left: tests/test_theory_atlas_optimisers.py
         margins = simulate(scalar, replace(OPTIMISERS["GD"], lr=0.1 * (1 - OVERLAP**2)), at)
     else:
