@@ -49,6 +49,15 @@ def atlas(
     ] = None,
     beta: Beta = None,
     settings: Settings = None,
+    optimisers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--optimizer",
+            "--optimiser",
+            help="Each loss under this optimiser, too: GD, heavy ball, SAM, AdaGrad, AMSGrad, Adam, AdamW, sign, "
+            "Sophia, all. May be repeated.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(**PATH, help="Folder for table (Markdown, JSON) and picture.")] = None,
 ) -> None:
     """Say how fast a loss runs away: class and law of its margin, predicted from its formula and measured.
@@ -57,12 +66,14 @@ def atlas(
 
     npo atlas NPO SimNPO --beta 0.5
 
+    npo atlas NPO GA --optimizer Adam --optimizer GD
+
     npo atlas my_loss.py:my_loss --out out/atlas
     """
     with waiting("loading the libraries"):
         from npo.verbs.atlas import print_atlas
 
-    print_atlas(losses or [], beta=beta, settings=settings or [], out=out)
+    print_atlas(losses or [], beta=beta, settings=settings or [], optimisers=optimisers or [], out=out)
 
 
 def add_atlas(app: typer.Typer) -> None:

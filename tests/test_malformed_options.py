@@ -201,6 +201,7 @@ ATLAS = [
     *_each("atlas NPO", "--beta", NUMBERS, "beta"),
     *_each("atlas SimNPO", "--set", "'' = beta beta= =1 beta=x beta=nan beta=0 gama=1 NPO.beta=1", ""),
     *_each("atlas GA", "--out", "''"),
+    *_each("atlas GA", "--optimizer", "'' x Lion Adam,GD"),
     Case("atlas: a near miss", "atlas SimNPQ", "Did you mean SimNPO"),
     Case("atlas: empty", ["atlas", ""], "no such loss"),
     Case("atlas: a file", "atlas x.py", "names a file and no function in it"),

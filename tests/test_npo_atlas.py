@@ -11,13 +11,16 @@ from torch import Tensor
 
 from figures import atlas as picture
 from npo.verbs.atlas import markdown, rows_of
+from npo.verbs.atlas_optimisers import cells_of, chosen_optimisers
 from records.errors import UserError
 from theory.atlas.classify import classify
 from theory.atlas.demonstration import TAU, whole_atlas
 from theory.atlas.family import FAMILY, member
 from theory.atlas.growth import linear
+from theory.atlas.optimisers import OPTIMISERS
+from theory.atlas.optimisers_loop import fast
 from theory.atlas.scalar import ScalarLoss
-from theory.atlas.table import atlas_arrays, atlas_row, growth_from, of_member
+from theory.atlas.table import AtlasRow, atlas_arrays, atlas_row, growth_from, of_member
 from theory.losses import ga, npo
 
 RunNpo = Callable[..., tuple[int, str, str]]
@@ -79,6 +82,26 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         rows_of(["NPQ", "GA", "nowhere.py:f"])
     assert "NPQ: the atlas has no such loss. Did you mean NPO" in str(caught.value)
     assert "there is no file nowhere.py" in str(caught.value)
+
+
+def test_under_an_optimiser_a_loss_has_another_class(run_npo: RunNpo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("npo.verbs.atlas_optimisers.STEPS", 200_000)
+    rows = [*rows_of(["GA", "NPO"], beta=1.0), _raising()]
+    cells = cells_of(rows, chosen_optimisers(["gd", "adam, ε = 0"]))
+    kinds = {(cell.loss, cell.optimiser): cell.found.growth.kind if cell.found else "" for cell in cells}
+    assert kinds["NPO(1)", "GD"] == "logarithmic"
+    assert kinds["GA", "GD"] == "linear"
+    assert kinds["NPO(1)", "Adam, ε = 0"] == "linear" or not fast()  # few steps of a Python loop are its transient
+    assert kinds["up", "GD"] == ""
+    assert set(chosen_optimisers(["all"])) == set(OPTIMISERS)
+    code, said, err = run_npo("atlas", "GA", "--optimizer", "GD")
+    assert code == 0, err
+    assert "Does its growth survive" in said
+
+
+def _raising() -> AtlasRow:
+    raised = ScalarLoss("up", lambda logp: -ga(logp), 2.0)
+    return atlas_row(raised, raised)
 
 
 def test_the_table_of_the_documentation_is_the_commands(root: Path, tmp_path: Path, run_npo: RunNpo) -> None:

@@ -68,6 +68,10 @@ MISTAKES = {
     "atlas: β for nobody": (["atlas", "--beta", "1"], "--beta and --set are for losses that are named"),
     "atlas: β for another": (["atlas", "GA", "--beta", "1"], "none of these takes beta: GA takes none."),
     "atlas: a β that is none": (["atlas", "NPO", "--beta", "nan"], "beta of npo must be a positive number, got nan."),
+    "atlas: no such optimiser": (
+        ["atlas", "GA", "--optimizer", "Adamm"],
+        "Adamm: there is none. Did you mean adamw?",
+    ),
     "atlas: a file in the way": (["atlas", "GA", "--out", "{tmp}/file"], "{tmp}/file"),
     "a seed that is none": (["synthetic", "logistic", "--seeds", "1,x"], "--seeds must be numbers with commas"),
     "a seed twice": (["synthetic", "logistic", "--seeds", "1,1"], "--seeds names a seed twice."),

@@ -15,6 +15,7 @@ from figures import atlas as picture
 from figures.canvas import save as save_figure
 from npo.running.hyperparameters import Typed, typed
 from npo.running.methods import hyperparameters_of, objective_of
+from npo.verbs.atlas_optimisers import OptimisedLoss, cell_facts, cells_of, cells_table, chosen_optimisers, steps_said
 from records.errors import UserError, together
 from records.files import write_json, write_text
 from records.outputs import check_outputs, publish
@@ -40,10 +41,21 @@ ABOUT = (
 )
 
 
-def print_atlas(names: Sequence[str], *, beta: float | None, settings: Sequence[str], out: Path | None) -> None:
+def print_atlas(
+    names: Sequence[str],
+    *,
+    beta: float | None,
+    settings: Sequence[str],
+    optimisers: Sequence[str] = (),
+    out: Path | None = None,
+) -> None:
     """Print the rows of these losses, all without names, and write table and picture into `out`."""
     reads = [user_path(name.rpartition(":")[0], name) for name in names if ":" in name]
-    rows, _ = together(lambda: rows_of(names, beta=beta, settings=settings), lambda: may_write(out) if out else None)
+    rows, chosen, _ = together(
+        lambda: rows_of(names, beta=beta, settings=settings),
+        lambda: chosen_optimisers(optimisers),
+        lambda: may_write(out) if out else None,
+    )
     if out:
         check_outputs(writable(out), FILES, reads)
     console = Console(markup=False, highlight=False)
@@ -52,8 +64,12 @@ def print_atlas(names: Sequence[str], *, beta: float | None, settings: Sequence[
     for row in rows:
         if not row.measured.sure:
             console.print(plain(f"{row.name}: not sure. {row.measured}"), soft_wrap=True)
+    cells = cells_of(rows, chosen)
+    if cells:
+        console.print(cells_table(cells))
+        console.print(steps_said())
     if out:
-        publish(out, lambda place: _write(place, rows), reads)
+        publish(out, lambda place: _write(place, rows, cells), reads)
         console.print(plain(f"{out}: {', '.join(FILES)}"), soft_wrap=True)
 
 
@@ -173,9 +189,12 @@ def markdown(rows: Sequence[AtlasRow]) -> str:
     return "\n".join([f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|", *lines])
 
 
-def _write(place: Path, rows: Sequence[AtlasRow]) -> None:
+def _write(place: Path, rows: Sequence[AtlasRow], cells: Sequence[OptimisedLoss]) -> None:
     write_text(place / "atlas.md", f"{markdown(rows)}\n\n{ABOUT}\n")
-    write_json(place / "atlas.json", [facts(row) for row in rows])
+    under: dict[str, list[dict[str, Any]]] = {}
+    for cell in cells:
+        under.setdefault(cell.loss, []).append(cell_facts(cell))
+    write_json(place / "atlas.json", [facts(row) | {"under": under.get(row.name, [])} for row in rows])
     save_figure(picture.draw({picture.UNIT: Data(atlas_arrays(rows, TAU), {})}), place, "atlas")
 
 

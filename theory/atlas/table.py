@@ -31,6 +31,7 @@ class AtlasRow:
     measured: Classified
     escape: float
     path: Journey
+    loss: ScalarLoss
 
     @property
     def difference(self) -> float:
@@ -55,7 +56,7 @@ def atlas_row(loss: ScalarLoss, saturated: ScalarLoss, predicted: Growth | None 
     path = travel(loss.speed, near=abs(loss.confidence) + 30)
     far = travel(saturated.speed, until=1e12, near=abs(saturated.confidence) + 30)
     escape = far.time(saturated.confidence) if far.sign > 0 else float("inf")
-    return AtlasRow(loss.name, predicted, judge(path), escape, path)
+    return AtlasRow(loss.name, predicted, judge(path), escape, path, loss)
 
 
 def of_member(one: Member) -> AtlasRow:
