@@ -110,8 +110,8 @@ def _apart(one: OneLaw, other: OneLaw) -> float:
 
 
 def _chosen(laws: Sequence[OneLaw]) -> list[OneLaw]:
-    """As many as a panel can show, the first and then always that which is furthest from those chosen; in order."""
-    chosen = [0]
+    """As many as a panel can show: the first two, then always that which is furthest from those chosen; in order."""
+    chosen = list(range(min(2, len(laws))))
     while len(chosen) < min(MOST, len(laws)):
         rest = [i for i in range(len(laws)) if i not in chosen]
         chosen.append(max(rest, key=lambda i: min(_apart(laws[i], laws[j]) for j in chosen)))

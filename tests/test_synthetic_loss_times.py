@@ -50,12 +50,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Data]:
     """Both units, small."""
     folder = tmp_path_factory.mktemp("rooms")
     _a_problem(folder / "logistic" / "problem-1-1000")
-    small = replace(logistic.QUICK, loss_times_until=2.0, loss_times_longest=20.0, loss_times_most=60)
+    small = replace(logistic.QUICK, loss_times_until=2.0, loss_times_longest=20.0, loss_times_most=25)
     tiny = transformer.Setup(
         forget=5, retain=20, prompt=2, answer=3, vocab=32, width=16, heads=2, layers=1, rate=1e-2, target=0.1
     )
     few, alone = replace(transformer.QUICK.methods, batch=5), replace(transformer.QUICK.optimizers, batch=5)
-    times = transformer.LossTimes(step=0.1, until=1.0, longest=5.0, most=30)
+    times = transformer.LossTimes(step=0.1, until=1.0, longest=5.0, most=15)
     preset = replace(transformer.QUICK, shape=tiny, methods=few, optimizers=alone, loss_times=times)
     return {
         "logistic/loss-times": _run(logistic_units(small), "logistic/loss-times", folder),
@@ -90,9 +90,10 @@ def _labels(figure: Figure) -> list[str]:
 
 
 def test_the_picture_draws_losses_of_one_law_once_and_a_dozen_at_most(results: dict[str, Data]) -> None:
-    figure = every_loss_one_law.draw(results)
-    assert "DPO, KTO, NPO" in _labels(figure)
+    every_loss_one_law.draw(results)
     data = results["logistic/loss-times"]
+    few = Data(data.arrays, {**data.values, "losses": ["GA", "DPO", "KTO", "NPO"]})
+    assert _labels(every_loss_one_law.draw({"logistic/loss-times": few})) == ["GA", "DPO, KTO, NPO"]
     many = dict(data.arrays)
     names = [f"loss {k}" for k in range(30)]
     for k, name in enumerate(names):

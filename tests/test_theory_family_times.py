@@ -22,7 +22,7 @@ SLOPES = {
 
 def _cases(ref: float) -> dict[str, tuple[ClosedTime, Weight]]:
     """Name -> the formula, and the weight of the drop that it is the integral of."""
-    answer, p = ForgetAnswer(ref, held={"z_ref": 0.4}), np.exp(ref)
+    answer, p = ForgetAnswer(ref, held={"z_ref": 0.4, "logp_alternate": 0.6}), np.exp(ref)
 
     def q(u: np.ndarray) -> np.ndarray:
         return p * np.exp(-u)
@@ -34,7 +34,7 @@ def _cases(ref: float) -> dict[str, tuple[ClosedTime, Weight]]:
         ),
         "IHL": (ihl_time(answer), lambda u: 2 * q(u)),
         "D2O": (
-            d2o_time(answer, alpha=0.1, positive=0.3),
+            d2o_time(answer, alpha=0.1, beta=0.5),
             lambda u: 0.1 / (1 + np.exp(0.3 + 0.1 * u)),
         ),
         "KTO-sigmoid": (

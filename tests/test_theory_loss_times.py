@@ -11,11 +11,11 @@ from scipy.integrate import quad
 
 from theory import losses
 from theory.kernel import bind
-from theory.theorems.closed_times import CLOSED, closed_time
 from theory.theorems.drop_weights import ForgetAnswer, drop_weight, of_numbers
 from theory.theorems.forgetting import LOSS_TIMES, Forgetting, laws_of
 from theory.theorems.intrinsic_time import follow, time_on_curve
-from theory.theorems.loss_times import LossTime, kernels_with_a_law, loss_time
+from theory.theorems.known_times import CLOSED, closed_time
+from theory.theorems.loss_times import LossTime, kernels_with_a_law, loss_time, of_any_model
 from theory.theorems.specimens import side_by_side, small_network
 from theory.theorems.theorem import HypothesisError
 from theory.theorems.time_by_quadrature import integrate
@@ -28,7 +28,7 @@ DROPS = st.floats(1e-13, 40.0) | st.sampled_from([1e-15, 1e-10, 1e-5])
 
 def test_there_are_more_than_ten_losses_with_a_law_and_most_are_closed() -> None:
     assert len(EVERY) > 10
-    assert sum(IS_CLOSED.values()) >= len(CLOSED) - 1
+    assert sum(IS_CLOSED.values()) >= len(CLOSED)
     assert {"IDK", "RMU"}.isdisjoint(EVERY)
 
 
@@ -40,7 +40,8 @@ def test_a_closed_law_is_the_integral_of_the_kernel_s_own_weight(name: str, ref:
     u = np.array([-0.5, -1e-9, 1e-15, 1e-9, 1e-3, 0.5, 3.0, 30.0, 100.0]) * np.array([min(-ref, 1.0)] * 2 + [1.0] * 7)
     expected = integrate(law.weight, least=ref).time(u)
     there = np.isfinite(expected)
-    np.testing.assert_allclose(law.time(u)[there], expected[there], rtol=3e-13)
+    digits = 3e-13 if name in of_any_model(EVERY) else 1e-15 / -np.expm1(ref)  # the kernel's own, where 1 − p is tiny
+    np.testing.assert_allclose(law.time(u)[there], expected[there], rtol=max(3e-13, digits))
 
 
 @cache

@@ -9,7 +9,6 @@ import torch
 
 from theory.theorems.adam_clock import Confidence
 from theory.theorems.adam_in_torch import ADAM_CLOCK, BETA_UNDER_ADAM, AdamRun
-from theory.theorems.closed_times import closed_time
 from theory.theorems.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build
 from theory.theorems.drop_weights import ForgetAnswer
 from theory.theorems.forgetting import LOSS_TIMES, Forgetting
@@ -23,7 +22,8 @@ from theory.theorems.gradient_weight import (
 )
 from theory.theorems.instance_constants import INSTANCE_GA, INSTANCE_NPO
 from theory.theorems.intrinsic_time import INTRINSIC_TIME, Single
-from theory.theorems.loss_times import kernels_with_a_law
+from theory.theorems.known_times import closed_time
+from theory.theorems.loss_times import kernels_with_a_law, of_any_model
 from theory.theorems.specimens import side_by_side, small_network
 from theory.theorems.theorem import Theorem
 from theory.theorems.wanted_drops import CHOSEN_BETA, CHOSEN_BETA_OF_A_SET, WantedDrops
@@ -67,9 +67,10 @@ def _forgetting(seed: int) -> Forgetting:
     """Every loss whose time has a formula."""
     one = small_network(seed=seed)
     answer = ForgetAnswer(float(one.log_probs(one.parameters)))
-    kernels = {name: kernel for name, kernel in kernels_with_a_law(answer).items() if closed_time(kernel, answer)}
+    every = of_any_model(kernels_with_a_law(answer))
+    kernels = {name: kernel for name, kernel in every.items() if closed_time(kernel, answer)}
     runs = side_by_side(one, len(kernels))
-    return Forgetting(runs.log_probs, runs.parameters, kernels, step=0.05, until=4.0, longest=100.0)
+    return Forgetting(runs.log_probs, runs.parameters, kernels, step=0.05, until=3.0, longest=30.0)
 
 
 def _wanted(seed: int, examples: int) -> WantedDrops:

@@ -23,17 +23,27 @@ Each is checked against quadrature of its kernel's own weight.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from jaxtyping import Float
 from scipy.special import binom, exprel
 
-from theory import losses
-from theory.kernel import Kernel
 from theory.theorems.drop_weights import ForgetAnswer
 
-__all__ = ["CLOSED", "ClosedTime", "closed_time", "exponentials", "rise"]
+__all__ = [
+    "ClosedTime",
+    "ce_u_time",
+    "exponentials",
+    "ga_time",
+    "kto_time",
+    "npo_time",
+    "paired_time",
+    "rise",
+    "satimp_time",
+    "simnpo_time",
+    "tnpo_time",
+    "wga_time",
+]
 
 Array = np.ndarray
 LONGEST = 60  # terms of a binomial sum
@@ -46,17 +56,6 @@ class ClosedTime:
     formula: str
     time: Callable[[Array], Array]
     least: float = -np.inf
-
-
-def closed_time(kernel: Kernel, answer: ForgetAnswer) -> ClosedTime | None:
-    """The formula of a kernel with its hyperparameters bound; None where none is known.
-
-    >>> closed_time(partial(losses.npo, beta=1.0), ForgetAnswer(-1.0)).formula
-    'T = ½(u + (e^{βu} − 1)/β)'
-    """
-    plain, bound = (kernel.func, kernel.keywords) if isinstance(kernel, partial) else (kernel, {})
-    found = CLOSED.get(plain)
-    return found(answer, **bound) if found else None
 
 
 def rise(rate: float, u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -76,20 +75,23 @@ def exponentials(formula: str, terms: Mapping[float, float]) -> ClosedTime:
 # --- losses of an answer's log-probability --------------------------------------------------------------------------
 
 
-def _ga(answer: ForgetAnswer) -> ClosedTime:
+def ga_time(answer: ForgetAnswer) -> ClosedTime:
+    """Of w = 1."""
     return ClosedTime("T = u", lambda u: u)
 
 
-def _npo(answer: ForgetAnswer, *, beta: float) -> ClosedTime:
+def npo_time(answer: ForgetAnswer, *, beta: float) -> ClosedTime:
+    """Of w = 2/(1 + e^{βu})."""
     return exponentials("T = ½(u + (e^{βu} − 1)/β)", {0.0: 0.5, beta: 0.5})
 
 
-def _kto(answer: ForgetAnswer, *, beta: float) -> ClosedTime:
+def kto_time(answer: ForgetAnswer, *, beta: float) -> ClosedTime:
+    """Of w = 2/(1 + e^{βu + z}), z `held` as z_ref."""
     z = answer.held.get("z_ref", 0.0)
     return exponentials("T = ½(u + e^z (e^{βu} − 1)/β)", {0.0: 0.5, beta: 0.5 * np.exp(z)})
 
 
-def _paired(positive: str) -> Callable[..., ClosedTime]:
+def paired_time(positive: str) -> Callable[..., ClosedTime]:
     """DPO with the positive answer's log-ratio R⁺ held still."""
 
     def found(answer: ForgetAnswer, *, beta: float, prefactor: float = 2.0) -> ClosedTime:
@@ -101,7 +103,8 @@ def _paired(positive: str) -> Callable[..., ClosedTime]:
     return found
 
 
-def _simnpo(answer: ForgetAnswer, *, beta: float, gamma: float) -> ClosedTime:
+def simnpo_time(answer: ForgetAnswer, *, beta: float, gamma: float) -> ClosedTime:
+    """Of w = (2/n)/(1 + e^{−γ} p^{−β/n} e^{βu/n})."""
     n = answer.count
     rate = beta / n
     late = 0.5 * n * np.exp(-gamma - rate * answer.ref_logp)
@@ -111,16 +114,19 @@ def _simnpo(answer: ForgetAnswer, *, beta: float, gamma: float) -> ClosedTime:
 # --- losses of a token's --------------------------------------------------------------------------------------------
 
 
-def _wga(answer: ForgetAnswer, *, beta: float) -> ClosedTime:
+def wga_time(answer: ForgetAnswer, *, beta: float) -> ClosedTime:
+    """Of w = q^β, q = p e^{−u}."""
     return exponentials("T = p^{−β} (e^{βu} − 1)/β", {beta: np.exp(-beta * answer.ref_logp)})
 
 
-def _tnpo(answer: ForgetAnswer, *, beta: float, floor: float = 1e-5) -> ClosedTime:
+def tnpo_time(answer: ForgetAnswer, *, beta: float, floor: float = 1e-5) -> ClosedTime:
+    """Of w = 2q^β/(q^β + p^β + ε)."""
     late = 0.5 * (1 + floor * np.exp(-beta * answer.ref_logp))
     return exponentials("T = ½(u + (1 + ε p^{−β}) (e^{βu} − 1)/β)", {0.0: 0.5, beta: late})
 
 
-def _ce_u(answer: ForgetAnswer, *, skip: int = 1) -> ClosedTime:
+def ce_u_time(answer: ForgetAnswer, *, skip: int = 1) -> ClosedTime:
+    """Of w = q/(1 − q), which unlikelihood has too."""
     odds = np.expm1(-answer.ref_logp)  # 1/p − 1
 
     def time(u: Array) -> Array:
@@ -140,7 +146,8 @@ def _beyond_linear(u: Array) -> Array:
     return np.asarray(np.where(near, small * series, np.expm1(x) - x))
 
 
-def _satimp(answer: ForgetAnswer, *, beta1: float, beta2: float) -> ClosedTime | None:
+def satimp_time(answer: ForgetAnswer, *, beta1: float, beta2: float) -> ClosedTime | None:
+    """Of w = q^{β₁} (1 − q)^{β₂}; None where β₁ + β₂ is not whole or π_ref is 1."""
     power = beta1 + beta2 - 1
     if answer.ref_logp == 0 or power < 0 or power > LONGEST or power != round(power):
         return None
@@ -152,18 +159,3 @@ def _satimp(answer: ForgetAnswer, *, beta1: float, beta2: float) -> ClosedTime |
         return np.asarray(sum(factor * start**e * rise(e, gained) for factor, e in terms))
 
     return ClosedTime("T = Σ_k C(β₁+β₂−1, k) [r^{k+1−β₂}/(k+1−β₂)],  r = e^u/p − 1", time, answer.ref_logp)
-
-
-CLOSED: Mapping[Callable[..., object], Callable[..., ClosedTime | None]] = {
-    losses.ga: _ga,
-    losses.npo: _npo,
-    losses.kto: _kto,
-    losses.dpo: _paired("logp_win"),
-    losses.altpo: _paired("logp_alternate"),
-    losses.simnpo: _simnpo,
-    losses.wga: _wga,
-    losses.tnpo: _tnpo,
-    losses.ce_u: _ce_u,
-    losses.satimp: _satimp,
-}
-"""The kernels whose time is known in closed form, each with what makes it from the answer and the hyperparameters."""

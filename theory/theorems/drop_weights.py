@@ -101,26 +101,29 @@ def _has_weight(kernel: Kernel, count: Tensor) -> None:
 def _quantities(
     kernel: Kernel, logp: Tensor, ref: Tensor, count: Tensor, held: Mapping[str, float]
 ) -> dict[str, Tensor]:
-    """All that the kernel asks for, of answers in a row."""
-    none = torch.zeros_like(logp, dtype=torch.long)
-    known = {
-        "logp": logp,
-        "token_logp": logp,
-        "ref_logp": ref,
-        "ref_token_logp": ref,
-        "count": count.long(),
-        "example": torch.arange(len(logp), device=logp.device),
-        "position": none,
-        "labels": none,
-        "mean_prob": logp.exp(),
-        "logits": _two_classes(logp),
-        "ref_logits": _two_classes(ref),
-        **dict.fromkeys(STILL, torch.ones_like(none)),
+    """All that the kernel asks for, and logp, of answers in a row."""
+
+    def index() -> Tensor:
+        return torch.zeros_like(logp, dtype=torch.long)
+
+    known: dict[str, Callable[[], Tensor]] = {
+        "token_logp": lambda: logp,
+        "ref_logp": lambda: ref,
+        "ref_token_logp": lambda: ref,
+        "count": lambda: count.long(),
+        "example": lambda: torch.arange(len(logp), device=logp.device),
+        "position": index,
+        "labels": index,
+        "mean_prob": logp.exp,
+        "logits": lambda: _two_classes(logp),
+        "ref_logits": lambda: _two_classes(ref),
+        **dict.fromkeys(STILL, lambda: index() + 1),
     }
+    found = {"logp": logp}
     for name in map(plain_name, needs(kernel)):
-        if name in held or name not in known:
-            known[name] = _held(kernel, name, held, logp)
-    return known
+        if name not in found:
+            found[name] = known[name]() if name in known and name not in held else _held(kernel, name, held, logp)
+    return found
 
 
 def _held(kernel: Kernel, name: str, held: Mapping[str, float], like: Tensor) -> Tensor:

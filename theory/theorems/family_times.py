@@ -77,13 +77,14 @@ def flat_time(answer: ForgetAnswer, *, divergence: str) -> ClosedTime:
     return exponentials("T = Σ_k g_k p^{k−1} (1 − e^{−(k−1)u})/(k − 1)", terms)
 
 
-def d2o_time(answer: ForgetAnswer, *, alpha: float, positive: float = 0.0) -> ClosedTime:
-    """Of w = α ρ^α/(ρ^α + e^S), ρ = q/p and S the `positive` answers' term.
+def d2o_time(answer: ForgetAnswer, *, alpha: float, beta: float) -> ClosedTime:
+    """Of w = α ρ^α/(ρ^α + e^S), ρ = q/p, S = β times the positive answers' log-ratio, `held` as logp_alternate.
 
-    >>> round(float(d2o_time(ForgetAnswer(-1.0), alpha=1.0).time(np.log([2.0]))[0]), 6)  # log 2 + 1
+    >>> round(float(d2o_time(ForgetAnswer(-1.0), alpha=1.0, beta=1.0).time(np.log([2.0]))[0]), 6)  # log 2 + 1
     1.693147
     """
-    terms = {0.0: 1 / alpha, alpha: np.exp(positive) / alpha}
+    ratio = answer.held.get("logp_alternate", 0.0) - answer.held.get("ref_logp_alternate", 0.0)
+    terms = {0.0: 1 / alpha, alpha: np.exp(beta * ratio) / alpha}
     return exponentials("T = (u + e^S (e^{αu} − 1)/α)/α", terms)
 
 

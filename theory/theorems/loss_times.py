@@ -18,8 +18,8 @@ from jaxtyping import Float
 
 from theory.kernel import QUANTITIES, Kernel, bind, label, needs, per_token, takes
 from theory.methods import FORGET
-from theory.theorems.closed_times import closed_time
 from theory.theorems.drop_weights import ForgetAnswer, of_numbers
+from theory.theorems.known_times import closed_time
 from theory.theorems.theorem import HypothesisError
 from theory.theorems.time_by_quadrature import integrate
 
@@ -120,7 +120,9 @@ def kernel_of(name: str) -> Kernel:
 
 
 def kernels_with_a_law(answer: ForgetAnswer) -> dict[str, Kernel]:
-    """The forget losses of `theory.methods` that have a law for such an answer, by name, as `kernel_of` has them.
+    """The forget losses of `theory.methods` that have a law for such an answer and lower it, as `kernel_of` has them.
+
+    Those towards a flat distribution raise an answer that is less likely than that.
 
     >>> found = kernels_with_a_law(ForgetAnswer(-1.0))
     >>> "NPO" in found, "RMU" in found
@@ -128,11 +130,13 @@ def kernels_with_a_law(answer: ForgetAnswer) -> dict[str, Kernel]:
     """
     found = {}
     for name in FORGET:
+        kernel = kernel_of(name)
         try:
-            _moving_weight(kernel_of(name), answer)
+            lowers = _moving_weight(kernel, answer)(np.zeros(1))[0] > 0
         except HypothesisError:
             continue
-        found[name] = kernel_of(name)
+        if lowers:
+            found[name] = kernel
     return found
 
 
