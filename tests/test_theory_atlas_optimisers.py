@@ -17,10 +17,12 @@ from theory.atlas.family import FAMILY
 from theory.atlas.optimisers import OPTIMISERS, ScalarOptimiser, adam, force, simulate
 from theory.atlas.optimisers_classes import classify_run
 from theory.atlas.optimisers_force import force_of
+from theory.atlas.optimisers_grid import LOSSES
 from theory.atlas.optimisers_loop import fast
 from theory.atlas.optimisers_pair import simulate_pair
 from theory.optimizers.sign_descent import SignDescent
 from theory.optimizers.sophia import Sophia
+from theory.theorems.margins import log_grid
 
 GA, NPO, NPO_1 = (FAMILY[name].at(2.0) for name in ("GA", "NPO(0.1)", "NPO(1)"))
 needs_numba = pytest.mark.skipif(not fast(), reason="a million steps want the extra `fast`")
@@ -197,3 +199,21 @@ def test_a_run_s_class_is_told(kind: str, a: float, b: float) -> None:
     assert found.growth.kind == kind
     assert found.sure > 0.9
     assert kind == "finite" or found.growth.coefficient == pytest.approx(a, rel=1e-3)
+
+
+KEPT, LINEAR, HELD = (
+    ("GD", "heavy ball", "SAM", "AMSGrad", "Adam, σ = 0.1"),
+    ("Adam, ε = 0", "sign, normalised GD"),
+    "finite",
+)
+
+
+@needs_numba
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_grid_s_classes_are_those_of_the_laws(name: str) -> None:
+    """In a part of its steps, where classes have settled by then."""
+    loss, flow = FAMILY[name].at(2.0), FAMILY[name].predicted(2.0).kind
+    at = log_grid(100_000 if flow in ("linear", "logarithmic") else 500_000, 100)
+    expected = dict.fromkeys(KEPT, flow) | dict.fromkeys(LINEAR, HELD if flow == HELD else "linear")
+    expected["GD, weight decay"] = HELD
+    assert {row: classify_run(at, simulate(loss, OPTIMISERS[row], at)).growth.kind for row in expected} == expected
