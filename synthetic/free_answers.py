@@ -135,8 +135,9 @@ def _flow(answers: FreeAnswers, objective: Objective, times: Array) -> Array:
     def away(_: float, theta: Array) -> Array:
         return -answers.slope(torch.from_numpy(theta), objective).numpy()
 
-    found = solve_ivp(away, (0.0, times[-1]), answers.start().numpy(), "LSODA", t_eval=times, rtol=1e-5, atol=1e-7)
-    return np.array([answers.drop(torch.from_numpy(theta)) for theta in found.y.T])
+    at, place = np.unique(times, return_inverse=True)  # a rate may be 0
+    found = solve_ivp(away, (0.0, at[-1]), answers.start().numpy(), "LSODA", t_eval=at, rtol=1e-5, atol=1e-7)
+    return np.array([answers.drop(torch.from_numpy(theta)) for theta in found.y.T])[place]
 
 
 def _steps(answers: FreeAnswers, objective: Objective, mover: Mover, rates: Sequence[float]) -> Array:

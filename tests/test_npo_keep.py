@@ -30,6 +30,14 @@ def test_what_is_kept_reads_as_runs_and_says_what_made_it(run: Path, tmp_path: P
     assert len(file.read_text().splitlines()) == 6
 
 
+def test_of_named_measures_alone_there_stays_nothing_else(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    keep(file, [run], command="", machine="", idk=[], measures=["model_utility"])
+    (values, _) = json.loads(file.read_text())["runs"].values()
+    assert values["texts"] == []
+    assert all(moment.keys() == {"step", "epoch", "model_utility"} for moment in values["moments"])
+
+
 def test_drops_are_nats_of_whole_answers(run: Path) -> None:
     one = UnlearningRun.read(run / "unlearn" / "NPO+RT-s1")
     nll, retrained = one.data.arrays["forget.answer_nll"], load(run / "evaluate/retrain").arrays["forget.answer_nll"]

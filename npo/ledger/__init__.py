@@ -16,6 +16,7 @@ from npo.ledger import (
     logistic_law,
     loss_times,
     optimisers,
+    practice,
     smollm2,
     theory,
     tofu_answers,
@@ -48,6 +49,7 @@ CLAIMS: tuple[Claim, ...] = (
     + beta_law.CLAIMS
     + beta_adam.CLAIMS
     + wanted_drop.CLAIMS
+    + practice.CLAIMS
     + tofu_scratch.CLAIMS
     + tofu_answers.CLAIMS
     + field_tofu.CLAIMS

@@ -7,6 +7,7 @@
     tofu-answers-<set>.json       tofu/answers-<set>/<label>-s<seed>, with answers after every epoch
     tofu-weights-<set>.json       tofu/weights-<set>/<label>-s<seed>, NPO+RT at several retain weights
     beta-sweep-<setting>.json     llm/beta/<setting>/<label>-s<seed>
+    family-<optimizer>.json       llm/family/<optimizer>/<label>-s<seed>, the whole family of losses
     wanted-drop.json              llm/wanted-drop/<setting>
 
 `npo.runs.keep` and `npo law` write them. What is not there is not judged: its claims say so.
@@ -28,6 +29,7 @@ PLACES = {
     "tofu-answers-": "tofu/answers-{}/",
     "tofu-weights-": "tofu/weights-{}/",
     "beta-sweep-": "llm/beta/{}/",
+    "family-": "llm/family/{}/",
 }
 """How files begin, and where their runs are."""
 

@@ -7,6 +7,7 @@ Every figure is `draw(results) -> Figure` of saved data by unit name. Those of o
 from figures import (
     adam_regimes,
     atlas,
+    atlas_against_practice,
     atlas_grid,
     chosen_beta,
     every_loss_one_law,
@@ -107,6 +108,18 @@ GALLERY = (
         "the black line.",
         ("theory/adam-regimes",),
         adam_regimes.draw,
+    ),
+    Plate(
+        "atlas_against_practice",
+        "The atlas against practice",
+        "Every forget loss is a mark, alone and with a retain term. Its place in the order of speed by the atlas's "
+        "scalar model (1 the slowest) against its place in what was measured; on the line both agree, ρ is their rank "
+        "correlation. Above: how far it dropped in equal steps. Middle: how far it then was from the reference on what "
+        "was to be kept. Below: the same where each has dropped half as far as the retrained model, where the atlas "
+        "says little or nothing. Losses that are named stand furthest from the line.",
+        ("logistic/practice-*", "transformer/practice-*"),
+        atlas_against_practice.draw,
+        optional=("llm/family/*",),
     ),
     Plate(
         "proposition_1",

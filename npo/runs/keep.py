@@ -42,13 +42,24 @@ OPENING = 4
 """Words by which a refusal is known."""
 
 
-def keep(file: Path, folders: Sequence[Path], *, command: str, machine: str, idk: Sequence[str]) -> None:
+def keep(
+    file: Path,
+    folders: Sequence[Path],
+    *,
+    command: str,
+    machine: str,
+    idk: Sequence[str],
+    measures: Sequence[str] = (),
+) -> None:
     """Write the runs in these folders, a line a run, with what made them; UserError where there are none.
 
-    The seconds are those of these runs and of what they start from and are judged by.
+    The seconds are those of these runs and of what they start from and are judged by. Where `measures` are named, a
+    moment keeps these alone, and no answers are kept.
     """
     runs = sorted(collect(folders).runs, key=_order)
     kept = {f"{file.stem}/{run.label}-s{run.data.values['seed']}": kept_values(run, idk) for run in runs}
+    if measures:
+        kept = {name: _less(values, measures) for name, values in kept.items()}
     before = [unit.parent for place in {run.place for run in runs} for unit in place.glob("*/manifest.json")]
     before += [unit.parent for place in {run.place for run in runs} for unit in place.glob("evaluate/*/manifest.json")]
     seconds = sum(map(_seconds, {*before, *(run.folder for run in runs)}))
@@ -57,6 +68,13 @@ def keep(file: Path, folders: Sequence[Path], *, command: str, machine: str, idk
     lines = [f"{json.dumps(name)}: {_compact(value)}" for name, value in head.items()]
     rows = ",\n".join(f"{json.dumps(name, ensure_ascii=False)}: {_compact(values)}" for name, values in kept.items())
     write_text(file, "{" + ",\n".join([*lines, f'"runs": {{\n{rows}\n}}']) + "}\n")
+
+
+def _less(values: Mapping[str, Any], measures: Sequence[str]) -> dict[str, Any]:
+    """What is kept of a run, without answers, and with these measures of its moments alone."""
+    wanted = ("step", "epoch", *measures)
+    moments = [{key: moment[key] for key in wanted if key in moment} for moment in values["moments"]]
+    return {**values, "texts": [], "moments": moments}
 
 
 def _order(run: UnlearningRun) -> tuple[int, str, int]:
@@ -138,6 +156,7 @@ def _told(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--command", default="", help="what made the runs")
     parser.add_argument("--machine", default="", help="where")
+    parser.add_argument("--measures", default="", help="of the moments, with commas between; all where it is left out")
     parser.add_argument("--data", type=Path, help="the folder of the TOFU files: refusals are known by idontknow.jsonl")
     return parser.parse_args(words)
 
@@ -147,4 +166,5 @@ if __name__ == "__main__":
 
     told = _told()
     refused = read_idk(told.data / IDK_FILE) if told.data else IDK_ANSWERS
-    keep(told.file, told.folders, command=told.command, machine=told.machine, idk=refused)
+    named = tuple(told.measures.split(",")) if told.measures else ()
+    keep(told.file, told.folders, command=told.command, machine=told.machine, idk=refused, measures=named)

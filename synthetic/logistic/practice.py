@@ -8,8 +8,8 @@ as the true rows do together at the start. Nothing is fitted.
 Units; each holds all seeds:
 
     logistic/practice-<optimizer>   the columns of `synthetic.practice` under `<seed>.<method>.`, distances over fresh
-                                    inputs; values `optimizer`, `lr`, `seeds`, `methods`, `without` (why others are not
-                                    there)
+                                    inputs; values `optimizer`, `lr`, `seeds`, `wanted` (u* of each seed), `methods`,
+                                    `without` (why others are not there)
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,10 +68,12 @@ def _practice_unit(
     at = log_grid(preset.practice_steps, PER_DECADE)
     run = partial(_run, optimiser=partial(mover.kind, lr=lr, **mover.options), at=at)
     methods, without = supplied(check_supplied)
-    arrays = dict[str, Array]()
+    arrays, wanted = dict[str, Array](), dict[str, float]()
     for k, (seed, source) in enumerate(zip(seeds, inputs.values(), strict=True)):
         problem, predicted = load_problem(source), dict[str, Array]()
         apart = orthogonal(problem, signed=mover.signed)
+        known, unknown = (_log_probs(problem, theta) for theta in (problem.theta_ref, problem.theta_retrain))
+        wanted[str(seed)] = float((known - unknown).mean())
         for i, (name, objective) in enumerate(methods.items()):
             progress(k * len(methods) + i, len(seeds) * len(methods))
             loss = forget_loss(name)
@@ -80,17 +82,22 @@ def _practice_unit(
             columns = run(problem, objective) | {"predicted": predicted[loss]}
             arrays |= {f"{seed}.{name}.{column}": x for column, x in columns.items()}
     values = {"optimizer": mover.name, "lr": lr, "seeds": list(seeds), "methods": list(methods)}
-    save(folder, Data(arrays, values | {"without": without}))
+    save(folder, Data(arrays, values | {"without": without, "wanted": wanted}))
+
+
+def _log_probs(problem: Problem, theta: Array) -> Array:
+    """log π_θ(y|x) of the forget rows, nats."""
+    return np.asarray(log_sigmoid((2 * problem.y_forget - 1) * (problem.H_forget @ theta)))
 
 
 def _run(problem: Problem, objective: Objective, *, optimiser: Optimiser, at: Sequence[int]) -> dict[str, Array]:
     """The columns of one run but the predicted one."""
-    sign, measured, rows = 2 * problem.y_forget - 1, measure(problem), list[tuple[float, ...]]()
-    before = log_sigmoid(sign * (problem.H_forget @ problem.theta_ref))
+    measured, rows = measure(problem), list[tuple[float, ...]]()
+    before = _log_probs(problem, problem.theta_ref)
 
     def look(step: int, theta: Array) -> bool:
         forget_distance, _, _, retain_kl, *_ = measured(theta)
-        drop = float((before - log_sigmoid(sign * (problem.H_forget @ theta))).mean())
+        drop = float((before - _log_probs(problem, theta)).mean())
         rows.append((float(step), drop, retain_kl, forget_distance))
         return bool(np.isfinite(rows[-1]).all())
 
