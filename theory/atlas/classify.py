@@ -17,6 +17,7 @@ from theory.atlas.trajectory import FURTHEST, Journey, Speed, travel
 __all__ = ["Classified", "classify", "classify_speed", "judge"]
 
 Array = np.ndarray
+_LINES: tuple[Kind, ...] = ("linear", "square root", "power", "logarithmic", "log-log")
 _FRACTION = 0.1  # a class is told from another where its misfit is at most this share of the other's
 
 
@@ -75,9 +76,7 @@ def judge(path: Journey) -> Classified:
         return Classified(growth, 0.0, 0.0, "logarithmic", float("inf"), reach)
     if path.margin[-1] >= FURTHEST / 10 and (faster := _faster(path)):
         return faster
-    fits = {
-        kind: _misfit(kind, *_window(path)) for kind in ("linear", "square root", "power", "logarithmic", "log-log")
-    }
+    fits = {kind: _misfit(kind, *_window(path)) for kind in _LINES}
     return _settled(path, fits)
 
 
