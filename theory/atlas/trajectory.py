@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 
-__all__ = ["FURTHEST", "Journey", "Speed", "travel"]
+__all__ = ["FURTHEST", "Journey", "Speed", "time_to", "travel"]
 
 Array = np.ndarray
 Speed = Callable[[Array], Array]
@@ -68,12 +68,25 @@ def travel(speed: Speed, *, until: float = 1e100, near: float = 40.0) -> Journey
 
     edges, limit, rate, sudden = _edges(forward, until, near)
     edges = _refined(forward, edges)
+    tau = np.concatenate([[0.0], np.cumsum(_times(forward, edges))])
+    last = min(int(np.searchsorted(tau, until)) + 1, len(tau))
+    return Journey(tau[:last], edges[:last], forward(edges[:last]), sign, limit, rate, sudden)
+
+
+def time_to(speed: Speed, margin: float) -> float:
+    """∫ dm / V(m) from 0 to a margin ≥ 0, by quadrature; infinite where the speed is not positive all the way."""
+    edges = _refined(speed, np.linspace(0.0, margin, max(40, int(4 * margin))))
+    if speed(edges).min() < _SMALLEST:
+        return float("inf")
+    return float(_times(speed, edges).sum())
+
+
+def _times(forward: Speed, edges: Array) -> Array:
+    """The time over each interval, by Gauss and Legendre."""
     middles, halves = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / 2
     nodes = middles[:, None] + halves[:, None] * _NODES
     slowness = 1 / np.maximum(forward(nodes.ravel()), _SMALLEST).reshape(nodes.shape)
-    tau = np.concatenate([[0.0], np.cumsum(halves * (slowness @ _WEIGHTS))])
-    last = min(int(np.searchsorted(tau, until)) + 1, len(tau))
-    return Journey(tau[:last], edges[:last], forward(edges[:last]), sign, limit, rate, sudden)
+    return np.asarray(halves * (slowness @ _WEIGHTS))
 
 
 def _edges(forward: Speed, until: float, near: float) -> tuple[Array, float | None, float, bool]:
