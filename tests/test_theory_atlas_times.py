@@ -1,4 +1,4 @@
-"""Exact times and escape: the closed integrals against 30 digits, quadrature of the kernels, and the margins that invert."""
+"""Exact times and escape: closed integrals against 30 digits, quadrature of the kernels, margins that invert."""
 
 import mpmath
 import numpy as np

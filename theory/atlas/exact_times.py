@@ -3,8 +3,8 @@
 By the master integral, with J = I₀ and I_b of weight π^b: GA τ = J; WGA τ = I_b; IHL 2τ = I₁; NPO 2τ = J + π_ref^b I_b;
 TNPO, with a floor in its weight, 2τ = J + (π_ref^b + floor) I_b; WTNPO 2τ = I_a + (π_ref^b + floor) I_(a+b);
 SimNPO 2τ = J + e^(−γ) I_b; KTO at a constant z_ref 2τ = J + e^z π_ref^b I_b; D2O at a constant positive term S
-aτ = J + e^S π_ref^a I_a; SatImp τ = ∫ π^(−b₁) (1 − π)^(−1−b₂); CE-U τ = m + e^(−c)(e^m − 1); DPO with the other class as
-its positive answer (2/prefactor)·2τ = ∫ (1 + e^(βm)). Each function takes margins and c, hyperparameters by name.
+aτ = J + e^S π_ref^a I_a; SatImp τ = ∫ π^(−b₁) (1 − π)^(−1−b₂); CE-U τ = m + e^(−c)(e^m − 1); DPO with the other class
+as its positive answer (2/prefactor)·2τ = ∫ (1 + e^(βm)). Each function takes margins and c, hyperparameters by name.
 """
 
 import numpy as np
@@ -26,16 +26,16 @@ def _log_ref(c: float) -> float:
 
 
 def _ascent(m: Margins, c: float) -> Times:
-    return master_integral(m, c, b=0, d=1)
+    return master_integral(m, c, b=0.0, d=1.0)
 
 
 def _weighted(m: Margins, c: float, *, beta: float) -> Times:
-    return master_integral(m, c, b=beta, d=1)
+    return master_integral(m, c, b=beta, d=1.0)
 
 
 def _smoothed(m: Margins, c: float, *, beta: float, log_level: float) -> Times:
     """½ (J + level · I_β), the time of every weight 2/(1 + level π^(−β))."""
-    return (_ascent(m, c) + np.exp(log_level) * _weighted(m, c, beta=beta)) / 2
+    return np.asarray((_ascent(m, c) + np.exp(log_level) * _weighted(m, c, beta=beta)) / 2)
 
 
 def _npo(m: Margins, c: float, *, beta: float) -> Times:
@@ -56,7 +56,7 @@ def _tnpo(m: Margins, c: float, *, beta: float, floor: float = 1e-5) -> Times:
 
 def _wtnpo(m: Margins, c: float, *, beta: float, alpha: float, floor: float = 1e-5) -> Times:
     level = np.exp(beta * _log_ref(c)) + floor
-    return (_weighted(m, c, beta=alpha) + level * _weighted(m, c, beta=alpha + beta)) / 2
+    return np.asarray((_weighted(m, c, beta=alpha) + level * _weighted(m, c, beta=alpha + beta)) / 2)
 
 
 def _satimp(m: Margins, c: float, *, beta1: float, beta2: float) -> Times:
@@ -64,11 +64,11 @@ def _satimp(m: Margins, c: float, *, beta1: float, beta2: float) -> Times:
 
 
 def _ihl(m: Margins, c: float) -> Times:
-    return _weighted(m, c, beta=1.0) / 2
+    return np.asarray(_weighted(m, c, beta=1.0) / 2)
 
 
 def _d2o(m: Margins, c: float, *, alpha: float, positive: float) -> Times:
-    return _smoothed(m, c, beta=alpha, log_level=positive + alpha * _log_ref(c)) * 2 / alpha
+    return np.asarray(_smoothed(m, c, beta=alpha, log_level=positive + alpha * _log_ref(c)) * 2 / alpha)
 
 
 def _ce_u(m: Margins, c: float) -> Times:
