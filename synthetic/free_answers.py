@@ -23,7 +23,7 @@ from theory.losses.arithmetic import softplus
 from theory.objective import Objective
 from theory.theorems.flows import ga_time
 
-__all__ = ["FreeAnswers", "pace", "predicted_by_method", "predicted_drops"]
+__all__ = ["KINDS", "FreeAnswers", "pace", "predicted_by_method", "predicted_drops"]
 
 Array = np.ndarray
 KINDS = ("", "_win", "_alternate")
@@ -106,7 +106,7 @@ def predicted_drops(answers: FreeAnswers, objective: Objective, mover: Mover, ra
     >>> predicted_drops(answers, method("GA"), MOVERS[0], [2.0, 2.0]).round(3).tolist()
     [0.0, 0.036, 0.096]
     """
-    alone = replace(objective, retain=None)
+    alone = replace(objective, retain=None, dual=None)
     if mover.signed:
         return _steps(answers, alone, mover, rates)
     return _flow(answers, alone, np.append(0.0, np.cumsum(rates)))

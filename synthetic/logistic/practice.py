@@ -78,7 +78,7 @@ def _practice_unit(
             progress(k * len(methods) + i, len(seeds) * len(methods))
             loss = forget_loss(name)
             if loss not in predicted:
-                predicted[loss] = run(apart, replace(objective, retain=None))["drop"]
+                predicted[loss] = run(apart, replace(objective, retain=None, dual=None))["drop"]
             columns = run(problem, objective) | {"predicted": predicted[loss]}
             arrays |= {f"{seed}.{name}.{column}": x for column, x in columns.items()}
     values = {"optimizer": mover.name, "lr": lr, "seeds": list(seeds), "methods": list(methods)}

@@ -21,7 +21,7 @@ import torch
 
 from records.store import Data, save
 from records.work import Progress, Unit
-from synthetic.free_answers import FreeAnswers, pace, predicted_by_method
+from synthetic.free_answers import KINDS, FreeAnswers, pace, predicted_by_method
 from synthetic.grid import log_grid
 from synthetic.practice import MEASURED, MOVERS, SHARE, Mover, forget_loss, supplied
 from synthetic.transformer.apart import Optimiser
@@ -131,7 +131,7 @@ def _free(subject: Subject) -> FreeAnswers:
     """As sure of its answers, a token at a time in the geometric mean, as the reference is."""
     logits, tokens = list[float](), list[int]()
     parts, _ = parts_of(subject.split)
-    for part in parts.values():
+    for part in (parts[kind] for kind in KINDS):
         counts = answer_rows(part.labels, subject.config.vocab).tokens
         with torch.no_grad():
             each = log_probs(subject.config, part)(subject.reference) / counts
