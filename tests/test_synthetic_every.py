@@ -3,7 +3,7 @@
 import ast
 import re
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,14 @@ from theory.objective import EVERY, METHODS, compose, defaults, kernels, method,
 
 BETA = 0.7
 NEW = {name for name in FORGET if not any(known.split("+")[0] == name for known in METHODS)}
+CROSSED = [[name for name in EVERY if name in (loss, f"{loss}+RT", f"{loss}+KL")] for loss in FORGET]
+IN_TURN = {names[k % len(names)] for k, names in enumerate(CROSSED) if names} | set(METHODS)
 SIZES = {"n_forget": 12, "n_retain": 20, "n_eval": 10, "features": 8, "d": 4}
+
+
+def _each(names):
+    """Every loss with one of its retain terms, in turn, and the paper's methods; the rest in the integration tier."""
+    return [name if name in IN_TURN else pytest.param(name, marks=pytest.mark.integration) for name in names]
 
 
 def _objective(name, **hyperparameters):
@@ -68,7 +75,7 @@ def _further(theta, H, y, *, two):
 
 
 def _by_autograd(problem, alternate, retain_alternate, objective, lr, steps):
-    """θ (K, N) after plain descent on the objective itself."""
+    """θ (K, N) after 0, 1, … steps of plain descent on the objective itself."""
     ref = torch.tensor(problem.theta_ref)
     ref = torch.stack([torch.zeros_like(ref), ref]) if ref.ndim == 1 else ref
     H, K = torch.tensor(problem.H_forget), torch.tensor(problem.H_retain)
@@ -76,7 +83,7 @@ def _by_autograd(problem, alternate, retain_alternate, objective, lr, steps):
     forget = {kind: torch.tensor(y).long() for kind, y in kinds.items()}
     retain = {kind: torch.tensor(y).long() for kind, y in {"": problem.y_retain, "_win": retain_alternate}.items()}
     two = problem.theta_ref.ndim == 1
-    theta, bound = ref.clone().requires_grad_(), None
+    theta, bound, found = ref.clone().requires_grad_(), None, [ref]
     stronger = H @ _further(ref, H, forget[""], two=two).T if "reinforced_logits" in objective.forget_needs else None
     for step in range(steps):
         given_ = {"reinforced_logits": stronger} | _answers(H @ theta.T, H @ ref.T, forget)
@@ -90,10 +97,11 @@ def _by_autograd(problem, alternate, retain_alternate, objective, lr, steps):
             weight = objective.retain_weight
             weight = dual.after(weight, float(terms.retain.detach()), bound) if step >= dual.warmup else weight
             objective = replace(objective, retain_weight=weight)
-        if problem.theta_ref.ndim == 1:
+        if two:
             slope[0] = 0  # the logit of class 0 is 0
         theta = (theta - lr * slope).detach().requires_grad_()
-    return theta.detach().numpy() if problem.theta_ref.ndim > 1 else theta.detach().numpy()[1]
+        found.append(theta.detach())
+    return [one.numpy()[1] if two else one.numpy() for one in found]
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +115,7 @@ def three():
     return softmax_problem_from_arrays(classes=3, **sample, fit_steps=300)
 
 
-@pytest.mark.parametrize("name", [name for name in EVERY if not _of_states(name)])
+@pytest.mark.parametrize("name", _each(name for name in EVERY if not _of_states(name)))
 def test_every_method_runs_in_the_logistic_room_as_autograd_has_it(two, three, name):
     objective = _objective(name)
     lr = 0.05 / objective.retain_weight
@@ -115,9 +123,10 @@ def test_every_method_runs_in_the_logistic_room_as_autograd_has_it(two, three, n
         (two, unlearn, 1 - two.y_forget, 1 - two.y_retain),
         (three, unlearn_softmax, other_classes(three.y_forget, 3), other_classes(three.y_retain, 3)),
     ):
-        path = run(problem, objective, lr=lr, steps=12, every=4)
+        path = run(problem, objective, lr=lr, steps=8, every=4)
+        thetas = _by_autograd(problem, *others, objective, lr, 8)
         for steps, reference, retrain in zip(path.steps, path.reference_distance, path.parameter_distance, strict=True):
-            theta = _by_autograd(problem, *others, objective, lr, int(steps))
+            theta = thetas[int(steps)]
             assert reference == pytest.approx(np.linalg.norm(theta - problem.theta_ref), abs=1e-11)
             assert retrain == pytest.approx(np.linalg.norm(theta - problem.theta_retrain), abs=1e-11)
         assert path.reference_distance[-1] > 1e-4 * lr
@@ -163,8 +172,10 @@ def log_softmax_of_answers(p, part):
     return answer_logits(p, part, CONFIG).log_softmax(1)[torch.arange(len(rows.targets)), rows.targets]
 
 
-def _reinforced(model, forget):
-    """The logits of a model after some steps of Adam on the forget answers."""
+@cache
+def _reinforced(k):
+    """The logits of the k-th model after some steps of Adam on its forget answers."""
+    model, forget = MODELS[k], SPLITS[k].forget
     theta = {name: p.clone().requires_grad_() for name, p in model.items()}
     optimiser = torch.optim.Adam(theta.values(), lr=reinforced.LR)
     for _ in range(reinforced.STEPS):
@@ -198,21 +209,22 @@ def _said(p, parts, layer):
     return found, {"labels": rows.targets, "example": rows.example, "position": position}
 
 
-def _plain_loop(objective, model, split, steps=3, layer=1):
-    """The obvious way: one model, autograd, everything computed anew."""
+def _plain_loop(objective, steps=3, layer=1):
+    """The obvious way for the first model: autograd, everything but the reference's computed anew."""
+    model, split = MODELS[0], SPLITS[0]
     turn = torch.arange(len(split.retain.tokens)) % len(split.positive.tokens)
     said = split.positive.rows(turn)
     refused = said._replace(tokens=torch.cat([split.retain.tokens[:, :2], said.tokens[:, 2:]], dim=1))
     forget = {"": split.forget, "_win": split.positive, "_win_after": _after_half(split), "_alternate": split.alternate}
     sides, bound = (forget, {"": split.retain, "_win": refused}), None
-    stronger = {"reinforced_logits": _reinforced(model, split.forget)}
+    stronger = {"reinforced_logits": _reinforced(0)}
     theta = {name: p.clone().requires_grad_() for name, p in model.items()}
     optimiser = GD(list(theta.values()))
+    with torch.no_grad():
+        refs = [_said(model, side, layer)[0] for side in sides]
     for step in range(steps):
         given_ = []
-        for side in sides:
-            with torch.no_grad():
-                ref, _ = _said(model, side, layer)
+        for side, ref in zip(sides, refs, strict=True):
             own, places = _said(theta, side, layer)
             given_.append(own | places | stronger | {f"ref_{name}": x for name, x in ref.items()})
         if objective.retain and per_token(objective.retain):  # a mean over tokens
@@ -234,11 +246,11 @@ def _same(a, b):
         torch.testing.assert_close(a[name], b[name], rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", _each(EVERY))
 def test_every_method_runs_in_the_transformer_as_a_plain_loop_has_it(name):
     objective = _objective(name)
     last = _after({"run": Case(objective, GD, MODELS[0], SPLITS[0])})["run"]
-    _same(last, _plain_loop(objective, MODELS[0], SPLITS[0]))
+    _same(last, _plain_loop(objective))
     assert any(bool((last[key] != MODELS[0][key]).any()) for key in last)
 
 
@@ -265,7 +277,7 @@ def test_states_are_those_after_the_layer_that_is_named():
     last = _after(runs)
     for one, other in (("1", "0.5"), ("2", "0.6")):
         _same(last[one], last[other])
-        _same(last[one], _plain_loop(runs[one].objective, MODELS[0], SPLITS[0], layer=int(one)))
+        _same(last[one], _plain_loop(runs[one].objective, layer=int(one)))
     assert torch.equal(last["1"]["1.mlp.in"], MODELS[0]["1.mlp.in"])  # what comes after has no gradient
     assert not torch.equal(last["2"]["1.mlp.in"], MODELS[0]["1.mlp.in"])
     with pytest.raises(UserError, match=r"layer=3: the transformer has 2 layer\(s\)"):

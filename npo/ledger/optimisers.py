@@ -4,6 +4,7 @@ import numpy as np
 
 from npo.ledger.claim import NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.statistics import holds_if
+from theory.atlas.family import FAMILY
 from theory.atlas.growth import KINDS
 from theory.atlas.optimisers import OPTIMISERS
 from theory.atlas.optimisers_grid import LOSSES, MEMORY, NGDIFF_LR, OVERLAP, ROWS, STEPS
@@ -12,8 +13,12 @@ from theory.atlas.optimisers_laws import adam_speed
 __all__ = ["CLAIMS"]
 
 GRID, MAP = "theory/atlas-grid", "theory/adam-regimes"
-TAILS = {"NPO(0.1)": 0.1, "NPO(1)": 1.0, "WGA(1)": 1.0, "CE-U": 1.0}
-"""Losses of the logarithmic class, with the k of their tail e^(−km)."""
+FLOWS = {loss: FAMILY[loss].predicted(2.0) for loss in LOSSES}
+TAILS = {
+    loss: 1 / flow.coefficient for loss, flow in FLOWS.items() if flow.kind == "logarithmic" and flow.coefficient >= 1
+}
+"""Losses of the logarithmic class whose tail e^(−km) is no steeper than the margin's own, k ≤ 1, with this k."""
+LIMITED = [loss for loss, flow in FLOWS.items() if flow.kind == "finite"]
 LONG = 100_000  # steps, beyond which Adam's speed has settled
 
 
@@ -84,10 +89,11 @@ def soul_inverts(results: Results) -> Judgement:
 
 def ngdiff_is_linear(results: Results) -> Judgement:
     """The largest distance of a slope from η(1 − κ), of all losses that have no limit of their own."""
-    cells = [_cell(results, loss, "NGDiff") for loss in LOSSES if loss != "UNDIAL(10)"]
+    cells = [_cell(results, loss, "NGDiff") for loss in LOSSES if loss not in LIMITED]
     off = max(abs(slope / (NGDIFF_LR * (1 - OVERLAP)) - 1) for _, slope, _ in cells)
     holds = all(kind == "linear" for kind, _, _ in cells) and off < 1e-6
-    return Judgement(holds_if(holds), off, reason="UNDIAL comes to its own limit")
+    limited = " and ".join(loss.partition("(")[0] for loss in LIMITED)
+    return Judgement(holds_if(holds), off, reason=f"{limited} comes to its own limit")
 
 
 CLAIMS = (

@@ -28,13 +28,15 @@ from synthetic.transformer.language import WORDS, Community
 from synthetic.transformer.model import Config, answer_logits, log_probs
 from synthetic.transformer.presets import FieldSizes
 from synthetic.transformer.sequences import Sequences, draw
+from theory.kernel import takes
 from theory.logprobs import answer_rows
+from theory.methods import FORGET
 from theory.objective import method
 
 __all__ = ["DELAYS", "WEIGHTS", "saturation", "waiting"]
 
 Array = np.ndarray
-NAME = "SatImp"
+(NAME,) = (name for name, row in FORGET.items() if {"beta1", "beta2"} <= takes(row.kernel).keys())
 WEIGHTS: Mapping[str, tuple[float, float]] = {
     "saturation": (5.0, 0.0),
     "importance": (0.0, 1.0),

@@ -20,7 +20,7 @@ from synthetic.transformer.descent import Case
 from synthetic.transformer.field.subjects import Learnt, Parameters, learnt, looked_at
 from synthetic.transformer.model import log_probs
 from synthetic.transformer.presets import FieldSizes
-from synthetic.transformer.sequences import Sequences, SequenceSplit, draw
+from synthetic.transformer.sequences import Sequences, draw
 from theory.logprobs import IGNORE
 from theory.objective import method
 
@@ -42,7 +42,7 @@ def short_answers(sizes: FieldSizes) -> dict[str, np.ndarray]:
         split = subject.split
         cases[f"both-{seed}"] = Case(method("NPO", beta=BETA), descent, subject.reference, split)
         for length, beta in ALONE:
-            alone = split._replace(forget=_of(split, length))
+            alone = split.each(partial(_of, length=length))._replace(retain=split.retain)
             cases[f"{length}-{beta:g}-{seed}"] = Case(method("NPO", beta=beta), of_one_length, subject.reference, alone)
     config = next(iter(subjects.values())).config
     start = {seed: _per_token(subject.reference, subject) for seed, subject in subjects.items()}
@@ -69,14 +69,14 @@ def _half_short(rows: Sequences, prompt: int) -> Sequences:
     return Sequences(rows.tokens, labels)
 
 
-def _of(split: SequenceSplit, length: str) -> Sequences:
-    half = len(split.forget.tokens) // 2
-    return split.forget.pick(0, half) if length == "short" else split.forget.pick(half, 2 * half)
+def _of(rows: Sequences, length: str) -> Sequences:
+    half = len(rows.tokens) // 2
+    return rows.pick(0, half) if length == "short" else rows.pick(half, 2 * half)
 
 
 def _per_token(theta: Parameters, subject: Learnt) -> dict[str, float]:
     found = {}
     for length, tokens in LENGTHS.items():
-        logp = log_probs(subject.config, _of(subject.split, length))(theta)
+        logp = log_probs(subject.config, _of(subject.split.forget, length))(theta)
         found[length] = float(logp.mean()) / tokens
     return found
