@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
+from theory.atlas.classify import classify_speed
 from theory.atlas.coupled import CoupledPair
 from theory.kernel import Kernel, gradient_weights
 from theory.losses import altpo, dpo
@@ -47,3 +48,12 @@ def test_the_positive_margin_is_in_the_class_log_log_with_its_constants(pair: Co
     np.testing.assert_allclose(np.diff(m) / np.diff(x), forget.coefficient, rtol=1e-6)
     np.testing.assert_allclose(np.diff(positive) / np.diff(np.log(x)), other.coefficient, rtol=2e-5)
     np.testing.assert_allclose(positive - other.coefficient * np.log(x), other.constant, atol=4e-5)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_the_classifier_which_is_told_nothing_but_the_speed_finds_log_log(pair: CoupledPair) -> None:
+    found, said = classify_speed(pair.positive_speed, until=1e290), pair.positive()
+    assert found.growth.kind == said.kind
+    assert found.sure
+    np.testing.assert_allclose(found.growth.coefficient, said.coefficient, rtol=5e-3)  # its next order is 1/log τ
+    np.testing.assert_allclose(found.growth.constant, said.constant, atol=0.05)

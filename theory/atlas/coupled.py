@@ -62,6 +62,12 @@ class CoupledPair:
         pieces = np.logaddexp.reduce(slow + np.log(_WEIGHTS * halves[:, None]), axis=1)
         return np.asarray(np.logaddexp.accumulate(pieces)[wanted - 1])
 
+    def positive_speed(self, margin: Float[Array, " n"]) -> Float[Array, " n"]:
+        """dm_w/dτ as a function of m_w alone, by the invariant: what `theory.atlas.classify.classify_speed` takes."""
+        positive = self.positive_confidence
+        clock = margin + np.exp(positive) * np.expm1(np.minimum(margin, 600.0))
+        return np.asarray(np.exp(log_sigmoid(-positive - margin) - self.log_slowness(clock)))
+
     def _edges(self, clock: Array) -> tuple[Array, Array]:
         """Steps of ¼, further out of 1/(4β) over the last 80/β alone: before these, less than e^(−80) of τ is spent."""
         turn, step = np.exp(self.confidence) + 60, 0.25 / max(self.beta, 1.0)
