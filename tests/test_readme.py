@@ -74,7 +74,13 @@ def test_every_door_opens(
             code, out, err = run_npo(*words[1:])
             assert code == 0, f"{line}: {err}"
             said[" ".join(words[1:3])] = out
-    assert set(said) == {"theory", "theory proposition-1", "synthetic logistic", "try my_loss.py:my_loss", "forget rows.jsonl"}
+    assert set(said) == {
+        "theory",
+        "theory proposition-1",
+        "synthetic logistic",
+        "try my_loss.py:my_loss",
+        "forget rows.jsonl",
+    }
     assert "holds at 61 points" in said["theory proposition-1"]
     assert "my_loss" in said["synthetic logistic"]
     assert Path("out/mine").is_dir()
