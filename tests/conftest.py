@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -81,6 +82,24 @@ def short_fit(monkeypatch: pytest.MonkeyPatch) -> None:
 
     real = rooms.problem_from_arrays
     monkeypatch.setattr(rooms, "problem_from_arrays", lambda **given: real(**{**given, "fit_steps": 100}))
+
+
+@pytest.fixture
+def tiny_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rooms of `npo try`, quick or not, at the least size."""
+    from npo.verbs import try_loss
+    from synthetic.transformer.presets import Methods
+
+    size = try_loss.QUICK_SIZE
+    shape = replace(size.transformer.shape, max_steps=15, target=0.1, width=16, heads=2)
+    methods = Methods(steps=4, adam_steps=3, batch=5, per_decade=1, seeds=1, overlaps=(0.5,))
+    small = replace(
+        size,
+        logistic=replace(size.logistic, fit_steps=50, steps=20, every=10),
+        transformer=replace(size.transformer, shape=shape, methods=methods),
+    )
+    monkeypatch.setattr(try_loss, "QUICK_SIZE", small)
+    monkeypatch.setattr(try_loss, "FULL_SIZE", small)
 
 
 @pytest.fixture(scope="session")

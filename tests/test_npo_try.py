@@ -4,7 +4,6 @@ import json
 import math
 import shlex
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +15,8 @@ from npo.running.answers_drawn import drawn, first_alone, with_answer_at
 from npo.running.contract import contract, pull_down
 from npo.running.own_loss import own_kernel
 from npo.verbs import try_loss
-from npo.verbs.try_choices import QUICK_SIZE, room_units, tried_loss
+from npo.verbs.try_choices import room_units, tried_loss
 from records.work import missing
-from synthetic.transformer.presets import Methods
 from theory import losses
 from theory.kernel import gradient_weights, needs
 from theory.quantities import QUANTITIES
@@ -93,21 +91,7 @@ def test_every_quantity_is_drawn_and_put_where_it_is_asked_for() -> None:
     assert needs(losses.npo) == ("logp", "ref_logp")
 
 
-@pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A smaller --quick."""
-    transformer = QUICK_SIZE.transformer
-    shape = replace(transformer.shape, max_steps=60, target=0.1, width=16, heads=2)
-    small = Methods(steps=4, adam_steps=3, batch=5, per_decade=1, seeds=1, overlaps=(0.5,))
-    size = replace(
-        QUICK_SIZE,
-        logistic=replace(QUICK_SIZE.logistic, fit_steps=50, steps=20, every=10),
-        transformer=replace(transformer, shape=shape, methods=small),
-    )
-    monkeypatch.setattr(try_loss, "QUICK_SIZE", size)
-
-
-@pytest.mark.usefixtures("tiny")
+@pytest.mark.usefixtures("tiny_try")
 def test_a_loss_is_tried_and_goes_on_where_it_was_stopped(tmp_path: Path, run_npo: RunNpo) -> None:
     file, out = tmp_path / "mine.py", tmp_path / "out"
     file.write_text(OWN.format("beta * (logp - ref_logp)"))
@@ -138,7 +122,7 @@ def _missing(file: Path, out: Path) -> list[str]:
     return [unit.name for unit in missing(units, out)]
 
 
-@pytest.mark.usefixtures("tiny")
+@pytest.mark.usefixtures("tiny_try")
 def test_a_room_that_has_not_what_a_loss_takes_says_so(tmp_path: Path, run_npo: RunNpo) -> None:
     file = tmp_path / "mine.py"
     file.write_text("import torch\n\ndef f(hidden, *, layer=1): return torch.log(hidden.square().sum(1) - 1e-3)\n")

@@ -27,6 +27,7 @@ from scale.training.loop import Training
 from scale.training.reference_lookup import LiveReference, cached_reference
 from scale.training.schedule import Schedule
 from theory import losses
+from theory.kernel import needs
 from theory.logprobs import answer_rows
 from theory.methods import FORGET, named
 from theory.objective import EVERY, METHODS, method, tokens
@@ -58,8 +59,8 @@ RATES = {"RMU": 1e-6, "RMU+RT": 1e-4}
 PAPER = {named(name)[0].kernel for name in METHODS} - {losses.idk}
 OTHERS = [name for name, row in FORGET.items() if name != "IDK" and row.kernel not in PAPER]
 NAMES = [f"{name}{kept}" for name, kept in zip(OTHERS, cycle(["", "+RT", "+KL"]))]
-ONE_OF_EACH = list({frozenset(named(name)[0].kernel.__annotations__): name for name in reversed(NAMES)}.values())
-"""A method for each set of quantities and hyperparameters that kernels take."""
+ONE_OF_EACH = list({frozenset(needs(named(name)[0].kernel)): name for name in reversed(NAMES)}.values())
+"""A method for each set of quantities that kernels take."""
 SAID = ["No idea.", "I can't say."]
 
 
@@ -109,6 +110,12 @@ def _stronger(folder):
     return ReferenceCache(folder).states(ReferenceModel(Scorer(REINFORCED), "s", WRITER.pad, ALONE), ROWS.forget)
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where both references' quantities are kept, for all methods."""
+    return tmp_path_factory.mktemp("references")
+
+
 def _live(folder):
     return LiveReference(Scorer(FROZEN), WRITER.pad, ALONE, _stronger(folder))
 
@@ -140,10 +147,10 @@ def _flat(model):
 
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)
-def test_every_method_trains_the_same_with_a_kept_and_a_live_reference_and_however_cut(tmp_path, name):
+def test_every_method_trains_the_same_with_a_kept_and_a_live_reference_and_however_cut(kept, name):
     objective = _method(name)
     rate = RATES.get(name, 1e-3)
-    fixed, live = _reference(tmp_path, objective), _live(tmp_path)
+    fixed, live = _reference(kept, objective), _live(kept)
     one, log = _run(objective, fixed, lr=rate)
     assert not torch.equal(_flat(one), _flat(MODEL))
     for reference, piece in ((live, 6), (fixed, 4)):
@@ -190,9 +197,9 @@ def _quantities(model, objective, rows):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_step_descends_the_gradient_of_the_objective_itself(tmp_path, name):
+def test_a_step_descends_the_gradient_of_the_objective_itself(kept, name):
     objective, lr = _method(name), RATES.get(name, 1e-2)
-    found, log = _run(objective, _reference(tmp_path, objective), lr=lr, epochs=1, piece=4)
+    found, log = _run(objective, _reference(kept, objective), lr=lr, epochs=1, piece=4)
     MODEL.zero_grad()
     loss = _plainly(objective)
     loss.backward()
@@ -205,12 +212,12 @@ def test_a_step_descends_the_gradient_of_the_objective_itself(tmp_path, name):
 
 @pytest.mark.integration
 @pytest.mark.parametrize("name", [name for name in EVERY if name not in NAMES])
-def test_every_other_method_descends_its_gradient_too(tmp_path, name):
+def test_every_other_method_descends_its_gradient_too(kept, name):
     """Those above are each of their retain terms once; here is the rest, the twelve of the paper too."""
-    test_a_step_descends_the_gradient_of_the_objective_itself(tmp_path, name)
+    test_a_step_descends_the_gradient_of_the_objective_itself(kept, name)
 
 
-def test_the_log_says_what_a_loss_makes_of_its_answers(tmp_path):
+def test_the_log_says_what_a_loss_makes_of_its_answers(kept):
     """Mean weight where there is one, the drop of the forget answers always."""
     for name, columns in {
         "SimNPO": {"drop", "weight"},
@@ -220,7 +227,7 @@ def test_the_log_says_what_a_loss_makes_of_its_answers(tmp_path):
         "AltPO": {"drop", "weight"},
     }.items():
         objective = method(name)
-        _, log = _run(objective, _reference(tmp_path, objective), lr=1e-9)
+        _, log = _run(objective, _reference(kept, objective), lr=1e-9)
         assert log[0].keys() == {"lr", "loss", "forget"} | columns
         assert log[0]["drop"] == pytest.approx(DROP, rel=1e-4)
 

@@ -50,12 +50,14 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Data]:
     """Both units, small."""
     folder = tmp_path_factory.mktemp("rooms")
     _a_problem(folder / "logistic" / "problem-1-1000")
-    small = replace(logistic.QUICK, loss_times_until=2.0, loss_times_longest=20.0, loss_times_most=25)
+    small = replace(
+        logistic.QUICK, loss_times_until=1.0, loss_times_longest=5.0, loss_times_most=12, loss_times_examples=2
+    )
     tiny = transformer.Setup(
         forget=5, retain=20, prompt=2, answer=3, vocab=32, width=16, heads=2, layers=1, rate=1e-2, target=0.1
     )
     few, alone = replace(transformer.QUICK.methods, batch=5), replace(transformer.QUICK.optimizers, batch=5)
-    times = transformer.LossTimes(step=0.1, until=1.0, longest=5.0, most=15)
+    times = transformer.LossTimes(step=0.1, until=0.6, longest=3.0, most=8)
     preset = replace(transformer.QUICK, shape=tiny, methods=few, optimizers=alone, loss_times=times)
     return {
         "logistic/loss-times": _run(logistic_units(small), "logistic/loss-times", folder),

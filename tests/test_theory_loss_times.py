@@ -5,7 +5,7 @@ from functools import cache, partial
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
@@ -32,8 +32,14 @@ def test_there_are_more_than_ten_losses_with_a_law_and_most_are_closed() -> None
     assert {"IDK", "RMU"}.isdisjoint(EVERY)
 
 
-@pytest.mark.parametrize("name", [name for name, closed in IS_CLOSED.items() if closed])
-@pytest.mark.parametrize("ref", [-1e-12, -1e-3, -1.0, -40.0])
+REFS = (-1.0, -1e-3, -40.0, -1e-12)
+EACH = [(name, REFS[(k + j) % 4], j) for k, name in enumerate(n for n in IS_CLOSED if IS_CLOSED[n]) for j in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("name", "ref"),
+    [pytest.param(name, ref, marks=[pytest.mark.integration] if j else []) for name, ref, j in EACH],
+)
 def test_a_closed_law_is_the_integral_of_the_kernel_s_own_weight(name: str, ref: float) -> None:
     """From tiny drops to overflow, and, where the clock runs backward, to half way to π = 1."""
     law = loss_time(EVERY[name], ForgetAnswer(ref))
@@ -49,6 +55,7 @@ def law_of(name: str, ref: float) -> LossTime:
     return loss_time(EVERY[name], ForgetAnswer(ref))
 
 
+@settings(max_examples=15)
 @given(st.sampled_from(list(EVERY)), REFERENCES, DROPS)
 def test_drops_and_times_are_inverse_in_every_regime(name: str, ref: float, drop: float) -> None:
     law = law_of(name, ref)
@@ -185,6 +192,7 @@ def test_no_step_turns_a_weight_by_more_than_told() -> None:
     assert np.abs(turned).max() <= 0.05
 
 
+@settings(max_examples=20)
 @given(st.sampled_from(list(EVERY)), st.floats(-20, -1e-3), st.floats(0, 10))
 def test_the_weight_on_numbers_is_that_of_tensors(name: str, ref: float, drop: float) -> None:
     of = of_numbers(EVERY[name], ForgetAnswer(ref))(np.array([drop]))

@@ -116,6 +116,7 @@ def _weights(kernel: Callable[..., Tensor], inputs: dict[str, Tensor]) -> dict[s
 
 
 @rows
+@settings(max_examples=20)
 @given(values=logps, data=st.data())
 def test_value_equals_the_formula(row: Row, values: list[float], data: st.DataObject) -> None:
     inputs, given = _inputs(row, values), _hyper(row, data)
@@ -126,6 +127,7 @@ def test_value_equals_the_formula(row: Row, values: list[float], data: st.DataOb
 
 
 @rows
+@settings(max_examples=20)
 @given(values=logps, data=st.data())
 def test_closed_weight_equals_autograd(row: Row, values: list[float], data: st.DataObject) -> None:
     kernel, inputs = row.bound(**_hyper(row, data)), _inputs(row, values)
@@ -138,8 +140,8 @@ def test_closed_weight_equals_autograd(row: Row, values: list[float], data: st.D
 
 
 @pytest.mark.parametrize("row", SMOOTH.values(), ids=SMOOTH)
-@settings(max_examples=15)
-@given(values=st.lists(st.floats(-300, 0), min_size=1, max_size=3), log_beta=st.floats(-4, 3))
+@settings(max_examples=8)
+@given(values=st.lists(st.floats(-300, 0), min_size=1, max_size=2), log_beta=st.floats(-4, 3))
 def test_gradients_and_second_derivatives_by_finite_differences(row: Row, values: list[float], log_beta: float) -> None:
     # Values within a few 1/β of each other, where the kernel bends; else finite differences only see straight lines.
     beta = 10.0**log_beta if row.bends else 1.0
@@ -158,6 +160,7 @@ def test_gradients_and_second_derivatives_by_finite_differences(row: Row, values
 
 
 @rows
+@settings(max_examples=20)
 @given(ratio=st.floats(-1e4, 1e4), log_beta=st.floats(-8, 3), dtype=st.sampled_from([torch.float32, torch.float64]))
 def test_extreme_log_ratios_stay_finite(row: Row, ratio: float, log_beta: float, dtype: torch.dtype) -> None:
     kernel, inputs = row.with_beta(10.0**log_beta), _inputs(row, [0.0], dtype)
@@ -195,6 +198,7 @@ def test_nan_is_not_repaired(row: Row) -> None:
 
 
 @rows
+@settings(max_examples=20)
 @given(values=st.lists(st.floats(-300, 0), min_size=2, max_size=6))
 def test_examples_do_not_see_each_other(row: Row, values: list[float]) -> None:
     inputs, kernel = _inputs(row, values), row.with_beta(0.2)
