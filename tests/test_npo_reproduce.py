@@ -112,7 +112,7 @@ def test_settings_reach_their_step() -> None:
 
 def test_the_full_size_is_that_of_the_logistic_and_the_transformer_room() -> None:
     full, usual = (units_of(STEPS[:3], quick=False, full=f, data=None, settings={}) for f in (True, False))
-    other = ("logistic/departure", "logistic/memorised", "transformer/")
+    other = ("logistic/departure", "logistic/memorised", "logistic/bounded", "transformer/")
     assert [u.name for u in usual if not u.name.startswith(other)] == [
         u.name for u in full if not u.name.startswith(other)
     ]

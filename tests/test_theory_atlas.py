@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from theory.atlas.classify import classify
-from theory.atlas.family import FAMILY
+from theory.atlas.classify import classify, classify_speed
+from theory.atlas.family import FAMILY, member
 
 
 @pytest.mark.parametrize("name", FAMILY)
@@ -15,3 +15,14 @@ def test_the_measured_class_is_the_predicted_one_with_its_constants(name: str) -
         measured, predicted = ((g.coefficient, g.constant, g.exponent) for g in (found.growth, said))
         np.testing.assert_allclose(measured, predicted, rtol=1e-6, atol=1e-6)
         assert found.sure
+
+
+def test_a_limit_is_sure_where_it_is_approached_exponentially() -> None:
+    for beta in (3.0, 30.0):
+        found = classify(member("UNDIAL", beta=beta).at(2.0))
+        assert found.sure
+        assert found.misfit < 1e-2 * found.runner_up_misfit < 1
+    double = classify_speed(lambda m: (3 - m) * np.abs(3 - m))  # like 1/τ
+    assert double.growth.kind == "finite"
+    assert not double.sure
+    assert classify_speed(lambda m: np.where(m < 3, 1.0, 0.0)).sure

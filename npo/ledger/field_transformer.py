@@ -248,7 +248,7 @@ _SATIMP = "after arXiv:2505.11953"
 CLAIMS = (
     Claim(
         id="squeezing-unlikely",
-        short="a pushed-down unlikely answer feeds the likeliest",
+        short="a pushed-down unlikely answer feeds the top one",
         statement="A negative gradient on an unlikely answer raises the likeliest other token; most others fall.",
         source=_SQUEEZING,
         measure="the smaller share, of risen likeliest and of fallen other tokens, at 1 nat a token (claimed > 1/2)",

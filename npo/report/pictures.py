@@ -21,6 +21,7 @@ __all__ = ["draw_pictures"]
 
 OF_RUNS = (
     "atlas",
+    "every_loss_one_law",
     "one_curve",
     "logistic_methods",
     "logistic_law",

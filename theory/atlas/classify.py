@@ -70,14 +70,34 @@ def classify_speed(speed: Speed, *, until: float = 1e100, near: float = 40.0) ->
 
 def judge(path: Journey) -> Classified:
     """The class of what was followed."""
-    reach = float(path.tau[-1])
     if path.limit is not None:
-        growth = finite(path.sign * path.limit, path.rate)
-        return Classified(growth, 0.0, 0.0, "logarithmic", float("inf"), reach)
+        return _stopping(path, path.limit)
     if path.margin[-1] >= FURTHEST / 10 and (faster := _faster(path)):
         return faster
     fits = {kind: _misfit(kind, *_window(path)) for kind in _LINES}
     return _settled(path, fits)
+
+
+def _stopping(path: Journey, limit: float) -> Classified:
+    """A limit, and how well its exponential e^(−aτ) fits the end of the way, against the other lines.
+
+    The end is the last thousandth of a logit, or of the limit where that is less. A zero of the speed of order two is
+    approached like 1/τ: there the rate V/(limit − m) does not settle. A speed that starts at 0 or jumps to it leaves no
+    way to be fitted, and no doubt.
+    """
+    growth, reach = finite(path.sign * limit, path.rate), float(path.tau[-1])
+    if path.sudden or limit == 0:
+        return Classified(growth, 0.0, 0.0, "logarithmic", float("inf"), reach)
+    gap, unit = limit - path.margin, min(limit, 1.0)
+    seen = (gap < 1e-3 * unit) & (gap > 1e-6 * unit)
+    if seen.sum() < 10:
+        return Classified(growth, float("inf"), float("inf"), "logarithmic", float("inf"), reach)
+    tau, m, left = path.tau[seen], path.margin[seen], gap[seen]
+    misfit = float(np.abs(left[0] * np.exp(-path.rate * (tau - tau[0])) - left).max() / limit)
+    fits = {kind: _misfit(kind, np.log(tau), m, tau * path.speed[seen]) for kind in _LINES if kind != "log-log"}
+    second = min(fits, key=lambda kind: fits[kind])
+    local = path.speed[seen] / left
+    return Classified(growth, float(np.ptp(local) / abs(local[-1])), misfit, second, fits[second], reach)
 
 
 def _window(path: Journey) -> tuple[Array, Array, Array]:
