@@ -22,11 +22,12 @@ from records.outputs import check_outputs, publish
 from records.paths import may_write, user_path
 from records.plain import plain
 from records.store import Data, writable
+from theory.atlas.coupled import CoupledPair
 from theory.atlas.demonstration import TAU
 from theory.atlas.family import FAMILY, Member, member
 from theory.atlas.growth import Growth
 from theory.atlas.scalar import ScalarLoss
-from theory.atlas.table import CONFIDENCE, SATURATED, AtlasRow, atlas_arrays, atlas_row, of_member
+from theory.atlas.table import CONFIDENCE, SATURATED, AtlasRow, atlas_arrays, atlas_row, of_member, pair_said
 from theory.kernel import Kernel
 from theory.methods import FORGET
 
@@ -61,6 +62,8 @@ def print_atlas(
     console = Console(markup=False, highlight=False)
     console.print(atlas_table(rows))
     console.print(ABOUT)
+    if not names:
+        console.print(plain(pair_said(CoupledPair(beta=1.0))), soft_wrap=True)
     for row in rows:
         if not row.measured.sure:
             console.print(plain(f"{row.name}: not sure. {row.measured}"), soft_wrap=True)

@@ -6,13 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from theory.atlas.classify import Classified, judge
+from theory.atlas.classify import Classified, classify_speed, judge
+from theory.atlas.coupled import CoupledPair
 from theory.atlas.family import Member
 from theory.atlas.growth import KINDS, Growth
 from theory.atlas.scalar import ScalarLoss
 from theory.atlas.trajectory import Journey, travel
 
-__all__ = ["CONFIDENCE", "SATURATED", "AtlasRow", "atlas_arrays", "atlas_row", "followed", "growth_from", "of_member"]
+__all__ = [
+    "CONFIDENCE",
+    "SATURATED",
+    "AtlasRow",
+    "atlas_arrays",
+    "atlas_row",
+    "followed",
+    "growth_from",
+    "of_member",
+    "pair_said",
+]
 
 Array = np.ndarray
 CONFIDENCE, SATURATED = 2.0, 6.0
@@ -67,6 +78,20 @@ def of_member(one: Member) -> AtlasRow:
     True
     """
     return atlas_row(one.at(CONFIDENCE), one.at(SATURATED), one.predicted(CONFIDENCE))
+
+
+def pair_said(pair: CoupledPair) -> str:
+    """The classes of a pair whose positive answer has a logit of its own, in a sentence.
+
+    >>> pair_said(CoupledPair(beta=1.0)).partition(", measured")[0].rpartition("positive one ")[2]
+    'log-log, m = log log τ + 2'
+    """
+    seen = classify_speed(pair.positive_speed, until=1e290).growth
+    return (
+        f"DPO({pair.beta:g}) and AltPO({pair.beta:g}) with a positive answer of its own logit, of log-odds "
+        f"{pair.positive_confidence:g}: forget margin {pair.forget().kind}, {pair.forget()}; positive one "
+        f"{pair.positive().kind}, {pair.positive()}, measured {seen.kind}, {seen}."
+    )
 
 
 def followed(path: Journey, tau: Float[Array, " t"]) -> Float[Array, " t"]:
