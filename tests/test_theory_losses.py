@@ -23,7 +23,7 @@ class Row:
     """A kernel, its slow twin (a plain formula of Python floats) and its hyperparameters, each with its range.
 
     `stopped`: a factor of it has no gradient, so that its gradient is not the slope of its value. `bends`: it does so
-    where log-ratios are of the order of 1/β.
+    where log-ratios are of the order of 1/β. `alike`: what log-ratios are multiplied by, all set to β.
     """
 
     kernel: Callable[..., Tensor]
@@ -31,6 +31,7 @@ class Row:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     stopped: bool = False
     bends: bool = True
+    alike: tuple[str, ...] = ("beta",)
 
     def bound(self, **given: float) -> Callable[..., Tensor]:
         fixed = {"layer": 1} if "layer" in takes(self.kernel) else {}
@@ -38,7 +39,7 @@ class Row:
 
     def with_beta(self, beta: float) -> Callable[..., Tensor]:
         """β where there is one, the others at an ordinary value."""
-        return self.bound(**{name: beta if name == "beta" else 1.0 for name in self.ranges})
+        return self.bound(**{name: beta if name in self.alike else 1.0 for name in self.ranges})
 
 
 BETA = {"beta": (1e-4, 1e3)}
@@ -64,7 +65,7 @@ ROWS = {
     "flat_kl": Row(losses.flat_kl, slow_twins.flat_kl, bends=False),
     "flat_js": Row(losses.flat_js, slow_twins.flat_js, bends=False),
     "flat_pearson": Row(losses.flat_pearson, slow_twins.flat_pearson, bends=False),
-    "d2o": Row(losses.d2o, slow_twins.d2o, BETA | {"alpha": (1e-4, 1e3)}),
+    "d2o": Row(losses.d2o, slow_twins.d2o, BETA | {"alpha": (1e-4, 1e3)}, alike=("alpha", "beta")),
     "door": Row(losses.door, slow_twins.door, BETA),
     "ap": Row(losses.ap, slow_twins.ap, BETA),
     "me": Row(losses.me, slow_twins.me, bends=False),
