@@ -84,9 +84,11 @@ def _by_autograd(problem, alternate, retain_alternate, objective, lr, steps):
     retain = {kind: torch.tensor(y).long() for kind, y in {"": problem.y_retain, "_win": retain_alternate}.items()}
     two = problem.theta_ref.ndim == 1
     theta, bound, found = ref.clone().requires_grad_(), None, [ref]
-    stronger = H @ _further(ref, H, forget[""], two=two).T if "reinforced_logits" in objective.forget_needs else None
+    stronger = {}
+    if "reinforced_logits" in objective.forget_needs:
+        stronger["reinforced_logits"] = H @ _further(ref, H, forget[""], two=two).T
     for step in range(steps):
-        given_ = {"reinforced_logits": stronger} | _answers(H @ theta.T, H @ ref.T, forget)
+        given_ = stronger | _answers(H @ theta.T, H @ ref.T, forget)
         if "kl_to_ref" in with_exact_kl(objective).forget_needs:
             q, r = given_["logits"].log_softmax(1), given_["ref_logits"].log_softmax(1)
             given_["z_ref"] = BETA * (q.exp() * (q - r)).sum(1).mean().detach()
