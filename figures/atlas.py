@@ -51,7 +51,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
         for ax, (title, curves) in zip(axes, panels, strict=False):
             _panel(ax, arrays["tau"], title, curves)
         for ax in axes[len(panels) :]:
-            ax.set_axis_off()
+            ax.remove()
         figure.suptitle(
             r"How fast one answer runs away: margin $m$ of $\pi=\sigma(c-m)$, $c=2$, under gradient flow "
             "(lines); laws predicted from the formulas (dotted)"

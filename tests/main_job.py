@@ -24,7 +24,8 @@ TRANSFORMER = {
     "shape.layers": "1",
     "law.steps": "120",
     "law.set_until": "12",
-    "loss_times.most": "15",
+    "loss_times.most": "4",
+    "practice.steps": "8",
     "optimizers.steps": "40",
     "methods.steps": "6",
     "methods.adam_steps": "8",
@@ -33,7 +34,7 @@ TRANSFORMER = {
 }
 SMALLER = (
     *("logistic.fit_steps=300", "logistic.steps=500", "logistic.figure3_steps=400", "logistic.beta_steps=400"),
-    "logistic.loss_times_most=15",
+    *("logistic.loss_times_most=4", "logistic.practice_steps=8"),
     *(f"transformer.{key}={value}" for key, value in TRANSFORMER.items()),
     *(f"llm.{word}" for word in SMALL),
 )

@@ -90,11 +90,11 @@ def _claim(
     )
 
 
-def _alone(room_name: str, unit: str) -> Claim:
+def _alone(room_name: str, model: str, unit: str) -> Claim:
     return _claim(
         f"loss-times-{room_name}",
         "every loss alone: T = ∫ du/w(u)",
-        "One answer alone obeys T = ∫ du/w(u), whatever the loss: its gradient weight w is its law.",
+        f"{model} one answer alone obeys T = ∫ du/w(u), whatever the loss: its gradient weight w is its law.",
         "largest |F(u)/T − 1|",
         unit,
         one_answer,
@@ -102,7 +102,7 @@ def _alone(room_name: str, unit: str) -> Claim:
 
 
 CLAIMS = (
-    _alone("logistic", "logistic/loss-times"),
+    _alone("logistic", "In the logistic model", "logistic/loss-times"),
     _claim(
         "loss-times-sets-logistic",
         "every loss, a set: the remainder accounts",
@@ -111,7 +111,7 @@ CLAIMS = (
         "logistic/loss-times",
         partial(together, kind="set", losses="losses"),
     ),
-    _alone("transformer", "transformer/loss-times"),
+    _alone("transformer", "In a small transformer", "transformer/loss-times"),
     _claim(
         "loss-times-tokens-transformer",
         "losses of tokens: the remainder accounts",
@@ -120,7 +120,7 @@ CLAIMS = (
         "transformer/loss-times",
         partial(together, kind="tokens", losses="tokens"),
     ),
-    _alone("smollm2", "smollm2/losses"),
+    _alone("smollm2", "In SmolLM2's output head", "smollm2/losses"),
     _claim(
         "loss-times-tokens-smollm2",
         "at a real head tokens keep the laws of one",
