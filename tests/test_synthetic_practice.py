@@ -23,6 +23,8 @@ from theory.objective import Objective, compose, method
 from theory.theorems.flows import ga_margin
 from theory.weights import log_sigmoid
 
+pytestmark = pytest.mark.integration  # minutes together with the fast tests; the main job of those runs the same units
+
 GD, ADAM = MOVERS
 ONE = FreeAnswers((2.0, -2.0, -2.0), (1, 1, 1), 2)
 LOGISTIC = replace(logistic_presets.QUICK, fit_steps=500, practice_steps=8)
