@@ -23,7 +23,7 @@ from theory.objective import Objective, compose, method
 from theory.theorems.flows import ga_margin
 from theory.weights import log_sigmoid
 
-pytestmark = pytest.mark.integration  # minutes together with the fast tests; the main job of those runs the same units
+pytestmark = pytest.mark.integration  # the small main job of the fast tests runs the same units
 
 GD, ADAM = MOVERS
 ONE = FreeAnswers((2.0, -2.0, -2.0), (1, 1, 1), 2)
