@@ -25,6 +25,7 @@ _MODELS = {"scale.data", "scale.runtime", "scale.models"}
 _TASKS = _MODELS | {"scale.training", "scale.evaluation", "scale.tasks"}
 _RECIPES = _TASKS | {"scale.recipes"}
 _BETA = _MODELS | {"scale.beta"}
+_ATTACKS = _MODELS | {"scale.training", "scale.attacks"}
 _RUNNING = {"npo.runs", "npo.ledger", "npo.report", "npo.running"}
 SUB_ARROWS = {
     "records": set(),
@@ -45,6 +46,7 @@ SUB_ARROWS = {
     "scale.tasks": _TASKS,
     "scale.recipes": _RECIPES,
     "scale.beta": _BETA,
+    "scale.attacks": _ATTACKS,
     "scale.stages": _RECIPES | _BETA,
     "scale.law": _RECIPES | _BETA | {"scale.stages"},
     "figures": set(),
