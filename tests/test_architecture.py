@@ -23,7 +23,9 @@ ARROWS = {
 # Which sub-rooms of its own package a sub-room may import; a package's own name stands for the files on its top.
 _MODELS = {"scale.data", "scale.runtime", "scale.models"}
 _TASKS = _MODELS | {"scale.training", "scale.evaluation", "scale.tasks"}
-_RECIPES = _TASKS | {"scale.recipes"}
+_AUDIT = _TASKS | {"scale.audit"}
+_ATTACKS = _MODELS | {"scale.training", "scale.attacks"}
+_RECIPES = _AUDIT | _ATTACKS | {"scale.recipes"}
 _BETA = _MODELS | {"scale.beta"}
 _ATTACKS = _MODELS | {"scale.training", "scale.attacks"}
 _RUNNING = {"npo.runs", "npo.ledger", "npo.report", "npo.running"}
@@ -44,6 +46,8 @@ SUB_ARROWS = {
     "scale.training": _MODELS,
     "scale.evaluation": _MODELS,
     "scale.tasks": _TASKS,
+    "scale.audit": _AUDIT,
+    "scale.attacks": _ATTACKS,
     "scale.recipes": _RECIPES,
     "scale.beta": _BETA,
     "scale.attacks": _ATTACKS,

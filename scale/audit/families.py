@@ -1,0 +1,31 @@
+"""The families of scores that an audit has: what each asks, and the function that measures it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from scale.audit.asked import AskedSets
+from scale.audit.items import Items
+from scale.audit.memorisation import memorisation
+from scale.audit.settings import AuditSettings
+from scale.audit.subject import AuditSubject, ModelsBeside
+
+__all__ = ["FAMILIES", "Family", "Measure"]
+
+Measure: TypeAlias = Callable[[AuditSubject, AskedSets, AuditSettings, ModelsBeside], Mapping[str, Items]]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Scores that are measured together; `reads` names the models of `ModelsBeside` that the measure looks at."""
+
+    name: str
+    about: str
+    measure: Measure
+    reads: tuple[str, ...] = ()
+
+
+FAMILIES: Mapping[str, Family] = {
+    family.name: family for family in (Family("memorisation", "how much of the answers it has by heart", memorisation),)
+}
+"""In the order in which they are shown; `scale.audit.settings.FAMILY_NAMES` names them all."""
