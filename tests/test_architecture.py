@@ -27,7 +27,6 @@ _AUDIT = _TASKS | {"scale.audit"}
 _ATTACKS = _MODELS | {"scale.training", "scale.attacks"}
 _RECIPES = _AUDIT | _ATTACKS | {"scale.recipes"}
 _BETA = _MODELS | {"scale.beta"}
-_ATTACKS = _MODELS | {"scale.training", "scale.attacks"}
 _RUNNING = {"npo.runs", "npo.ledger", "npo.report", "npo.running"}
 SUB_ARROWS = {
     "records": set(),
@@ -50,7 +49,6 @@ SUB_ARROWS = {
     "scale.attacks": _ATTACKS,
     "scale.recipes": _RECIPES,
     "scale.beta": _BETA,
-    "scale.attacks": _ATTACKS,
     "scale.stages": _RECIPES | _BETA,
     "scale.law": _RECIPES | _BETA | {"scale.stages"},
     "figures": set(),

@@ -11,9 +11,9 @@ to forget (the retrained one), question by question, with a bootstrap interval o
     families.py    `FAMILIES`: name, what it asks, the function that measures it
     battery.py     `measured`: all families of one model; `audit`: that of a model and of those beside it
 
-A family is a function `measure(subject, asked, settings, beside) -> {score: Items}`. It leaves out what can't be had (
-no rows held out, no model beside), and NaN stands for a question that has no such score. Names of scores are unique over
-all families; scores of rows to retain begin with `retain_`, an AUC's with `auc_`.
+A family is a function `measure(subject, asked, settings, beside) -> {score: Items}`. It leaves out what can't be had,
+for want of rows held out or of a model beside, and NaN stands for a question that has no such score. Names of scores
+are unique over all families; scores of rows to retain begin with `retain_`, an AUC's with `auc_`.
 
     >>> import numpy as np
     >>> from scale.audit.items import Items, statistic
