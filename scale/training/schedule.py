@@ -19,7 +19,7 @@ class Schedule(BaseModel):
     forward pass).
 
     The rate climbs linearly from 0 through the first `warmup` epochs, or `warmup_steps`, and then falls linearly to 0,
-    which it would reach in the step after the last.
+    which it would reach in the step after the last; or it stays (`falls: false`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,6 +35,7 @@ class Schedule(BaseModel):
     )
     warmup: NonNegativeFloat = Field(1.0, allow_inf_nan=False, description="in epochs")
     warmup_steps: Annotated[int, Field(ge=0)] | None = Field(None, description="instead of warmup, in steps")
+    falls: bool = Field(True, description="false: after the warm-up the rate stays as it is")
     clip: Positive | None = Field(
         None, description="a longer gradient of a step is shortened to this norm (Trainer: 1); default: none is"
     )
@@ -59,7 +60,7 @@ class Schedule(BaseModel):
 
     def described(self) -> dict[str, Any]:
         """What results owe to it, as JSON has it; without those options that came later, where they are not used."""
-        later = {"steps": None, "decay": "all", "warmup_steps": None, "clip": None}
+        later = {"steps": None, "decay": "all", "warmup_steps": None, "falls": True, "clip": None}
         return self.model_dump(
             mode="json", exclude={name for name, usual in later.items() if getattr(self, name) == usual}
         )
@@ -71,11 +72,15 @@ def learning_rate(schedule: Schedule, step: int, steps: int) -> float:
     >>> s = Schedule(lr=1.0, epochs=3)
     >>> [learning_rate(s, i, 2) for i in range(6)]
     [0.0, 0.5, 1.0, 0.75, 0.5, 0.25]
+    >>> learning_rate(Schedule(lr=1.0, steps=9, warmup=0, falls=False), 8, 2)
+    1.0
     """
     warm = schedule.warmup * steps if schedule.warmup_steps is None else schedule.warmup_steps
     whole = schedule.steps or schedule.epochs * steps
     if step < warm:
         return schedule.lr * step / warm
+    if not schedule.falls:
+        return schedule.lr
     return schedule.lr * max(0.0, (whole - step) / max(1.0, whole - warm))
 
 
