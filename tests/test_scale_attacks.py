@@ -84,7 +84,7 @@ def test_quantising_changes_linear_weights_alone_rounds_what_was_there_and_puts_
         for name, p in found.changed.items():
             assert torch.equal(p, quantised(before[name], int(bits)))
             assert len(p.detach().flatten()[:64].unique()) <= 2 ** int(bits)
-        away.append(sum(float((p - before[name]).norm()) for name, p in found.changed.items()))
+        away.append(sum(float((p.detach() - before[name]).norm()) for name, p in found.changed.items()))
     assert _same(model, before)
     assert all(one < other / 1.9 for one, other in pairwise(away))
 

@@ -58,14 +58,10 @@ class Relearn(_Attack):
 
     @model_validator(mode="after")
     def _of_these_rows(self) -> "Relearn":
-        wrong = [name for name, rows in (("share", "part"), ("file", "related")) if self._idle(name, rows)]
-        if wrong:
-            told = " and ".join(f"{name} is for rows={dict(share='part', file='related')[name]}" for name in wrong)
-            raise ValueError(f"{told}: leave it out, or choose these rows")
+        for name, rows in (("share", "part"), ("file", "related")):
+            if name in self.model_fields_set and self.rows != rows:
+                raise ValueError(f"{name} is for rows={rows}: leave it out, or choose these rows")
         return self
-
-    def _idle(self, name: str, rows: str) -> bool:
-        return name in self.model_fields_set and self.rows != rows
 
     @property
     def levels(self) -> tuple[float, ...]:
