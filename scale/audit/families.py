@@ -17,12 +17,17 @@ Measure: TypeAlias = Callable[[AuditSubject, AskedSets, AuditSettings, ModelsBes
 
 @dataclass(frozen=True)
 class Family:
-    """Scores that are measured together; `reads` names the models of `ModelsBeside` that the measure looks at."""
+    """Scores that are measured together.
+
+    `reads` names the models of `ModelsBeside` that the measure looks at, `takes` the settings: what it does not name
+    changes nothing of what was measured, which is kept.
+    """
 
     name: str
     about: str
     measure: Measure
     reads: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
 
 
 FAMILIES: Mapping[str, Family] = {

@@ -3,7 +3,7 @@
 import difflib
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from records.errors import UserError
 from records.settings import Positive, Seed
@@ -24,6 +24,7 @@ class AuditSettings(BaseModel):
     protocol: str = Field("all-questions", description="how questions are written and truth ratios taken")
     questions: PositiveInt | None = Field(None, description="at most so many of a set; default: all")
     min_k: Share = Field(0.4, description="Min-K and Min-K++: the share of least likely tokens that counts")
+    gradients: NonNegativeInt = Field(100, description="membership: rows of each set whose gradients are taken")
     answers: PositiveInt = Field(16, description="sampling: answers drawn to every question")
     temperature: Positive = Field(1.0, description="sampling: of the distribution that they are drawn from")
     top_p: Share = Field(1.0, description="sampling: the share of probability that tokens are drawn from")
