@@ -24,6 +24,7 @@ from theory.theorems.instance_constants import INSTANCE_GA, INSTANCE_NPO
 from theory.theorems.intrinsic_time import INTRINSIC_TIME, Single
 from theory.theorems.known_times import closed_time
 from theory.theorems.loss_times import kernels_with_a_law, of_any_model
+from theory.theorems.relearnt_part import RELEARNT_PART, RELEARNT_PART_LINEAR, PartPath, Relearnable, relearn_part
 from theory.theorems.specimens import side_by_side, small_network
 from theory.theorems.theorem import Theorem
 from theory.theorems.wanted_drops import CHOSEN_BETA, CHOSEN_BETA_OF_A_SET, WantedDrops
@@ -86,6 +87,17 @@ def _adam(seed: int, values: np.ndarray) -> AdamRun:
     return AdamRun(scale * np.concatenate([rise, fall]), values, eps=1e-8, confidence=Confidence(0.8, 10.0))
 
 
+def _relearnt(seed: int) -> PartPath:
+    specimen = small_network(n=8, seed=seed)
+    return relearn_part(specimen.log_probs, specimen.parameters, np.arange(4), step=0.05, until=1.0)[0]
+
+
+def _relearnable(seed: int) -> Relearnable:
+    """Twelve rows with a common part, all forgotten, of which four are relearnt."""
+    rows = np.random.default_rng(seed).normal(size=(12, 20)) + 0.5
+    return Relearnable(rows, -rows.mean(axis=0), np.arange(4), lr=0.1, steps=np.array([1, 10, 100, 1000]))
+
+
 CATALOGUE: dict[str, Exhibit] = {
     "bounded-below": Exhibit(BOUNDED_BELOW, _log_ratios),
     "gradient-weight": Exhibit(GRADIENT_WEIGHT, _log_ratios),
@@ -101,5 +113,7 @@ CATALOGUE: dict[str, Exhibit] = {
     "chosen-beta": Exhibit(CHOSEN_BETA, lambda seed: _wanted(seed, 1)),
     "chosen-beta-set": Exhibit(CHOSEN_BETA_OF_A_SET, lambda seed: _wanted(seed, 6)),
     "adam-clock": Exhibit(ADAM_CLOCK, lambda seed: _adam(seed, np.array([0.0, 0.05, 0.5]))),
+    "relearnt-part": Exhibit(RELEARNT_PART, _relearnt),
+    "relearnt-part-linear": Exhibit(RELEARNT_PART_LINEAR, _relearnable),
     "beta-under-adam": Exhibit(BETA_UNDER_ADAM, lambda seed: _adam(seed, np.array([20.0, 30.0, 40.0]))),
 }
