@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scale.evaluation.metrics.membership import auc, min_k, priv_leak, relative_difference
+from scale.evaluation.metrics.membership import (
+    FLOOR,
+    auc,
+    gradient_norm,
+    loss,
+    min_k,
+    min_k_plus_plus,
+    priv_leak,
+    reference,
+    relative_difference,
+    zlib,
+)
 
 LOGP = arrays(np.float64, st.integers(1, 40), elements=st.floats(-50, 0))
 SCORES = arrays(np.float64, st.integers(1, 12), elements=st.integers(-20, 20).map(float))  # many ties
@@ -114,3 +125,49 @@ def test_priv_leak_is_zero_at_the_retrained_models_auc_and_never_below_minus_100
     assert leak >= -100 - 1e-9
     assert priv_leak(retrained, retrained) == 0
     assert (leak < 0) == (1 - found < 1 - retrained)
+
+
+@given(LOGP, st.floats(0, 1), st.floats(-3, 3), st.floats(0.1, 4))
+def test_min_k_plus_plus_is_min_k_of_standard_scores(logp, k, mean, deviation):
+    means, variances = np.full(len(logp), mean), np.full(len(logp), deviation**2)
+    expected = min_k(logp, k) / deviation + mean / deviation
+    assert min_k_plus_plus(logp, means, variances, k) == pytest.approx(expected, abs=1e-9)
+    assert min_k_plus_plus(logp, 0 * logp, 0 * logp, k) == pytest.approx(min_k(logp, k) / math.sqrt(FLOOR), abs=1e-6)
+
+
+def test_min_k_plus_plus_has_no_value_for_none_and_refuses_what_differs():
+    assert math.isnan(min_k_plus_plus([], [], []))
+    with pytest.raises(ValueError, match="of the same tokens, not of 1, 2, 1"):
+        min_k_plus_plus([-1.0], [0.0, 0.0], [1.0])
+    with pytest.raises(ValueError, match=r"between 0 and 1, not 40"):
+        min_k_plus_plus([-1.0], [0.0], [1.0], 40)
+
+
+@given(LOGP, st.sampled_from(["", "Ada.", "no " * 99, "Dvořák, 1841–1904"]))
+def test_loss_zlib_and_reference(logp, text):
+    import zlib as library
+
+    assert loss(logp) == pytest.approx(-logp.mean()) == pytest.approx(min_k(logp, 1), abs=1e-12)
+    assert zlib(loss(logp), text) * len(library.compress(text.encode())) == pytest.approx(loss(logp))
+    assert reference(loss(logp), loss(logp)) == 0
+    assert math.isnan(loss([]))
+
+
+def test_gradient_norm_is_a_mean_over_parameters():
+    assert gradient_norm([1.0, 3.0]) == 2
+    assert math.isnan(gradient_norm([]))
+
+
+def test_the_metrics_of_a_question_take_what_was_measured_of_it():
+    """Their parameters are called as one would call them alone; the catalogue knows what each takes."""
+    from scale.evaluation.catalogue import METRICS
+
+    logp, ended = np.array([-1.0, -3.0]), np.array([-1.0, -3.0, -0.5])
+    given_ = {"token_logp": logp, "token_logp_with_end": ended, "mean_logp": logp + 1, "variance": np.ones(2)}
+    given_ |= {"loss": np.array([1.5, 9.0]), "true_loss": 1.5, "truth": "Ada.", "text": "said by a model"}
+    assert METRICS["loss"].of(given_) == 1.5
+    assert METRICS["zlib"].of(given_) == zlib(1.5, "Ada.")
+    assert METRICS["min_k"].of(given_) == 3
+    assert METRICS["min_k_plus_plus"].of(given_) == 1
+    assert METRICS["min_k_plus_plus"].needs == ("token_logp", "mean_logp", "variance")
+    assert set(METRICS["zlib"].needs) == {"true_loss", "truth"}

@@ -3,16 +3,16 @@
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
 from records.errors import UserError
 from records.loader import find_function, find_parameters, load_function, source_of
-from scale.evaluation.measurable import MEASURABLE
+from scale.evaluation.measurable import END, MEASURABLE
 from scale.evaluation.metrics.continuation import knowmem, verbmem
 from scale.evaluation.metrics.degeneracy import degenerate
-from scale.evaluation.metrics.membership import min_k
+from scale.evaluation.metrics.membership import loss, min_k, min_k_plus_plus, zlib
 from scale.evaluation.metrics.memorization import (
     exact_memorization,
     extraction_strength,
@@ -37,16 +37,29 @@ __all__ = ["METRICS", "Metric", "is_own", "known_metric", "metric_of", "needs_of
 
 @dataclass(frozen=True)
 class Metric:
-    """A function of measured things, and the name that it is asked for by."""
+    """A function of measured things, and the name that it is asked for by.
+
+    Its parameters have the names of what they take (`MEASURABLE`), but for those in `takes`.
+    """
 
     name: str
     function: Callable[..., Any]
+    takes: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
-    def needs(self) -> tuple[str, ...]:
-        """The names of its parameters without a default: what must be measured for it."""
+    def _filled(self) -> dict[str, str]:
+        """Its parameters without a default, each with the name of what it takes."""
         parameters = inspect.signature(self.function).parameters.values()
-        return tuple(p.name for p in parameters if p.default is p.empty)
+        return {p.name: self.takes.get(p.name, p.name) for p in parameters if p.default is p.empty}
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The names of what must be measured for it."""
+        return tuple(self._filled.values())
+
+    def of(self, given: Mapping[str, Any]) -> Any:
+        """Its value of what was measured, by the names of that."""
+        return self.function(**{parameter: given[name] for parameter, name in self._filled.items()})
 
     @property
     def of_a_set(self) -> bool:
@@ -54,8 +67,14 @@ class Metric:
         return any(MEASURABLE[name].level == "set" for name in self.needs)
 
 
+_TAKES: Mapping[str, Mapping[str, str]] = {
+    "loss": {"token_logp": "token_logp" + END},
+    "zlib": {"loss": "true_loss", "text": "truth"},
+    "min_k_plus_plus": {"mean": "mean_logp"},
+}
+"""Parameters that are not called what they take, of functions that are read better by themselves."""
 METRICS: Mapping[str, Metric] = {
-    function.__name__: Metric(function.__name__, function)
+    function.__name__: Metric(function.__name__, function, _TAKES.get(function.__name__, {}))
     for function in (
         probability,
         probability_among,
@@ -75,7 +94,10 @@ METRICS: Mapping[str, Metric] = {
         extraction_strength_floored,
         verbmem,
         knowmem,
+        loss,
+        zlib,
         min_k,
+        min_k_plus_plus,
     )
 }
 

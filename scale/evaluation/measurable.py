@@ -43,6 +43,7 @@ MEASURABLE: Mapping[str, Measurable] = {
         Measurable(
             "loss", "answer", "(answers,)", "nats a token", "mean −log p of each answer, its end token included"
         ),
+        Measurable("true_loss", "answer", "number", "nats a token", "that of the true answer"),
         Measurable("tokens", "answer", "(answers,)", "", "tokens of each answer, its end token included"),
         *_TOKENS,
         *(one._replace(name=one.name + END, about=one.about + "; the end token too") for one in _TOKENS),

@@ -98,7 +98,7 @@ def over_set(metric: Metric, part: SetResult, protocol: Protocol) -> np.ndarray:
                 continue
             given["log_ratio"] = protocol.log_truth_ratio(losses)
         needed = {name: given[name] for name in metric.needs}
-        found[where] = own_column(metric, needed, len(where)) if is_own(metric.name) else metric.function(**needed)
+        found[where] = own_column(metric, needed, len(where)) if is_own(metric.name) else metric.of(needed)
         known[where] = True
     return found[known]
 

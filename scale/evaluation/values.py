@@ -34,7 +34,12 @@ def measured(questions: Sequence[Question], scored: Sequence[Scored], said: Sequ
             "paraphrases": question.paraphrases,
         }
         if scored:
-            given |= {"loss": scored[i].loss, "tokens": scored[i].tokens, **scored[i].of_tokens}
+            given |= {
+                "loss": scored[i].loss,
+                "true_loss": scored[i].loss[0],
+                "tokens": scored[i].tokens,
+                **scored[i].of_tokens,
+            }
         if said:
             given |= {"text": said[i].text, "generated": np.array(said[i].ids, dtype=np.int64)}
         found.append(given)
@@ -50,9 +55,9 @@ def column_of(metric: Metric, given: Sequence[Mapping[str, Any]]) -> np.ndarray:
 
 def _value(metric: Metric, given: Mapping[str, Any]) -> float:
     if not is_own(metric.name):
-        return float(metric.function(**given))
+        return float(metric.of(given))
     with _told(metric.name):
-        found = metric.function(**_copies(given))
+        found = metric.of(_copies(given))
     if not isinstance(found, Real) and getattr(found, "ndim", None) != 0:
         raise UserError(f"The metric {metric.name} returns {shown(found)} for a question: return one number.")
     return float(_checked(metric.name, np.array(float(found)), given))
@@ -61,7 +66,7 @@ def _value(metric: Metric, given: Mapping[str, Any]) -> float:
 def own_column(metric: Metric, given: Mapping[str, Any], n: int) -> np.ndarray:
     """A user's metric of a whole set of n questions."""
     with _told(metric.name):
-        found = np.asarray(metric.function(**given))
+        found = np.asarray(metric.of(given))
     if found.shape != (n,) or found.dtype.kind not in "bif":
         raise UserError(
             f"The metric {metric.name} returns {found.dtype} of shape {found.shape} for {n} questions: return a number "
