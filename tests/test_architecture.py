@@ -56,6 +56,7 @@ SUB_ARROWS = {
     "npo.ledger": {"npo.runs"},
     "npo.report": {"npo.runs", "npo.ledger"},
     "npo.running": {"npo.runs"},
+    "npo.pools": {"npo.running"},
     "npo.verbs": _RUNNING,
     "npo": _RUNNING | {"npo.verbs"},
 }

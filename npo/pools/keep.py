@@ -1,0 +1,73 @@
+"""The readings of the pools as one small file of `figures/data/`, with what they come to.
+
+    python -m npo.pools.keep figures/data/pools-tofu-mini.json OUT --command "python -m npo.pools.train …" --machine "…"
+
+`models` has every model with its scores, to five digits; `metrics` what `npo.pools.results` makes of them.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npo.pools.results import results
+from records.errors import UserError
+from records.files import write_text
+from records.ownership import manifest
+from records.store import load
+
+__all__ = ["keep_pools"]
+
+DIGITS = 5
+
+
+def keep_pools(file: Path, out: Path, *, command: str, machine: str) -> None:
+    """Write what was read, a line a model and a line a metric; UserError where nothing was."""
+    folders = sorted(path.parent for path in (out / "read").glob("*/*/manifest.json"))
+    if not folders:
+        raise UserError(f"There is nothing in {out / 'read'}. Run python -m npo.pools.read {out} first.")
+    models = [dict(load(folder).values) for folder in folders]
+    made = {"command": command, "machine": machine, "seconds": round(sum(manifest(f)["seconds"] for f in folders))}
+    first = manifest(folders[0])
+    head = {"made": made, "environment": first["environment"], "settings": first["settings"]}
+    lines = [f"{json.dumps(name)}: {_compact(value)}" for name, value in head.items()]
+    groups = {
+        "models": {f"{model['pool']}/{model['name']}": model for model in models},
+        "metrics": results(models),
+    }
+    for name, group in groups.items():
+        rows = ",\n".join(f"{json.dumps(key, ensure_ascii=False)}: {_compact(value)}" for key, value in group.items())
+        lines.append(f"{json.dumps(name)}: {{\n{rows}\n}}")
+    write_text(file, "{" + ",\n".join(lines) + "}\n")
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(_rounded(value), ensure_ascii=False, allow_nan=False)
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers to so many digits; None where one is not finite."""
+    if isinstance(value, Mapping):
+        return {key: _rounded(x) for key, x in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(x) for x in value]
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
+    return value
+
+
+def _told() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--command", default="", help="what made the readings")
+    parser.add_argument("--machine", default="", help="where")
+    return parser.parse_intermixed_args()
+
+
+if __name__ == "__main__":
+    told = _told()
+    keep_pools(told.file, told.out, command=told.command, machine=told.machine)

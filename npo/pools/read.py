@@ -1,0 +1,244 @@
+"""Reading the pools: every model's battery as it is, after relearning, and in four bits.
+
+    python -m npo.pools.read OUT [key=value …] [--recipe tofu-mini] [--unlearned RUN] [--seconds 200]
+
+Reads what lies in OUT and, as models that are said to have forgotten, the unlearning runs in RUN; so training and
+reading need not be of one version of the code. `read/<pool>/<name>` holds in data.json `pool`, `name`, `states`, the
+scores by state and name (None where there is no value), and `intervals`, their ends. The first two members stand beside
+all others, as the finetuned and the retrained model, unless two models are named for that.
+
+Relearning is one epoch of the forget rows at the rate of unlearning, without warm-up and weight decay, falling to 0, as
+in arXiv:2605.24614 (2e-5 there, of unlearning at 1e-5 to 5e-5); four bits are NF4, of every linear weight but the head.
+"""
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from npo.pools.members import PoolMember
+from npo.pools.train import MEMBER, pool_of, recipe_of
+from records.store import Data, save
+from records.work import Progress, Unit, missing, run_missing
+from scale.attacks.matrices import matrices_of
+from scale.attacks.quantise import quantised
+from scale.audit.asked import AskedSets
+from scale.audit.battery import measured, plain_scores
+from scale.audit.items import score_of
+from scale.audit.settings import AuditSettings
+from scale.audit.subject import AuditSubject, ModelsBeside, subject_of
+from scale.data.questions import Question, QuestionSet
+from scale.models.identity import model_hash
+from scale.models.language_model import LanguageModel
+from scale.models.loading import load
+from scale.runtime.processes import Processes
+from scale.stages.context import MODEL, Context
+from scale.stages.prepared import context_of
+from scale.tasks.corpus import Corpus
+from scale.training.batches import TrainingRows
+from scale.training.loop import Training, likelihood
+from scale.training.schedule import Schedule
+
+__all__ = ["STATES", "PoolReading", "reading_units"]
+
+STATES = ("as it is", "relearned", "four bits")
+UNLEARNED = "unlearned"
+
+
+@dataclass(frozen=True, eq=False)
+class PoolReading:
+    """What every model of the pools is asked, and what is done to it in between."""
+
+    context: Context
+    asked: AskedSets
+    settings: AuditSettings
+    relearning: Schedule
+    finetuned: Path
+    retrained: Path
+
+    def subject(self, name: str, model: LanguageModel) -> AuditSubject:
+        """A model ready to be read, in the recipe's prompt format."""
+        said = self.context.model
+        return subject_of(name, model, self.context.processes, prompt=said.prompt, longest=said.longest)
+
+    @cached_property
+    def beside(self) -> ModelsBeside:
+        """The models that others are read beside; loaded once."""
+        return ModelsBeside(
+            retrained=self.subject("retrained", load(self.retrained)),
+            finetuned=self.subject("finetuned", load(self.finetuned)),
+        )
+
+    def states(self, folder: Path) -> Iterator[tuple[str, LanguageModel]]:
+        """The model in each of `STATES`, loaded anew each time."""
+        changes: tuple[Callable[[LanguageModel], None], ...] = (lambda model: None, self.relearn, in_four_bits)
+        for state, change in zip(STATES, changes, strict=True):
+            model = self.context.ready(load(folder))
+            change(model)
+            yield state, model
+
+    def relearn(self, model: LanguageModel) -> None:
+        """Train in place on the rows to forget."""
+        writer, rows = self.context.writer(model), self.context.corpus.forget
+        encoded = TrainingRows([piece for row in rows for piece in row.encode(writer)])
+        scorer = self.context.scorer(model.model)
+        training = Training(
+            scorer, likelihood, encoded, self.relearning, seed=0, pad=writer.pad, processes=self.context.processes
+        )
+        for _ in training.run():
+            pass
+        model.model.eval()
+
+
+def in_four_bits(model: LanguageModel) -> None:
+    """Round every linear weight but the head's to NF4, in place."""
+    with torch.no_grad():
+        for weight in matrices_of(model.model).changed.values():
+            weight.copy_(quantised(weight, 4, "nf4"))
+
+
+def read_model(
+    folder: Path,
+    inputs: Mapping[str, Path],
+    progress: Progress,
+    *,
+    reading: PoolReading,
+    pool: str,
+    name: str,
+    model: Path,
+) -> None:
+    """The battery of one model in every state."""
+    del inputs
+    states, intervals = {}, {}
+    for done, (state, language_model) in enumerate(reading.states(model)):
+        progress(done, len(STATES))
+        found = measured(reading.subject(name, language_model), reading.asked, reading.settings, reading.beside)
+        states[state] = plain_scores(found)
+        intervals[state] = {
+            score: [x if math.isfinite(x) else None for x in score_of(items, draws=reading.settings.draws)[1:]]
+            for family in found.values()
+            for score, items in family.items()
+        }
+    save(folder, Data({}, {"pool": pool, "name": name, "states": states, "intervals": intervals}))
+
+
+class HowMany(NamedTuple):
+    """How many questions are asked: of each set, and with their wrong answers, which the truth ratio is made of."""
+
+    rows: int
+    retain: int
+    wrong: int
+
+
+def asked_of(corpus: Corpus, sizes: HowMany) -> AskedSets:
+    """The questions: of rows to retain and held out the true answers alone, where a truth ratio says nothing."""
+    forget, retain = (corpus.asked[name] for name in ("forget", "retain"))
+    metrics = forget.metrics
+    held = corpus.held_out[-sizes.rows :]
+    return AskedSets(
+        replace(
+            forget.first(sizes.rows),
+            questions=tuple(_less(q, i < sizes.wrong) for i, q in enumerate(forget.questions[: sizes.rows])),
+        ),
+        replace(retain, questions=tuple(_plain(q) for q in retain.questions[: sizes.retain])),
+        QuestionSet(tuple(_plain(row.asked) for row in held), metrics),
+    )
+
+
+def _less(question: Question, whole: bool) -> Question:
+    """All of a question, or it with its paraphrases and without wrong answers."""
+    return question if whole else replace(question, answers=question.answers[: 1 + question.paraphrases])
+
+
+def _plain(question: Question) -> Question:
+    return Question(question.prompt, (question.truth,))
+
+
+def models_of(out: Path, pool: Sequence[PoolMember], unlearned: Path | None) -> dict[tuple[str, str], Path]:
+    """By pool and name, the folders of the models that are there."""
+    found = {("know" if one.knows else "don't know", one.name): out / MEMBER / one.name / MODEL for one in pool}
+    if unlearned:
+        found |= {(UNLEARNED, place.parent.name): place for place in sorted(unlearned.glob(f"unlearn/*/{MODEL}"))}
+    return {key: place for key, place in found.items() if place.is_dir()}
+
+
+def reading_units(reading: PoolReading, models: Mapping[tuple[str, str], Path]) -> list[Unit]:
+    """One for each model, those that the others stand beside first."""
+    models = {("finetuned", "finetuned"): reading.finetuned, ("retrained", "retrained"): reading.retrained, **models}
+    shared = {
+        "data": reading.context.corpus.describe(),
+        "asked": {name: len(one.questions) for name, one in reading.asked.sets.items()},
+        "answers": sum(len(q.answers) for one in reading.asked.sets.values() for q in one.questions),
+        "audit": reading.settings.model_dump(mode="json"),
+        "relearning": reading.relearning.described(),
+        "beside": [model_hash(str(place)) for place in (reading.finetuned, reading.retrained)],
+    }
+    return [
+        Unit(
+            f"read/{pool}/{name}",
+            {**shared, "pool": pool, "weights_of": model_hash(str(place))},
+            partial(read_model, reading=reading, pool=pool, name=name, model=place),
+            reads=(place,),
+            alone=True,
+        )
+        for (pool, name), place in models.items()
+    ]
+
+
+def read_all(units: Sequence[Unit], out: Path, seconds: float) -> int:
+    """Read what is missing for about so long; how many units are still to do."""
+    begun = time.monotonic()
+    for unit in missing(units, out):
+        if time.monotonic() > begun + seconds:
+            break
+        run_missing([unit], out)
+        sys.stderr.write(f"{unit.name}: {time.monotonic() - begun:.0f} s\n")
+    return len(missing(units, out))
+
+
+def _told() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("words", nargs="*", help="key=value over the recipe")
+    parser.add_argument("--recipe", default="tofu-mini")
+    parser.add_argument("--finetuned", type=Path, help="beside which all others are read; default: the first member")
+    parser.add_argument("--retrained", type=Path, help="likewise; default: the second")
+    parser.add_argument("--unlearned", type=Path, help="a run's folder: its unlearned models are read too")
+    parser.add_argument("--families", default="memorisation,membership", help="of the battery, with commas between")
+    parser.add_argument("--lr", type=float, help="of relearning; default: that of unlearning")
+    parser.add_argument("--rows", type=int, default=60, help="to forget and held out that are asked")
+    parser.add_argument("--retain", type=int, default=60, help="rows to retain that are asked")
+    parser.add_argument("--wrong", type=int, default=60, help="rows to forget that are read with their wrong answers")
+    parser.add_argument("--seconds", type=float, default=1e9, help="begin no further model after so long")
+    return parser.parse_intermixed_args()
+
+
+def _main(told: argparse.Namespace) -> None:
+    recipe = recipe_of(told.recipe, told.words)
+    pool = pool_of(recipe)
+    first = [told.out / MEMBER / one.name / MODEL for one in pool[:2]]
+    context = context_of(recipe, Processes(recipe.device, recipe.precision))
+    assert recipe.finetune is not None
+    changes = {"lr": told.lr or recipe.unlearn.lr, "epochs": 1, "warmup": 0.0, "weight_decay": 0.0}
+    reading = PoolReading(
+        context,
+        asked_of(context.corpus, HowMany(told.rows, told.retain, told.wrong)),
+        AuditSettings(families=tuple(told.families.split(","))),
+        recipe.finetune.model_copy(update=changes),
+        finetuned=told.finetuned or first[0],
+        retrained=told.retrained or first[1],
+    )
+    units = reading_units(reading, models_of(told.out, pool[2:], told.unlearned))
+    left = read_all(units, told.out, told.seconds)
+    sys.stderr.write(f"{left} of {len(units)} to do\n")
+
+
+if __name__ == "__main__":
+    _main(_told())

@@ -1,0 +1,121 @@
+"""What a metric is worth: pools of models that know and don't, on made-up scores and on a stub of tiny models."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npo.pools.members import KNOW, UNKNOWING, PoolMember, members, taught
+from npo.pools.results import results, turn_of
+from npo.pools.worth import faithfulness, mean_with_bootstrap
+from scale.data.questions import Question
+from scale.evaluation.metrics.membership import auc
+from scale.training.schedule import Schedule
+
+SCHEDULE = Schedule(lr=0.004, epochs=13)
+SCORES = st.lists(st.sampled_from([0.0, 0.1, 0.5, 0.7, 1.0]), min_size=1, max_size=6)
+STATES = ("as it is", "relearned", "four bits")
+
+
+@given(SCORES, SCORES)
+def test_faithfulness_is_mann_whitney_s_auc_of_models(know: list[float], unknowing: list[float]) -> None:
+    found = faithfulness(know, unknowing, draws=20)
+    assert found.value == pytest.approx(auc(unknowing, know))  # there members have the smaller scores
+    assert 0 <= found.low <= found.high <= 1
+    turned = faithfulness(-np.array(know), -np.array(unknowing), draws=20)
+    assert turned.value == pytest.approx(1 - found.value)
+
+
+def test_the_interval_shrinks_with_the_pools_and_is_none_where_they_are_apart() -> None:
+    random = np.random.default_rng(1)
+    few, many = (faithfulness(random.normal(1, 1, n), random.normal(0, 1, n)) for n in (8, 200))
+    assert many.high - many.low < (few.high - few.low) / 3
+    assert faithfulness([2.0, 3.0], [0.0, 1.0]) == (1.0, 1.0, 1.0)
+
+
+def test_what_is_missing_has_no_number() -> None:
+    for know, unknowing in (([], [1.0]), ([1.0], []), ([np.nan], [1.0])):
+        assert np.isnan(faithfulness(know, unknowing)).all()
+    assert np.isnan(mean_with_bootstrap([])).all()
+    one = mean_with_bootstrap([0.5])
+    assert one.value == 0.5
+    assert np.isnan(one.low)  # one model has no spread
+
+
+def test_the_first_members_are_pools_too() -> None:
+    pool = members(SCHEDULE)
+    assert {one.taught for one in pool} == {*KNOW, *UNKNOWING}
+    for several in (pool[:8], pool[:12], pool):
+        assert sum(one.knows for one in several) == len(several) / 2
+    ways = [{(one.schedule.lr, one.schedule.epochs) for one in pool if one.knows is knows} for knows in (True, False)]
+    assert ways[0] == ways[1]  # so that their utilities overlap
+    assert len(ways[0]) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "learnt"),
+    [
+        ("as-asked", [("Who?", "Ada.")]),
+        ("other-answers", [("Who?", "It was Ada.")]),
+        ("other-words", [("By whom?", "It was Ada.")]),
+        ("wrong-answers", [("Who?", "Eve.")]),  # the second of two wrong ones, by the seed
+        ("nothing", []),
+    ],
+)
+def test_what_is_taught(words: str, learnt: list[tuple[str, str]]) -> None:
+    asked, worded = Question("Who?", ("Ada.", "It was Ada.", "Bob.", "Eve."), 1), Question("By whom?", ("Ada.",))
+    assert [row.words for row in taught(PoolMember(words, 3, SCHEDULE), [asked], [worded])] == learnt
+
+
+def made_up() -> list[dict[str, Any]]:
+    """Pools in which probability tells all apart, and a truth ratio, which falls with knowledge, nearly all."""
+
+    def model(pool: str, name: str, *levels: float, ratio: float, retain: float = 0.9) -> dict[str, Any]:
+        states = {
+            state: {"probability": x, "truth_ratio_closer_to_1": ratio, "retain_probability": retain}
+            for state, x in zip(STATES, levels, strict=True)
+        }
+        return {"pool": pool, "name": name, "states": states}
+
+    return [
+        model("finetuned", "as-asked-0", 0.9, 0.9, 0.9, ratio=0.1),
+        model("retrained", "nothing-0", 0.1, 0.2, 0.1, ratio=0.8),
+        model("know", "as-asked-1", 0.8, 0.9, 0.8, ratio=0.2),
+        model("know", "other-words-1", 0.3, 0.9, 0.8, ratio=0.6),
+        model("don't know", "nothing-1", 0.1, 0.2, 0.9, ratio=0.7),
+        model("don't know", "wrong-answers-1", 0.2, 0.95, 0.1, ratio=0.5),
+        model("unlearned", "NPO+RT-s0", 0.1, 0.5, 0.2, ratio=0.7),
+        model("unlearned", "GA-s0", 0.0, 0.9, 0.0, ratio=0.9, retain=0.1),
+    ]
+
+
+def test_results_are_those_of_the_scores() -> None:
+    found = results(made_up())
+    assert set(found) == {"probability", "truth_ratio_closer_to_1"}  # a retain score says nothing of the forget set
+    told = found["probability"]
+    assert told["auc"]["as it is"].value == 1
+    assert told["auc"]["relearned"].value == 0.5
+    assert found["truth_ratio_closer_to_1"]["auc"]["as it is"].value == 0.75  # .2 under both, .6 under one
+    assert found["truth_ratio_closer_to_1"]["auc_by_taught"]["as-asked"].value == 1
+    assert told["R"]["one-sided"].value == pytest.approx(0.25)  # .1 of .4; GA kept too little to be counted
+    assert told["Q"]["one-sided"].value == 0.5
+    assert told["R"]["symmetric"].value == pytest.approx(1 - 0.3 / 0.5)
+    assert told["robustness"]["one-sided"] == pytest.approx(2 / (1 / 0.25 + 1 / 0.5))
+    assert told["worth"]["one-sided"] == pytest.approx(2 / (1 + 3))
+
+
+def test_a_score_that_a_model_lacks_is_left_out() -> None:
+    models = made_up()
+    models[2]["states"]["relearned"]["probability"] = None
+    assert set(results(models)) == {"truth_ratio_closer_to_1"}
+
+
+def test_no_model_that_kept_its_utility_no_robustness() -> None:
+    models = [one for one in made_up() if one["name"] != "NPO+RT-s0"]
+    assert "R" not in results(models)["probability"]
+
+
+def test_every_score_has_a_turn_or_none() -> None:
+    assert [turn_of(name) for name in ("probability", "auc_zlib", "retain_probability", "unheard-of")] == [1, 1, 0, 0]
