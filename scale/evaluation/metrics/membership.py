@@ -77,7 +77,7 @@ def gradient_norm(norms: ArrayLike) -> float:
 
     Open-unlearning's `mia_gradnorm` is this positive number, though its text says that it is the negative one: with
     that the AUC would be 1 minus what it is. Its means go over tensors, so one split in two counts twice.
-    `scale.models.gradient_norms` measures the norms.  Source: arXiv:2402.17012. NaN for none.
+    `scale.audit.gradients` measures the norms.  Source: arXiv:2402.17012. NaN for none.
 
     >>> gradient_norm([0.5, 1.5])
     1.0
