@@ -32,7 +32,7 @@ SUB_ARROWS = {
     "records": set(),
     "theory": {"theory.losses"},
     "theory.losses": set(),
-    "theory.theorems": {"theory", "theory.losses"},
+    "theory.theorems": {"theory", "theory.losses", "theory.optimizers"},
     "theory.optimizers": {"theory"},
     "theory.atlas": {"theory", "theory.losses", "theory.theorems", "theory.optimizers"},
     "synthetic": set(),

@@ -10,7 +10,6 @@ import torch
 from theory.theorems.adam_clock import Confidence
 from theory.theorems.adam_in_torch import ADAM_CLOCK, BETA_UNDER_ADAM, AdamRun
 from theory.theorems.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build
-from theory.theorems.drop_weights import ForgetAnswer
 from theory.theorems.forgetting import LOSS_TIMES, Forgetting
 from theory.theorems.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios
 from theory.theorems.gradient_weight import (
@@ -22,12 +21,14 @@ from theory.theorems.gradient_weight import (
 )
 from theory.theorems.instance_constants import INSTANCE_GA, INSTANCE_NPO
 from theory.theorems.intrinsic_time import INTRINSIC_TIME, Single
-from theory.theorems.known_times import closed_time
-from theory.theorems.loss_times import kernels_with_a_law, of_any_model
+from theory.theorems.one_path import PLAIN_TIME, ten_classes
+from theory.theorems.relearning import RELEARN_RATIO, RELEARNING
 from theory.theorems.relearnt_part import RELEARNT_PART, RELEARNT_PART_LINEAR, PartPath, Relearnable, relearn_part
-from theory.theorems.specimens import side_by_side, small_network
+from theory.theorems.sam_shift import SAM_SHIFT, LinearAnswer
+from theory.theorems.specimens import small_network
 from theory.theorems.theorem import Theorem
 from theory.theorems.wanted_drops import CHOSEN_BETA, CHOSEN_BETA_OF_A_SET, WantedDrops
+from theory.theorems.ways_back import every_loss
 
 __all__ = ["CATALOGUE", "Exhibit"]
 
@@ -65,13 +66,15 @@ def _single(seed: int) -> Single:
 
 
 def _forgetting(seed: int) -> Forgetting:
-    """Every loss whose time has a formula."""
-    one = small_network(seed=seed)
-    answer = ForgetAnswer(float(one.log_probs(one.parameters)))
-    every = of_any_model(kernels_with_a_law(answer))
-    kernels = {name: kernel for name, kernel in every.items() if closed_time(kernel, answer)}
-    runs = side_by_side(one, len(kernels))
-    return Forgetting(runs.log_probs, runs.parameters, kernels, step=0.05, until=3.0, longest=30.0)
+    return every_loss(seed, step=0.05, until=3.0, longest=30.0)
+
+
+def _relearning(seed: int) -> Forgetting:
+    return every_loss(seed, step=0.1, until=2.0, longest=30.0)  # there and back
+
+
+def _linear_answer(seed: int) -> LinearAnswer:
+    return LinearAnswer(np.random.default_rng(seed).normal(size=16), confidence=2.0, beta=0.5, rho=0.1, steps=60)
 
 
 def _wanted(seed: int, examples: int) -> WantedDrops:
@@ -112,6 +115,10 @@ CATALOGUE: dict[str, Exhibit] = {
     "loss-times": Exhibit(LOSS_TIMES, _forgetting),
     "chosen-beta": Exhibit(CHOSEN_BETA, lambda seed: _wanted(seed, 1)),
     "chosen-beta-set": Exhibit(CHOSEN_BETA_OF_A_SET, lambda seed: _wanted(seed, 6)),
+    "relearning": Exhibit(RELEARNING, _relearning),
+    "relearn-ratio": Exhibit(RELEARN_RATIO, _relearning),
+    "plain-time": Exhibit(PLAIN_TIME, ten_classes),
+    "sam-shift": Exhibit(SAM_SHIFT, _linear_answer),
     "adam-clock": Exhibit(ADAM_CLOCK, lambda seed: _adam(seed, np.array([0.0, 0.05, 0.5]))),
     "relearnt-part": Exhibit(RELEARNT_PART, _relearnt),
     "relearnt-part-linear": Exhibit(RELEARNT_PART_LINEAR, _relearnable),
