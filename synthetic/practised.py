@@ -6,6 +6,7 @@ ones are as long, and the model gives each of their tokens the probability `UNFA
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -107,17 +108,28 @@ def _of_models(optimizer: str, kept: list[Data]) -> Practised:
 
 def _runs(optimizer: str, kept: Mapping[str, Data], nats: float) -> Runs:
     found = {name: _columns(data) for name, data in kept.items()}
-    mover = Mover(optimizer, torch.optim.Adam) if optimizer != "GD" else Mover("GD", torch.optim.SGD, signed=False)
-    first = next(iter(kept.values())).values
+    mover, first = _mover(optimizer), next(iter(kept.values())).values
     rates, answers = first["rates"], _answers(first)
     told = pace(answers, mover, found["GA"]["steps"], found["GA"]["drop"], rates, nats)
-    methods = {name: objective for name, objective in family().items() if name in kept}
-    ahead = predicted_by_method(answers, methods, mover, [told * rate for rate in rates])
+    ahead = _ahead(answers, tuple(kept), optimizer, tuple(told * rate for rate in rates))
     nothing = np.full(len(rates) + 1, np.nan)
     return {
         name: run | {"predicted": ahead.get(forget_loss(name), nothing)[run["steps"].astype(int)]}
         for name, run in found.items()
     }
+
+
+@lru_cache(maxsize=64)
+def _ahead(
+    answers: FreeAnswers, kept: tuple[str, ...], optimizer: str, rates: tuple[float, ...]
+) -> Mapping[str, Array]:
+    """`predicted_by_method`; every claim and the picture ask for the same."""
+    methods = {name: objective for name, objective in family().items() if name in kept}
+    return predicted_by_method(answers, methods, _mover(optimizer), rates)
+
+
+def _mover(optimizer: str) -> Mover:
+    return Mover("GD", torch.optim.SGD, signed=False) if optimizer == "GD" else Mover(optimizer, torch.optim.Adam)
 
 
 def _answers(values: Mapping[str, object]) -> FreeAnswers:

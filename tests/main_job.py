@@ -4,13 +4,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from in_process import npo
 from small_recipe import SMALL
 
 if TYPE_CHECKING:  # theory may be imported only after the check of its shapes is set up
+    from matplotlib.figure import Figure
+
     from synthetic.transformer.presets import TransformerPreset
 
 __all__ = ["NPO", "SIZES", "WHOLE", "WORDS", "environment", "preset", "run"]
@@ -63,7 +65,7 @@ def run(size: str, out: Path) -> None:
 
 
 def _in_this_process(out: Path, *words: str) -> str:
-    """Without `constrained_layout`, letters as text and no PNG, which is most of a figure's time: others draw all."""
+    """Figures without layout, PNG and the numbers along their axes, which is most of their time: others draw all."""
     from figures import canvas
 
     lines = canvas.STYLE.read_text(encoding="utf8").splitlines()
@@ -73,12 +75,22 @@ def _in_this_process(out: Path, *words: str) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("NPO_DATA", raising=False)
         patch.setattr(canvas, "STYLE", style)
-        patch.setattr(
-            canvas, "_written", lambda figure, file, **how: file.suffix == ".png" or figure.savefig(file, **how)
-        )
+        patch.setattr(canvas, "_written", _without_numbers)
         code, printed, err = npo("reproduce", "--quick", *words, "--out", str(out))
     assert code == 0, err
     return printed
+
+
+def _without_numbers(figure: "Figure", file: Path, **how: Any) -> None:
+    """Write a figure's SVG alone, without the numbers along its axes."""
+    from matplotlib.ticker import NullFormatter, NullLocator
+
+    if file.suffix == ".png":
+        return
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(NullFormatter())
+    figure.savefig(file, **how)
 
 
 def _in_one_of_its_own(out: Path) -> str:

@@ -69,6 +69,7 @@ def test_a_part_leaves_results_figures_and_claims_and_is_not_run_twice(tmp_path:
     assert (tmp_path / "transformer" / "optimizer-GD" / "data.npz").stat().st_mtime_ns == before
 
 
+@pytest.mark.integration
 def test_ones_own_loss_runs_beside_the_paper_s_and_one_that_diverges_stops_alone(tmp_path: Path, run_npo: Npo) -> None:
     (tmp_path / "loss.py").write_text(OWN)
     own = f"{tmp_path}/loss.py:mine+rt"

@@ -133,6 +133,7 @@ def test_descent_and_adamw_lower_the_answers_and_npo_more_slowly():
     assert float(curve(np.array(0.0))) == 0.0
 
 
+@pytest.mark.integration
 def test_the_command_runs_the_ladder_of_a_recipe(tmp_path, run_npo):
     words = ["model.shape.hidden=32", "model.shape.layers=2", "model.shape.heads=2", "model.shape.feed_forward=48"]
     words += ["finetune.epochs=2", "law.betas=[0.5]", "law.until=1", "law.nats=1", "law.steps=3", "law.rows=2"]
