@@ -41,7 +41,8 @@ Content = str | bytes | None | Callable[[Path, Path], None]
 class Case:
     """One row. `says` are parts of the message; `code` 0 with `says` is a warning, without it a silent success.
 
-    `leaves` are the folders in which a refused command may leave what was finished before.
+    `leaves` are the folders in which a refused command may leave what was finished before. What is much like another
+    row is of a later tier: `integration`, or `slow`.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Case:
     code: int = 2
     leaves: Sequence[str] = ()
     slow: bool = False
+    integration: bool = False
 
     @property
     def argv(self) -> list[str]:
@@ -75,9 +77,13 @@ class End:
 
 
 def params(cases: Sequence[Case]) -> list[Any]:
-    """The cases for `pytest.mark.parametrize`, the slow ones marked; their names must differ."""
+    """The cases for `pytest.mark.parametrize`, those of a later tier marked; their names must differ."""
     assert len({case.name for case in cases}) == len(cases)
-    return [pytest.param(c, id=c.name, marks=[pytest.mark.slow] if c.slow else []) for c in cases]
+    tiers = (pytest.mark.slow, pytest.mark.integration)
+    return [
+        pytest.param(c, id=c.name, marks=[m for m, is_it in zip(tiers, (c.slow, c.integration), strict=True) if is_it])
+        for c in cases
+    ]
 
 
 def check(case: Case, folder: Path, prepared: Path) -> None:

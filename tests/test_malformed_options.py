@@ -1,5 +1,6 @@
 """Malformed values of options: numbers that are none, names that nothing has, sizes that no machine has."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,11 @@ FILES = {"rows.jsonl": copied("rows.jsonl"), "model": copied("model")}
 def _each(words: str, option: str, values: str, says: str | None = None) -> list[Case]:
     """A command with an option at each of the values, which stand between spaces; `''` is the empty one."""
     given = ["" if value == "''" else value for value in values.split(" ")]
-    named = option if says is None else says
-    return [Case(f"{words.split(' --')[0]} {option}={v!r}", f"{words} {option}={_quoted(v)}", named) for v in given]
+    named, verb = option if says is None else says, words.split(" --")[0]
+    return [
+        Case(f"{verb} {option}={v!r}", f"{words} {option}={_quoted(v)}", named, integration=i > 1)
+        for i, v in enumerate(given)
+    ]
 
 
 def _quoted(word: str) -> str:
@@ -143,7 +147,7 @@ REPRODUCE = [
 ]
 
 OWN = [
-    *[Case(c.name, c.words, c.says, FILES) for c in (
+    *[replace(c, files=FILES) for c in (
         *_each(FORGET, "--lr", NUMBERS),
         *_each(FORGET, "--beta", NUMBERS),
         *_each(FORGET, "--retain-weight", "nan inf -1 x"),

@@ -41,7 +41,8 @@ def _places() -> Iterator[Case]:
     for verb, words in WRITING.items():
         for name, out in NAMES.items():
             says = {"f/x/y": "f", "/sys/x": "/sys", "": "--out"}.get(out, out[:40])
-            yield Case(f"{verb}: {name}", [*words.split(), "--out", out], says, THERE)
+            usual = verb in ("forget", "reproduce") or out in ("f", "")
+            yield Case(f"{verb}: {name}", [*words.split(), "--out", out], says, THERE, integration=not usual)
 
 
 QUOTED = " ".join(f"'{word}'" for word in SMALL)
@@ -75,8 +76,8 @@ def _taken() -> Iterator[Case]:
         for name, content in MINE.items():
             files = {**THERE, f"o/{unit}/{name}": content}
             slow = name in ("model/x", "data.json")
-            said = f"{verb}: a folder of one's own with {name}"
-            yield Case(said, f"{words} --out o", unit, files, leaves=["o"], slow=slow)
+            said, later = f"{verb}: a folder of one's own with {name}", name != "notes.txt"
+            yield Case(said, f"{words} --out o", unit, files, leaves=["o"], slow=slow, integration=later and not slow)
         if verb != "reproduce":  # its figures take a minute
             hidden = f"o/{Path(unit).parent / ('.' + Path(unit).name + '.backup')}/mine.txt"
             files = {**THERE, hidden: "mine"}
