@@ -24,6 +24,16 @@ from theory.theorems.intrinsic_time import INTRINSIC_TIME, Single
 from theory.theorems.one_path import PLAIN_TIME, ten_classes
 from theory.theorems.relearning import RELEARN_RATIO, RELEARNING
 from theory.theorems.relearnt_part import RELEARNT_PART, RELEARNT_PART_LINEAR, PartPath, Relearnable, relearn_part
+from theory.theorems.rounding_theorems import (
+    ROUNDING_CONCAVE,
+    ROUNDING_LEVELS,
+    ROUNDING_MEAN,
+    ROUNDING_SHARE,
+    ROUNDING_VARIANCE,
+    forgotten_row,
+    some_moves,
+    some_moves_on_levels,
+)
 from theory.theorems.sam_shift import SAM_SHIFT, LinearAnswer
 from theory.theorems.specimens import small_network
 from theory.theorems.theorem import Theorem
@@ -119,6 +129,11 @@ CATALOGUE: dict[str, Exhibit] = {
     "relearn-ratio": Exhibit(RELEARN_RATIO, _relearning),
     "plain-time": Exhibit(PLAIN_TIME, ten_classes),
     "sam-shift": Exhibit(SAM_SHIFT, _linear_answer),
+    "rounding-share": Exhibit(ROUNDING_SHARE, some_moves),
+    "rounding-mean": Exhibit(ROUNDING_MEAN, some_moves),
+    "rounding-variance": Exhibit(ROUNDING_VARIANCE, some_moves),
+    "rounding-levels": Exhibit(ROUNDING_LEVELS, some_moves_on_levels),
+    "rounding-concave": Exhibit(ROUNDING_CONCAVE, forgotten_row),
     "adam-clock": Exhibit(ADAM_CLOCK, lambda seed: _adam(seed, np.array([0.0, 0.05, 0.5]))),
     "relearnt-part": Exhibit(RELEARNT_PART, _relearnt),
     "relearnt-part-linear": Exhibit(RELEARNT_PART_LINEAR, _relearnable),
