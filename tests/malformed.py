@@ -15,6 +15,7 @@ import shlex
 import shutil
 import signal
 import sys
+import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -212,6 +213,7 @@ def _there(folder: Path, argv: Sequence[str]) -> Iterator[None]:
         patch.setattr(sys, "stdin", io.StringIO("y\n" * 20))
         patch.setenv("COLUMNS", "400")
         patch.setenv("HOME", str(folder))
+        patch.setenv("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / "npo-matplotlib"))  # its list of fonts
         patch.setenv("NPO_MODELS", str(folder / "npo-models"))
         patch.delenv("NPO_DATA", raising=False)
         yield
