@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from npo.cli_audit import audit
 from npo.cli_beta import beta
 from npo.cli_forget import forget
 from npo.cli_words import DataFolder, Device, JudgeLog, KeyValues, Out, Precision, RecipeName, Seed
@@ -283,5 +284,5 @@ def add_verbs(app: typer.Typer) -> None:
     models.command("get")(model_get)
     models.callback()(_models)  # so that `get` stays a word of its own
     app.add_typer(models, name="model")
-    for verb in (evaluate, plan, ls, score, report, ask, beta, forget, sweep, law):
+    for verb in (evaluate, plan, ls, score, report, ask, audit, beta, forget, sweep, law):
         app.command()(verb)

@@ -12,7 +12,7 @@ from scipy.stats import bootstrap
 from scale.audit.asked import AskedSets, Entity
 from scale.audit.battery import audit, plain_scores
 from scale.audit.families import FAMILIES
-from scale.audit.items import Items, _drawn, difference, score_of, statistic
+from scale.audit.items import Items, _times, difference, drawn, score_of, statistic
 from scale.audit.settings import FAMILY_NAMES, AuditSettings
 from scale.audit.subject import ModelsBeside, loaded
 from scale.data.questions import Question, QuestionSet
@@ -43,10 +43,10 @@ def subject(prepared):
 
 
 @given(NUMBERS, NUMBERS, st.integers(0, 5))
-def test_an_auc_drawn_anew_is_the_auc_of_the_rows_drawn(values, others, seed):
-    (found,) = _drawn(Items(values, others), 1, seed)
-    random = np.random.default_rng(seed)
-    times = [random.multinomial(len(x), np.full(len(x), 1 / len(x)), size=1)[0] for x in (values, others)]
+def test_an_auc_drawn_anew_is_the_auc_of_the_rowsdrawn(values, others, seed):
+    (found,) = drawn(Items(values, others), 1, seed)
+    times = [_times(len(x), 1, (seed, i))[0] for i, x in enumerate((values, others))]
+    assert [time.sum() for time in times] == [len(values), len(others)]
     assert found == pytest.approx(auc(np.repeat(values, times[0]), np.repeat(others, times[1])))
 
 

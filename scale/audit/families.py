@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from scale.audit.asked import AskedSets
 from scale.audit.items import Items
+from scale.audit.membership import membership
 from scale.audit.memorisation import memorisation
 from scale.audit.settings import AuditSettings
 from scale.audit.subject import AuditSubject, ModelsBeside
@@ -31,6 +32,16 @@ class Family:
 
 
 FAMILIES: Mapping[str, Family] = {
-    family.name: family for family in (Family("memorisation", "how much of the answers it has by heart", memorisation),)
+    family.name: family
+    for family in (
+        Family("memorisation", "how much of the answers it has by heart", memorisation),
+        Family(
+            "membership",
+            "can it be told which rows it was trained on",
+            membership,
+            reads=("finetuned", "reference"),
+            takes=("min_k", "gradients"),
+        ),
+    )
 }
 """In the order in which they are shown; `scale.audit.settings.FAMILY_NAMES` names them all."""

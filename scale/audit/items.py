@@ -8,18 +8,17 @@ models is taken on the same draws of the same questions, so what makes a questio
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from scale.evaluation.metrics.membership import auc
 
-__all__ = ["DRAWS", "Items", "Score", "difference", "score_of", "statistic"]
+__all__ = ["DRAWS", "Items", "Score", "difference", "drawn", "interval", "score_of", "statistic"]
 
 DRAWS = 1000
 _TAILS = (0.025, 0.975)
-_TOGETHER = 2**22
-"""Numbers that are drawn at once."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def score_of(items: Items, *, draws: int = DRAWS, seed: int = 0) -> Score:
     >>> score_of(Items(np.array([1.0, 1.0])))
     Score(value=1.0, low=1.0, high=1.0)
     """
-    return _score(statistic(items), _drawn(items, draws, seed))
+    return interval(statistic(items), drawn(items, draws, seed))
 
 
 def difference(items: Items, beside: Items, *, draws: int = DRAWS, seed: int = 0) -> Score:
@@ -74,35 +73,34 @@ def difference(items: Items, beside: Items, *, draws: int = DRAWS, seed: int = 0
     """
     if _sizes(items) != _sizes(beside):
         raise ValueError(f"{_sizes(items)} and {_sizes(beside)} questions can't be compared one by one.")
-    drawn = _drawn(items, draws, seed) - _drawn(beside, draws, seed)
-    return _score(statistic(items) - statistic(beside), drawn)
+    again = drawn(items, draws, seed) - drawn(beside, draws, seed)
+    return interval(statistic(items) - statistic(beside), again)
 
 
 def _sizes(items: Items) -> tuple[int, int | None]:
     return len(items.values), None if items.others is None else len(items.others)
 
 
-def _score(value: float, drawn: np.ndarray) -> Score:
-    there = drawn[~np.isnan(drawn)]
+def interval(value: float, again: np.ndarray) -> Score:
+    """A value with the 95 % percentile interval of what it comes to on other draws; NaN among these do not count."""
+    there = again[~np.isnan(again)]
     low, high = np.quantile(there, _TAILS) if there.size and np.isfinite(value) else (np.nan, np.nan)
     return Score(value, float(low), float(high))
 
 
-def _drawn(items: Items, draws: int, seed: int) -> np.ndarray:
-    """The statistic on so many draws; which questions are drawn depends on their number and the seed alone."""
+def drawn(items: Items, draws: int, seed: int) -> np.ndarray:
+    """The statistic on so many draws, (draws,); what is drawn depends on the number of questions and the seed alone."""
+    times = _times(len(items.values), draws, (seed, 0))
+    if items.others is None:
+        return _means(items.values, times)
+    return _aucs(items.values, times, items.others, _times(len(items.others), draws, (seed, 1)))
+
+
+@lru_cache(maxsize=4)
+def _times(n: int, draws: int, seed: tuple[int, int]) -> np.ndarray:
+    """How often each of n questions is there in each of so many draws of n, (draws, n)."""
     random = np.random.default_rng(seed)
-    n, m = len(items.values), 0 if items.others is None else len(items.others)
-    together = max(1, _TOGETHER // max(1, n + m))
-    found = []
-    for start in range(0, draws, together):
-        count = min(together, draws - start)
-        times = random.multinomial(n, np.full(n, 1 / n), size=count) if n else np.zeros((count, 0))
-        if items.others is None:
-            found.append(_means(items.values, times))
-        else:
-            other_times = random.multinomial(m, np.full(m, 1 / m), size=count) if m else np.zeros((count, 0))
-            found.append(_aucs(items.values, times, items.others, other_times))
-    return np.concatenate(found) if found else np.array([])
+    return random.multinomial(n, np.full(n, 1 / n), size=draws) if n else np.zeros((draws, 0), dtype=np.int64)
 
 
 def _means(values: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -1,0 +1,107 @@
+"""What `npo audit` leaves: the table, `audit.json`, scores by question, a figure, one self-contained page."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from figures import audit as figure_of_audit
+from npo.report.panels import picture
+from npo.report.plate import Plate
+from npo.report.template import fill
+from records.files import write_json, write_text
+from records.store import Data, environment
+
+__all__ = ["NO_REFERENCE", "WRITTEN", "lines", "remarks", "write_audit"]
+
+WRITTEN = ("audit.html", "audit.json", "audit.npz", "figures/audit.png", "figures/audit.svg")
+"""What `write_audit` writes."""
+NO_REFERENCE = "no reference: not interpretable"
+"""What stands in the place of a difference to the retrained model where there is no such model."""
+_CAPTION = (
+    "Every score with its 95 % bootstrap interval over questions. No score has a right value of its own: what has "
+    "forgotten stands where the retrained model stands."
+)
+
+
+def write_audit(folder: Path, told: Mapping[str, Any], arrays: Mapping[str, np.ndarray], command: str) -> None:
+    """Write page, JSON, arrays and figure into `folder`; `told` is what audit.json holds."""
+    write_json(folder / "audit.json", dict(told))
+    with (folder / "audit.npz").open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+    plate = Plate("audit", "Every score beside the other models'", _CAPTION, ("audit",), figure_of_audit.draw)
+    drawn = any(told["scores"].values())
+    pictures = [picture(plate, plate.draw({"audit": Data({}, told)}), folder / "figures")] if drawn else []
+    page = fill(
+        "audit.html",
+        told=told,
+        tables=list(tables(told)),
+        remarks=remarks(told),
+        pictures=pictures,
+        command=command,
+        environment=environment(),
+        no_reference=NO_REFERENCE,
+    )
+    write_text(folder / "audit.html", page)
+
+
+def tables(told: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    """The families, and what is made of all of them, each with the lines of its table."""
+    for family, scores in told["scores"].items():
+        yield family, [lines(name, one, references=told["models"]) for name, one in scores.items()]
+    if told["derived"]:
+        made = [lines(name, one, references=told["models"]) for name, one in told["derived"].items()]
+        yield "of all of them", made
+
+
+def lines(name: str, one: Mapping[str, Any], references: Mapping[str, Any]) -> tuple[str, ...]:
+    """A line of a table: the score, of the model, of the retrained one, the difference, of the finetuned one."""
+    missing = NO_REFERENCE if "retrained" not in references else "—"
+    difference = _with_interval(one["difference"]) if one.get("difference") else missing
+    if "difference" not in one and "retrained" in references:
+        difference = ""
+    return (
+        figure_of_audit.words(name),
+        _with_interval(one["model"]),
+        _value(one["retrained"]),
+        difference,
+        _value(one["finetuned"]),
+    )
+
+
+def _value(score: Mapping[str, float | None] | None) -> str:
+    return "—" if score is None else f"{score['value']:.3g}"
+
+
+def _with_interval(score: Mapping[str, float | None] | None) -> str:
+    if score is None or score["low"] is None or score["low"] == score["high"]:
+        return _value(score)
+    return f"{score['value']:.3g} [{score['low']:.3g}, {score['high']:.3g}]"
+
+
+def remarks(told: Mapping[str, Any]) -> list[str]:
+    """What must be said beside the table."""
+    said = []
+    if "retrained" not in told["models"]:
+        said.append(
+            "There is no model that was trained without these rows (--retrained), so no score can be judged: "
+            f"{NO_REFERENCE}."
+        )
+    else:
+        said += _apart(told)
+    if not told["questions"].get("holdout"):
+        said.append("There are no rows that no model has seen (--holdout), so membership was not attacked.")
+    return said
+
+
+def _apart(told: Mapping[str, Any]) -> list[str]:
+    """Which scores are clearly not the retrained model's."""
+    every = [(name, one["difference"]) for scores in told["scores"].values() for name, one in scores.items()]
+    known = [(name, one) for name, one in every if one is not None and one["low"] is not None]
+    apart = [figure_of_audit.words(name) for name, one in known if one["low"] > 0 or one["high"] < 0]
+    if not known:
+        return []
+    if not apart:
+        return [f"None of {len(known)} scores tells this model from the retrained one."]
+    return [f"{len(apart)} of {len(known)} scores tell this model from the retrained one: {', '.join(apart)}."]

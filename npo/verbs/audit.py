@@ -1,0 +1,91 @@
+"""npo audit: the whole battery on any model, each score beside the retrained model's."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from npo.running.recipes import scale_or_error
+from npo.running.units import run_units
+from npo.running.waiting import waiting
+from npo.verbs.audit_choices import AuditChoices, Chosen, chosen
+from records.outputs import check_outputs, publish
+from records.paths import may_write
+from records.plain import plain
+
+if TYPE_CHECKING:
+    from scale.audit.battery import Audit
+
+__all__ = ["audit"]
+
+
+def audit(asked: AuditChoices) -> None:
+    """Measure what is missing of every model; print the table, leave JSON, arrays, figure and page."""
+    with waiting("loading the libraries"):
+        scale_or_error()
+    from scale.audit.parts import parts, put_together
+
+    with waiting("looking at models and rows"):
+        found = chosen(asked)
+        may_write(found.folder)
+        units = parts(found.plan)
+    from npo.report.audited import WRITTEN, write_audit
+
+    crew = found.plan.processes
+    check_outputs(found.place, WRITTEN)
+    run_units(units, found.folder, "audit", crew=crew, quiet=not crew.first)
+    if crew.first:
+        whole = put_together(found.plan, found.folder)
+        told = _told(found, whole)
+        command = f"npo audit {asked.model}"
+        publish(found.place, partial(write_audit, told=told, arrays=_arrays(whole), command=command))
+        _show(told, found.place)
+
+
+def _told(found: Chosen, whole: "Audit") -> dict[str, Any]:
+    """What audit.json holds: which models, how much was asked, how, and the scores (`scale.audit.told`)."""
+    from scale.audit.told import told_of
+
+    plan = found.plan
+    asked = plan.asked.first(plan.settings.questions)
+    return {
+        "model": plan.name,
+        "models": dict(plan.places),
+        "questions": {name: len(one.questions) for name, one in asked.sets.items()},
+        "settings": plan.settings.model_dump(mode="json"),
+        "given": {who: dict(values) for who, values in found.given.items()},
+        **told_of(whole, found.given),
+    }
+
+
+def _arrays(whole: "Audit") -> dict[str, np.ndarray]:
+    """Every score by question: `<model>.<score>`."""
+    from scale.audit.saved import arrays_of
+
+    return {
+        f"{who}.{name}": values
+        for who, families in whole.models.items()
+        for scores in families.values()
+        for name, values in arrays_of(scores).items()
+    }
+
+
+def _show(told: Mapping[str, Any], place: Path) -> None:
+    from npo.report.audited import remarks, tables
+
+    console = Console()
+    for family, rows in tables(told):
+        if not rows:
+            continue
+        table = Table("score", "this model", "retrained", "difference", "finetuned", title=Text(plain(family)))
+        for row in rows:
+            table.add_row(*(Text(plain(cell)) for cell in row))
+        console.print(table)
+    for remark in remarks(told):
+        console.print(plain(remark), markup=False, highlight=False, soft_wrap=True)
+    console.print(plain(f"{place / 'audit.html'}: the same as a page"), markup=False, highlight=False, soft_wrap=True)

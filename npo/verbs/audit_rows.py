@@ -1,0 +1,119 @@
+"""The rows that an audit asks: of files, or of the recipe of a run."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from npo.verbs.audited_run import RunOfModel
+from records.errors import UserError, together
+
+if TYPE_CHECKING:
+    from scale.audit.asked import AskedSets
+    from scale.data.questions import QuestionSet
+    from scale.data.row import Learnable
+    from scale.data.user_rows import UserFile
+    from scale.recipes.recipe import Recipe
+    from scale.tasks.corpus import Corpus
+
+__all__ = ["AsksForRows", "sets_asked"]
+
+SETS = ("forget", "retain", "holdout")
+
+
+class AsksForRows(Protocol):
+    """What the command line says of rows."""
+
+    @property
+    def forget(self) -> Path | None:
+        """The file of rows to forget."""
+
+    @property
+    def retain(self) -> Path | None:
+        """Of rows to retain."""
+
+    @property
+    def holdout(self) -> Path | None:
+        """Of rows that no model has seen."""
+
+    @property
+    def format(self) -> str | None:
+        """How rows are written."""
+
+
+def sets_asked(asked: AsksForRows, recipe: "Recipe | None", run: RunOfModel | None) -> "AskedSets":
+    """Sets of questions from the files that were named, the others from the recipe; UserError with all mistakes."""
+    from scale.audit.asked import AskedSets
+    from scale.data.user_rows import read_user_rows
+    from scale.tasks.kinds import corpus_of
+
+    paths = {name: path for name in SETS if (path := getattr(asked, name)) is not None}
+    corpus, *files = together(
+        lambda: corpus_of(recipe.data) if recipe else None,
+        *(partial(read_user_rows, path, asked.format) for path in paths.values()),
+    )
+    given = dict(zip(paths, files, strict=True))
+    if corpus is not None and asked.forget is None:
+        _check_same_rows(corpus, run)
+    _refuse_seen(given, corpus)
+    found = {**(_of_corpus(corpus, own="forget" in given) if corpus else {}), **_of_files(given)}
+    return AskedSets(found["forget"], found.get("retain"), found.get("holdout"))
+
+
+def _of_files(files: Mapping[str, "UserFile"]) -> dict[str, "QuestionSet"]:
+    return {name: _questions(file.rows) for name, file in files.items()}
+
+
+def _questions(rows: Sequence["Learnable"]) -> "QuestionSet":
+    from scale.data.questions import QuestionSet
+
+    return QuestionSet(tuple(row.asked for row in rows), {})
+
+
+def _of_corpus(corpus: "Corpus", *, own: bool) -> dict[str, "QuestionSet"]:
+    """The sets of a recipe, of rows held out as many as are to be forgotten; of those alone beside `own` rows."""
+    held_out = corpus.held_out[: len(corpus.forget)]
+    found = {"holdout": _questions(held_out)} if held_out else {}
+    if own:
+        return found
+    for name, rows in (("forget", corpus.forget), ("retain", corpus.retain)):
+        found[name] = corpus.asked[name] if name in corpus.asked else _questions(rows)
+    return found
+
+
+def _check_same_rows(corpus: "Corpus", run: RunOfModel | None) -> None:
+    """UserError where the model was unlearned from other rows than the recipe's."""
+    before = run.settings.get("data", {}) if run else {}
+    if run and before.get("hash") not in (None, corpus.describe()["hash"]):
+        raise UserError(
+            f"{run.unit} was made with other rows than this recipe has ({before.get('source')}, "
+            f"{before.get('forget_rows')} to forget): add the keys that it was run with (data.KEY=VALUE, or --data "
+            "DIR), or name its rows with --forget FILE."
+        )
+
+
+def _refuse_seen(files: Mapping[str, "UserFile"], corpus: "Corpus | None") -> None:
+    """UserError where a row is in two sets, rows of a recipe counted where no file is in their place."""
+    from scale.data.normal_form import normal_form
+    from scale.data.user_sets import refuse_common
+
+    if "forget" in files and "retain" in files:
+        refuse_common(files["forget"], files["retain"])
+    if "holdout" not in files:
+        return
+    of_recipe = {"forget": corpus.forget, "retain": (*corpus.retain, *corpus.kept)} if corpus else {}
+    seen = {
+        normal_form(*row.words): name
+        for name in ("retain", "forget")
+        for row in (files[name].rows if name in files else of_recipe.get(name, ()))
+    }
+    file = files["holdout"]
+    wrong = [
+        f"  {file.place} {line}: {row.shown[0][:60]!r} is a row to {seen[normal_form(*row.words)]} too"
+        for row, line in zip(file.rows, file.lines, strict=True)
+        if normal_form(*row.words) in seen
+    ]
+    if wrong:
+        raise UserError(
+            "\n".join([f"{file.path} should hold rows that no model has seen, and {len(wrong)} are known:", *wrong[:5]])
+        )

@@ -1,0 +1,42 @@
+"""The size of the gradient of each question's loss: small where a model was trained on it, unless it was unlearned."""
+
+from collections.abc import Sequence
+
+import torch
+
+from scale.audit.subject import AuditSubject
+from scale.data.prompts import Encoded, collate
+from scale.data.questions import Question
+from scale.evaluation.metrics.membership import gradient_norm
+from scale.models.scorer import BatchPart
+
+__all__ = ["gradient_norms"]
+
+
+def gradient_norms(subject: AuditSubject, questions: Sequence[Question]) -> list[float]:
+    """The mean over the model's parameters of ‖∂ NLL/∂ parameter‖₂, of each question's true answer (nats a token).
+
+    One question after another, shared among the processes; dropout is off, and the model is as it was afterwards.
+    """
+    subject.scorer.eval()
+    processes, answers = subject.processes, [question.encode(subject.writer)[0] for question in questions]
+    found = torch.zeros(len(answers), dtype=torch.float64)
+    for (number,), spare in processes.share([[i] for i in range(len(answers))]):
+        norm = _norm(subject, answers[number])
+        if not spare:
+            found[number] = norm
+    return processes.together(found).tolist()
+
+
+def _norm(subject: AuditSubject, pieces: Sequence[Encoded]) -> float:
+    """Of an answer in so many pieces, which are read one by one."""
+    weights = [weight for weight in subject.scorer.parameters() if weight.requires_grad]
+    total, sums = sum(piece.targets for piece in pieces), [torch.zeros(()) for _ in weights]
+    for piece in pieces:
+        batch = collate([piece], subject.writer.pad).to(subject.processes.accelerator.device)
+        with torch.enable_grad(), subject.processes.accelerator.autocast():
+            (part,) = subject.scorer(batch, [BatchPart(1)])
+            loss = -part["logp"].sum() / total
+        grads = torch.autograd.grad(loss, weights, allow_unused=True)
+        sums = [one if grad is None else one.to(grad) + grad for one, grad in zip(sums, grads, strict=True)]
+    return gradient_norm([float(one.double().norm()) for one in sums])
