@@ -24,10 +24,11 @@ _ROW, _HEAD = 0.3, 0.75
 def words(score: str) -> str:
     """A score's name for a reader.
 
-    >>> words("auc_min_k_plus_plus"), words("retain_probability")
-    ('min k plus plus', 'retain probability')
+    >>> words("auc_min_k_plus_plus"), words("retain_probability"), words("auc_over_retrained_loss")
+    ('min k plus plus', 'retain probability', 'auc over retrained loss')
     """
-    return score.removeprefix("auc_").replace("_", " ")
+    short = score if score.startswith("auc_over") else score.removeprefix("auc_")
+    return short.replace("_", " ")
 
 
 def draw(results: Mapping[str, Data]) -> Figure:
@@ -47,7 +48,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
 
 
 _TITLES = {
-    "memorisation": "memorisation: 0 nothing by heart, 1 all of it",
+    "memorisation": "memorisation: what is known by heart, of rows to forget and to retain",
     "membership": "membership: AUC, 1 where every row to forget gives itself away",
     "sampling": "sampling: shares of answers drawn",
     "prompts": "prompts: the same asked in other ways",

@@ -25,7 +25,7 @@ Keys = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[KEY=VALUE ...]",
-        help="How it is audited: audit.answers=64, audit.min_k=0.2; and keys of the recipe, such as data.forget=forget05.",
+        help="How it is audited: audit.answers=64, audit.min_k=0.2; and keys of the recipe: data.forget=forget05.",
     ),
 ]
 
@@ -36,7 +36,7 @@ def _other(text: str, default: str | None = None) -> object:
 
 Retrained = Annotated[str | None, _other("One trained without these rows.", "the run's")]
 Finetuned = Annotated[str | None, _other("The model before unlearning.", "the run's")]
-Reference = Annotated[
+ReferenceModel = Annotated[
     str | None, _other("Whose losses the reference attack takes from the model's.", "the finetuned one")
 ]
 
@@ -48,7 +48,7 @@ def _rows(text: str) -> object:
 Forget = Annotated[Path | None, _rows("Rows that were to be forgotten: JSON lines, a JSON array, CSV, Parquet.")]
 Retain = Annotated[Path | None, _rows("Rows that were to be kept.")]
 Holdout = Annotated[Path | None, _rows("Rows of the same kind that no model has seen, for membership.")]
-Recipe = Annotated[
+RowsRecipe = Annotated[
     str | None,
     typer.Option(help="Whose rows are asked (npo ls recipes).", show_default="that of the run", rich_help_panel=ROWS),
 ]
@@ -73,7 +73,7 @@ MaxLength = Annotated[
     int | None,
     typer.Option(min=2, help="Cut documents into pieces of so many tokens.", rich_help_panel=ROWS),
 ]
-Data = Annotated[
+RowsFolder = Annotated[
     Path | None,
     typer.Option(**PATH, help="Folder of TOFU's files, instead of data.source.", rich_help_panel=ROWS),
 ]
@@ -97,17 +97,17 @@ Dtype = Annotated[str | None, typer.Option(help="float32, or bf16 (autocast).", 
 def audit(
     model: Model,
     keys: Keys = None,
-    recipe: Recipe = None,
+    recipe: RowsRecipe = None,
     retrained: Retrained = None,
     finetuned: Finetuned = None,
-    reference: Reference = None,
+    reference: ReferenceModel = None,
     forget: Forget = None,
     retain: Retain = None,
     holdout: Holdout = None,
     rows_format: RowsFormat = None,
     prompt: Prompt = None,
     max_length: MaxLength = None,
-    data: Data = None,
+    data: RowsFolder = None,
     families: Families = None,
     out: Out = None,
     device: Device = None,

@@ -1,9 +1,11 @@
 """The battery: memorisation from one reading, what stands beside it, intervals against slow twins."""
 
+import zlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -11,15 +13,19 @@ from scipy.stats import bootstrap
 
 from scale.audit.asked import AskedSets, Entity
 from scale.audit.battery import audit, plain_scores
+from scale.audit.derived import UTILITY, derived, derived_scores
 from scale.audit.families import FAMILIES
-from scale.audit.items import Items, _times, difference, drawn, score_of, statistic
+from scale.audit.items import Items, Score, _times, difference, drawn, score_of, statistic
+from scale.audit.reading import read_set
+from scale.audit.saved import arrays_of, items_of, told
 from scale.audit.settings import FAMILY_NAMES, AuditSettings
 from scale.audit.subject import ModelsBeside, loaded
 from scale.data.questions import Question, QuestionSet
 from scale.evaluation.exam import Exam, examine
-from scale.evaluation.metrics.membership import auc
+from scale.evaluation.metrics.membership import auc, min_k
 from scale.evaluation.protocols import protocol_of
 from scale.runtime.processes import Processes
+from theory.logprobs import IGNORE
 
 FORGET = tuple(
     Question(f"What is the number {i}?", (f"It is {i * 7}.", f"{i * 7} it is.", "It is none.", f"It is {i}."), 1)
@@ -43,7 +49,7 @@ def subject(prepared):
 
 
 @given(NUMBERS, NUMBERS, st.integers(0, 5))
-def test_an_auc_drawn_anew_is_the_auc_of_the_rowsdrawn(values, others, seed):
+def test_an_auc_drawn_anew_is_the_auc_of_the_rows_drawn(values, others, seed):
     (found,) = drawn(Items(values, others), 1, seed)
     times = [_times(len(x), 1, (seed, i))[0] for i, x in enumerate((values, others))]
     assert [time.sum() for time in times] == [len(values), len(others)]
@@ -142,3 +148,68 @@ def test_a_set_is_read_once_and_the_models_beside_are_measured_alike(subject, mo
     assert found.against_retrained("probability") == (0.0, 0.0, 0.0)
     assert found.score("nothing") is None
     assert audit(fresh, asked, MEMORY).against_retrained("probability") is None
+
+
+# --- membership ---------------------------------------------------------------------------------------------------
+
+
+def test_membership_is_its_metrics_on_one_reading(subject):
+    settings = AuditSettings(families=("membership",), gradients=3)
+    asked = AskedSets(a_set(*FORGET), holdout=a_set(*PLAIN))
+    found = audit(subject, asked, settings, ModelsBeside(finetuned=subject)).models["model"]["membership"]
+    one = read_set(subject, FORGET)[1]
+    assert found["auc_loss"].values[1] == pytest.approx(one.loss[0])
+    assert found["auc_min_k"].values[1] == pytest.approx(min_k(one.of_tokens["token_logp"], 0.4))
+    assert found["auc_zlib"].values[1] == pytest.approx(one.loss[0] / len(zlib.compress(FORGET[1].truth.encode())))
+    assert not found["auc_reference"].values.any()  # beside itself
+    assert [len(x) for x in (found["auc_loss"].values, found["auc_loss"].others)] == [len(FORGET), len(PLAIN)]
+    assert audit(subject, AskedSets(a_set(*FORGET)), settings).scores == {}
+
+
+def test_the_gradient_s_size_is_autograd_s_own(subject):
+    settings = AuditSettings(families=("membership",), gradients=1)
+    asked = AskedSets(a_set(*FORGET), holdout=a_set(*PLAIN))
+    found = audit(subject, asked, settings).models["model"]["membership"]["auc_gradient_norm"]
+    ((row,), *_) = FORGET[0].encode(subject.writer)
+    model, ids = subject.language_model.model, torch.tensor([row.ids])
+    labels = ids.masked_fill(torch.arange(ids.shape[1]) < row.first, IGNORE)
+    model.zero_grad()
+    model(ids, labels=labels).loss.backward()
+    norms = [float(weight.grad.norm()) for weight in model.parameters()]
+    model.zero_grad()
+    assert found.values[0] == pytest.approx(np.mean(norms), rel=1e-4)
+    assert np.isnan(found.values[1:]).all()
+    assert model.lm_head.weight.grad is None
+
+
+# --- what is made of them -----------------------------------------------------------------------------------------
+
+
+def test_aggregates_are_drawn_on_the_same_questions_for_all_models():
+    random = np.random.default_rng(0)
+    names = ("auc_loss", "auc_zlib", "auc_min_k", "auc_min_k_plus_plus")
+    items = {name: Items(random.normal(size=9), random.normal(1, size=9)) for name in names}
+    models = {"model": items, "retrained": items}
+    found = derived_scores(models, {}, "model", draws=30, seed=0)
+    assert found["privacy_relative"] == (1.0, 1.0, 1.0)
+    assert found["priv_leak_loss"] == (0.0, 0.0, 0.0)
+    assert "privacy_scaled" not in found
+    assert "memorisation" not in found
+    assert derived_scores({"model": items}, {}, "model", draws=30, seed=0) == {}
+
+
+def test_utility_is_that_of_an_examination_where_it_is_known():
+    kept = {"retain_probability": 0.5}
+    whole = {UTILITY: 0.4} | kept
+    assert derived(whole, None, {UTILITY: 0.8, "retain_probability": 1.0}) == {"utility": 0.5, "utility_on_retain": 0.5}
+    assert derived(kept, None, {"retain_probability": 1.0}) == {"utility_on_retain": 0.5}
+
+
+def test_scores_are_saved_as_arrays_and_come_back():
+    items = {"a": Items(np.arange(2.0)), "auc_b": Items(np.arange(2.0), np.arange(3.0))}
+    again = items_of(arrays_of(items))
+    assert again.keys() == items.keys()
+    assert again["a"].others is None
+    assert again["auc_b"].others.tolist() == [0, 1, 2]
+    assert told(Score(float("nan"), 0.0, 1.0)) is told(None) is None
+    assert told(Score(1.0, float("nan"), 2.0)) == {"value": 1.0, "low": None, "high": 2.0}

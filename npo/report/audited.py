@@ -11,7 +11,7 @@ from npo.report.panels import picture
 from npo.report.plate import Plate
 from npo.report.template import fill
 from records.files import write_json, write_text
-from records.store import Data, environment
+from records.store import Data, environment, writable
 
 __all__ = ["NO_REFERENCE", "WRITTEN", "lines", "remarks", "write_audit"]
 
@@ -32,7 +32,7 @@ def write_audit(folder: Path, told: Mapping[str, Any], arrays: Mapping[str, np.n
         np.savez_compressed(file, allow_pickle=False, **arrays)
     plate = Plate("audit", "Every score beside the other models'", _CAPTION, ("audit",), figure_of_audit.draw)
     drawn = any(told["scores"].values())
-    pictures = [picture(plate, plate.draw({"audit": Data({}, told)}), folder / "figures")] if drawn else []
+    pictures = [picture(plate, plate.draw({"audit": Data({}, told)}), writable(folder / "figures"))] if drawn else []
     page = fill(
         "audit.html",
         told=told,

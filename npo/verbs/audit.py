@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["audit"]
 
+_LEFT_TO_FILES = "auc over retrained"
+"""What begins so is not shown on the terminal: PrivLeak says the same in another form."""
+
 
 def audit(asked: AuditChoices) -> None:
     """Measure what is missing of every model; print the table, leave JSON, arrays, figure and page."""
@@ -84,6 +87,8 @@ def _show(told: Mapping[str, Any], place: Path) -> None:
             continue
         table = Table("score", "this model", "retrained", "difference", "finetuned", title=Text(plain(family)))
         for row in rows:
+            if row[0].startswith(_LEFT_TO_FILES):
+                continue
             table.add_row(*(Text(plain(cell)) for cell in row))
         console.print(table)
     for remark in remarks(told):

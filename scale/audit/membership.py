@@ -44,7 +44,7 @@ def membership(
     """The scores above; none where no rows are held out."""
     if asked.holdout is None or not asked.holdout.questions:
         return {}
-    sets = (asked.forget.questions, asked.holdout.questions)
+    sets = (asked.forget.questions, tuple(map(_bare, asked.holdout.questions)))
     read = [read_set(subject, questions) for questions in sets]
     found = {
         f"auc_{name}": Items(*(_column(score, *pair, settings.min_k) for pair in zip(sets, read, strict=True)))
@@ -57,6 +57,11 @@ def membership(
     if settings.gradients:
         found["auc_gradient_norm"] = Items(*(_norms(subject, questions, settings.gradients) for questions in sets))
     return found
+
+
+def _bare(question: Question) -> Question:
+    """With its true answer alone: nothing else of rows held out is read."""
+    return Question(question.prompt, (question.truth,))
 
 
 def _column(

@@ -33,8 +33,9 @@ __all__ = ["FORGET_METRICS", "RETAIN_METRICS", "memorisation"]
 
 _BY_HEART = {name: name for name in ("extraction_strength", "exact_memorization", "probability")}
 FORGET_METRICS: Mapping[str, str] = {
-    **_BY_HEART,
+    "extraction_strength": "extraction_strength",
     "extraction_strength_floored": "extraction_strength_floored",
+    **_BY_HEART,
     "paraphrase_probability": "paraphrase_probability",
     "truth_ratio_closer_to_1": "forget_truth_ratio",
     "truth_ratio_true_better": "retain_truth_ratio",

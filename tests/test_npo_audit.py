@@ -1,0 +1,160 @@
+"""npo audit: a model of a run beside the run's others, own rows without any reference, every mistake in words."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from html_page import sound
+from in_process import npo
+from malformed_things import QUESTIONS
+from matplotlib import pyplot as plt
+from small_recipe import SMALL
+
+from figures import audit as figure_of_audit
+from npo.report.audited import NO_REFERENCE, remarks
+from records.store import Data
+
+FAST = ("audit.families=[memorisation,membership]", "audit.gradients=2", "audit.draws=40")
+RECIPE = ("--recipe", "quick", *SMALL, "unlearn.methods=[GA]", *FAST, "--device", "cpu")
+"""That of the prepared run."""
+
+
+@pytest.fixture(scope="module")
+def audited(prepared, tmp_path_factory):
+    """An audit of a run's unlearned model, its words and where it lies."""
+    out = tmp_path_factory.mktemp("audited")
+    words = ("audit", str(prepared / "run/unlearn/GA-s0"), *RECIPE, "--out", str(out))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "160")
+        code, printed, err = npo(*words)
+    assert code == 0, err
+    return words, printed, out
+
+
+@pytest.fixture(scope="module")
+def told(audited):
+    return json.loads((audited[2] / "GA-s0/audit.json").read_text(encoding="utf8"))
+
+
+def test_every_score_stands_beside_those_of_the_run_s_other_models(audited, told):
+    _, printed, _ = audited
+    assert set(told["models"]) == {"model", "retrained", "finetuned"}
+    assert set(told["scores"]) == {"memorisation", "membership"}
+    for scores in told["scores"].values():
+        for one in scores.values():
+            assert one["n"] > 0
+            assert one["model"]["low"] <= one["model"]["value"] <= one["model"]["high"]
+            assert one["difference"]["value"] == pytest.approx(one["model"]["value"] - one["retrained"]["value"])
+            assert one["finetuned"] is not None
+    assert told["scores"]["membership"]["auc_gradient_norm"]["n"] == 2
+    assert told["scores"]["membership"]["auc_reference"]["finetuned"]["value"] == 0.5  # beside itself
+    assert told["given"]["model"].keys() == {"model_utility"}
+    assert told["derived"]["privacy_relative"]["retrained"]["value"] == 1
+    assert told["derived"]["memorisation_scaled"]["finetuned"]["value"] == pytest.approx(0, abs=1e-9)
+    assert {"utility", "all_odds", "priv_leak_min_k"} <= told["derived"].keys()
+    for word in ("extraction strength", "priv leak loss", "retrained", "scores tell", "audit.html"):
+        assert word in printed
+    assert NO_REFERENCE not in printed
+
+
+def test_scores_by_question_and_the_page_lie_beside_it(audited, told):
+    place = audited[2] / "GA-s0"
+    with np.load(place / "audit.npz") as arrays:
+        assert arrays["model.probability"].mean() == pytest.approx(
+            told["scores"]["memorisation"]["probability"]["model"]["value"]
+        )
+        assert len(arrays["retrained.auc_loss.others"]) == told["questions"]["holdout"]
+    page = sound(place / "audit.html")
+    assert not [address for address in page.values("src") if not address.startswith("data:")]
+    assert "Audit of GA-s0" in page.text
+    assert (place / "figures/audit.png").stat().st_size > 1000
+
+
+def test_finished_parts_are_kept_and_one_setting_measures_its_family_alone(audited):
+    words, _, _ = audited
+    code, _, err = npo(*words)
+    assert code == 0, err
+    assert err.count(": kept") == 6
+    code, _, err = npo(*words, "audit.min_k=0.3", "--families", "memorisation")
+    assert code == 0, err
+    assert (err.count(": kept"), err.count(": running")) == (3, 0)
+
+
+def test_rows_of_one_s_own_without_any_model_beside(prepared, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    words = ("--forget", str(prepared / "rows.jsonl"), "--retain", str(prepared / "kept.jsonl"), "--device", "cpu")
+    code, printed, err = npo("audit", str(prepared / "adapter"), *words, *FAST)
+    assert code == 0, err
+    assert NO_REFERENCE in printed
+    assert "membership was not attacked" in printed
+    (file,) = Path("out/audit").glob("*/audit.json")
+    told = json.loads(file.read_text(encoding="utf8"))
+    assert told["questions"] == {"forget": len(QUESTIONS), "retain": 6}
+    assert told["scores"]["membership"] == {}
+    assert told["scores"]["memorisation"]["probability"]["difference"] is None
+    assert NO_REFERENCE in (file.parent / "audit.html").read_text(encoding="utf8")
+
+
+MISTAKES = {
+    "no rows": ([], "Name the rows that were to be forgotten"),
+    "an empty file": (["--forget", "{tmp}/empty.jsonl"], "has no rows"),
+    "no such file": (["--forget", "{tmp}/none.jsonl"], "none.jsonl"),
+    "no such model": (["--forget", "{rows}", "--retrained", "{tmp}/none"], "--retrained: There is no model"),
+    "a row held out that is to be forgotten": (
+        ["--forget", "{rows}", "--holdout", "{rows}"],
+        "line 1: 'What is the number 0?' is a row to forget too",
+    ),
+    "a row retained that is to be forgotten": (["--forget", "{rows}", "--retain", "{rows}"], "are one file"),
+    "no such family": (["--forget", "{rows}", "--families", "memorization"], "Did you mean memorisation?"),
+    "no such setting": (["--forget", "{rows}", "audit.answer=3"], "Did you mean audit.answers?"),
+    "no such number": (["--forget", "{rows}", "audit.min_k=nan"], "audit.min_k: "),
+    "a recipe's key without one": (["--forget", "{rows}", "data.forget=forget05"], "only a recipe has such a key"),
+    "no such device": (["--forget", "{rows}", "--device", "tpu"], "--device tpu: there is no such device"),
+    "no such format": (["--forget", "{rows}", "--prompt", "x"], "--prompt x: there is no such prompt"),
+    "no such recipe": (["--recipe", "quik"], "quick"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_told(mistake, prepared, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.jsonl").touch()
+    words, said = MISTAKES[mistake]
+    given = [word.format(tmp=tmp_path, rows=prepared / "rows.jsonl") for word in words]
+    code, _, err = npo("audit", str(prepared / "model"), *given)
+    assert code == 2
+    assert said in " ".join(err.split())
+    assert "Traceback" not in err
+
+
+def test_all_mistakes_are_told_at_once(prepared, tmp_path):
+    words = ("--forget", str(tmp_path / "none"), "--retrained", str(tmp_path / "no"), "audit.x=1", "--device", "tpu")
+    code, _, err = npo("audit", str(tmp_path / "nothing"), *words)
+    assert code == 2
+    for said in ("There is no model", "--retrained", "audit.x", "--device tpu"):
+        assert said in err
+
+
+def test_a_run_and_a_run_of_other_rows_are_refused(prepared):
+    code, _, err = npo("audit", str(prepared / "run"))
+    assert (code, "Name one of its models" in err, "GA-s0" in err) == (2, True, True)
+    code, _, err = npo("audit", str(prepared / "run/unlearn/GA-s0"), "--recipe", "quick", *FAST)
+    assert (code, "other rows than this recipe has" in err) == (2, True)
+
+
+def test_the_picture_has_a_panel_a_family_and_a_line_a_score(told):
+    figure = figure_of_audit.draw({"audit": Data({}, told)})
+    assert len(figure.axes) == 2
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert labels == [figure_of_audit.words(name) for name in told["scores"]["memorisation"]]
+    plt.close(figure)
+
+
+def test_what_tells_a_model_from_the_retrained_one_is_said(told):
+    flat = {"value": 0.0, "low": -0.1, "high": 0.1}
+    scores = {"memorisation": {"probability": {"difference": flat}}}
+    assert "None of 1 scores" in remarks({**told, "scores": scores})[0]
+    scores = {"memorisation": {"probability": {"difference": {**flat, "low": 0.01}}}}
+    assert "1 of 1 scores tell" in remarks({**told, "scores": scores})[0]
