@@ -36,7 +36,7 @@ def _other(text: str, default: str | None = None) -> object:
 
 Retrained = Annotated[str | None, _other("One trained without these rows.", "the run's")]
 Finetuned = Annotated[str | None, _other("The model before unlearning.", "the run's")]
-ReferenceModel = Annotated[
+LossesBeside = Annotated[
     str | None, _other("Whose losses the reference attack takes from the model's.", "the finetuned one")
 ]
 
@@ -100,7 +100,7 @@ def audit(
     recipe: RowsRecipe = None,
     retrained: Retrained = None,
     finetuned: Finetuned = None,
-    reference: ReferenceModel = None,
+    reference: LossesBeside = None,
     forget: Forget = None,
     retain: Retain = None,
     holdout: Holdout = None,

@@ -27,13 +27,16 @@ from scale.evaluation.scored import Scored
 
 __all__ = ["ATTACKS", "membership"]
 
+
+def _plus_plus(tokens: Mapping[str, np.ndarray], k: float) -> float:
+    return metrics.min_k_plus_plus(tokens["token_logp"], tokens["mean_logp"], tokens["variance"], k)
+
+
 ATTACKS: Mapping[str, Callable[[Question, Scored, float], float]] = {
     "loss": lambda question, scored, k: float(scored.loss[0]),
     "zlib": lambda question, scored, k: metrics.zlib(float(scored.loss[0]), question.truth),
     "min_k": lambda question, scored, k: metrics.min_k(scored.of_tokens["token_logp"], k),
-    "min_k_plus_plus": lambda question, scored, k: metrics.min_k_plus_plus(
-        *(scored.of_tokens[name] for name in ("token_logp", "mean_logp", "variance")), k
-    ),
+    "min_k_plus_plus": lambda question, scored, k: _plus_plus(scored.of_tokens, k),
 }
 """A question's score in each attack that one reading is enough for; k is the share of tokens."""
 
