@@ -20,24 +20,32 @@ class Entity(NamedTuple):
 class AskedSets:
     """Sets of questions; retain and holdout may be absent, and entities are by forget question, None for unknown.
 
-    `holdout` has rows of the same kind as those to forget, which no model of the audit was trained on. ValueError where
-    entities are given for another number of questions.
+    `holdout` has rows of the same kind as those to forget, which no model of the audit was trained on. `reworded` are
+    the questions to forget in other words, None for those that have none. ValueError where entities or rewordings are
+    given for another number of questions.
     """
 
     forget: QuestionSet
     retain: QuestionSet | None = None
     holdout: QuestionSet | None = None
     entities: tuple[Entity | None, ...] = ()
+    reworded: tuple[str | None, ...] = ()
 
     def __post_init__(self) -> None:
-        """One entity a question, or none at all."""
-        if self.entities and len(self.entities) != len(self.forget.questions):
-            raise ValueError(f"{len(self.entities)} entities for {len(self.forget.questions)} questions to forget.")
+        """One entity and one rewording a question, or none at all."""
+        for name, given in (("entities", self.entities), ("rewordings", self.reworded)):
+            if given and len(given) != len(self.forget.questions):
+                raise ValueError(f"{len(given)} {name} for {len(self.forget.questions)} questions to forget.")
 
     @property
     def entity_of(self) -> tuple[Entity | None, ...]:
         """Of every question to forget its entity, None where it has none."""
         return self.entities or (None,) * len(self.forget.questions)
+
+    @property
+    def reworded_of(self) -> tuple[str | None, ...]:
+        """Of every question to forget the same in other words, None where it has none."""
+        return self.reworded or (None,) * len(self.forget.questions)
 
     @property
     def sets(self) -> Mapping[str, QuestionSet]:
@@ -50,4 +58,6 @@ class AskedSets:
         if count is None:
             return self
         some = {name: one.first(count) for name, one in self.sets.items()}
-        return AskedSets(some["forget"], some.get("retain"), some.get("holdout"), self.entities[:count])
+        return AskedSets(
+            some["forget"], some.get("retain"), some.get("holdout"), self.entities[:count], self.reworded[:count]
+        )

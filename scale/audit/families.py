@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from scale.audit.asked import AskedSets
+from scale.audit.hidden import hidden
 from scale.audit.items import Items
 from scale.audit.membership import membership
 from scale.audit.memorisation import memorisation
+from scale.audit.prompts import prompts
+from scale.audit.samples import sampling
 from scale.audit.settings import AuditSettings
 from scale.audit.subject import AuditSubject, ModelsBeside
 
@@ -42,6 +45,19 @@ FAMILIES: Mapping[str, Family] = {
             reads=("finetuned", "reference"),
             takes=("min_k", "gradients"),
         ),
+        Family(
+            "sampling",
+            "does it come out in one of many answers",
+            sampling,
+            takes=("answers", "temperature", "top_p", "ks", "new_tokens", "rouge", "alpha", "seed"),
+        ),
+        Family(
+            "prompts",
+            "does it come out asked in another way",
+            prompts,
+            takes=("prompts", "other_format", "prefix", "instruction", "new_tokens"),
+        ),
+        Family("hidden", "is it in the hidden states still", hidden, reads=("finetuned", "retrained"), takes=("tau",)),
     )
 }
 """In the order in which they are shown; `scale.audit.settings.FAMILY_NAMES` names them all."""

@@ -30,4 +30,5 @@ def read_set(subject: AuditSubject, questions: Sequence[Question]) -> tuple[Scor
         seen = seen_by_set({"": encoded}, {"": LOOKS}, subject.kept, sees)[""]
         ends = {writer.end, *writer.tokenizer.all_special_ids}
         subject.read[encoded] = tuple(scored_of(encoded, seen, ends))
-    return subject.read[encoded]
+    known: tuple[Scored, ...] = subject.read[encoded]
+    return known

@@ -10,7 +10,6 @@ from scale.data.formats import format_of
 from scale.data.prompts import Writer
 from scale.evaluation.kept import KeptMeasures
 from scale.evaluation.protocols import protocol_of
-from scale.evaluation.scored import Scored
 from scale.models.language_model import LanguageModel, max_length
 from scale.models.loading import Weights, load
 from scale.models.scorable import check_head
@@ -24,8 +23,9 @@ __all__ = ["AuditSubject", "ModelsBeside", "loaded", "subject_of"]
 class AuditSubject:
     """A model with its tokenizer, the module that scores answers, who writes its prompts, the processes that work.
 
-    `kept` is where on disk is kept what was read of it; `read` is what was read in this process, by token ids
-    (`scale.audit.reading`). So the model must stay as it is: one whose weights were changed is another subject.
+    `kept` is where on disk is kept what was read of it; `read` is what was read and answered in this process, by token
+    ids (`scale.audit.reading`, `answers`, `hidden`). So the model must stay as it is: one whose weights were changed is
+    another subject.
     """
 
     name: str
@@ -34,7 +34,7 @@ class AuditSubject:
     writer: Writer
     processes: Processes
     kept: KeptMeasures | None = None
-    read: dict[Any, tuple[Scored, ...]] = field(default_factory=dict, repr=False)
+    read: dict[Any, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
