@@ -55,9 +55,9 @@ def hidden(subject: AuditSubject, asked: AskedSets, settings: AuditSettings, bes
     own, finetuned, *retrained = (inside(beside.finetuned, one, asked) for one in (subject, *others))
     found = {f"lens_block_{k}": Items(column) for k, column in enumerate(own.lens.T, start=1)}
     for one in retrained:
-        lacking = (finetuned.lens - model.lens for model in (one, own))
-        found["lens_erasure"] = Items(unlearning_depth(*lacking, threshold=settings.tau))
-        found["unlearning_depth"] = Items(unlearning_depth(one.drop, own.drop, threshold=settings.tau))
+        lacking = finetuned.lens - own.lens
+        found["lens_erasure"] = Items(unlearning_depth(finetuned.lens - one.lens, lacking, settings.tau))
+        found["unlearning_depth"] = Items(unlearning_depth(one.drop, own.drop, settings.tau))
     return found
 
 

@@ -33,7 +33,6 @@ from scale.evaluation.values import column_of, measured
 
 __all__ = ["PROMPTS", "other_format", "prompts"]
 
-SCORES = ("probability", "extraction_strength", "rouge")
 Put: TypeAlias = Callable[[str, str | None, AuditSettings], str | None]
 """From a question, itself in other words and the settings what is asked; None where there is nothing to ask."""
 
@@ -70,29 +69,31 @@ def _prefixed(form: Format, settings: AuditSettings) -> Format:
 
 
 PROMPTS: Mapping[str, tuple[Put, Callable[[Format, AuditSettings], Format]]] = {
+    "plain": (_as_it_is, _same),
     "reworded": (_reworded, _same),
     "format": (_as_it_is, other_format),
     "prefix": (_as_it_is, _prefixed),
     "instruction": (_instructed, _same),
 }
-"""By the names that the settings use: what is asked, and the format that is written around it."""
+"""By the names that scores and settings use: what is asked, and the format that is written around it."""
 
 
 def prompts(subject: AuditSubject, asked: AskedSets, settings: AuditSettings, beside: ModelsBeside) -> dict[str, Items]:
     """The scores above; nothing where questions are no plain texts, and no `reworded` where none has other words."""
     del beside
-    found = {}
-    for name, (put, form) in {"plain": (_as_it_is, _same), **{p: PROMPTS[p] for p in settings.prompts}}.items():
+    questions, found = asked.forget.questions, dict[str, Items]()
+    for name in ("plain", *settings.prompts):
+        put, form = PROMPTS[name]
         writer = subject.writer._replace(format=form(subject.writer.format, settings))
         texts = [
             put(question.prompt, other, settings) if isinstance(question.prompt, str) else None
-            for question, other in zip(asked.forget.questions, asked.reworded_of, strict=True)
+            for question, other in zip(questions, asked.reworded_of, strict=True)
         ]
-        chosen = [i for i, text in enumerate(texts) if text is not None]
+        chosen = [(i, Question(text, (questions[i].truth,))) for i, text in enumerate(texts) if text is not None]
         if chosen:
-            put_so = [Question(texts[i] or "", (asked.forget.questions[i].truth,)) for i in chosen]
-            columns = _scores(replace(subject, writer=writer), put_so, settings.new_tokens)
-            found |= {f"{score}_{name}": Items(_whole(columns[score], chosen, len(texts))) for score in SCORES}
+            columns = _scores(replace(subject, writer=writer), [one for _, one in chosen], settings.new_tokens)
+            for score, column in columns.items():
+                found[f"{score}_{name}"] = Items(_whole(column, [i for i, _ in chosen], len(texts)))
     return found
 
 

@@ -74,7 +74,7 @@ def words_in(row: Encoded, entity: Entity | None, writer: Writer) -> tuple[int, 
 
 
 def _text(tokens: Sequence[int], writer: Writer) -> str:
-    return str(writer.tokenizer.decode(tokens, clean_up_tokenization_spaces=False))
+    return str(writer.tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False))
 
 
 def places_of(batch: Batch | Packed, spoken: Sequence[Spoken]) -> WordPlaces:

@@ -111,7 +111,7 @@ class _Asked(NamedTuple):
     ends: set[int]
 
 
-def _answer(ids: Sequence[int], writer: Writer) -> Answer:
+def _answer(ids: list[int], writer: Writer) -> Answer:
     text = str(writer.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
     return Answer(text.strip(), degenerate(ids, text), tuple(ids))
 
