@@ -28,6 +28,14 @@ class _Attack(BaseModel):
         ("memorisation", "membership"), description="of the audit, measured at every level; the others take longer"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, given: Any) -> Any:
+        """Lists fill tuples, in whatever way they come."""
+        if not isinstance(given, Mapping):
+            return given
+        return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+
 
 class Relearn(_Attack):
     """Train on the likelihood of rows, at a constant rate, so that each number of steps is a training of its own.

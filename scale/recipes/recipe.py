@@ -18,13 +18,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from records.settings import NotNegative, Positive, Seed, Steps, distinct, scalar
+from records.settings import NotNegative, Positive, Seed, scalar
+from scale.attacks.settings import Attacks, apart, listed
+from scale.audit.settings import AuditSettings
 from scale.data.formats import AUTO, FORMATS, Tags
 from scale.models.adapters import Lora
 from scale.models.loading import Weights
 from scale.models.scratch import SHAPES, Shape
 from scale.recipes.best import BestSettings
 from scale.recipes.evaluate_settings import EvaluateSettings
+from scale.recipes.law import LawSettings, RungName
 from scale.recipes.reinforce import ReinforceSettings
 from scale.recipes.wanted_drop import AUTO_BETA, Beta, WantedDropSettings
 from scale.tasks.kinds import AnyTask, task_of
@@ -222,35 +225,6 @@ class UnlearnSettings(Schedule):
         return self
 
 
-RungName = Literal["head", "blocks", "adapter", "full"]
-
-
-class LawSettings(_Settings):
-    """What is unlearned of the ladder, and how far."""
-
-    rungs: Annotated[tuple[RungName, ...], Field(min_length=1)] = ("head", "blocks", "adapter", "full")
-    betas: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.05, 0.1, 0.5, 1.0)
-    rows: PositiveInt = Field(8, description="forget answers of a set")
-    until: Positive = Field(8.0, description="βu at which a flow under NPO ends")
-    nats: Positive = Field(60.0, description="u at which one under GA ends")
-    step: Positive = Field(0.05, description="how far βu of the fastest answer moves in a step of a flow")
-    most: Steps = Field(2000, description="steps of a flow")
-    blocks: PositiveInt = Field(2, description="how many of the last blocks the rung of that name trains")
-    lora: Lora = Lora(rank=8, alpha=16)
-    steps: Steps = Field(200, description="of plain descent and of AdamW")
-    nats_a_step: Positive = Field(0.5, description="how fast plain descent starts: the fastest answer's drop in a step")
-    adamw_lr: Mapping[RungName, Positive] = Field(
-        {"head": 1e-3, "full": 1e-5}, description="by rung; the others have none"
-    )
-
-    @model_validator(mode="after")
-    def _distinct(self) -> "LawSettings":
-        if len(set(self.rungs)) < len(self.rungs):
-            raise ValueError("a rung is there more than once")
-        distinct("betas", self.betas)
-        return self
-
-
 class Recipe(_Settings):
     """A run. `pretrain` teaches a model from scratch the general-knowledge questions: so utility means something."""
 
@@ -276,6 +250,12 @@ class Recipe(_Settings):
     unlearn: UnlearnSettings
     evaluate: EvaluateSettings = EvaluateSettings()
     law: LawSettings = Field(LawSettings(), description="npo law: the intrinsic-time law on the finetuned model")
+    audit: AuditSettings | None = Field(
+        None, description="audit the finetuned, the retrained and every unlearned model; {}: as it is usual"
+    )
+    attacks: Attacks = Field(
+        (), description="attack these models and audit them at every level: [relearn, {quantise: {bits: [4]}}]"
+    )
     seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bf16"] = "float32"
@@ -296,6 +276,16 @@ class Recipe(_Settings):
             raise ValueError("finetune is null, so there is nothing to retrain without: leave retrain out")
         return retrain
 
+    @field_validator("attacks", mode="before")
+    @classmethod
+    def _named(cls, attacks: Any) -> Any:
+        return listed(attacks)
+
+    @field_validator("attacks")
+    @classmethod
+    def _apart(cls, attacks: Attacks) -> Attacks:
+        return apart(attacks)
+
     @property
     def starts_as_it_is(self) -> bool:
         """Is model.base itself what is unlearned, with nothing trained before?"""
@@ -305,13 +295,20 @@ class Recipe(_Settings):
     def files(self) -> tuple[str, ...]:
         """The user's own files and folders that it reads beside models and code."""
         examples = self.evaluate.few_shot.rows if self.evaluate.few_shot else None
-        return tuple(filter(None, (*self.data.files, self.retain_log, examples, self.unlearn.wanted_drop.held_out)))
+        related = (attack.relearn.file for attack in self.attacks if attack.relearn)
+        own = (self.retain_log, examples, self.unlearn.wanted_drop.held_out, *related)
+        return tuple(filter(None, (*self.data.files, *own)))
 
     @property
     def schedules(self) -> dict[str, Schedule]:
         """The schedules that it gives, by stage."""
         named = {"pretrain": self.pretrain, "finetune": self.finetune, "retrain": self.retrain, "unlearn": self.unlearn}
-        return {stage: schedule for stage, schedule in named.items() if schedule is not None}
+        relearned = {
+            f"attacks.{i}.relearn": attack.relearn.schedule(self.unlearn)
+            for i, attack in enumerate(self.attacks)
+            if attack.relearn
+        }
+        return {stage: schedule for stage, schedule in named.items() if schedule is not None} | relearned
 
     @property
     def protocol(self) -> str:
@@ -327,6 +324,8 @@ class Recipe(_Settings):
             raise ValueError("retain_log spares retrain and retrained: give one of them")
         if self.retain_log is not None and not self.evaluate.examines:
             raise ValueError("evaluate is none, so retain_log has nothing to judge: leave one of them out")
+        if (self.audit is not None or self.attacks) and not self.unlearn.keep_models:
+            raise ValueError("what is audited or attacked is kept: leave unlearn.keep_models=false out")
         judged = self.retrained is not None or (self.finetuned is not None and self.retain_log is not None)
         if self.finetune is None and (self.finetuned is not None) != judged:
             raise ValueError(

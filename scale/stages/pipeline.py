@@ -43,7 +43,8 @@ asks for its logits), beside `model/` (weights, tokenizer, card):
     texts, rouge                 as above, of the end
     arrays                       as above, with moments along a first axis; NaN where no answers were generated
 
-`auto-beta/…`, where β is `auto`, are told of in `scale.stages.beta_units`.
+`auto-beta/…`, where β is `auto`, are told of in `scale.stages.beta_units`; `audit/…` and `attack/…`, where a recipe
+says `audit:` or `attacks:`, in `scale.stages.audited` and `scale.stages.attacked`.
 
 With `evaluate: none` no model is examined and none is retrained: there is no `evaluate/…` and no `log.json`, `moments`,
 `texts` and `arrays` are empty, `finetuned` and `retrained` {}, and `drop` is only there for methods that need π_ref.
@@ -73,6 +74,7 @@ from scale.recipes.method import Method, Resolve, methods_of, paper_method
 from scale.recipes.recipe import Recipe
 from scale.recipes.wanted_drop import AUTO_BETA
 from scale.runtime.processes import Processes
+from scale.stages.audit_units import AuditUnits
 from scale.stages.best import unmeasured
 from scale.stages.beta_units import BetaUnits
 from scale.stages.context import Context
@@ -172,18 +174,19 @@ class Stages:
             self.sizes[f"unlearn.methods {method.label}"] = method.schedule, len(self.context.corpus.forget)
         together(lambda: self._refuse_late(methods), self._refuse_unmeasured)
         models = self.models()
+        runs = [self._unlearn(method, seed) for seed in self.recipe.unlearn.seeds for method in methods]
         return [
             *models,
             *self._judges(models),
             *self.betas.all(methods),
             *self.reinforced(methods),
-            *(self._unlearn(method, seed) for seed in self.recipe.unlearn.seeds for method in methods),
+            *runs,
+            *self.audits.all([run.name for run in runs]),
         ]
 
     @property
     def betas(self) -> BetaUnits:
         """The units that find a β where it is `auto`."""
-        retrained = not self.recipe.starts_as_it_is and "retrain" in self._judging and self.log is None
         return BetaUnits(
             self.recipe,
             self.context,
@@ -191,8 +194,19 @@ class Stages:
             prefix=self.prefix,
             shared=self.shared,
             common=self.common,
-            retrained=retrained,
+            retrained=self._has_retrained,
         )
+
+    @property
+    def audits(self) -> AuditUnits:
+        """The units that audit and attack the models; none where the recipe asks for none."""
+        recipe, context, has = self.recipe, self.context, self._has_retrained
+        return AuditUnits(recipe, context, self.prefix, self.shared, self.common, retrained=has)
+
+    @property
+    def _has_retrained(self) -> bool:
+        """Is there a unit that holds the retrained model?"""
+        return not self.recipe.starts_as_it_is and "retrain" in self._judging and self.log is None
 
     def reinforced(self, methods: Sequence[Method]) -> list[Unit]:
         """What trains the reference further on the rows to forget, where a method asks for that model's logits."""

@@ -61,12 +61,12 @@ class _Training(NamedTuple):
 def estimate(units: Sequence[Unit]) -> Estimate:
     """Count tokens by the length of the texts, operations as 6 a parameter and token (2 without gradient)."""
     trainings = [found for unit in units if (found := _training(unit)) is not None]
-    stages = [*_trained(trainings), _evaluated(units, trainings)]
+    stages = [*_trained(trainings), _evaluated(units, trainings), *_audited(units)]
     context: Context = _given(units[0])["context"]
     parameters, width, layers, vocabulary = _size(context.model)
     trained = parameters if context.model.lora is None else layers * context.model.lora.rank * width * 18
     # seven matrices, two sides, wider in the feed-forward part
-    operations = sum((2 if stage.name == "evaluate" else 6) * parameters * stage.tokens for stage in stages)
+    operations = sum((2 if stage.name in ("evaluate", "audit") else 6) * parameters * stage.tokens for stage in stages)
     unlearnings = [one for one in trainings if one.stage == "unlearn"]
     activations = max(_micro_batch(one, context, width * layers, vocabulary) for one in unlearnings)
     kept = context.model.kept
@@ -84,8 +84,9 @@ def _given(unit: Unit) -> dict[str, Any]:
 
 def _training(unit: Unit) -> _Training | None:
     """What a unit trains, whatever its stage is called; None where it trains nothing."""
-    given, stage = _given(unit), stage_of(unit)
-    if "schedule" in given:
+    given = _given(unit)
+    stage = "relearn" if "attack" in given else stage_of(unit)
+    if given.get("schedule") is not None:
         schedule, rows, tokens = given["schedule"], len(given["rows"]), _tokens(given["rows"])
     elif "method" not in given:
         return None
@@ -116,6 +117,19 @@ def _evaluated(units: Sequence[Unit], trainings: Sequence[_Training]) -> Planned
     runs = sum(stage_of(unit) == "evaluate" and "log" not in _given(unit) for unit in units)
     runs += sum(_looks(one, context.asked) for one in trainings if one.stage == "unlearn")
     return PlannedStage("evaluate", runs, (0,), runs * asked)
+
+
+def _audited(units: Sequence[Unit]) -> list[PlannedStage]:
+    """All audits, of models and of every level of an attack that is known before: of answers to forget and retain."""
+    runs = 0
+    for unit in units:
+        if stage_of(unit) == "audit":
+            runs += 1
+        elif stage_of(unit) == "attack":
+            runs += len(_given(unit)["attack"].settings.levels) + (_given(unit)["before"] is None)
+    corpus = _given(units[0])["context"].corpus
+    asked = sum(_readings(one.questions) for name, one in corpus.asked.items() if name in ("forget", "retain"))
+    return [PlannedStage("audit", runs, (0,), runs * asked)] if runs else []
 
 
 def _looks(training: _Training, asked: EvaluateSettings) -> int:
