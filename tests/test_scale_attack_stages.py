@@ -12,6 +12,7 @@ from records.errors import UserError
 from records.store import CHECKPOINT, content_hash, load
 from records.work import run_missing, silent
 from scale.attacks.settings import Relearn
+from scale.audit.items import Items
 from scale.audit.settings import FAMILY_NAMES
 from scale.models import language_model, scratch
 from scale.models.language_model import LanguageModel
@@ -34,12 +35,17 @@ WORDS = (
     *SMALL,
     "unlearn.methods=[GA]",
     "evaluate=end",
-    "audit={families: [memorisation], draws: 50, questions: 12}",
+    "audit={families: [memorisation], draws: 50, questions: 2}",
     ATTACKS,
 )
 SCORE = "probability"
 SHAPE = scratch.Shape(hidden=16, layers=1, heads=2, feed_forward=24, positions=256)
-LEFT_OUT = ("attack/finetune", "attack/retrain/mix")
+LEFT_OUT = (
+    "attack/finetune",
+    "attack/retrain/mix",
+    "attack/retrain/relearn,rows=part",
+    "attack/GA-s0/relearn,rows=part",
+)
 
 
 def _units(*words):
@@ -101,13 +107,14 @@ def test_level_0_is_the_model_that_is_not_attacked_to_the_bit(out, tmp_path):
     plain, names = _of(out, "audit/GA-s0").arrays, ("relearn,lr=0.03", "quantise", "mix,keep=0.9")
     for name in names:
         curve = _of(out, f"attack/GA-s0/{name}").arrays  # taken from the audit
-        assert all(np.array_equal(curve[score][0], plain[score], equal_nan=True) for score in plain)
-    for number, name in enumerate(names):  # measured anew
+        assert all(np.array_equal(curve[score][0], plain[score], equal_nan=True) for score in curve)
+        assert plain.keys() - curve.keys() == {"retain_truth_ratio"}
+    for number, name in enumerate(names[:2]):  # measured anew
         unit = next(unit for unit in _units() if unit.name == f"attack/GA-s0/{name}")
         inputs = {needed: out / needed for needed in unit.needs}
         partial(unit.run, before=None)(tmp_path / str(number), inputs, silent)
         curve = load(tmp_path / str(number)).arrays
-        assert all(np.array_equal(curve[score][0], plain[score], equal_nan=True) for score in plain)
+        assert all(np.array_equal(curve[score][0], plain[score], equal_nan=True) for score in curve)
 
 
 def test_a_mixture_ends_at_the_finetuned_model_and_keeps_what_was_asked(out):
@@ -133,10 +140,21 @@ def test_relearning_brings_back_what_it_is_trained_on_and_says_beside_the_retrai
     assert found["robustness"]["r"][SCORE] == pytest.approx(wanted)
 
 
-def test_a_part_is_tested_on_the_rest_alone(out):
-    found = _of(out, "attack/GA-s0/relearn,rows=part").values
-    assert found["rows"] == found["asked"]["forget"] == 10
-    assert _of(out, "attack/GA-s0/quantise").values["asked"]["forget"] == 12
+def test_a_part_is_tested_on_the_rest_and_rows_to_retain_for_their_true_answers(out, tmp_path, monkeypatch):
+    seen = []
+
+    def stub(subject, asked, settings, beside):
+        seen.append(asked)
+        return {"memorisation": {SCORE: Items(np.ones(len(asked.forget.questions)))}}
+
+    monkeypatch.setattr(attack_curve, "measured", stub)
+    unit = next(unit for unit in _units() if unit.name == f"attack/retrain/{PART}")
+    unit.run(tmp_path, {name: out / name for name in unit.needs}, silent)
+    trained = {row.words for row in unit.run.keywords["rows"]}
+    asked = {(one.prompt, one.truth) for one in seen[0].forget.questions}
+    assert (len(trained), len(asked), len(trained | asked)) == (10, 10, 20)
+    assert all(len(one.answers) == 1 for one in seen[0].retain.questions)
+    assert load(tmp_path).values["levels"] == [0.0, 2.0]
 
 
 def test_quantised_weights_are_told_and_left_ones_too(out):

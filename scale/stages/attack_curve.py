@@ -68,15 +68,20 @@ class AttackCurve:
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """Every score by level and question, (levels, n)."""
-        return {name: np.stack([data.arrays[name] for data in self.done]) for name in self.done[0].arrays}
+        return {name: np.stack([data.arrays[name] for data in self.done]) for name in self._names(self.done[0].arrays)}
+
+    def _names(self, first: Iterable[str]) -> list[str]:
+        """Those that every level has: an audit before has more of rows to retain."""
+        return [name for name in first if all(name in data.arrays for data in self.done)]
 
     def values(self) -> dict[str, Any]:
         """Levels, families and scores with their intervals, each a list by level."""
         points = [self._scores(data) for data in self.done]
-        names = points[0].keys()
+        names = self._names(points[0])
+        families = {family: self._names(of) for family, of in self.done[0].values["families"].items()}
         return {
             "levels": [data.values["level"] for data in self.done],
-            "families": self.done[0].values["families"],
+            "families": families,
             "scores": {name: {key: [p[name][key] for p in points] for key in points[0][name]} for name in names},
             "asked": {name: len(one.questions) for name, one in self.asked.first(self.settings.questions).sets.items()},
         }

@@ -25,6 +25,7 @@ from records.work import Progress
 from scale.attacks.settings import AttackChoice
 from scale.audit.asked import AskedSets
 from scale.audit.settings import AuditSettings
+from scale.data.questions import Question
 from scale.data.row import Learnable
 from scale.stages.attack_curve import AttackCurve
 from scale.stages.attack_levels import Ready, levels_of
@@ -84,11 +85,17 @@ def attacked(
 
 
 def _asked(every: AskedSets, attack: AttackChoice, rows: Sequence[Learnable]) -> AskedSets:
-    """What is asked after the attack: of a part that is relearnt, the rest of the rows to forget."""
+    """What is asked after an attack: of rows to retain the true answers alone; of a part that is relearnt, the rest."""
+    retain = every.retain and replace(every.retain, questions=tuple(map(_true, every.retain.questions)))
     if attack.relearn is None or attack.relearn.rows != "part":
-        return every
+        return replace(every, retain=retain)
     trained = {row.words for row in rows}
     rest = [i for i, one in enumerate(every.forget.questions) if (one.asked.shown, one.truth) not in trained]
     questions = tuple(every.forget.questions[i] for i in rest)
     entities = tuple(every.entities[i] for i in rest) if every.entities else ()
-    return replace(every, forget=replace(every.forget, questions=questions), entities=entities)
+    return AskedSets(replace(every.forget, questions=questions), retain, every.holdout, entities)
+
+
+def _true(question: Question) -> Question:
+    """It without wrong answers and paraphrases, whose scores of rows to retain an audit has."""
+    return Question(question.prompt, (question.truth,))
