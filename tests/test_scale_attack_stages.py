@@ -148,7 +148,7 @@ def test_a_part_is_tested_on_the_rest_and_rows_to_retain_for_their_true_answers(
         return {"memorisation": {SCORE: Items(np.ones(len(asked.forget.questions)))}}
 
     monkeypatch.setattr(attack_curve, "measured", stub)
-    unit = next(unit for unit in _units() if unit.name == f"attack/retrain/{PART}")
+    unit = next(unit for unit in _units() if unit.name == "attack/retrain/relearn,rows=part")
     unit.run(tmp_path, {name: out / name for name in unit.needs}, silent)
     trained = {row.words for row in unit.run.keywords["rows"]}
     asked = {(one.prompt, one.truth) for one in seen[0].forget.questions}
