@@ -122,11 +122,11 @@ def _evaluated(units: Sequence[Unit], trainings: Sequence[_Training]) -> Planned
 def _audited(units: Sequence[Unit]) -> list[PlannedStage]:
     """All audits, of models and of every level of an attack that is known before: of answers to forget and retain."""
     runs = 0
-    for unit in units:
-        if stage_of(unit) == "audit":
+    for given in map(_given, units):
+        if "attack" in given:
+            runs += len(given["attack"].settings.levels) + (given["before"] is None)
+        elif "models" in given:
             runs += 1
-        elif stage_of(unit) == "attack":
-            runs += len(_given(unit)["attack"].settings.levels) + (_given(unit)["before"] is None)
     corpus = _given(units[0])["context"].corpus
     asked = sum(_readings(one.questions) for name, one in corpus.asked.items() if name in ("forget", "retain"))
     return [PlannedStage("audit", runs, (0,), runs * asked)] if runs else []
