@@ -143,5 +143,22 @@ def test_min_k_and_zlib_of_whole_texts_are_muses() -> None:
         assert 1 - auc(columns["forget"], columns["holdout"]) == pytest.approx(theirs, abs=1e-12)
 
 
+def test_muses_npo_of_raw_logits_moves_no_probability_of_free_ones() -> None:
+    """Its mean over the vocabulary of log σ(β (z_ref − z)) (baselines/iterative.py) falls as all logits fall alike."""
+    beta, start = 0.1, 2 * torch.sin(1.7 * torch.arange(50, dtype=torch.float64) ** 1.2)
+
+    def theirs(logits: torch.Tensor) -> torch.Tensor:
+        return -torch.nn.functional.logsigmoid(beta * (start - logits)).mean() * 2 / beta
+
+    logits = start.clone().requires_grad_()
+    before = theirs(logits).item()
+    for _ in range(50):
+        (grad,) = torch.autograd.grad(theirs(logits), logits)
+        logits = (logits - 20 * grad).detach().requires_grad_()
+    assert before == pytest.approx(20 * math.log(2))
+    assert theirs(logits).item() < before / 2
+    assert (logits.log_softmax(0) - start.log_softmax(0)).abs().max() < 1e-12
+
+
 def test_muses_evaluation_ends_before_its_first_area() -> None:
     assert MUSE["evaluation"] == "AttributeError: 'list' object has no attribute 'keys'"

@@ -15,7 +15,7 @@ What the published table decides, with the published scores of Llama-3.2-1B on f
     memorisation  scaled .000 and .346, not scaled .087 and .585: the table's is scaled, and of other runs
     privacy       finetuned .000 (scaled), .000 (relative), .094 (exponential), .100 (odds); retrained 1 in each.
                   Only odds has the .10, by a constant that was solved from it, so that is no evidence; and GradDiff's
-                  .0033 is out of its reach and of exponential's, whatever the AUC (at an AUC of 0: .14, .23).
+                  .0033 is out of its reach and of exponential's, whatever the AUC (at an AUC of 0: .14, .22).
                   relative alone gives over-unlearning 0. No one of the four makes the whole table.
 """
 
