@@ -195,6 +195,27 @@ SWEEP = [
     Case("model get: a path", "model get ../x", "../x"),
 ]
 
+AUDIT_WORDS = "audit model --forget rows.jsonl --out o --device cpu"
+AUDIT = [
+    *[replace(c, files=FILES) for c in (
+        *_each(AUDIT_WORDS, "--families", "'' memorization membership,,prompts"),
+        *_each(AUDIT_WORDS, "--max-length", "0 1 x 1.5"),
+        *_each(AUDIT_WORDS, "--holdout", "nowhere.jsonl . rows.jsonl", ""),
+        *_each(AUDIT_WORDS, "--retrained", "nowhere rows.jsonl ''"),
+        *_each(AUDIT_WORDS, "--recipe", "quik ''", ""),
+        *_each(AUDIT_WORDS, "--dtype", "'' fp16", "dtype"),
+    )],
+    *[
+        Case(f"audit: {word}", f"{AUDIT_WORDS} {word}", word.partition("=")[0], FILES, integration=i > 2)
+        for i, word in enumerate((
+            "audit.min_k=nan", "audit.draws=0", "audit.ks=[99]", "audit.temperature=0", "audit.families=[]",
+            "audit.gradients=-1", "audit.answers=1.5", "audit.=1", "audit.seed=-1",
+        ))
+    ],
+    Case("audit: no rows", "audit model --out o", "--forget FILE", FILES),
+    Case("audit: two mistakes", f"{AUDIT_WORDS} --retrained nowhere audit.x=1", ("--retrained", "audit.x"), FILES),
+]  # fmt: skip
+
 ATLAS = [
     *_each("try NPO --quick --out o", "--beta", NUMBERS, "beta"),
     *_each("try SimNPO --quick --out o", "--set", "'' = beta beta= =1 beta=x beta=nan beta=0 gama=1 NPO.beta=1", ""),
@@ -212,7 +233,7 @@ ATLAS = [
     Case("atlas: no file", "atlas x.py:f", "there is no file x.py"),
 ]
 
-CASES = [*LOGISTIC, *GRID, *TRANSFORMER, *THEORY, *REPRODUCE, *OWN, *SWEEP, *ATLAS]
+CASES = [*LOGISTIC, *GRID, *TRANSFORMER, *THEORY, *REPRODUCE, *OWN, *SWEEP, *AUDIT, *ATLAS]
 
 
 @pytest.mark.parametrize("case", params(CASES))

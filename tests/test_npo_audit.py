@@ -13,6 +13,8 @@ from small_recipe import SMALL
 
 from figures import audit as figure_of_audit
 from npo.report.audited import NO_REFERENCE, remarks
+from npo.running import units as running
+from npo.stopping import GOES_ON
 from records.store import Data
 
 FAST = ("audit.families=[memorisation,membership]", "audit.gradients=2", "audit.draws=40")
@@ -158,3 +160,20 @@ def test_what_tells_a_model_from_the_retrained_one_is_said(told):
     assert "None of 1 scores" in remarks({**told, "scores": scores})[0]
     scores = {"memorisation": {"probability": {"difference": {**flat, "low": 0.01}}}}
     assert "1 of 1 scores tell" in remarks({**told, "scores": scores})[0]
+
+
+def test_one_that_is_stopped_goes_on(prepared, tmp_path, monkeypatch):
+    real = running.run_missing
+
+    def first_alone(units, *more):
+        real(units[:1], *more)
+        raise KeyboardInterrupt
+
+    words = ("audit", str(prepared / "model"), "--forget", str(prepared / "rows.jsonl"), *FAST, "--out", str(tmp_path))
+    with monkeypatch.context() as patched:
+        patched.setattr(running, "run_missing", first_alone)
+        code, _, err = npo(*words)
+    assert (code, err.endswith(f"npo: stopped. {GOES_ON}\n")) == (130, True)
+    code, _, err = npo(*words)
+    assert code == 0, err
+    assert (err.count(": kept"), err.count(": running")) == (1, 1)

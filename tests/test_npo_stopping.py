@@ -43,7 +43,7 @@ LONG = {  # the words of a small call of each; those of one folder go on from ea
     "transformer": ("synthetic", "transformer", "--quick", "--part", "optimizers", "--optimizers", "GD"),
 }
 ANEW = {"logistic": ("synthetic", "logistic", "--quick", *ROOMS), "grid": ("synthetic", "grid", *ROOMS, "--lrs", "0.1")}
-ELSEWHERE = {"forget", "sweep", "try"}  # tested below, each in its own way; try in test_npo_try.py
+ELSEWHERE = {"audit", "forget", "sweep", "try"}  # tested below, each in its own way; audit, try in files of theirs
 
 
 def _commands(group: TyperGroup) -> Iterator[tuple[str, Any]]:

@@ -38,8 +38,7 @@ def derived(model: Values, retrained: Values | None = None, finetuned: Values | 
     >>> derived({"auc_loss": 1.0}, {"auc_loss": 0.5})
     {'priv_leak_loss': -100.0, 'auc_over_retrained_loss': 100.0}
     """
-    found = _leaks(model, retrained) if retrained else {}
-    found |= _memorised(model, finetuned)
+    found = _memorised(model, finetuned)
     found |= _private(model, retrained, finetuned) if retrained else {}
     found |= _useful(model, finetuned) if finetuned else {}
     useful = found.get("utility", found.get("utility_on_retain"))
@@ -48,7 +47,7 @@ def derived(model: Values, retrained: Values | None = None, finetuned: Values | 
             if f"privacy_{form}" in found:
                 parts = found["memorisation_scaled"], found[f"privacy_{form}"], useful
                 found[f"all_{form}"] = aggregate.all_of(*parts)
-    return found
+    return found | (_leaks(model, retrained) if retrained else {})
 
 
 def _leaks(model: Values, retrained: Values) -> dict[str, float]:
