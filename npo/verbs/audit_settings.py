@@ -33,16 +33,19 @@ def settings_asked(keys: Sequence[str], families: Sequence[str] = ()) -> "AuditS
     try:
         return AuditSettings.model_validate({key: tuple(x) if isinstance(x, list) else x for key, x in given.items()})
     except ValidationError as error:
-        raise UserError("\n".join(_told(e, list(AuditSettings.model_fields)) for e in error.errors())) from None
+        told = (_told(e, list(AuditSettings.model_fields), by_option=bool(families)) for e in error.errors())
+        raise UserError("\n".join(told)) from None
 
 
-def _told(error: "ErrorDetails", known: Sequence[str]) -> str:
-    """One of pydantic's errors, by the key."""
+def _told(error: "ErrorDetails", known: Sequence[str], *, by_option: bool) -> str:
+    """One of pydantic's errors, by the key, or by the option where families were named so."""
     if not error["loc"]:
-        return f"audit: {said(error)}."
+        return f"{OWN}{said(error)}."
     key = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, known, n=1)
         hint = f"Did you mean {OWN}{near[0]}?" if near else f"There are {', '.join(known)}."
         return f"{OWN}{key}: there is no such key. {hint}"
+    if error["type"] == "value_error":
+        return f"{'--families' if by_option and key == 'families' else OWN + key}: {said(error)}."
     return f"{OWN}{key}: {said(error)}, got {shown(error['input'])}."

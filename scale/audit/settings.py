@@ -79,5 +79,5 @@ class AuditSettings(BaseModel):
     @model_validator(mode="after")
     def _ks_drawn(self) -> "AuditSettings":
         if "ks" in self.model_fields_set and max(self.ks, default=0) > self.answers:
-            raise ValueError(f"leak@{max(self.ks)} needs as many answers, and {self.answers} are drawn")
+            raise ValueError(f"ks: leak@{max(self.ks)} needs as many answers, and {self.answers} are drawn")
         return self
