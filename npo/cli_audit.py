@@ -48,6 +48,15 @@ def _rows(text: str) -> object:
 Forget = Annotated[Path | None, _rows("Rows that were to be forgotten: JSON lines, a JSON array, CSV, Parquet.")]
 Retain = Annotated[Path | None, _rows("Rows that were to be kept.")]
 Holdout = Annotated[Path | None, _rows("Rows of the same kind that no model has seen, for membership.")]
+Entities = Annotated[
+    Path | None,
+    typer.Option(
+        **PATH,
+        help="The words that give answers away, a JSON object a line: {entity, prefix} or {entity, question}.",
+        show_default="none: answers are compared by ROUGE",
+        rich_help_panel=ROWS,
+    ),
+]
 RowsRecipe = Annotated[
     str | None,
     typer.Option(help="Whose rows are asked (npo ls recipes).", show_default="that of the run", rich_help_panel=ROWS),
@@ -104,6 +113,7 @@ def audit(
     forget: Forget = None,
     retain: Retain = None,
     holdout: Holdout = None,
+    entities: Entities = None,
     rows_format: RowsFormat = None,
     prompt: Prompt = None,
     max_length: MaxLength = None,
@@ -134,6 +144,7 @@ def audit(
             forget=forget,
             retain=retain,
             holdout=holdout,
+            entities=entities,
             families=listed(families, "--families"),
             format=rows_format,
             prompt=prompt,

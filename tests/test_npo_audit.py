@@ -115,6 +115,7 @@ MISTAKES = {
     "a recipe's key without one": (["--forget", "{rows}", "data.forget=forget05"], "only a recipe has such a key"),
     "no such device": (["--forget", "{rows}", "--device", "tpu"], "--device tpu: there is no such device"),
     "no such format": (["--forget", "{rows}", "--prompt", "x"], "--prompt x: there is no such prompt"),
+    "entities of other answers": (["--forget", "{rows}", "--entities", "{tmp}/words.jsonl"], "none of its 1 entities"),
     "no such recipe": (["--recipe", "quik"], "quick"),
 }
 
@@ -123,6 +124,7 @@ MISTAKES = {
 def test_mistakes_are_told(mistake, prepared, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "words.jsonl").write_text('{"entity": "Oldham", "prefix": "In"}', encoding="utf8")
     words, said = MISTAKES[mistake]
     given = [word.format(tmp=tmp_path, rows=prepared / "rows.jsonl") for word in words]
     code, _, err = npo("audit", str(prepared / "model"), *given)

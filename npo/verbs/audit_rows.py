@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from npo.verbs.audited_run import RunOfModel
 from records.errors import UserError, together
+from records.paths import user_path
 
 if TYPE_CHECKING:
-    from scale.audit.asked import AskedSets
+    from scale.audit.asked import AskedSets, Entity
     from scale.data.questions import QuestionSet
     from scale.data.row import Learnable
     from scale.data.user_rows import UserFile
@@ -37,6 +38,10 @@ class AsksForRows(Protocol):
         """Of rows that no model has seen."""
 
     @property
+    def entities(self) -> Path | None:
+        """The words that give answers away."""
+
+    @property
     def format(self) -> str | None:
         """How rows are written."""
 
@@ -57,7 +62,28 @@ def sets_asked(asked: AsksForRows, recipe: "Recipe | None", run: RunOfModel | No
         _check_same_rows(corpus, run)
     _refuse_seen(given, corpus)
     found = {**(_of_corpus(corpus, own="forget" in given) if corpus else {}), **_of_files(given)}
-    return AskedSets(found["forget"], found.get("retain"), found.get("holdout"))
+    forget = found["forget"]
+    return AskedSets(
+        forget,
+        found.get("retain"),
+        found.get("holdout"),
+        entities=_entities(asked.entities, forget),
+        reworded=_reworded(None if "forget" in given else recipe, forget),
+    )
+
+
+def _entities(path: Path | None, forget: "QuestionSet") -> "tuple[Entity | None, ...]":
+    """The words that give answers away, of the file that was named."""
+    from scale.audit.entities import read_entities
+
+    return () if path is None else read_entities(user_path(path, "--entities"), forget.questions)
+
+
+def _reworded(recipe: "Recipe | None", forget: "QuestionSet") -> tuple[str | None, ...]:
+    """The questions in other words, where a recipe's data has such."""
+    from scale.audit.reworded import reworded
+
+    return () if recipe is None else reworded(recipe.data, forget.questions)
 
 
 def _of_files(files: Mapping[str, "UserFile"]) -> dict[str, "QuestionSet"]:
