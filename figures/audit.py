@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from figures.canvas import styled
 from records.store import Data
 
-__all__ = ["LOOKS", "draw", "words"]
+__all__ = ["LOOKS", "draw", "is_of_a_curve", "words"]
 
 LOOKS: Mapping[str, Mapping[str, Any]] = {
     "model": {"color": "#0072B2", "marker": "o", "label": "this model"},
@@ -31,10 +31,23 @@ def words(score: str) -> str:
     return short.replace("_", " ")
 
 
+def is_of_a_curve(score: str) -> bool:
+    """Is a score a point of a curve, which `figures.audit_probes` draws?
+
+    >>> is_of_a_curve("leak_at_4"), is_of_a_curve("leak_greedy"), is_of_a_curve("lens_block_30")
+    (True, False, True)
+    """
+    return score.startswith(("leak_at_", "lens_block_"))
+
+
 def draw(results: Mapping[str, Data]) -> Figure:
     """A panel for each family, a line for each score; the only unit's values are those of `audit.json`."""
     (data,) = results.values()
-    families = {family: scores for family, scores in data.values["scores"].items() if scores}
+    families = {
+        family: shown
+        for family, scores in data.values["scores"].items()
+        if (shown := {name: one for name, one in scores.items() if not is_of_a_curve(name)})
+    }
     heights = [_HEAD + _ROW * len(scores) for scores in families.values()]
     with styled():
         figure = Figure(figsize=(8.4, sum(heights) + 0.5))

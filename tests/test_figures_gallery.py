@@ -15,7 +15,7 @@ from figures import atlas, chosen_beta, losses_and_weights, proposition_1, singl
 from npo.report.gallery import GALLERY, RUNS
 from records.store import Data
 
-OF_ONE_VERB = {"audit", "logistic_runs", "logistic_grid", "own_loss"}
+OF_ONE_VERB = {"audit", "audit_probes", "logistic_runs", "logistic_grid", "own_loss"}
 OF_NOTEBOOKS = {"losses_and_weights", "single_examples"}
 
 

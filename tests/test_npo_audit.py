@@ -12,7 +12,8 @@ from matplotlib import pyplot as plt
 from small_recipe import SMALL
 
 from figures import audit as figure_of_audit
-from npo.report.audited import NO_REFERENCE, remarks
+from figures import audit_probes
+from npo.report.audited import NO_REFERENCE, remarks, write_audit
 from npo.running import units as running
 from npo.stopping import GOES_ON
 from records.store import Data
@@ -154,6 +155,25 @@ def test_the_picture_has_a_panel_a_family_and_a_line_a_score(told):
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert labels == [figure_of_audit.words(name) for name in told["scores"]["memorisation"]]
     plt.close(figure)
+
+
+def test_what_is_drawn_and_what_lies_in_the_layers_are_curves_of_their_own(told, tmp_path):
+    point = {"value": 0.5, "low": None, "high": None}
+    every = {"n": 2, "model": point, "retrained": point, "finetuned": None, "difference": None}
+    names = {"sampling": ("leak_at_1", "leak_at_16", "leak_at_2", "leak_greedy"), "hidden": ("lens_block_1",)}
+    scores = {family: dict.fromkeys(some, every) for family, some in names.items()}
+    assert not audit_probes.has_curves(told)
+    told = {**told, "scores": scores, "derived": {}}
+    assert audit_probes.has_curves(told)
+    figure = audit_probes.draw({"audit": Data({}, told)})
+    (ax,) = figure.axes  # of the lens there is one point
+    assert [line.get_xdata().tolist() for line in ax.lines if len(line.get_xdata()) == 3] == [[1, 2, 16]] * 2
+    assert len(ax.lines) == 4  # and two levels of greedy answers
+    plt.close(figure)
+    write_audit(tmp_path, told, {}, "npo audit")
+    assert (tmp_path / "figures/audit_probes.svg").is_file()
+    labels = figure_of_audit.draw({"audit": Data({}, told)}).axes[0].get_yticklabels()
+    assert [text.get_text() for text in labels] == ["leak greedy"]
 
 
 def test_what_tells_a_model_from_the_retrained_one_is_said(told):

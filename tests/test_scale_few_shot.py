@@ -9,6 +9,7 @@ from small_recipe import SMALL
 
 from records.errors import UserError
 from records.store import load
+from scale.audit.reworded import reworded
 from scale.data.counted import counting
 from scale.data.few_shot import after_examples, chosen_examples
 from scale.data.formats import FORMATS, Chat, Tags
@@ -154,9 +155,13 @@ def rows_of(folder, words=True):
     return folder
 
 
-def asked_in(folder, question):
+def data_of(folder, question="question"):
     data = f"data={{source: {folder}, forget_authors: 1, retain_authors: 1, question: {question}}}"
-    return corpus_of(read_recipe("quick", [data]).data).asked
+    return read_recipe("quick", [data]).data
+
+
+def asked_in(folder, question):
+    return corpus_of(data_of(folder, question)).asked
 
 
 def test_the_forget_and_retain_sets_can_be_asked_in_other_words(tmp_path):
@@ -169,10 +174,15 @@ def test_the_forget_and_retain_sets_can_be_asked_in_other_words(tmp_path):
     assert {name: both[name] for name in plain} == dict(plain)
     assert both["forget_paraphrased"] == other["forget"]
     assert both["retain_paraphrased"] == other["retain"]
+    words = reworded(data_of(folder), plain["forget"].questions)
+    assert (len(words), words[:2]) == (20, ("Say f0?", "Say f1?"))
+    assert set(reworded(data_of(folder), other["forget"].questions)) == {None}  # these are asked so already
 
 
 def test_files_and_authors_without_other_words_are_told(tmp_path):
     folder = rows_of(tmp_path / "tofu", words=False)
+    assert reworded(data_of(folder), asked_in(folder, "question")["forget"].questions) == ()
+    assert reworded(read_recipe("quick", []).data, ()) == ()
     with pytest.raises(UserError, match=r"no key paraphrased_question; it has answer, paraphrased_answer") as caught:
         asked_in(folder, "both")
     assert "forget10_perturbed.json" in str(caught.value)

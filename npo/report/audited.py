@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from figures import audit as figure_of_audit
+from figures import audit_probes
 from npo.report.panels import picture
 from npo.report.plate import Plate
 from npo.report.template import fill
@@ -15,7 +16,10 @@ from records.store import Data, environment, writable
 
 __all__ = ["NO_REFERENCE", "WRITTEN", "lines", "remarks", "write_audit"]
 
-WRITTEN = ("audit.html", "audit.json", "audit.npz", "figures/audit.png", "figures/audit.svg")
+WRITTEN = (
+    *("audit.html", "audit.json", "audit.npz"),
+    *(f"figures/{name}.{kind}" for name in ("audit", "audit_probes") for kind in ("png", "svg")),
+)
 """What `write_audit` writes."""
 NO_REFERENCE = "no reference: not interpretable"
 """What stands in the place of a difference to the retrained model where there is no such model."""
@@ -24,15 +28,27 @@ _CAPTION = (
     "forgotten stands where the retrained model stands."
 )
 
+_SCORES = Plate("audit", "Every score beside the other models'", _CAPTION, ("audit",), figure_of_audit.draw)
+_CURVES = Plate(
+    "audit_probes",
+    "What ever more answers give away, and where it is left",
+    "Left: the share of questions of which one of k drawn answers gives the true one away, dotted whether the greedy "
+    "answer does. Right: the words of the true answers read off the hidden states after each block by the finetuned "
+    "model's norm and head. Bands are 95 % bootstrap intervals over questions.",
+    ("audit",),
+    audit_probes.draw,
+)
+
 
 def write_audit(folder: Path, told: Mapping[str, Any], arrays: Mapping[str, np.ndarray], command: str) -> None:
     """Write page, JSON, arrays and figure into `folder`; `told` is what audit.json holds."""
     write_json(folder / "audit.json", dict(told))
     with (folder / "audit.npz").open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
-    plate = Plate("audit", "Every score beside the other models'", _CAPTION, ("audit",), figure_of_audit.draw)
-    drawn = any(told["scores"].values())
-    pictures = [picture(plate, plate.draw({"audit": Data({}, told)}), writable(folder / "figures"))] if drawn else []
+    plates = [_SCORES] if any(told["scores"].values()) else []
+    plates += [_CURVES] if audit_probes.has_curves(told) else []
+    drawn = {"audit": Data({}, told)}
+    pictures = [picture(plate, plate.draw(drawn), writable(folder / "figures")) for plate in plates]
     page = fill(
         "audit.html",
         told=told,
@@ -97,7 +113,8 @@ def remarks(told: Mapping[str, Any]) -> list[str]:
 
 def _apart(told: Mapping[str, Any]) -> list[str]:
     """Which scores are clearly not the retrained model's."""
-    every = [(name, one["difference"]) for scores in told["scores"].values() for name, one in scores.items()]
+    scores = [item for of_family in told["scores"].values() for item in of_family.items()]
+    every = [(name, one["difference"]) for name, one in scores if not figure_of_audit.is_of_a_curve(name)]
     known = [(name, one) for name, one in every if one is not None and one["low"] is not None]
     apart = [figure_of_audit.words(name) for name, one in known if one["low"] > 0 or one["high"] < 0]
     if not known:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["audit"]
 
-_LEFT_TO_FILES = "auc over retrained"
-"""What begins so is not shown on the terminal: PrivLeak says the same in another form."""
+_LEFT_TO_FILES = ("auc over retrained", "lens block")
+"""What begins so is not shown on the terminal: PrivLeak says the same in another form, and the lens is a curve."""
 
 
 def audit(asked: AuditChoices) -> None:

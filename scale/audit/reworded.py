@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from records.errors import UserError
 from scale.data.questions import Question
 from scale.tasks.task import TaskSettings
 from scale.tasks.tofu import TofuSettings, corpus
@@ -10,13 +11,16 @@ __all__ = ["reworded"]
 
 
 def reworded(settings: TaskSettings, questions: Sequence[Question]) -> tuple[str | None, ...]:
-    """Of every question the same in other words, None where there are none; nothing at all of other data than TOFU's.
+    """Of every question the same in other words, None for one that has none; nothing at all where no data has them.
 
-    UserError where TOFU's files can't be read.
+    Only TOFU's files do, and of these not all that are about.
     """
     if not isinstance(settings, TofuSettings) or settings.source == "fictional":
         return ()
-    both = corpus(settings.model_copy(update={"question": "both"})).asked["forget_paraphrased"]
+    try:
+        both = corpus(settings.model_copy(update={"question": "both"})).asked["forget_paraphrased"]
+    except UserError:
+        return ()
     words = {question.truth: question.prompt for question in both.questions}
     found = (words.get(question.truth) for question in questions)
     other = ((words, question.prompt) for words, question in zip(found, questions, strict=True))
