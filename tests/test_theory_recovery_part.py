@@ -38,7 +38,7 @@ def test_the_law_with_its_remainder_is_the_path(path: PartPath) -> None:
 
 
 def test_steps_are_those_of_a_flow_s_oracle(path: PartPath) -> None:
-    """The same flow by scipy, at the same mean rise of the part."""
+    """Against scipy, which follows the flow to the mean rise of the part."""
     specimen = small_network(n=4, width=8)
     names, sizes = list(specimen.parameters), [p.numel() for p in specimen.parameters.values()]
 

@@ -33,7 +33,7 @@ from scale.stages.context import MODEL, Context
 from theory.theorems.intrinsic_time import follow, weight_by_drop
 from theory.theorems.paths import IntrinsicPath, to_arrays
 
-__all__ = ["law", "name_of", "ready"]
+__all__ = ["law", "name_of", "ready", "rows_of"]
 
 Array = np.ndarray
 
@@ -102,11 +102,16 @@ def scale_of(beta: float, settings: LawSettings) -> float:
 
 def ready(model: Path, context: Context, settings: LawSettings) -> tuple[LanguageModel, list[Encoded], int]:
     """The model with attention that has a second derivative, which a set needs; the forget answers; what pads."""
-    language_model = context.ready(load_model(model))
+    language_model, rows, pad = rows_of(model, context)
     language_model.model.set_attn_implementation("eager")
+    return language_model, rows[: settings.rows], pad
+
+
+def rows_of(model: Path, context: Context) -> tuple[LanguageModel, list[Encoded], int]:
+    """The model; all forget answers; what pads."""
+    language_model = context.ready(load_model(model))
     writer = context.writer(language_model)
-    rows = [row.encode(writer)[0] for row in context.corpus.forget[: settings.rows]]
-    return language_model, rows, writer.pad
+    return language_model, [row.encode(writer)[0] for row in context.corpus.forget], writer.pad
 
 
 def _rung(

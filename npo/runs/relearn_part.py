@@ -1,0 +1,139 @@
+"""Relearn a part of the forget rows in the models of a finished recipe, and keep what came back of the rest.
+
+    python -m npo.runs.relearn_part figures/data/relearn-part-tofu-mini.json tofu-mini out/tofu-mini [out/other …]
+        --command "npo run tofu-mini …" --optimizer adamw --lr 1e-3
+
+The part is the first third of the rows: of tofu-mini one author of three. Of every folder the retrained model and those
+that unlearned, one after the other; what the file has already is not done again. A model's entry, to six digits:
+
+    label, seed         `retrained`, or of the unlearning run
+    optimizer, lr, at   how it was relearnt, and after which steps it was looked at (the columns below)
+    part, rest          mean probability of T and of V, by token
+    part_right, rest_right   share of their tokens that the model says itself
+    part_rise, rest_rise     nats an answer that came back
+    law                 what P r_T says of V, P the regression of V's gradients on T's before the first step
+    rows                of each answer of V at the end: tokens, rise, law
+    coupling            Σ K_VT/|V| over Σ K_TT/|T|: nats of V that one of T brings at the first step
+    cosine              of the gradients of T and V, the mean over pairs
+    lost                {part, rest}: nats an answer below the finetuned model before the first step
+    finetuned_right     what `rest_right` is of the finetuned model
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from records.errors import UserError
+from records.files import write_text
+from records.json_lines import read_json
+from records.store import environment, load
+
+__all__ = ["entry", "models_of", "relearn_all"]
+
+Array = np.ndarray
+
+
+def models_of(folder: Path) -> dict[str, Path]:
+    """The retrained model of a finished recipe and those that unlearned, by label and seed; UserError without any."""
+    found = {"retrained-s0": folder / "retrain" / "model"}
+    for run in sorted((folder / "unlearn").glob("*")):
+        if (run / "model").is_dir():
+            values = load(run).values
+            found[f"{values['label']}-s{values['seed']}"] = run / "model"
+    missing = [str(path) for path in (found["retrained-s0"], folder / "finetune" / "model") if not path.is_dir()]
+    if missing:
+        raise UserError(f"There is no {missing[0]}: name a folder that npo run has written to, with its models kept.")
+    return found
+
+
+def entry(arrays: Mapping[str, Array], tokens: Array, finetuned: Mapping[str, Array], part: int) -> dict[str, Any]:
+    """What is kept of `scale.law.relearnt_part.relearnt_part`; the numbers at the top of this file."""
+    logp, right, kernel, law = (arrays[name] for name in ("logp", "right", "kernel", "law"))
+    T, V = slice(0, part), slice(part, None)
+    rise, probability = logp - logp[0], np.exp(logp / tokens)
+    size = np.sqrt(np.diag(kernel))
+    lost = finetuned["logp"] - logp[0]
+    return {
+        "part": probability[:, T].mean(axis=1),
+        "rest": probability[:, V].mean(axis=1),
+        "part_right": right[:, T].mean(axis=1),
+        "rest_right": right[:, V].mean(axis=1),
+        "part_rise": rise[:, T].mean(axis=1),
+        "rest_rise": rise[:, V].mean(axis=1),
+        "law": law.mean(axis=1),
+        "rows": {"tokens": tokens[V], "rise": rise[-1, V], "law": law[-1]},
+        "coupling": kernel[V, T].mean() / kernel[T, T].mean(),
+        "cosine": (kernel / np.outer(size, size))[V, T].mean(),
+        "lost": {"part": lost[T].mean(), "rest": lost[V].mean()},
+        "finetuned_right": finetuned["right"][V].mean(),
+    }
+
+
+def relearn_all(file: Path, told: argparse.Namespace) -> None:
+    """Every model of the folders that is not in the file yet; it is written after each."""
+    from scale.data.prompts import collate
+    from scale.law.flow import rows_of
+    from scale.law.relearnt_part import RelearningPart, answers_at, relearnt_part
+    from scale.models.scorer import Scorer
+    from scale.recipes.file import read_recipe
+    from scale.runtime.processes import Processes
+    from scale.stages.prepared import context_of
+
+    recipe = read_recipe(told.recipe, told.settings)
+    context = context_of(recipe, Processes(recipe.device, recipe.precision, ()))
+    how = RelearningPart(told.optimizer, told.lr)
+    runs = read_json(file, "")["runs"] if file.is_file() else {}
+    wanted = set(told.only.split("|")) if told.only else None
+    for folder in told.folders:
+        base, rows, pad = rows_of(folder / "finetune" / "model", context)
+        part, tokens = len(rows) // 3, np.array([row.targets for row in rows], dtype=np.float64)
+        batch = collate(rows, pad).to(base.model.device)
+        finetuned = answers_at(Scorer(base.model.eval()), batch)._asdict()
+        for name, model in models_of(folder).items():
+            key = f"{file.stem}/{name}"
+            if key in runs or (wanted is not None and name not in wanted):
+                continue
+            found = relearnt_part(rows_of(model, context)[0], rows, pad, part, how)
+            label, _, seed = name.rpartition("-s")
+            about = {"label": label, "seed": int(seed), "optimizer": how.optimizer, "lr": how.lr, "at": how.looks}
+            runs[key] = about | entry(found, tokens, finetuned, part)
+            _write(file, runs, told)
+
+
+def _write(file: Path, runs: Mapping[str, Any], told: argparse.Namespace) -> None:
+    head = {"made": {"command": told.command, "machine": told.machine}, "environment": environment()}
+    lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
+    rows = ",\n".join(f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(_plain(one))}" for key, one in runs.items())
+    write_text(file, "{" + ",\n".join([*lines, f'"runs": {{\n{rows}\n}}']) + "}\n")
+
+
+def _plain(value: Any) -> Any:
+    """Numbers to six digits."""
+    if isinstance(value, Mapping):
+        return {key: _plain(x) for key, x in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [_plain(x) for x in value]
+    return float(f"{value:.6g}") if isinstance(value, float | np.floating) else value
+
+
+def _told(words: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("recipe")
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--settings", nargs="*", default=[], help="KEY=VALUE of the recipe, as the run had them")
+    parser.add_argument("--optimizer", choices=("adamw", "sgd"), default="adamw")
+    parser.add_argument("--lr", type=float, default=1e-3, help="of sgd the largest")
+    parser.add_argument("--only", default="", help="labels with seeds, with | between (NPO-s0|GA-s0)")
+    parser.add_argument("--command", default="", help="what made the models")
+    parser.add_argument("--machine", default="", help="where")
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    told = _told()
+    relearn_all(told.file, told)
