@@ -8,7 +8,8 @@ Units, and what each leaves (α in its shortest form; arrays over evaluated step
     logistic/long-<seed>           the same to 10⁶ steps, evaluated on a logarithmic grid
 
 and those of `synthetic.logistic.law`, `synthetic.logistic.loss_times`, `synthetic.logistic.beta`,
-`synthetic.logistic.bounded`, `synthetic.logistic.stages` and `synthetic.logistic.practice`.
+`synthetic.logistic.bounded`, `synthetic.logistic.stages`, `synthetic.logistic.relearnt_part` and
+`synthetic.logistic.practice`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from synthetic.logistic.loss_times import loss_times_unit
 from synthetic.logistic.practice import practice_units
 from synthetic.logistic.presets import N_FORGET, LogisticPreset, as_run, load_problem, table_1
 from synthetic.logistic.problem import problem_from_arrays
+from synthetic.logistic.relearnt_part import relearnt_part_unit
 from synthetic.logistic.stages import stages_unit
 from synthetic.logistic.unlearning import save_trajectories, unlearn_together
 from theory.objective import Objective, method
@@ -53,7 +55,13 @@ def units(preset: LogisticPreset) -> list[Unit]:
         run, seconds = partial(_long_unit, preset=preset, seed=seed), 4e-5 * preset.long_steps
         found.append(Unit(f"logistic/long-{seed}", long, run, first, seconds=seconds))
     times = loss_times_unit(preset, problems[preset.alphas[0], preset.seeds[0]])
-    last = [*beta_units(preset), *bounded_units(preset, problems), stages_unit(preset), *practice_units(preset)]
+    last = [
+        *beta_units(preset),
+        *bounded_units(preset, problems),
+        stages_unit(preset),
+        relearnt_part_unit(preset),
+        *practice_units(preset),
+    ]
     return [*found, *law_units(preset, problems), times, *last]
 
 

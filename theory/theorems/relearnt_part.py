@@ -40,6 +40,7 @@ __all__ = [
 Array = np.ndarray
 CUT = 1e-12  # of the largest eigenvalue, below which a direction of the part's gradients is none
 HALVINGS = 40
+LINEAR = 0.25
 
 
 def regression(gram: Float[Array, "... n n"], part: Int[Array, " t"]) -> Float[Array, "... v t"]:
@@ -108,7 +109,8 @@ def relearn_part(
 ) -> tuple[PartPath, dict[str, Tensor]]:
     """Relearn rows `part` in steps that are small for the law until their mean rise is `until` nats; and θ at the end.
 
-    A step raises no log-probability by more than `step` nats and is linear to a fraction `step`. `weight` maps log π of
+    A step raises no log-probability by more than `step` nats and is linear to a fraction `step`, a quarter at most.
+    `weight` maps log π of
     the part to the weights with which it is relearnt (1 is the NLL).
     """
     theta = {name: p.detach().clone() for name, p in parameters.items()}
@@ -153,7 +155,7 @@ def _step(
         moved = {name: p + eta * shift.view_as(p) for (name, p), shift in zip(theta.items(), shifts, strict=True)}
         with torch.no_grad():
             missed = float((log_probs(moved) - logp - eta * motion).abs().max())
-        if missed <= step * eta * fastest:
+        if missed <= min(step, LINEAR) * eta * fastest:
             break
         eta /= 2
     return moved, missed
