@@ -1,0 +1,35 @@
+"""The rooms' relearning of a part: the logistic law is exact, unlearning couples a transformer's rows."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from synthetic.logistic import presets as logistic
+from synthetic.logistic import relearnt_part as linear
+from synthetic.transformer import presets as transformer
+from synthetic.transformer.field import relearnt_part as network
+
+
+def test_the_logistic_room_obeys_the_law_to_rounding() -> None:
+    found = linear.relearnt_part(replace(logistic.QUICK, seeds=(3,)))
+    for model in linear.MODELS:
+        for coupling in linear.COUPLINGS:
+            label = f"{model}-{coupling:g}-3"
+            rise = found[f"{label}.rise"]
+            np.testing.assert_allclose(found[f"{label}.exact"], rise, atol=1e-9)
+            back, lost = float(rise.mean()), float(found[f"{label}.lost"].mean())
+            assert abs(back / lost - found[f"{label}.even"]) < 0.35, label
+    assert found["GA-0.5-3.rise"].mean() > 4 * found["GA-0.02-3.rise"].mean()
+
+
+def test_unlearning_couples_a_transformer_s_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = replace(transformer.QUICK.field, seeds=(0,))
+    monkeypatch.setattr(network, "DATA", ("random",))
+    found = network.relearnt_part(sizes)
+    coupling = {model: float(found[f"random-{model}-0.coupling"]) for model in network.MODELS}
+    assert coupling["GA+RT"] > 2 * abs(coupling["retrained"])
+    for model in network.MODELS:
+        label = f"random-{model}-0"
+        left = found[f"{label}.rest"] - found[f"{label}.along"]
+        assert np.abs(left).max() < 0.05 * found[f"{label}.part"].max(), label
