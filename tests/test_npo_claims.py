@@ -9,6 +9,7 @@ import pytest
 from field_made_up import field_rooms
 from kept_made_up import adam_sweeps, beta_sweeps, tofu_runs, wanted_drops
 from optimisers_made_up import optimisers_made_up, place
+from part_made_up import relearnt_parts
 from practice_made_up import METHODS as FAMILY
 from practice_made_up import family_rooms
 from swept_rooms import swept_rooms
@@ -309,7 +310,7 @@ def true_results() -> Results:
     made |= {"order": _order, "departure": _departure, "margin": _margin}
     results |= {f"logistic/{kind}-{seed}": make(seed) for kind, make in made.items() for seed in SEEDS}
     results |= {"logistic/law": _law()} | _transformer() | swept_rooms() | field_rooms() | _llm() | _smollm2()
-    results |= _loss_times() | family_rooms()
+    results |= _loss_times() | family_rooms() | relearnt_parts()
     return results | optimisers_made_up() | beta_sweeps() | tofu_runs() | wanted_drops()
 
 
@@ -519,6 +520,16 @@ SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
     "descent-ascent-0": _set(AT_0, "GA+RT.parameter_distance", lambda x: x / x**2),
     "npo-rt-nearer-1": _set(AT_1, "NPO+RT.parameter_distance", lambda x: x / x**2),
     "npo-rt-nearer-0": _set(AT_0, "NPO+RT.parameter_distance", lambda x: x / x**2),
+    "part-linear": _set("logistic/relearnt-part", "GA-0.5-2.rise", lambda x: x + 0.1),
+    "part-share": _of_seeds("logistic/relearnt-part", "NPO-0.5-{}.share", lambda x: x - 0.3),
+    "part-path": _set("transformer/relearnt-part", "shared-GA+RT-2.rest", lambda x: 2 * x),
+    "part-couples": _of_seeds("transformer/relearnt-part", "random-GA+RT-{}.coupling", lambda x: x - 0.8),
+    "part-before": _of_seeds("transformer/relearnt-part", "random-GA+RT-{}.rest", lambda x: -x),
+    "part-nats": _set("llm/relearn-part/tofu-mini/GA-s0", "rest_rise", lambda x: [2 * nats for nats in x]),
+    "part-rows": _set("llm/relearn-part/tofu-mini/", "rows", lambda rows: rows | {"law": rows["law"][::-1]}),
+    "part-coupled": _set("llm/relearn-part/tofu-mini/retrained", "coupling", lambda x: 10 * x),
+    "part-restores": _set("llm/relearn-part/tofu-mini/GA-s0", "rest", lambda x: [0.01 * p for p in x]),
+    "part-rtt": _set("llm/relearn-part/tofu-mini/", "rest_right", lambda x: [0.5 * share for share in x]),
     "squeezing-unlikely": _of_seeds("transformer/squeezing", "unlikely-{}.falling", lambda x: 1 - x),
     "squeezing-memorised": _of_seeds("transformer/squeezing", "memorised-{}.falling", lambda x: 1 - x),
     "squeezing-end": _of_seeds("transformer/squeezing", "memorised-{}.same", lambda x: 1 - x),

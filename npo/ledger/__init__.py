@@ -17,6 +17,7 @@ from npo.ledger import (
     loss_times,
     optimisers,
     practice,
+    recovery_part,
     smollm2,
     theory,
     tofu_answers,
@@ -50,6 +51,7 @@ CLAIMS: tuple[Claim, ...] = (
     + beta_adam.CLAIMS
     + wanted_drop.CLAIMS
     + practice.CLAIMS
+    + recovery_part.CLAIMS
     + tofu_scratch.CLAIMS
     + tofu_answers.CLAIMS
     + field_tofu.CLAIMS

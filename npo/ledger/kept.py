@@ -9,6 +9,7 @@
     beta-sweep-<setting>.json     llm/beta/<setting>/<label>-s<seed>
     family-<optimizer>.json       llm/family/<optimizer>/<label>-s<seed>, the whole family of losses
     wanted-drop.json              llm/wanted-drop/<setting>
+    relearn-part-<setting>.json   llm/relearn-part/<setting>/<label>-s<seed>, written by `npo.runs.relearn_part`
 
 `npo.runs.keep` and `npo law` write them. What is not there is not judged: its claims say so.
 """
@@ -44,6 +45,10 @@ def recorded() -> dict[str, Data]:
     for begins, place in PLACES.items():
         for file in sorted(KEPT_DATA.glob(f"{begins}*.json")):
             found |= _runs(file, place.format(file.stem.removeprefix(begins)))
+    for file in sorted(KEPT_DATA.glob("relearn-part-*.json")):
+        relearnt = read_json(file, "It is kept with the project.")["runs"]
+        place = f"llm/relearn-part/{file.stem.removeprefix('relearn-part-')}/"
+        found |= {f"{place}{key.rpartition('/')[2]}": Data({}, values) for key, values in relearnt.items()}
     drops = read_json(KEPT_DATA / "wanted-drop.json", "It is kept with the project.")
     return found | {f"llm/wanted-drop/{name}": Data({}, values) for name, values in drops["settings"].items()}
 

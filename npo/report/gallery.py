@@ -24,6 +24,7 @@ from figures import (
     logistic_methods,
     one_curve,
     proposition_1,
+    recovery_part,
     steps_to_margin,
     swept_beta,
     theorem_2,
@@ -269,6 +270,17 @@ GALLERY = (
         "nearly all others until it is gone. In the end one token has all, and it is not the one that was likeliest.",
         ("transformer/squeezing",),
         field_squeezing.draw,
+    ),
+    Plate(
+        "recovery_part",
+        "Relearning a part restores the rest",
+        "A part of the forgotten rows is relearnt, the rest looked at. (a) Nats an answer that come back of the rest, "
+        "against what the tangent kernel before the first step tells from the part's own gain; nothing is fitted. (b) "
+        "Nats of the rest for one of the part, against the coupling of their gradients. Unlearned models are filled, "
+        "the retrained one open: unlearning itself couples the rows that it forgets, in networks.",
+        ("logistic/relearnt-part",),
+        recovery_part.draw,
+        optional=("transformer/relearnt-part", "llm/relearn-part/tofu-mini/*"),
     ),
     Plate(
         "field_lengths",

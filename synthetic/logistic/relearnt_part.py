@@ -4,14 +4,14 @@ Signed features of the rows are √κ c + √(1−κ) e_i, c a direction that fo
 own) and e_i random, so that two forget rows have the coupling κ. π_ref fits all rows, π_retr the kept ones. From π_ref
 each method unlearns until the forget rows have lost NATS, then plain descent relearns the first half, T, until it is as
 likely as under π_ref, or for MOST steps. Arrays of `logistic/relearnt-part`, `<model>-<κ>-<seed>.<name>`, <model>
-`retrained` or a method; nats, over the rows of V but for the first two and the last:
+`retrained` or a method; nats, over the rows of V but for the first two and the last two:
 
     start, part   mean log π of T before it is relearnt, and by how much that rises
     lost          what V has lost against π_ref, before
     rise          what comes back of V
     law           P₀ r_T, see `theory.theorems.relearnt_part`: exact where margins are large
     exact         log σ(z_V + Q Δz_T) − log σ(z_V): exact in a linear model
-    even          `even_share(κ, t)`, the share of its loss that a row gets back where all are alike
+    share, even   nats of margin that V gains for one of T, and what `even_share(κ, t)` says where all rows are alike
 """
 
 from functools import partial
@@ -118,6 +118,7 @@ def _relearnt(G: Array, reference: Array, theta: Array) -> dict[str, Array]:
         "part": rise[part].mean(),
         "lost": (wanted - log_sigmoid(before))[rest],
         "rise": rise[rest],
+        "share": (after - before)[rest].mean() / (after - before)[part].mean(),
         "law": regression(gram * np.outer(speed, speed), part) @ rise[part],
         "exact": log_sigmoid(margins) - log_sigmoid(before[rest]),
     }
