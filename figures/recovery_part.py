@@ -25,20 +25,21 @@ LEAST = 0.05  # nats an answer that the logarithmic axes show
 
 
 class Recovered(NamedTuple):
-    """One model: nats an answer that came back of the rest, that the kernel told, and that the part regained."""
+    """One model: nats an answer that came back of the rest, that the kernel told, and nats for one of the part."""
 
     room: str
     retrained: bool
     rise: float
     told: float
-    part: float
+    gain: float
     coupling: float
 
 
 def recovered(results: Mapping[str, Data]) -> list[Recovered]:
     """Every model of every room that is there; means over rows, at the end of relearning.
 
-    The coupling is nats of the rest for one of the part, as the kernel before the first step has it.
+    The coupling is nats of the rest for one of the part, as the kernel before the first step has it; of the logistic
+    model, where margins are meant, what it is where all rows are alike.
     """
     found = list[Recovered]()
     for name, data in results.items():
@@ -48,8 +49,8 @@ def recovered(results: Mapping[str, Data]) -> list[Recovered]:
             found += _network(data)
         else:
             v = data.values
-            ends = (v[key][-1] for key in ("rest_rise", "law", "part_rise"))
-            found.append(Recovered("tofu-mini", v["label"] == RETRAINED, *ends, coupling=v["coupling"]))
+            rise, law, part = (v[key][-1] for key in ("rest_rise", "law", "part_rise"))
+            found.append(Recovered("tofu-mini", v["label"] == RETRAINED, rise, law, rise / part, v["coupling"]))
     return found
 
 
@@ -58,8 +59,9 @@ def _linear(data: Data) -> list[Recovered]:
     for model in linear.MODELS:
         for coupling in linear.COUPLINGS:
             runs = [f"{model}-{coupling:g}-{seed}" for seed in data.values["seeds"]]
-            rise, law, part = (np.mean([data.arrays[f"{r}.{n}"].mean() for r in runs]) for n in ("rise", "law", "part"))
-            found.append(Recovered("logistic", model == RETRAINED, rise, law, part, coupling=law / part))
+            named = ("rise", "exact", "share", "even")
+            means = (float(np.mean([data.arrays[f"{run}.{name}"].mean() for run in runs])) for name in named)
+            found.append(Recovered("logistic", model == RETRAINED, *means))
     return found
 
 
@@ -71,7 +73,7 @@ def _network(data: Data) -> list[Recovered]:
                 run = f"{kind}-{model}-{seed}"
                 rise, law, part = (data.arrays[f"{run}.{name}"][-1] for name in ("rest", "law", "part"))
                 coupling = float(data.arrays[f"{run}.coupling"])
-                found.append(Recovered(kind, model == RETRAINED, rise, law, part, coupling=coupling))
+                found.append(Recovered(kind, model == RETRAINED, rise, law, rise / part, coupling))
     return found
 
 
@@ -98,7 +100,7 @@ def _told(ax: Axes, every: list[Recovered]) -> None:
 def _coupled(ax: Axes, every: list[Recovered]) -> None:
     ax.plot([-0.05, 1], [-0.05, 1], color="black", linewidth=0.8)
     ax.axhline(0, color="black", linewidth=0.4)
-    _scatter(ax, [(x, x.coupling, x.rise / x.part) for x in every])
+    _scatter(ax, [(x, x.coupling, x.gain) for x in every])
     ax.set(xlim=(-0.05, 1.0), ylim=(-0.3, 1.1), title="(b) for each nat that the part regains")
     ax.set(xlabel="coupling of rest and part before the first step", ylabel="nats of the rest for one of the part")
 
