@@ -1,6 +1,7 @@
 """What comes back of the rest when a part is relearnt: told by the kernel before the first step, and measured."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -8,13 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.canvas import styled
+from records.json_lines import read_json
 from records.store import Data
 from synthetic.logistic import relearnt_part as linear
+from synthetic.logistic.presets import LogisticPreset
 from synthetic.transformer.field import relearnt_part as network
 
-__all__ = ["Recovered", "draw", "recovered"]
+__all__ = ["Recovered", "compute", "draw", "recovered"]
 
 RETRAINED = "retrained"
+KEPT = Path(__file__).with_name("data") / "relearn-part-tofu-mini.json"
 ROOMS = {
     "logistic": ("logistic model, by coupling", "#009E73", "o"),
     "random": ("transformer, unrelated answers", "#0072B2", "D"),
@@ -22,6 +26,14 @@ ROOMS = {
     "tofu-mini": ("tofu-mini, authors of TOFU", "#D55E00", "s"),
 }
 LEAST = 0.05  # nats an answer that the logarithmic axes show
+
+
+def compute(preset: LogisticPreset) -> dict[str, Data]:
+    """The logistic room's unit, in seconds, and the kept runs of tofu-mini."""
+    runs = read_json(KEPT, "It is kept with the project.")["runs"]
+    kept = {f"llm/relearn-part/tofu-mini/{key.rpartition('/')[2]}": Data({}, values) for key, values in runs.items()}
+    seeds = {"seeds": list(preset.seeds[: linear.SEEDS])}
+    return {"logistic/relearnt-part": Data(linear.relearnt_part(preset), seeds)} | kept
 
 
 class Recovered(NamedTuple):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from figures import recovery_part
 from synthetic.logistic import presets as logistic
 from synthetic.logistic import relearnt_part as linear
 from synthetic.transformer import presets as transformer
@@ -12,7 +13,8 @@ from synthetic.transformer.field import relearnt_part as network
 
 
 def test_the_logistic_room_obeys_the_law_to_rounding() -> None:
-    found = linear.relearnt_part(replace(logistic.QUICK, seeds=(3,)))
+    results = recovery_part.compute(replace(logistic.QUICK, seeds=(3,)))
+    found = results["logistic/relearnt-part"].arrays
     for model in linear.MODELS:
         for coupling in linear.COUPLINGS:
             label = f"{model}-{coupling:g}-3"
@@ -20,6 +22,10 @@ def test_the_logistic_room_obeys_the_law_to_rounding() -> None:
             np.testing.assert_allclose(found[f"{label}.exact"], rise, atol=1e-9)
             back, lost = float(rise.mean()), float(found[f"{label}.lost"].mean())
             assert abs(back / lost - found[f"{label}.even"]) < 0.35, label
+    points = recovery_part.recovered(results)
+    assert {point.room for point in points} == {"logistic", "tofu-mini"}
+    assert np.corrcoef([point.told for point in points], [point.rise for point in points])[0, 1] > 0.95
+    assert len(recovery_part.draw(results).axes) == 2
     assert found["GA-0.5-3.rise"].mean() > 4 * found["GA-0.02-3.rise"].mean()
 
 

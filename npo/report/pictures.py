@@ -23,6 +23,7 @@ OF_RUNS = (
     "atlas",
     "every_loss_one_law",
     "one_curve",
+    "recovery_part",
     "logistic_methods",
     "logistic_law",
     "transformer_time",
