@@ -16,7 +16,10 @@ from figures import audit_probes
 from npo.report.audited import NO_REFERENCE, remarks, write_audit
 from npo.running import units as running
 from npo.stopping import GOES_ON
+from npo.verbs.audit_settings import settings_asked
+from records.errors import UserError
 from records.store import Data
+from scale.audit.settings import AuditSettings
 
 FAST = ("audit.families=[memorisation,membership]", "audit.gradients=2", "audit.draws=40")
 RECIPE = ("--recipe", "quick", *SMALL, "unlearn.methods=[GA]", *FAST, "--device", "cpu")
@@ -75,11 +78,8 @@ def test_scores_by_question_and_the_page_lie_beside_it(audited, told):
 
 
 def test_finished_parts_are_kept_and_one_setting_measures_its_family_alone(audited):
-    words, _, _ = audited
-    code, _, err = npo(*words)
-    assert code == 0, err
-    assert err.count(": kept") == 6
-    code, _, err = npo(*words, "audit.min_k=0.3", "--families", "memorisation")
+    """Min-K's share is no matter of memorisation, whose parts are all that is asked for."""
+    code, _, err = npo(*audited[0], "audit.min_k=0.3", "--families", "memorisation")
     assert code == 0, err
     assert (err.count(": kept"), err.count(": running")) == (3, 0)
 
@@ -109,6 +109,7 @@ MISTAKES = {
         ["--forget", "{rows}", "--holdout", "{rows}"],
         "line 1: 'What is the number 0?' is a row to forget too",
     ),
+    "no such entities": (["--forget", "{rows}", "--entities", "{tmp}/none.jsonl"], "none.jsonl"),
     "a row retained that is to be forgotten": (["--forget", "{rows}", "--retain", "{rows}"], "are one file"),
     "no such family": (["--forget", "{rows}", "--families", "memorization"], "Did you mean memorisation?"),
     "no such setting": (["--forget", "{rows}", "audit.answer=3"], "Did you mean audit.answers?"),
@@ -181,7 +182,10 @@ def test_what_tells_a_model_from_the_retrained_one_is_said(told):
     scores = {"memorisation": {"probability": {"difference": flat}}}
     assert "None of 1 scores" in remarks({**told, "scores": scores})[0]
     scores = {"memorisation": {"probability": {"difference": {**flat, "low": 0.01}}}}
-    assert "1 of 1 scores tell" in remarks({**told, "scores": scores})[0]
+    assert (
+        "1 of 1 scores tell this model from the retrained one: memorisation 1 of 1"
+        in remarks({**told, "scores": scores})[0]
+    )
 
 
 def test_one_that_is_stopped_goes_on(prepared, tmp_path, monkeypatch):
@@ -199,3 +203,11 @@ def test_one_that_is_stopped_goes_on(prepared, tmp_path, monkeypatch):
     code, _, err = npo(*words)
     assert code == 0, err
     assert (err.count(": kept"), err.count(": running")) == (1, 1)
+
+
+def test_settings_go_over_those_of_the_recipe():
+    usual = AuditSettings(answers=8, ks=(1, 8))
+    found = settings_asked(["audit.min_k=0.2"], ("membership",), usual)
+    assert (found.answers, found.ks, found.min_k, found.families) == (8, (1, 8), 0.2, ("membership",))
+    with pytest.raises(UserError, match="leak@8 needs as many answers"):
+        settings_asked(["audit.answers=4"], (), usual)

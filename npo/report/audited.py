@@ -112,13 +112,17 @@ def remarks(told: Mapping[str, Any]) -> list[str]:
 
 
 def _apart(told: Mapping[str, Any]) -> list[str]:
-    """Which scores are clearly not the retrained model's."""
-    scores = [item for of_family in told["scores"].values() for item in of_family.items()]
-    every = [(name, one["difference"]) for name, one in scores if not figure_of_audit.is_of_a_curve(name)]
-    known = [(name, one) for name, one in every if one is not None and one["low"] is not None]
-    apart = [figure_of_audit.words(name) for name, one in known if one["low"] > 0 or one["high"] < 0]
-    if not known:
+    """How many scores are clearly not the retrained model's, in all and by family."""
+    found = {}
+    for family, scores in told["scores"].items():
+        every = [one["difference"] for name, one in scores.items() if not figure_of_audit.is_of_a_curve(name)]
+        known = [one for one in every if one is not None and one["low"] is not None]
+        if known:
+            found[family] = (sum(one["low"] > 0 or one["high"] < 0 for one in known), len(known))
+    apart, of = (sum(counts) for counts in zip(*found.values(), strict=True)) if found else (0, 0)
+    if not of:
         return []
     if not apart:
-        return [f"None of {len(known)} scores tells this model from the retrained one."]
-    return [f"{len(apart)} of {len(known)} scores tell this model from the retrained one: {', '.join(apart)}."]
+        return [f"None of {of} scores tells this model from the retrained one."]
+    by_family = ", ".join(f"{family} {some} of {every}" for family, (some, every) in found.items())
+    return [f"{apart} of {of} scores tell this model from the retrained one: {by_family}."]

@@ -69,6 +69,8 @@ def chosen(asked: AuditChoices) -> Chosen:
         lambda: _places(asked, run),
         lambda: _machine(asked),
     )
+    if recipe and recipe.audit:
+        settings = settings_asked(asked.keys, asked.families, recipe.audit)
     processes = Processes(**machine)
     sets, _ = together(lambda: sets_asked(asked, recipe, run), lambda: processes.accelerator)
     name = run.unit.name if run else evaluated_as(asked.model)

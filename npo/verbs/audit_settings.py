@@ -19,7 +19,9 @@ OWN = "audit."
 """What such a key begins with."""
 
 
-def settings_asked(keys: Sequence[str], families: Sequence[str] = ()) -> "AuditSettings":
+def settings_asked(
+    keys: Sequence[str], families: Sequence[str] = (), usual: "AuditSettings | None" = None
+) -> "AuditSettings":
     """The usual settings with those put over them that were typed; UserError with everything that is wrong."""
     from pydantic import ValidationError
 
@@ -28,7 +30,8 @@ def settings_asked(keys: Sequence[str], families: Sequence[str] = ()) -> "AuditS
 
     words = parse_words([word for word in keys if word.startswith(OWN)])
     values = together(*(lambda key=key, text=text: read_yaml(text, key) for key, text in words.items()))
-    given = dict(zip((key.removeprefix(OWN) for key in words), values, strict=True))
+    given = usual.model_dump(exclude_unset=True) if usual else {}
+    given |= dict(zip((key.removeprefix(OWN) for key in words), values, strict=True))
     given |= {"families": tuple(families)} if families else {}
     try:
         return AuditSettings.model_validate({key: tuple(x) if isinstance(x, list) else x for key, x in given.items()})
