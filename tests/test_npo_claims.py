@@ -2,10 +2,13 @@
 
 import copy
 from collections.abc import Callable
+from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
 import pytest
+from audits_made_up import PLACE as AUDITED
+from audits_made_up import audits
 from field_made_up import field_rooms
 from kept_made_up import adam_sweeps, beta_sweeps, tofu_runs, wanted_drops
 from optimisers_made_up import optimisers_made_up, place
@@ -311,7 +314,7 @@ def true_results() -> Results:
     results |= {f"logistic/{kind}-{seed}": make(seed) for kind, make in made.items() for seed in SEEDS}
     results |= {"logistic/law": _law()} | _transformer() | swept_rooms() | field_rooms() | _llm() | _smollm2()
     results |= _loss_times() | family_rooms() | relearnt_parts()
-    return results | optimisers_made_up() | beta_sweeps() | tofu_runs() | wanted_drops()
+    return results | optimisers_made_up() | beta_sweeps() | tofu_runs() | wanted_drops() | audits()
 
 
 def _judge(claim_id: str, results: Results) -> dict[str, Any]:
@@ -454,7 +457,31 @@ def _against_the_atlas(room: str, reading: str) -> Callable[[dict[str, Any]], No
     return spoil
 
 
-SPOIL: dict[str, Callable[[dict[str, Any]], None]] = {
+def _attacked(attack: str, level: int, value: float) -> Callable[[dict[str, Any]], None]:
+    """The probability at a level of an attack, of one model or, by `*`, of all."""
+
+    def spoil(results: dict[str, Any]) -> None:
+        for name in (name for name in results if fnmatch(name, f"{AUDITED}attack/{attack}")):
+            results[name].values["scores"]["probability"]["value"][level] = value
+
+    return spoil
+
+
+def _not_mixed(results: dict[str, Any]) -> None:
+    for name in (name for name in results if fnmatch(name, f"{AUDITED}attack/*/mix")):
+        results[name].values["kept_at"]["weight"] = 1.0
+
+
+SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
+    "audit-membership-undershoots": lambda results: (
+        results[f"{AUDITED}audit/NPO-s0"].values["scores"].update(auc_loss={"value": 0.6})
+    ),
+    "audit-retain-text-restores": lambda results: [
+        _attacked("*/relearn,rows=retain", i, 0.002)(results) for i in (1, 2)
+    ],
+    "audit-rounding-restores-nothing": _attacked("NPO-s0/quantise", 2, 0.4),
+    "audit-mixing-reorders": _not_mixed,
+    "audit-relearnt-sooner": _attacked("retrain/relearn", 2, 0.7),
     "proposition-1": _set("theory/proposition-1", "loss_slack", lambda x: x - 1e-3),
     "theorem-2-ga": _set("theory/theorem-2", "GA.slack", lambda x: x - 1.0),
     "theorem-2-npo": _set("theory/theorem-2", "NPO.growth", lambda x: x * 1.5),

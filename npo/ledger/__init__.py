@@ -4,6 +4,7 @@ A claim may fail; the ledger is worth something only because its verdicts can sa
 """
 
 from npo.ledger import (
+    audited,
     beta_adam,
     beta_law,
     chosen_beta,
@@ -56,4 +57,5 @@ CLAIMS: tuple[Claim, ...] = (
     + tofu_answers.CLAIMS
     + field_tofu.CLAIMS
     + smollm2.CLAIMS
+    + audited.CLAIMS
 )

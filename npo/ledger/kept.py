@@ -10,13 +10,15 @@
     family-<optimizer>.json       llm/family/<optimizer>/<label>-s<seed>, the whole family of losses
     wanted-drop.json              llm/wanted-drop/<setting>
     relearn-part-<setting>.json   llm/relearn-part/<setting>/<label>-s<seed>, written by `npo.runs.relearn_part`
+    tofu-mini-audit.json          llm/audited/tofu-mini/{audit/<model>, attack/<model>/<attack>}
 
-`npo.runs.keep` and `npo law` write them. What is not there is not judged: its claims say so.
+`npo.runs.keep`, `npo.runs.attacked` and `npo law` write them. What is not there is not judged: its claims say so.
 """
 
 from pathlib import Path
 
 from npo.ledger.claim import Claim
+from npo.runs.attacked import saved_audits
 from npo.runs.losses import saved_losses
 from npo.runs.run import saved, saved_law
 from records.json_lines import read_json
@@ -42,6 +44,8 @@ def recorded() -> dict[str, Data]:
     found |= {f"smollm2/{name}": data for name, data in ladder.items()}
     if (losses := KEPT_DATA / "tofu-smollm2-mini-losses.json").is_file():
         found["smollm2/losses"] = saved_losses(losses)
+    if (audits := KEPT_DATA / "tofu-mini-audit.json").is_file():
+        found |= {f"llm/audited/tofu-mini/{name}": data for name, data in saved_audits(audits).items()}
     for begins, place in PLACES.items():
         for file in sorted(KEPT_DATA.glob(f"{begins}*.json")):
             found |= _runs(file, place.format(file.stem.removeprefix(begins)))

@@ -1,6 +1,7 @@
 """The figures of language models: those of the main job and of kept runs, and those of any unlearning runs."""
 
 from figures import (
+    attacks,
     llm_beta_law,
     llm_evolution,
     llm_forget_sets,
@@ -13,9 +14,19 @@ from figures import (
 )
 from npo.report.plate import Plate
 
-__all__ = ["OF_MODELS", "RUNS"]
+__all__ = ["ATTACKS", "OF_MODELS", "RUNS"]
+
+_CURVES = (
+    "What a model knows of the rows to forget, with 95 % intervals over questions, level by level of an attack: "
+    "trained further, on the rows to forget or others; weights rounded; the smallest taken away; mixed back towards "
+    "the finetuned model. The retrained model (black) is attacked in the same way: what it learns by that was not "
+    "brought back. Probabilities below 10⁻⁵ are drawn there."
+)
+ATTACKS = Plate("attacks", "What attacks bring back", _CURVES, ("*attack/*",), attacks.draw)
+"""Of a run whose recipe has attacks."""
 
 OF_MODELS = (
+    Plate("attacks", "What attacks bring back", _CURVES, ("llm/audited/*/attack/*",), attacks.draw),
     Plate(
         "unlearning_by_epoch",
         "A language model unlearns authors",

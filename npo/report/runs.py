@@ -7,8 +7,10 @@ from figures import llm_retain_weight
 from npo.report.answers import answers_markdown, side_by_side
 from npo.report.differences import differences
 from npo.report.gallery import RUNS
+from npo.report.model_plates import ATTACKS
 from npo.report.plates import draw_plates
 from npo.report.template import fill
+from npo.runs.attacked import attacks_in, audited_in, rows_of_attacks
 from npo.runs.findings import findings
 from npo.runs.run import TableRow, UnlearningRun, as_csv, as_json, as_markdown, columns_of, rows_of, warnings_of
 from records.files import write_json, write_text
@@ -16,7 +18,7 @@ from records.store import environment
 
 __all__ = ["WRITTEN", "write_runs"]
 
-_PICTURES = [f"figures/{plate.name}.{kind}" for plate in RUNS for kind in ("png", "svg")]
+_PICTURES = [f"figures/{plate.name}.{kind}" for plate in (*RUNS, ATTACKS) for kind in ("png", "svg")]
 WRITTEN = ("report.html", "runs.csv", "runs.json", "table.md", "answers.md", *_PICTURES)
 """What `write_runs` writes."""
 
@@ -32,6 +34,8 @@ def write_runs(
     data = {run.name: run.data for run in runs}
     varied = llm_retain_weight.weights(data)
     pictures = draw_plates([p for p in RUNS if varied or p.name != "llm_retain_weight"], data, folder)
+    audited = audited_in(runs[0].place)
+    pictures += draw_plates([ATTACKS], attacks_in(audited), folder)
     ends = {f"{run.label}, seed {run.data.values['seed']}": run.data.values for run in runs}
     samples = side_by_side(ends)
     first = runs[0].data.values
@@ -52,6 +56,7 @@ def write_runs(
         rows=[*rows_of(runs), *others],
         intervals=[(run.label, *run.interval()) for run in runs],
         pictures=pictures,
+        attacked=list(rows_of_attacks(audited)),
         samples=samples,
         differences=differences(runs),
         command=command,

@@ -35,7 +35,7 @@ class Levels(NamedTuple):
     """Each level with the module that scores answers there, how many there are, and what is told of them."""
 
     walk: Iterator[tuple[float, nn.Module]]
-    count: int
+    number: int
     told: dict[str, Any]
 
 
@@ -108,7 +108,8 @@ def _mixed(ready: Ready, chosen: Mix) -> Levels:
     """The mixtures that are asked for, and where one keeps enough of the finetuned model's retain probability."""
     assert ready.finetuned is not None
     finetuned, own = _weights(ready.finetuned.language_model.model), _copied(ready.model)
-    weights, told = list(chosen.weights), {}
+    weights = list(chosen.weights)
+    told: dict[str, Any] = {}
     if chosen.keep is not None and ready.asked.retain is not None:
         at, told = _kept_at(partial(_retained, ready, finetuned, own), chosen.keep)
         weights += [at] if at is not None and at not in (*weights, 1.0) else []

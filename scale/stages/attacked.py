@@ -66,7 +66,7 @@ def attacked(
     levels = levels_of(Ready(context, subject, beside.finetuned, asked, rows, schedule, seed), chosen)
     settings = audit.model_copy(update={"families": chosen.families})
     curve = AttackCurve(folder, subject, asked, settings, beside, load(inputs[before]) if before else None)
-    curve.follow(levels.walk, levels.count, progress)
+    curve.follow(levels.walk, levels.number, progress)
     if not context.processes.first:
         return
     values = {
