@@ -173,6 +173,7 @@ def test_the_gradient_s_size_is_autograd_s_own(subject):
     ((row,), *_) = FORGET[0].encode(subject.writer)
     model, ids = subject.language_model.model, torch.tensor([row.ids])
     labels = ids.masked_fill(torch.arange(ids.shape[1]) < row.first, IGNORE)
+    labels[:, -1] = IGNORE  # the end token
     model.zero_grad()
     model(ids, labels=labels).loss.backward()
     norms = [float(weight.grad.norm()) for weight in model.parameters()]

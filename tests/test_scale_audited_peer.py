@@ -3,12 +3,16 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from audit_made_up import END, ROWS, TEXTS, ids_of, model, text_of
 
+from scale.audit.gradients import gradient_norms
+from scale.audit.subject import AuditSubject
 from scale.data.prompts import Encoded
 from scale.evaluation.catalogue import METRICS
 from scale.evaluation.metrics.aggregate import harmonic
@@ -23,6 +27,7 @@ from scale.evaluation.metrics.membership import (
     zlib,
 )
 from scale.evaluation.scored import Scored, scored_of
+from scale.models.language_model import LanguageModel
 from scale.models.scorer import Scorer
 from scale.models.seen import see
 from scale.runtime.processes import Processes
@@ -115,6 +120,41 @@ def test_truth_ratios_are_told_of_other_questions_once_one_has_none() -> None:
     third = np.exp(told["losses"]["2"][0] - told["losses"]["2"][1])
     assert told["by_index"]["1"] == pytest.approx(third, rel=1e-6)  # question 1 has none, question 2 has this one
     assert "2" not in told["by_index"]
+
+
+def _gradients(rows: list[tuple[Encoded, ...]], made: torch.nn.Module) -> list[float]:
+    """Of answers in pieces."""
+    writer: Any = SimpleNamespace(pad=0, end=END, tokenizer=SimpleNamespace(all_special_ids=[]))
+    subject = AuditSubject("", LanguageModel(made, writer.tokenizer), Scorer(made), writer, Processes("cpu"))
+    questions: list[Any] = [SimpleNamespace(encode=lambda writer, pieces=pieces: (pieces,)) for pieces in rows]
+    return gradient_norms(subject, questions)
+
+
+def test_gradient_norms_are_open_unlearnings_and_autograds() -> None:
+    for name, rows in ROWS.items():
+        made = model(0.0)
+        encoded = [Encoded((*prompt, *answer), len(prompt)) for prompt, answer in rows]
+        found = _gradients([(one,) for one in encoded], made)
+        assert found == pytest.approx(OU["gradient"][name], rel=2e-6)
+        ids = torch.tensor([encoded[1].ids])
+        logp = made(ids).logits.double().log_softmax(-1)[0, :-2].gather(1, ids[0, 1:-1, None])
+        (-logp[encoded[1].first - 1 :].mean()).backward()
+        by_hand = np.mean([float(weight.grad.norm()) for weight in made.parameters()])
+        assert found[1] == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_gradients_of_an_answer_in_pieces_are_of_all_its_tokens_and_what_is_not_trained_does_not_count() -> None:
+    made, pieces = model(0.0), (Encoded((5, 8, 9, 11), 2), Encoded((9, 11, 10, 12, END), 2))
+    norms = []
+    logp = [made(torch.tensor([one.ids])).logits.double().log_softmax(-1)[0] for one in pieces]
+    loss_ = -(logp[0][1, 9] + logp[0][2, 11] + logp[1][1, 10] + logp[1][2, 12]) / 4
+    norms = [float(grad.norm()) for grad in torch.autograd.grad(loss_, list(made.parameters()))]
+    assert _gradients([pieces], made) == pytest.approx([np.mean(norms)], rel=1e-6)
+    made.requires_grad_(False).model.norm.weight.requires_grad_(True)
+    (place,) = (i for i, (name, _) in enumerate(made.named_parameters()) if name == "model.norm.weight")
+    assert _gradients([pieces], made) == pytest.approx([norms[place]], rel=1e-6)
+    assert math.isnan(_gradients([(Encoded((5, 8, END), 2),)], made)[0])
+    assert all(weight.grad is None for weight in made.parameters())
 
 
 def test_their_gradient_attack_reads_one_row_at_a_time_or_ends() -> None:
