@@ -124,7 +124,6 @@ def _scatter(ax: Axes, points: list[tuple[Recovered, float, float]]) -> None:
             if mine:
                 face = "white" if retrained else colour
                 named = "" if retrained else label
-                ax.scatter(
-                    *zip(*mine, strict=True), c=face, edgecolors=colour, marker=marker, s=30, label=named, zorder=3
-                )
+                xs, ys = (np.array(column) for column in zip(*mine, strict=True))
+                ax.scatter(xs, ys, c=face, edgecolors=colour, marker=marker, s=30, label=named, zorder=3)
     ax.scatter([], [], c="white", edgecolors="black", marker="o", s=30, label="open: the retrained model")

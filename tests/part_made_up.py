@@ -25,7 +25,7 @@ def relearnt_parts() -> dict[str, Data]:
 
 
 def _linear() -> dict[str, np.ndarray]:
-    found = {}
+    found = dict[str, np.ndarray]()
     for run, coupling in [(f"{m}-{k:g}-{s}", k) for m in linear.MODELS for k in linear.COUPLINGS for s in SEEDS]:
         share = np.array(even_share(coupling, linear.FORGET // 2))
         rise = 20 * share * np.ones(linear.FORGET // 2)
@@ -35,7 +35,7 @@ def _linear() -> dict[str, np.ndarray]:
 
 
 def _network() -> dict[str, np.ndarray]:
-    found = {}
+    found = dict[str, np.ndarray]()
     for data in network.DATA:
         for place, model in enumerate(network.MODELS):
             coupling = 0.3 * place + 0.02 * (data == "random") + 0.01
@@ -51,4 +51,5 @@ def _tofu(label: str, coupling: float, rise: float) -> Data:
     rows = {"tokens": [10.0] * 8, "law": [float(k) for k in range(8)], "rise": [float(k) for k in range(8)]}
     values = {"label": label, "seed": 0, "coupling": coupling, "law": [0.0, 1.1 * rise], "rest_rise": [0.0, rise]}
     values |= {"part_rise": [0.0, rise / coupling], "rest": [1e-4, 0.1 * coupling], "finetuned_right": 1.0}
+    values["lost"] = {"part": 1.2 * rise, "rest": 1.1 * rise}
     return Data({}, values | {"rest_right": [0.1, 0.95], "rows": rows})

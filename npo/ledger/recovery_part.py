@@ -22,7 +22,6 @@ PLACE = "llm/relearn-part/tofu-mini/"
 RETRAINED = "retrained"
 ROUNDING = 1e-6  # nats
 NEAR = 0.1  # how far a share may be from what is said of it
-FACTOR = 1.5  # within which a prediction of nats is of use
 RANKED = 0.8  # a rank correlation that counts as an order
 TIMES = 10.0  # by which more comes back than in the retrained model
 RTT = 0.88  # of the accuracy on V, arXiv:2410.08827
@@ -119,14 +118,15 @@ def _judged(
 
 
 def nats_are_foretold(retrained: Mapping[str, Any], unlearned: dict[str, Mapping[str, Any]]) -> Judgement:
-    """The largest factor between P₀ r_T and what came back of V, over models; and their rank correlation."""
+    """Rank correlation over models of P₀ r_T with what came back of V; slope and largest factor beside it."""
     every = [retrained, *unlearned.values()]
     law, rise = (np.array([x[name][-1] for x in every]) for name in ("law", "rest_rise"))
-    ratio = np.abs(np.log(law / rise)) if (law * rise > 0).all() else np.array([np.inf])
-    worst, ranked = float(np.exp(ratio.max())), float(spearmanr(law, rise).statistic)
-    reason = f"{len(every)} models, {rise.min():.0f} to {rise.max():.0f} nats an answer, rank correlation {ranked:.2f}"
-    reason += f"; retrained: {law[0]:.0f} said, {rise[0]:.0f} came"
-    return Judgement(holds_if(worst < FACTOR and ranked > RANKED), worst, reason=reason)
+    ranked, slope = float(spearmanr(law, rise).statistic), float(law @ rise / (law @ law))
+    reason = f"{len(every)} models, {rise.min():.0f} to {rise.max():.0f} nats an answer, {slope:.2f} of what is told"
+    if (law * rise > 0).all():
+        reason += f", at most {np.exp(np.abs(np.log(law / rise)).max()):.2f} times off"
+    reason += f"; retrained: {law[0]:.0f} told, {rise[0]:.0f} regained"
+    return Judgement(holds_if(ranked > RANKED), ranked, reason=reason)
 
 
 def rows_are_foretold(retrained: Mapping[str, Any], unlearned: dict[str, Mapping[str, Any]]) -> Judgement:
@@ -145,8 +145,15 @@ def rows_are_foretold(retrained: Mapping[str, Any], unlearned: dict[str, Mapping
 def unlearning_coupled(retrained: Mapping[str, Any], unlearned: dict[str, Mapping[str, Any]]) -> Judgement:
     """The least coupling of authors in an unlearned model over that in the retrained one."""
     least = min(values["coupling"] for values in unlearned.values()) / retrained["coupling"]
-    names = ", ".join(f"{name} {values['coupling']:.2f}" for name, values in unlearned.items())
-    return Judgement(holds_if(least > TIMES), least, reason=f"retrained {retrained['coupling']:.3f}; {names}")
+    lost, coupling = (list(column) for column in zip(*_losses(unlearned), strict=True))
+    reason = f"retrained {retrained['coupling']:.3f}, unlearned {min(coupling):.2f} to {max(coupling):.2f}"
+    reason += f"; rank correlation with the nats lost {float(spearmanr(lost, coupling).statistic):.2f}"
+    return Judgement(holds_if(least > 1), least, reason=reason)
+
+
+def _losses(unlearned: dict[str, Mapping[str, Any]]) -> list[tuple[float, float]]:
+    """Nats an answer of V lost before relearning, and the coupling, of each model."""
+    return [(values["lost"]["rest"], values["coupling"]) for values in unlearned.values()]
 
 
 def more_comes_back(retrained: Mapping[str, Any], unlearned: dict[str, Mapping[str, Any]]) -> Judgement:
@@ -243,7 +250,7 @@ CLAIMS = (
         "nats",
         "the kernel before tells the nats that return",
         "In real models too, the kernel before the first step tells how many nats an answer the other authors regain.",
-        f"largest factor between told and regained nats (claimed < {FACTOR:g})",
+        f"rank correlation over models of told and regained nats (claimed > {RANKED:g})",
         nats_are_foretold,
     ),
     _of_tofu(
@@ -256,8 +263,8 @@ CLAIMS = (
     _of_tofu(
         "coupled",
         "unlearning couples the authors it forgets",
-        "Every unlearned model couples the forgotten authors at least ten times as much as the retrained one does.",
-        f"least coupling over that of the retrained model (claimed > {TIMES:g})",
+        "Every unlearned model couples the forgotten authors more than the retrained one does.",
+        "least coupling over that of the retrained model (claimed > 1)",
         unlearning_coupled,
     ),
     _of_tofu(
