@@ -37,6 +37,7 @@ TRANSFORMER = {
 SMALLER = (
     *("logistic.fit_steps=300", "logistic.steps=500", "logistic.figure3_steps=400", "logistic.beta_steps=400"),
     *("logistic.loss_times_most=4", "logistic.practice_steps=8"),
+    *("logistic.relearning_paces=2", "logistic.relearning_most=8"),
     *(f"transformer.{key}={value}" for key, value in TRANSFORMER.items()),
     *(f"llm.{word}" for word in SMALL),
 )

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from fnmatch import fnmatch
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from optimisers_made_up import optimisers_made_up, place
 from part_made_up import relearnt_parts
 from practice_made_up import METHODS as FAMILY
 from practice_made_up import family_rooms
+from recovery_made_up import recovered_rooms
 from swept_rooms import swept_rooms
 
 from npo.ledger import CLAIMS, Results, enter
@@ -22,6 +24,7 @@ from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE
 from npo.ledger.statistics import JudgedPath, from_the_law, mean_with_interval
 from records.store import Data
 from synthetic.logistic.fronts import hypervolume
+from theory.methods import RIVALS
 from theory.theorems.intrinsic_time import curve, time_on_curve
 from theory.theorems.paths import IntrinsicPath, to_arrays
 
@@ -313,7 +316,7 @@ def true_results() -> Results:
     made |= {"order": _order, "departure": _departure, "margin": _margin}
     results |= {f"logistic/{kind}-{seed}": make(seed) for kind, make in made.items() for seed in SEEDS}
     results |= {"logistic/law": _law()} | _transformer() | swept_rooms() | field_rooms() | _llm() | _smollm2()
-    results |= _loss_times() | family_rooms() | relearnt_parts()
+    results |= _loss_times() | family_rooms() | relearnt_parts() | recovered_rooms()
     return results | optimisers_made_up() | beta_sweeps() | tofu_runs() | wanted_drops() | audits()
 
 
@@ -472,6 +475,24 @@ def _not_mixed(results: dict[str, Any]) -> None:
         results[name].values["kept_at"]["weight"] = 1.0
 
 
+def _relearning(room: str) -> dict[str, Callable[[dict[str, Any]], None]]:
+    """Of the claims that both small rooms judge."""
+    made = partial(_set, f"{room}/relearning")
+    rival = RIVALS[-1]
+    return {
+        f"recovery-time-{room}": made("NPO.time_full", lambda x: 1.5 * x),
+        f"recovery-equal-drop-{room}": made("NPO.adam_half", lambda x: 2 * x),
+        f"recovery-equal-steps-{room}": made("steps.NPO.drop", lambda x: 2 * x),
+        f"recovery-retain-{room}": made("NPO+RT.gd_half", lambda x: 0.1 * x),
+        f"recovery-rival-{room}": made("NPO, β = 0.1.gd_half", lambda x: 10 * x),
+        f"recovery-rival-beta-{room}": made(f"{rival}.gd_half", lambda x: 2 * x),
+        f"recovery-sam-{room}": made("NPO, SAM 0.01.gd_full", lambda x: 0.5 * x),
+        f"recovery-sam-wide-{room}": made("NPO, SAM 0.1.gd_full", lambda x: 0.5 * x),
+        f"recovery-sign-{room}": made("NPO, sign.gd_full", lambda x: 0.1 * x),
+        f"recovery-evenness-{room}": made("SatImp.spread", lambda x: 100 * x),
+    }
+
+
 SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
     "audit-membership-undershoots": lambda results: (
         results[f"{AUDITED}audit/NPO-s0"].values["scores"].update(auc_loss={"value": 0.6})
@@ -493,6 +514,12 @@ SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
     "loss-times-tokens-transformer": _set("transformer/loss-times", "tokens-loss 3.remainder", lambda x: 0.5 * x),
     "loss-times-smollm2": _set("smollm2/losses", "single-loss 3.asked", lambda x: np.nan * x),
     "loss-times-tokens-smollm2": _set("smollm2/losses", "tokens-loss 3.clock", lambda x: 0.5 * x),
+    "recovery-time-theory": _set("theory/relearning", "NPO.relearn", lambda x: 1.2 * x),
+    "recovery-ratio-theory": _set("theory/relearning", "NPO.unlearn", lambda x: 0.5 * x),
+    "recovery-plain-theory": _set("theory/relearning", "table.unlearn", lambda x: 2 * x),
+    **_relearning("logistic"),
+    **_relearning("transformer"),
+    "recovery-tokens-transformer": _set("transformer/relearning", "WGA.gd_full", lambda x: 1e-3 * x),
     "chosen-beta": _set("theory/chosen-beta", "tanh network.slack", lambda x: x - 1.0),
     "chosen-beta-set": _set("theory/chosen-beta", "set.predicted", lambda x: 1.2 * x),
     "beta-under-adam": _set("theory/adam-law", "coordinate.drop", lambda x: 1.01 * x),

@@ -18,6 +18,7 @@ from npo.ledger import (
     loss_times,
     optimisers,
     practice,
+    recovery,
     recovery_part,
     smollm2,
     theory,
@@ -53,6 +54,7 @@ CLAIMS: tuple[Claim, ...] = (
     + wanted_drop.CLAIMS
     + practice.CLAIMS
     + recovery_part.CLAIMS
+    + recovery.CLAIMS
     + tofu_scratch.CLAIMS
     + tofu_answers.CLAIMS
     + field_tofu.CLAIMS

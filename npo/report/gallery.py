@@ -37,6 +37,7 @@ from figures import (
 )
 from npo.report.model_plates import OF_MODELS, RUNS
 from npo.report.plate import Plate
+from npo.report.recovery_plates import OF_RECOVERY
 
 __all__ = ["GALLERY", "RUNS", "Plate"]
 
@@ -323,5 +324,6 @@ GALLERY = (
         field_bounded.draw,
         optional=("logistic/stages",),
     ),
+    *OF_RECOVERY,
     *OF_MODELS,
 )

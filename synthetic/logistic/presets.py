@@ -117,6 +117,9 @@ class LogisticPreset:
     practice_steps: Annotated[int, Field(ge=8, le=MOST_STEPS)] = 120
     practice_lr: Positive = 0.1
     practice_adam_lr: Positive = 4e-3
+    relearning_seeds: PositiveInt = 5  # the first of `seeds`, as many
+    relearning_paces: Annotated[int, Field(ge=2, le=MOST_STEPS)] = 40
+    relearning_most: Annotated[int, Field(ge=8, le=MOST_STEPS)] = 600
 
     def __post_init__(self) -> None:
         """Refuse empty lists, and values that would share a name in the results."""
@@ -138,6 +141,7 @@ REPRODUCE = LogisticPreset(
     beta_runs=9,
     bounded_seeds=3,
     practice_seeds=2,
+    relearning_seeds=3,
 )
 QUICK = LogisticPreset(
     seeds=(1000,),
@@ -166,6 +170,9 @@ QUICK = LogisticPreset(
     bounded_steps=200,
     practice_seeds=1,
     practice_steps=60,
+    relearning_seeds=1,
+    relearning_paces=6,
+    relearning_most=40,
 )
 
 

@@ -8,8 +8,8 @@ Units, and what each leaves (α in its shortest form; arrays over evaluated step
     logistic/long-<seed>           the same to 10⁶ steps, evaluated on a logarithmic grid
 
 and those of `synthetic.logistic.law`, `synthetic.logistic.loss_times`, `synthetic.logistic.beta`,
-`synthetic.logistic.bounded`, `synthetic.logistic.stages`, `synthetic.logistic.relearnt_part` and
-`synthetic.logistic.practice`.
+`synthetic.logistic.bounded`, `synthetic.logistic.stages`, `synthetic.logistic.relearnt_part`,
+`synthetic.logistic.practice` and `synthetic.logistic.relearning`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,6 +28,7 @@ from synthetic.logistic.loss_times import loss_times_unit
 from synthetic.logistic.practice import practice_units
 from synthetic.logistic.presets import N_FORGET, LogisticPreset, as_run, load_problem, table_1
 from synthetic.logistic.problem import problem_from_arrays
+from synthetic.logistic.relearning import relearning_unit
 from synthetic.logistic.relearnt_part import relearnt_part_unit
 from synthetic.logistic.stages import stages_unit
 from synthetic.logistic.unlearning import save_trajectories, unlearn_together
@@ -61,6 +62,7 @@ def units(preset: LogisticPreset) -> list[Unit]:
         stages_unit(preset),
         relearnt_part_unit(preset),
         *practice_units(preset),
+        relearning_unit(preset),
     ]
     return [*found, *law_units(preset, problems), times, *last]
 

@@ -15,10 +15,9 @@ import torch
 
 from synthetic.grid import log_grid
 from synthetic.transformer.descent import Case
-from synthetic.transformer.field.subjects import Parameters, learnt, looked_at
+from synthetic.transformer.field.subjects import Parameters, known, looked_at
 from synthetic.transformer.model import log_probs
 from synthetic.transformer.presets import FieldSizes
-from synthetic.transformer.sequences import draw
 from theory.objective import method
 
 __all__ = ["METHODS", "recovery"]
@@ -33,22 +32,21 @@ def recovery(sizes: FieldSizes) -> dict[str, np.ndarray]:
     """The arrays at the top of this file."""
     shape, cases = sizes.shape, dict[str, Case]()
     optimiser = partial(torch.optim.SGD, lr=RATE)
-    known = dict[str, float]()
+    before = dict[str, float]()
     for seed in sizes.seeds:
-        split = draw(shape.sizes, seed)
-        reference = learnt(shape.config, split, shape.training, seed).reference
+        _, split, reference = known(shape, seed)
         for name in METHODS:
             objective = method(name, **({} if name.startswith("GA") else {"beta": BETA}))
             cases[f"{name}-{seed}"] = Case(objective, optimiser, reference, split)
             with torch.no_grad():
-                known[f"{name}-{seed}"] = float(log_probs(shape.config, split.forget)(reference).mean())
+                before[f"{name}-{seed}"] = float(log_probs(shape.config, split.forget)(reference).mean())
 
     def look(label: str, theta: Parameters) -> dict[str, float]:
         forget, retain = (
             float(log_probs(shape.config, rows)(theta).mean())
             for rows in (cases[label].split.forget, cases[label].split.retain)
         )
-        return {"drop": (known[label] - forget) / shape.answer, "loss": -retain / shape.answer}
+        return {"drop": (before[label] - forget) / shape.answer, "loss": -retain / shape.answer}
 
     at = log_grid(sizes.steps, 16)
     return looked_at(cases, shape.config, at, look) | {"steps": np.array(at)}

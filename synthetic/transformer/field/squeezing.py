@@ -21,10 +21,10 @@ import torch
 
 from synthetic.grid import log_grid
 from synthetic.transformer.descent import Case
-from synthetic.transformer.field.subjects import Parameters, learnt, looked_at
+from synthetic.transformer.field.subjects import Parameters, known, looked_at
 from synthetic.transformer.model import Config, answer_logits
 from synthetic.transformer.presets import FieldSizes
-from synthetic.transformer.sequences import Sequences, draw
+from synthetic.transformer.sequences import Sequences
 from theory.logprobs import answer_rows
 from theory.objective import method
 
@@ -39,7 +39,7 @@ def squeezing(sizes: FieldSizes) -> dict[str, np.ndarray]:
     optimiser, objective = partial(torch.optim.SGD, lr=RATE), method("GA")
     cases, starts = dict[str, Case](), dict[str, _Start]()
     for seed in sizes.seeds:
-        subject = learnt(sizes.shape.config, draw(sizes.shape.sizes, seed), sizes.shape.training, seed)
+        subject = known(sizes.shape, seed)
         for kind, rows in zip(KINDS, (subject.split.forget, subject.split.positive), strict=True):
             cases[f"{kind}-{seed}"] = Case(objective, optimiser, subject.reference, subject.split._replace(forget=rows))
             starts[f"{kind}-{seed}"] = _Start(subject.reference, rows, subject.config)

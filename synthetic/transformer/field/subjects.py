@@ -1,6 +1,7 @@
 """What every question starts from: a small transformer that has memorised its rows, one for each seed."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +12,10 @@ from torch import Tensor
 from synthetic.transformer.descent import Case, unlearn_all
 from synthetic.transformer.memorise import Memorising, memorise
 from synthetic.transformer.model import Config, initial
-from synthetic.transformer.sequences import Sequences, SequenceSplit
+from synthetic.transformer.presets import Setup
+from synthetic.transformer.sequences import Sequences, SequenceSplit, draw
 
-__all__ = ["Learnt", "Parameters", "learnt", "looked_at"]
+__all__ = ["Learnt", "Parameters", "known", "learnt", "looked_at"]
 
 Array = np.ndarray
 Parameters = Mapping[str, Tensor]
@@ -36,6 +38,12 @@ def learnt(
     for part in rows or (split.everything,):
         theta = memorise(theta, part, config, training).parameters
     return Learnt(config, split, theta)
+
+
+@lru_cache(maxsize=8)
+def known(shape: Setup, seed: int) -> Learnt:
+    """The subject of a seed's random sequences, which several questions start from; nobody may change it."""
+    return learnt(shape.config, draw(shape.sizes, seed), shape.training, seed)
 
 
 def looked_at(

@@ -10,6 +10,7 @@ from records.computed import computed
 from records.work import Unit
 from synthetic.transformer.field.mixing import mixing
 from synthetic.transformer.field.recovery import recovery
+from synthetic.transformer.field.relearning import relearning
 from synthetic.transformer.field.relearnt_part import relearnt_part
 from synthetic.transformer.field.saturation import saturation
 from synthetic.transformer.field.short_answers import short_answers
@@ -29,6 +30,7 @@ QUESTIONS: Mapping[str, Callable[[FieldSizes], dict[str, np.ndarray]]] = {
     "saturation": saturation,
     "recovery": recovery,
     "relearnt-part": relearnt_part,
+    "relearning": relearning,
 }
 
 
