@@ -22,7 +22,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from synthetic.there_and_back import MOVERS, Answers, Ended, relearned, stepped, unlearned
+from synthetic.there_and_back import MOVERS, AtDrop, ManyModels, relearned, stepped, unlearned
 from theory.kernel import Kernel
 from theory.losses import npo
 from theory.theorems.drop_weights import ForgetAnswer, drop_weight, of_numbers
@@ -32,7 +32,7 @@ from theory.theorems.loss_times import looks_at_tokens
 __all__ = [
     "COLUMNS",
     "Arm",
-    "Setting",
+    "HowFar",
     "arms_of",
     "at_equal_drop",
     "at_equal_steps",
@@ -71,7 +71,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Setting:
+class HowFar:
     """How far to unlearn and in how many steps; with which step sizes to relearn, and how long."""
 
     wanted: float  # nats, mean over answers
@@ -120,13 +120,13 @@ def stepped_of(arms: Mapping[str, Arm]) -> dict[str, Arm]:
     return {label: arm for label, arm in arms.items() if label.removesuffix("+RT") in PAPER}
 
 
-Take = Callable[[Sequence[int]], Answers]
+Take = Callable[[Sequence[int]], ManyModels]
 """The models of a room, one for each of these numbers of seeds."""
 
 
-def at_equal_drop(take: Take, seeds: int, arms: Mapping[str, Arm], setting: Setting) -> dict[str, Array]:
+def at_equal_drop(take: Take, seeds: int, arms: Mapping[str, Arm], setting: HowFar) -> dict[str, Array]:
     """The columns of every arm, `<arm>.<column>`."""
-    ended = dict[str, Ended]()
+    ended = dict[str, AtDrop]()
     for mover in MOVERS:
         ended |= _to_the_drop(take, seeds, {label: arm for label, arm in arms.items() if arm.mover == mover}, setting)
     models = take([seed for _ in ended for seed in range(seeds)])
@@ -148,9 +148,9 @@ def at_equal_drop(take: Take, seeds: int, arms: Mapping[str, Arm], setting: Sett
     return arrays
 
 
-def _to_the_drop(take: Take, seeds: int, arms: Mapping[str, Arm], setting: Setting) -> dict[str, Ended]:
+def _to_the_drop(take: Take, seeds: int, arms: Mapping[str, Arm], setting: HowFar) -> dict[str, AtDrop]:
     """The arms of one mover, all together, those with SAM apart."""
-    found = dict[str, Ended]()
+    found = dict[str, AtDrop]()
     for sharp in (False, True):
         some = {label: arm for label, arm in arms.items() if (arm.rho > 0) == sharp}
         if not some:
@@ -171,13 +171,13 @@ def _to_the_drop(take: Take, seeds: int, arms: Mapping[str, Arm], setting: Setti
         )
         for k, label in enumerate(some):
             rows = slice(k * seeds, (k + 1) * seeds)
-            found[label] = Ended(
+            found[label] = AtDrop(
                 {key: p[rows] for key, p in every.parameters.items()}, every.drop[rows], every.clock[rows]
             )
     return found
 
 
-def _weights(models: Answers, arms: Sequence[Arm], seeds: int) -> Callable[[torch.Tensor], torch.Tensor]:
+def _weights(models: ManyModels, arms: Sequence[Arm], seeds: int) -> Callable[[torch.Tensor], torch.Tensor]:
     """Nats lost (arms · seeds, answers, tokens) -> gradient weights: of the token, or of the answer for all its own."""
     ref = models.log_probs(models.parameters).detach()
     tokens, each = ref.shape[-1], []
@@ -198,7 +198,7 @@ def _of_answers(weight: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[tor
     return lambda drop: weight(drop.sum(-1))[..., None].expand_as(drop)
 
 
-def _asked(take: Take, seeds: int, arm: Arm, ended: Ended) -> Array:
+def _asked(take: Take, seeds: int, arm: Arm, ended: AtDrop) -> Array:
     """The mean of F_i(u_i) over answers; NaN where the loss has no formula for them, or another mover went."""
     models, nothing = take(range(seeds)), np.full(seeds, np.nan)
     ref, lost = models.log_probs(models.parameters).detach().double(), ended.drop.double()
@@ -214,7 +214,7 @@ def _asked(take: Take, seeds: int, arm: Arm, ended: Ended) -> Array:
 
 
 def at_equal_steps(
-    take: Take, seeds: int, arms: Mapping[str, Arm], setting: Setting, *, lr: float, at: Sequence[int]
+    take: Take, seeds: int, arms: Mapping[str, Arm], setting: HowFar, *, lr: float, at: Sequence[int]
 ) -> dict[str, Array]:
     """Unlearning in steps of one size: `<arm>.<column>` (looks, seeds) after so many, and `at` (looks,).
 

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from theory.optimizers.sign_descent import SignDescent
 
-__all__ = ["MOVERS", "SHARES", "Answers", "Back", "Ended", "relearned", "stepped", "unlearned"]
+__all__ = ["MOVERS", "SHARES", "AtDrop", "ManyModels", "WayBack", "relearned", "stepped", "unlearned"]
 
 Array = np.ndarray
 Stacked = dict[str, Tensor]
 SHARES = {"half": 0.5, "full": 1.0}
-GROWTH = 2.0  # of a step's size over that of the one before, at most
+GROWTH = 100.0  # of a step's size over that of the one before, at most
 TINY = 1e-30
 FAR = 4.0  # paces that one answer may move in a step
 HALVINGS = 30
@@ -32,7 +32,7 @@ MOVERS: Mapping[str, Callable[[list[Tensor]], torch.optim.Optimizer]] = {
 }
 
 
-class Answers(NamedTuple):
+class ManyModels(NamedTuple):
     """Models as rows: log π of answer tokens (runs, answers, tokens) and of kept answers (runs, kept), nats."""
 
     log_probs: Callable[[Stacked], Tensor]
@@ -44,7 +44,7 @@ class Answers(NamedTuple):
         return self.log_probs(theta).sum(-1).mean(-1)
 
 
-class Ended(NamedTuple):
+class AtDrop(NamedTuple):
     """Runs at the wanted drop: parameters, nats lost of each token, intrinsic time; NaN where one never got there."""
 
     parameters: Stacked
@@ -52,7 +52,7 @@ class Ended(NamedTuple):
     clock: Tensor  # (runs,)
 
 
-class Back(NamedTuple):
+class WayBack(NamedTuple):
     """Steps and intrinsic time until a share of the mean drop was back, by share; NaN where it was not."""
 
     steps: dict[str, Array]
@@ -94,7 +94,7 @@ def _gradient(theta: Stacked, whole: Callable[[Stacked], Tensor]) -> Stacked:
 
 
 def unlearned(
-    models: Answers,
+    models: ManyModels,
     weights: Callable[[Tensor], Tensor],
     *,
     wanted: float,
@@ -102,7 +102,7 @@ def unlearned(
     mover: str = "GD",
     rho: Tensor | None = None,
     retain: Tensor | None = None,
-) -> Ended:
+) -> AtDrop:
     """Unlearn until the mean answer has lost `wanted` nats, in steps that should lower it by `pace`.
 
     `weights` maps nats lost (runs, answers, tokens) to gradient weights; `rho` is SAM's radius and `retain` the weight
@@ -129,11 +129,11 @@ def unlearned(
         if not bool(going.any()):
             break
     drop = before - models.log_probs(theta).detach()
-    return Ended(theta, torch.where(going[:, None, None], torch.nan, drop), torch.where(going, torch.nan, clock))
+    return AtDrop(theta, torch.where(going[:, None, None], torch.nan, drop), torch.where(going, torch.nan, clock))
 
 
 def _small(
-    models: Answers, theta: Stacked, step: Stacked, size: Tensor, drop: Tensor, before: Tensor, most: float
+    models: ManyModels, theta: Stacked, step: Stacked, size: Tensor, drop: Tensor, before: Tensor, most: float
 ) -> tuple[Tensor, Tensor]:
     """The step sizes, halved until no answer moves by more than `most` nats, and the drops after such a step."""
     for _ in range(HALVINGS):
@@ -146,22 +146,22 @@ def _small(
 
 
 def stepped(
-    models: Answers,
+    models: ManyModels,
     weights: Callable[[Tensor], Tensor],
     *,
     at: Sequence[int],
     lr: float,
     retain: Tensor | None = None,
-) -> list[Ended]:
+) -> list[AtDrop]:
     """Unlearn by plain descent in steps of one size; where it is after the numbers of steps `at`, increasing."""
-    theta, found = models.parameters, list[Ended]()
+    theta, found = models.parameters, list[AtDrop]()
     before = models.log_probs(theta).detach()
     clock, size = torch.zeros(len(before)), torch.full((len(before),), lr)
     for k in range(at[-1] + 1):
         logp, leaves = _looked(models, theta)
         drop = before - logp.detach()
         if k in at:
-            found.append(Ended(theta, drop, clock))
+            found.append(AtDrop(theta, drop, clock))
         plain, along = _slopes(models, leaves, logp, lambda of: weights(before - of), None)
         if retain is not None:
             along = _with_kept(models, theta, along, retain)
@@ -169,14 +169,14 @@ def stepped(
     return found
 
 
-def _looked(models: Answers, theta: Stacked) -> tuple[Tensor, Stacked]:
+def _looked(models: ManyModels, theta: Stacked) -> tuple[Tensor, Stacked]:
     """log π of the answer tokens, and the leaves that it is a function of."""
     leaves = {key: p.detach().requires_grad_() for key, p in theta.items()}
     return models.log_probs(leaves), leaves
 
 
 def _slopes(
-    models: Answers, leaves: Stacked, logp: Tensor, lost: Callable[[Tensor], Tensor], rho: Tensor | None
+    models: ManyModels, leaves: Stacked, logp: Tensor, lost: Callable[[Tensor], Tensor], rho: Tensor | None
 ) -> tuple[Stacked, Stacked]:
     """∇ of the mean log π of an answer, and of the forget loss, the latter at SAM's place where there is a radius.
 
@@ -195,7 +195,7 @@ def _slopes(
     return plain, _gradient(near, lambda at: loss(models.log_probs(at)))
 
 
-def _with_kept(models: Answers, theta: Stacked, along: Stacked, retain: Tensor) -> Stacked:
+def _with_kept(models: ManyModels, theta: Stacked, along: Stacked, retain: Tensor) -> Stacked:
     """The gradient with that of the kept answers' mean NLL, so weighted."""
     of_kept = _gradient(theta, lambda at: -(retain * models.kept(at).mean(-1)).sum())
     return {key: g + of_kept[key] for key, g in along.items()}
@@ -204,7 +204,7 @@ def _with_kept(models: Answers, theta: Stacked, along: Stacked, retain: Tensor) 
 # --- and back ---------------------------------------------------------------------------------------------------------
 
 
-def relearned(models: Answers, start: Stacked, *, lr: float, most: int, mover: str = "GD") -> Back:
+def relearned(models: ManyModels, start: Stacked, *, lr: float, most: int, mover: str = "GD") -> WayBack:
     """Descend on the mean NLL of the answers in steps of one size, until all are back at the mean of the reference."""
     goal, first = (models.mean(theta).detach().double() for theta in (models.parameters, start))
     theta, move = start, _Mover(mover, start)
@@ -224,7 +224,7 @@ def relearned(models: Answers, start: Stacked, *, lr: float, most: int, mover: s
         name: np.array([float(np.interp(at, np.arange(len(ticked)), ticked[:, k])) for k, at in enumerate(steps)])
         for name, steps in found.items()
     }
-    return Back({name: np.array(steps) for name, steps in found.items()}, times)
+    return WayBack({name: np.array(steps) for name, steps in found.items()}, times)
 
 
 def _crossing(path: Array, level: float) -> float:

@@ -1,4 +1,4 @@
-"""Unlearned to one drop and relearned: the drop is met, time is the drop, losses of one weight are one arm."""
+"""AtDrop to one drop and relearned: the drop is met, time is the drop, losses of one weight are one arm."""
 
 from functools import partial
 
@@ -10,8 +10,8 @@ from recovery_made_up import recovered_rooms
 from torch import Tensor
 
 from figures import recovery_resistance, recovery_times
-from synthetic.relearning import COLUMNS, Setting, arms_of, at_equal_drop, at_equal_steps, ratios, stepped_of
-from synthetic.there_and_back import Answers, relearned, unlearned
+from synthetic.relearning import COLUMNS, HowFar, arms_of, at_equal_drop, at_equal_steps, ratios, stepped_of
+from synthetic.there_and_back import ManyModels, relearned, unlearned
 from synthetic.transformer import presets
 from synthetic.transformer.field.relearning import relearning
 from theory.logprobs import from_margins
@@ -19,10 +19,10 @@ from theory.theorems.drop_weights import ForgetAnswer
 from theory.theorems.loss_times import kernel_of, kernels_with_a_law
 
 KERNELS = {name: kernel_of(name) for name in ("GA", "NPO", "KTO", "WGA")}
-SETTING = Setting(wanted=2.0, paces=12, lr=0.04, adam_lr=1e-2, most=150)
+SETTING = HowFar(wanted=2.0, paces=12, lr=0.04, adam_lr=1e-2, most=150)
 
 
-def _take(runs: list[int], rows: int = 4) -> Answers:
+def _take(runs: list[int], rows: int = 4) -> ManyModels:
     """Linear models of one token an answer, of which no row is another's."""
     generators = [torch.Generator().manual_seed(run) for run in runs]
     x = torch.stack([torch.randn(rows + 2, 12, generator=g, dtype=torch.float64) for g in generators])
@@ -34,7 +34,7 @@ def _take(runs: list[int], rows: int = 4) -> Answers:
     def kept(parameters: dict[str, Tensor]) -> Tensor:
         return from_margins(torch.einsum("rnd,rd->rn", x[:, rows:], parameters["theta"]))
 
-    return Answers(log_probs, kept, {"theta": theta})
+    return ManyModels(log_probs, kept, {"theta": theta})
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_at_equal_steps_ga_has_more_to_win_back(arrays: dict[str, np.ndarray]) -
 
 
 def test_one_answer_goes_one_way_whatever_the_loss() -> None:
-    """The same way, so the same model, so the same steps back; and by sign another."""
+    """Losses leave one model, which comes back in one number of steps; sign descent leaves another."""
     models = _take([0, 0, 0], rows=1)
     weights = [lambda u: torch.ones_like(u), lambda u: 2 / (1 + u.exp()), lambda u: (-3 * u).exp()]
 
@@ -92,7 +92,7 @@ def test_one_answer_goes_one_way_whatever_the_loss() -> None:
 
 def test_a_run_that_is_content_before_the_drop_says_nothing() -> None:
     content = {"UNDIAL": kernels_with_a_law(ForgetAnswer(-1.0))["UNDIAL"]}
-    found = at_equal_drop(_take, 1, arms_of(content), Setting(60.0, 4, most=8))
+    found = at_equal_drop(_take, 1, arms_of(content), HowFar(60.0, 4, most=8))
     assert all(np.isnan(x).all() for x in found.values())
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from npo.ledger.claim import Claim, Judgement, Results
 from npo.ledger.relearning import (
     MORE,
-    Against,
+    TwoArms,
     alike,
     alike_at_an_equal_drop,
     comes_back_later,
@@ -33,7 +33,7 @@ SAME_BETA = {"logistic": beta_label(5.0), "transformer": "NPO"}
 STEPS = "log of the steps of plain descent until {part} of the drop is back, {later} over {sooner}"
 
 
-class Sentence(NamedTuple):
+class RoomClaim(NamedTuple):
     """A claim of each room."""
 
     id: str
@@ -45,23 +45,23 @@ class Sentence(NamedTuple):
     figure: str = WHO
 
 
-def _against(later: str, sooner: str, column: str = "gd_full", least: float = 0.0) -> tuple[str, Against]:
+def _against(later: str, sooner: str, column: str = "gd_full", least: float = 0.0) -> tuple[str, TwoArms]:
     part = {"gd_full": "all", "gd_half": "half"}[column]
     claimed = f" (claimed > {least:.2g})"
-    return STEPS.format(part=part, later=later, sooner=sooner) + claimed, Against(later, sooner, column, least)
+    return STEPS.format(part=part, later=later, sooner=sooner) + claimed, TwoArms(later, sooner, column, least)
 
 
 def _later(
-    id: str, short: str, statement: str, source: str, pair: tuple[str, Against], judge: Callable[..., Judgement]
-) -> Sentence:
+    id: str, short: str, statement: str, source: str, pair: tuple[str, TwoArms], judge: Callable[..., Judgement]
+) -> RoomClaim:
     measure, against = pair
-    return Sentence(id, short, statement, measure, partial(judge, against=against), source)
+    return RoomClaim(id, short, statement, measure, partial(judge, against=against), source)
 
 
-def _sentences(room: str) -> tuple[Sentence, ...]:
+def _sentences(room: str) -> tuple[RoomClaim, ...]:
     same = SAME_BETA[room]
     return (
-        Sentence(
+        RoomClaim(
             "time",
             "relearning takes T = u in plain steps",
             "Whatever unlearned, steps of one size on the NLL of several answers bring half and all of the mean drop "
@@ -70,14 +70,14 @@ def _sentences(room: str) -> tuple[Sentence, ...]:
             time_is_the_drop,
             figure=TIMES,
         ),
-        Sentence(
+        RoomClaim(
             "equal-drop",
             "at an equal drop NPO comes back as GA does",
             "At an equal mean drop NPO's answers come back in as many steps as GA's, to a fifth.",
             "log of NPO's steps over GA's, the furthest from 0 (claimed within ± 0.18)",
             alike_at_an_equal_drop,
         ),
-        Sentence(
+        RoomClaim(
             "equal-steps",
             "after equal steps NPO is back in log(2βT)/β",
             "After equal steps of descent GA has its whole time T to win back, and NPO, to a third, the logarithm of "
@@ -134,7 +134,7 @@ def _sentences(room: str) -> tuple[Sentence, ...]:
             _against("NPO, sign", "NPO, Adam"),
             comes_back_later,
         ),
-        Sentence(
+        RoomClaim(
             "evenness",
             "the more even the drop, the later its half",
             "Of the losses, the more evenly one has spread the mean drop over the answers, the later half of it is "
@@ -145,7 +145,7 @@ def _sentences(room: str) -> tuple[Sentence, ...]:
     )
 
 
-def _claim(room: str, one: Sentence) -> Claim:
+def _claim(room: str, one: RoomClaim) -> Claim:
     where = ROOMS.get(room, "one softmax token and a small network")
     return Claim(
         id=f"recovery-{one.id}-{room}",
@@ -159,7 +159,7 @@ def _claim(room: str, one: Sentence) -> Claim:
     )
 
 
-TOKENS = Sentence(
+TOKENS = RoomClaim(
     "tokens",
     "losses of tokens resist relearning better",
     "At an equal drop losses of tokens make relearning a tenth longer than GA, in the mean over them.",
@@ -168,7 +168,7 @@ TOKENS = Sentence(
 )
 
 THEORY = (
-    Sentence(
+    RoomClaim(
         "time",
         "relearning takes T = u, whatever unlearned",
         "One answer is relearned in as much intrinsic time as nats were lost, whatever loss unlearned it.",
@@ -176,7 +176,7 @@ THEORY = (
         takes_u,
         figure=TIMES,
     ),
-    Sentence(
+    RoomClaim(
         "ratio",
         "T_unlearn/T_relearn = F(u)/u for each loss",
         "Unlearning takes F(u)/u times as long as relearning: 1 for GA, (βu + e^{βu} − 1)/(2βu) for NPO.",
@@ -184,7 +184,7 @@ THEORY = (
         ratio_is_the_law_s,
         figure=TIMES,
     ),
-    Sentence(
+    RoomClaim(
         "plain",
         "in steps of equal rate the ratio is half that",
         "In steps of equal rate NPO's ratio, late on, is about half of that in intrinsic time (ten classes, "

@@ -16,7 +16,7 @@ from theory.theorems.loss_times import kernel_of, looks_at_tokens
 
 __all__ = [
     "MORE",
-    "Against",
+    "TwoArms",
     "alike",
     "alike_at_an_equal_drop",
     "comes_back_later",
@@ -130,7 +130,7 @@ def slow_at_equal_steps(results: Results) -> Judgement:
     return Judgement(holds_if(abs(linear) < 0.1 and abs(worst) < THIRD), worst, None, seeds, reason)
 
 
-class Against(NamedTuple):
+class TwoArms(NamedTuple):
     """Two arms: the one that is said to come back later, and by how much more, in log steps, that must be."""
 
     later: str
@@ -139,7 +139,7 @@ class Against(NamedTuple):
     least: float = 0.0
 
 
-def comes_back_later(results: Results, against: Against) -> Judgement:
+def comes_back_later(results: Results, against: TwoArms) -> Judgement:
     """log of the steps of one arm over those of the other."""
     arrays, seeds = _only(results)
     found = ratios(arrays, against.later, against.sooner, against.column)
@@ -151,7 +151,7 @@ def comes_back_later(results: Results, against: Against) -> Judgement:
     return decided([float(x) for x in found], seeds, f"times as many steps: {told}", least=against.least)
 
 
-def alike(results: Results, against: Against) -> Judgement:
+def alike(results: Results, against: TwoArms) -> Judgement:
     """Are the steps of two arms alike?"""
     judged = comes_back_later(results, against)
     if judged.effect is None:

@@ -29,6 +29,8 @@ OF_RUNS = (
     "transformer_time",
     "transformer_optimisers",
     "transformer_answers",
+    "recovery_times",
+    "recovery_resistance",
 )
 OF_LADDER = {
     "llm_ladder": "smollm2_ladder",

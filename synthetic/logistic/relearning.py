@@ -24,8 +24,8 @@ from records.work import Progress, Unit
 from synthetic.logistic.practice import problem_name
 from synthetic.logistic.presets import LogisticPreset, load_problem
 from synthetic.logistic.problem import Problem
-from synthetic.relearning import Setting, arms_of, at_equal_drop, at_equal_steps, stepped_of
-from synthetic.there_and_back import Answers
+from synthetic.relearning import HowFar, arms_of, at_equal_drop, at_equal_steps, stepped_of
+from synthetic.there_and_back import ManyModels
 from theory.logprobs import from_margins
 from theory.theorems.drop_weights import ForgetAnswer
 from theory.theorems.loss_times import kernels_with_a_law
@@ -44,14 +44,14 @@ def relearning_unit(preset: LogisticPreset) -> Unit:
     seeds = preset.seeds[: preset.relearning_seeds]
     needs = tuple(problem_name(ALPHA, seed) for seed in seeds)
     losses = list(kernels_with_a_law(ForgetAnswer(-1.0)))
-    setting = Setting(WANTED, preset.relearning_paces, LR, ADAM_LR, preset.relearning_most)
+    setting = HowFar(WANTED, preset.relearning_paces, LR, ADAM_LR, preset.relearning_most)
     settings = asdict(setting) | {"seeds": seeds, "losses": losses, "betas": BETAS, "step": STEP, "looks": LOOKS}
     work = partial(_unit, seeds=seeds, setting=setting)
     return Unit("logistic/relearning", settings, work, needs, seconds=3.0 * len(seeds))
 
 
 def _unit(
-    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, seeds: Sequence[int], setting: Setting
+    folder: Path, inputs: Mapping[str, Path], progress: Progress, *, seeds: Sequence[int], setting: HowFar
 ) -> None:
     take = partial(_models, [load_problem(source) for source in inputs.values()])
     arms = arms_of(kernels_with_a_law(ForgetAnswer(-1.0)), BETAS)
@@ -63,14 +63,14 @@ def _unit(
     save(folder, Data(arrays | {f"steps.{name}": x for name, x in steps.items()}, values))
 
 
-def _models(problems: Sequence[Problem], runs: Sequence[int]) -> Answers:
+def _models(problems: Sequence[Problem], runs: Sequence[int]) -> ManyModels:
     """One model for each run; rows y h of its own problem."""
     forget, kept = (
         torch.stack([_signed(getattr(problems[run], f"H_{of}"), getattr(problems[run], f"y_{of}")) for run in runs])
         for of in ("forget", "retain")
     )
     theta = torch.stack([torch.from_numpy(problems[run].theta_ref) for run in runs])
-    return Answers(
+    return ManyModels(
         lambda parameters: _log_probs(parameters, forget)[..., None],
         lambda parameters: _log_probs(parameters, kept),
         {"theta": theta},

@@ -9,8 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from synthetic.relearning import Setting, arms_of, at_equal_drop, at_equal_steps, stepped_of
-from synthetic.there_and_back import Answers
+from synthetic.relearning import HowFar, arms_of, at_equal_drop, at_equal_steps, stepped_of
+from synthetic.there_and_back import ManyModels
 from synthetic.transformer.field.subjects import Learnt, known
 from synthetic.transformer.presets import FieldSizes
 from synthetic.transformer.stacked import all_log_probs, all_token_log_probs, stack, stack_sequences
@@ -28,7 +28,7 @@ STEP, LOOKS = 5e-3, (5, 15, 50)  # of unlearning at equal steps
 
 def relearning(sizes: FieldSizes) -> dict[str, np.ndarray]:
     """The arrays at the top of this file."""
-    setting = Setting(WANTED, min(sizes.steps // 10 + 2, PACES), LR, ADAM_LR, min(sizes.steps, MOST))
+    setting = HowFar(WANTED, min(sizes.steps // 10 + 2, PACES), LR, ADAM_LR, min(sizes.steps, MOST))
     subjects = [known(sizes.shape, seed) for seed in sizes.seeds[:SEEDS]]
     count = len(subjects)
     take = partial(_models, subjects)
@@ -38,13 +38,13 @@ def relearning(sizes: FieldSizes) -> dict[str, np.ndarray]:
     return at_equal_drop(take, count, arms, setting) | {f"steps.{name}": x for name, x in steps.items()}
 
 
-def _models(subjects: Sequence[Learnt], runs: Sequence[int]) -> Answers:
+def _models(subjects: Sequence[Learnt], runs: Sequence[int]) -> ManyModels:
     """One model for each run, on its own sequences."""
     config = subjects[0].config
     forget, kept = (
         stack_sequences(getattr(subjects[run].split, name) for run in runs) for name in ("forget", "retain")
     )
-    return Answers(
+    return ManyModels(
         lambda theta: all_token_log_probs(theta, forget, config),
         all_log_probs(config, kept),
         stack(subjects[run].reference for run in runs),
