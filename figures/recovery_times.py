@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from figures.canvas import LOOK, beta_look, styled
 from records.store import Data
 from theory.theorems.intrinsic_time import curve
-from theory.theorems.loss_times import kernel_of
+from theory.theorems.loss_times import BETA
 
 __all__ = ["draw"]
 
@@ -42,7 +42,7 @@ def _ratios_panel(ax: Axes, data: Data) -> None:
     rows = sorted(groups.values(), key=lambda names: float(laws[names[0]] / arrays[f"{names[0]}.drop"]))
     for y, (name, *more) in enumerate(rows):
         drop, out, home = (float(arrays[f"{name}.{column}"]) for column in ("drop", "unlearn", "relearn"))
-        ax.plot([1, laws[name] / drop], [y, y], color="#56B4E9", linewidth=5, solid_capstyle="butt", zorder=1)
+        ax.plot([1.0, float(laws[name]) / drop], [y, y], color="#56B4E9", linewidth=5, solid_capstyle="butt", zorder=1)
         ax.plot([out / home], [y], "o", color="#0072B2", zorder=2)
         ax.plot([home / drop], [y], "D", color="black", markerfacecolor="white", markersize=5, zorder=2)
         ax.annotate(f"   {out / home:.3g}×, {drop:.2g} nats", (out / home, y), fontsize="small", va="center")
@@ -90,7 +90,6 @@ def _plain_panel(ax: Axes, data: Data) -> None:
 
 
 def _steps_panel(ax: Axes, rooms: Mapping[str, Data]) -> None:
-    beta = float(kernel_of("NPO").keywords["beta"])  # type: ignore[union-attr]
     for unit, data in rooms.items():
         name, dash = ROOMS[unit]
         at, arrays = data.arrays["steps.at"], data.arrays
@@ -101,9 +100,9 @@ def _steps_panel(ax: Axes, rooms: Mapping[str, Data]) -> None:
             ax.plot(
                 at, arrays[f"steps.{method}.drop"].mean(axis=-1), linestyle=dash, label=f"{method}, {name}", **style
             )
-        law = curve(beta * arrays["steps.NPO.unlearn_time"].mean(axis=-1)) / beta
+        law = curve(BETA * arrays["steps.NPO.unlearn_time"].mean(axis=-1)) / BETA
         ax.plot(at, law, color="0.3", linestyle=":", linewidth=1.5)
-    ax.plot([], [], color="0.3", linestyle=":", label=f"NPO's law, about log(2βT)/β, β = {beta:g}")
+    ax.plot([], [], color="0.3", linestyle=":", label=f"NPO's law, about log(2βT)/β, β = {BETA:g}")
     ax.set(
         xscale="log",
         yscale="log",

@@ -20,7 +20,6 @@ Array = np.ndarray
 Stacked = dict[str, Tensor]
 SHARES = {"half": 0.5, "full": 1.0}
 GROWTH = 100.0  # of a step's size over that of the one before, at most
-TINY = 1e-30
 FAR = 4.0  # paces that one answer may move in a step
 HALVINGS = 30
 PATIENCE = 6  # times the steps that are meant, after which a run is given up
@@ -80,6 +79,11 @@ def _inner(a: Stacked, b: Stacked) -> Tensor:
     return torch.stack([(a[key] * b[key]).flatten(1).sum(-1) for key in a]).sum(0)
 
 
+def _positive(x: Tensor) -> Tensor:
+    """At least the least number that is one: what divides."""
+    return x.clamp_min(torch.finfo(x.dtype).tiny)
+
+
 def _moved(theta: Stacked, size: Tensor, along: Stacked) -> Stacked:
     return {key: p + size.view(-1, *[1] * (p.dim() - 1)) * along[key] for key, p in theta.items()}
 
@@ -120,11 +124,11 @@ def unlearned(
         if retain is not None:
             along = _with_kept(models, theta, along, retain)
         step = move(along)
-        size = torch.minimum(pace / (-_inner(plain, step)).clamp_min(TINY), GROWTH * size)
+        size = torch.minimum(pace / _positive(-_inner(plain, step)), GROWTH * size)
         size, after = _small(models, theta, step, torch.where(going, size, 0.0), drop, before, FAR * pace)
         reached, now = (x.sum(-1).mean(-1) for x in (drop, after))
         over = going & (now >= wanted)
-        taken = torch.where(over, (wanted - reached) / (now - reached).clamp_min(TINY), 1.0) * size
+        taken = torch.where(over, (wanted - reached) / _positive(now - reached), 1.0) * size
         theta, clock, going = _moved(theta, taken, step), clock + taken * _inner(plain, plain), going & ~over
         if not bool(going.any()):
             break
@@ -191,7 +195,7 @@ def _slopes(
     along = dict(zip(leaves, torch.autograd.grad(loss(logp), values), strict=True))
     if rho is None:
         return plain, along
-    near = _moved(leaves, rho / _inner(along, along).sqrt().clamp_min(TINY), along)
+    near = _moved(leaves, rho / _positive(_inner(along, along).sqrt()), along)
     return plain, _gradient(near, lambda at: loss(models.log_probs(at)))
 
 

@@ -12,7 +12,7 @@ from synthetic.relearning import COLUMNS, ratios
 from theory.methods import FORGET
 from theory.theorems.forgetting import room as room_of_steps
 from theory.theorems.intrinsic_time import curve
-from theory.theorems.loss_times import kernel_of, looks_at_tokens
+from theory.theorems.loss_times import BETA, kernel_of, looks_at_tokens
 
 __all__ = [
     "MORE",
@@ -119,10 +119,9 @@ def alike_at_an_equal_drop(results: Results) -> Judgement:
 def slow_at_equal_steps(results: Results) -> Judgement:
     """After the most steps: GA's way back is T to a tenth, NPO's is the curve of its own T to a third."""
     arrays, seeds = _only(results)
-    beta = float(kernel_of("NPO").keywords["beta"])  # type: ignore[union-attr]
     ga, npo = ({c: arrays[f"steps.{name}.{c}"][-1] for c in ("unlearn_time", "drop")} for name in ("GA", "NPO"))
     linear = float((ga["drop"] / ga["unlearn_time"]).mean()) - 1
-    law = curve(beta * npo["unlearn_time"]) / beta
+    law = curve(BETA * npo["unlearn_time"]) / BETA
     off = npo["drop"] / law - 1
     reason = f"after {arrays['steps.at'][-1]:g} steps GA has {ga['drop'].mean():.3g} nats to win back and NPO "
     reason += f"{npo['drop'].mean():.3g}, where log(2βT + 1)/β says {law.mean():.3g}; GA's T is off by {linear:.1%}"

@@ -24,6 +24,7 @@ from theory.theorems.theorem import HypothesisError
 from theory.theorems.time_by_quadrature import integrate
 
 __all__ = [
+    "BETA",
     "LossTime",
     "kernel_of",
     "kernels_with_a_law",
@@ -34,7 +35,8 @@ __all__ = [
 
 Array = np.ndarray
 Numbers = Float[Array, "*shape"] | float
-BETA = 0.5  # of losses whose paper names none
+BETA = 0.5
+"""Of losses whose paper names none."""
 FURTHEST = np.geomspace(1e-30, 1e12, 8 * 42 + 1)  # nats, where inverses are looked for
 APPROACH = 0.5 ** np.arange(1, 60)
 
