@@ -67,6 +67,11 @@ def test_shares_of_tokens_are_their_probabilities():
     np.testing.assert_allclose(np.bincount(tokens, minlength=4) / 4000, logits[0].softmax(0), atol=3e-4)
 
 
+def test_a_destroyed_model_s_logits_choose_some_token():
+    tokens = chosen(torch.full((2, 3), torch.nan), torch.tensor([0.1, 0.9]), Drawing(top_p=0.5))
+    assert ((tokens >= 0) & (tokens < 3)).all()
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"), [({"count": 0}, "count=0"), ({"top_p": 1.5}, "top_p"), ({"temperature": float("nan")}, "nan")]
 )
