@@ -18,7 +18,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from records.errors import UserError
 from scale.data.prompts import Writer
-from scale.models.faster_generation import goes_on, way_of
+from scale.models.faster_generation import goes_on, seen_of, way_of
 from scale.models.generation import Answer, degenerate
 from scale.models.greedy import Going
 from scale.models.kept_rows import Kept, Stretch, reading_on
@@ -86,6 +86,7 @@ def drawn(
     """
     module: Scorer = processes.accelerator.unwrap_model(scorer)
     module.eval()
+    openings = [seen_of(opening, writer.unseen) or opening for opening in openings]
     left = [min(how.new_tokens, writer.max_length - len(opening)) for opening in openings]
     if any(n < 1 for n in left):
         raise UserError(f"A question has as many tokens as the model reads ({writer.max_length}): shorten it.")
