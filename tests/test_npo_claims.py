@@ -17,6 +17,7 @@ from part_made_up import relearnt_parts
 from practice_made_up import METHODS as FAMILY
 from practice_made_up import family_rooms
 from recovery_made_up import recovered_rooms
+from rounding_made_up import rounded
 from swept_rooms import swept_rooms
 
 from npo.ledger import CLAIMS, Results, enter
@@ -316,7 +317,7 @@ def true_results() -> Results:
     made |= {"order": _order, "departure": _departure, "margin": _margin}
     results |= {f"logistic/{kind}-{seed}": make(seed) for kind, make in made.items() for seed in SEEDS}
     results |= {"logistic/law": _law()} | _transformer() | swept_rooms() | field_rooms() | _llm() | _smollm2()
-    results |= _loss_times() | family_rooms() | relearnt_parts() | recovered_rooms()
+    results |= _loss_times() | family_rooms() | relearnt_parts() | recovered_rooms() | rounded()
     return results | optimisers_made_up() | beta_sweeps() | tofu_runs() | wanted_drops() | audits()
 
 
@@ -470,6 +471,17 @@ def _attacked(attack: str, level: int, value: float) -> Callable[[dict[str, Any]
     return spoil
 
 
+def _rounded(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    """Another reading in every line of the kept models."""
+
+    def spoil(results: dict[str, Any]) -> None:
+        for unit in [unit for unit in results if unit.startswith("llm/rounding/")]:
+            for line in results[unit].values["lines"]:
+                line[name] = value
+
+    return spoil
+
+
 def _not_mixed(results: dict[str, Any]) -> None:
     for name in (name for name in results if fnmatch(name, f"{AUDITED}attack/*/mix")):
         results[name].values["kept_at"]["weight"] = 1.0
@@ -525,6 +537,12 @@ SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
     "beta-under-adam": _set("theory/adam-law", "coordinate.drop", lambda x: 1.01 * x),
     "beta-by-probe": _set("theory/adam-law", "network.drop", lambda x: 1.3 * x),
     "adam-three-halves": _set("theory/adam-law", "law.slope", lambda x: x / 1.5),
+    "rounding-law": _set("theory/rounding", "int4.kept", lambda x: 0.5 * x),
+    "rounding-logistic": _set("logistic/rounding", "nf4.falls", lambda x: 0.5 * x),
+    "rounding-restores": _rounded("rounded_moved", [[-90.0, 0.01]]),
+    "rounding-multiplies": _rounded("rounded_moved", [[-89.0, 0.011]]),
+    "rounding-lora": _rounded("rounded_moved", [[-89.0, 0.011]]),
+    "rounding-on-the-grid": _rounded("again", [-90.0, 0.01]),
     "slowdown-adam": _grid_cell("kind", "NPO(1)", "Adam, ε = 0", 3.0),
     "slowdown-adam-speed": _set("theory/adam-regimes", "margins", lambda x: 1.2 * x),
     "slowdown-amsgrad": _grid_cell("coefficient", "NPO(0.1)", "AMSGrad", 15.0),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theory.rounding import FP4_LEVELS, NF4_LEVELS, even_spacing, round_evenly, round_to_levels, spacing
+from theory.theorems.rounded_moves import kept_of_moves
 from theory.theorems.rounding_law import (
     moved_mean_on_levels,
     moved_on_grid,
@@ -25,6 +26,7 @@ from theory.theorems.rounding_theorems import (
     OnLevels,
     SoftmaxRow,
 )
+from theory.theorems.rounding_walk import ROUNDINGS, shares, walk
 from theory.theorems.theorem import HypothesisError
 
 _moves = st.lists(st.floats(-50, 50), min_size=1, max_size=5).map(np.array)
@@ -146,3 +148,27 @@ def test_the_density_at_boundaries_is_what_is_kept() -> None:
 
     assert abs(moved_mean_on_levels(even, 1e-4, triangular)) < 1e-6
     assert moved_share(np.array([1e-4]), np.array([1.0]))[0] == 1e-4
+
+
+def test_a_walk_tells_what_survives_of_a_linear_value() -> None:
+    """100 blocks of which every weight has a part: the share is 1 with the predicted spread; on the grid, almost 0."""
+    known, slope = {"w": _normal(100)}, _normal(100).flip(0)
+    grid = ROUNDINGS["int4"]
+    move = {"w": -0.05 * grid.spacing(known["w"]).mean() * slope}
+    walked = walk(lambda weights: np.array([float(weights["w"] @ slope)]), known, move, grid, draws=40)
+    told = survival(slope.numpy(), move["w"].numpy(), grid.spacing(known["w"]).numpy())
+    assert shares(walked).mean() == pytest.approx(1, abs=4 * told.spread / 40**0.5)
+    assert shares(walked).std() == pytest.approx(told.spread, rel=0.4)
+    born = (walked.rounded_known[0] - walked.again) / (walked.rounded_known[0] - walked.moved_rounded[0])
+    assert abs(born[0]) < 0.1
+    assert walked.size == pytest.approx(0.05 * 0.8, rel=0.05)  # E|normal| = 0.8
+
+
+def test_on_every_grid_all_of_a_move_is_kept_on_average_and_nothing_of_one_that_began_on_it() -> None:
+    for grid in ROUNDINGS.values():
+        small, large = kept_of_moves(_normal(500), np.array([0.05, 2.0]), grid, seed=1)
+        kept, variance, again, length = small
+        assert (kept, large[0]) == (pytest.approx(1, abs=0.1), pytest.approx(1, abs=0.02))
+        assert variance == pytest.approx(1, abs=0.2)
+        assert again < 0.15 < 0.9 < large[2]
+        assert length > 3  # few weights move, and those by far too much

@@ -20,6 +20,7 @@ from npo.ledger import (
     practice,
     recovery,
     recovery_part,
+    rounding,
     smollm2,
     theory,
     tofu_answers,
@@ -55,6 +56,7 @@ CLAIMS: tuple[Claim, ...] = (
     + practice.CLAIMS
     + recovery_part.CLAIMS
     + recovery.CLAIMS
+    + rounding.CLAIMS
     + tofu_scratch.CLAIMS
     + tofu_answers.CLAIMS
     + field_tofu.CLAIMS

@@ -8,6 +8,7 @@
     tofu-weights-<set>.json       tofu/weights-<set>/<label>-s<seed>, NPO+RT at several retain weights
     beta-sweep-<setting>.json     llm/beta/<setting>/<label>-s<seed>
     family-<optimizer>.json       llm/family/<optimizer>/<label>-s<seed>, the whole family of losses
+    rounding-<setting>.json       llm/rounding/<setting>/<label>, by `npo.runs.rounding`
     wanted-drop.json              llm/wanted-drop/<setting>
     relearn-part-<setting>.json   llm/relearn-part/<setting>/<label>-s<seed>, written by `npo.runs.relearn_part`
     tofu-mini-audit.json          llm/audited/tofu-mini/{audit/<model>, attack/<model>/<attack>}
@@ -53,12 +54,21 @@ def recorded() -> dict[str, Data]:
         relearnt = read_json(file, "It is kept with the project.")["runs"]
         place = f"llm/relearn-part/{file.stem.removeprefix('relearn-part-')}/"
         found |= {f"{place}{key.rpartition('/')[2]}": Data({}, values) for key, values in relearnt.items()}
+    for file in sorted(KEPT_DATA.glob("rounding-*.json")):
+        found |= _rounded(file)
     drops = read_json(KEPT_DATA / "wanted-drop.json", "It is kept with the project.")
     return found | {f"llm/wanted-drop/{name}": Data({}, values) for name, values in drops["settings"].items()}
 
 
 def _runs(file: Path, place: str) -> dict[str, Data]:
     return {f"{place}{data.values['label']}-s{data.values['seed']}": data for data in saved(file).values()}
+
+
+def _rounded(file: Path) -> dict[str, Data]:
+    kept = read_json(file, "It is kept with the project.")
+    setting, known = file.stem.removeprefix("rounding-"), kept["known"]
+    models = kept["models"].items()
+    return {f"llm/rounding/{setting}/{name}": Data({}, {"known": known, "lines": lines}) for name, lines in models}
 
 
 def is_kept(claim: Claim) -> bool:

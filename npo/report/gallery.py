@@ -25,6 +25,7 @@ from figures import (
     one_curve,
     proposition_1,
     recovery_part,
+    rounding_phase,
     steps_to_margin,
     swept_beta,
     theorem_2,
@@ -110,6 +111,20 @@ GALLERY = (
         "the black line.",
         ("theory/adam-regimes",),
         adam_regimes.draw,
+    ),
+    Plate(
+        "rounding_phase",
+        "Few bits: does rounding bring back what was unlearned?",
+        "Sizes of a move of the weights are in cells of the grid. (a) What rounding keeps of a move: all of it on "
+        "average, however small (filled), unless the weights were on the grid before (open), where nothing below a "
+        "tenth of a cell is left. (b) The share of the drop that survives rounding, in the logistic model (lines, "
+        "with standard errors over shifts of the grid) and in language models (marks; stars are SmolLM2-135M). "
+        "(c) Its spread, measured (dots) and predicted (lines, marks): it grows as fewer weights cross a boundary. "
+        "(d) Forget answers of unlearned language models before and after rounding: on the line nothing has changed "
+        "(filled); where the finetuned model was on the four-bit grid, they are back (open).",
+        ("theory/rounding",),
+        rounding_phase.draw,
+        optional=("logistic/rounding", "llm/rounding/*"),
     ),
     Plate(
         "atlas_against_practice",

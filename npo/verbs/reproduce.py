@@ -33,7 +33,7 @@ from synthetic.transformer import presets as transformer_presets
 from synthetic.transformer import units as transformer_study
 from theory.atlas import optimisers_grid
 from theory.atlas.demonstration import whole_atlas
-from theory.theorems import choices_of_beta, demonstrations, ways_back
+from theory.theorems import choices_of_beta, demonstrations, rounded_moves, ways_back
 from theory.theorems.theorem import HypothesisError
 
 __all__ = ["STEPS", "reproduce", "units_of"]
@@ -50,6 +50,7 @@ def _theory_units(preset: demonstrations.TheoryPreset) -> list[Unit]:
         "theory/intrinsic-time": demonstrations.intrinsic_time,
         "theory/chosen-beta": choices_of_beta.chosen_beta,
         "theory/relearning": ways_back.ways_back,
+        "theory/rounding": rounded_moves.rounded_moves,
         "theory/adam-law": choices_of_beta.adam_s_law,
         "theory/atlas": whole_atlas,
         "theory/atlas-grid": optimisers_grid.loss_by_optimiser,

@@ -8,8 +8,8 @@ Units, and what each leaves (α in its shortest form; arrays over evaluated step
     logistic/long-<seed>           the same to 10⁶ steps, evaluated on a logarithmic grid
 
 and those of `synthetic.logistic.law`, `synthetic.logistic.loss_times`, `synthetic.logistic.beta`,
-`synthetic.logistic.bounded`, `synthetic.logistic.stages`, `synthetic.logistic.relearnt_part`,
-`synthetic.logistic.practice` and `synthetic.logistic.relearning`.
+`synthetic.logistic.bounded`, `synthetic.logistic.rounding`, `synthetic.logistic.stages`,
+`synthetic.logistic.relearnt_part`, `synthetic.logistic.practice` and `synthetic.logistic.relearning`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,6 +30,7 @@ from synthetic.logistic.presets import N_FORGET, LogisticPreset, as_run, load_pr
 from synthetic.logistic.problem import problem_from_arrays
 from synthetic.logistic.relearning import relearning_unit
 from synthetic.logistic.relearnt_part import relearnt_part_unit
+from synthetic.logistic.rounding import rounding_unit
 from synthetic.logistic.stages import stages_unit
 from synthetic.logistic.unlearning import save_trajectories, unlearn_together
 from theory.objective import Objective, method
@@ -56,9 +57,11 @@ def units(preset: LogisticPreset) -> list[Unit]:
         run, seconds = partial(_long_unit, preset=preset, seed=seed), 4e-5 * preset.long_steps
         found.append(Unit(f"logistic/long-{seed}", long, run, first, seconds=seconds))
     times = loss_times_unit(preset, problems[preset.alphas[0], preset.seeds[0]])
+    rounding = rounding_unit(preset, problems[preset.alphas[0], preset.seeds[0]])
     last = [
         *beta_units(preset),
         *bounded_units(preset, problems),
+        rounding,
         stages_unit(preset),
         relearnt_part_unit(preset),
         *practice_units(preset),

@@ -1,0 +1,181 @@
+"""What few bits leave of a language model's unlearning, as a small file of `figures/data/`.
+
+    python -m npo.runs.rounding figures/data/rounding-tofu-mini.json tofu-mini --finetuned out/llm/finetune/model \
+        --model "NPO+RT" out/llm/unlearn/NPO+RT-s0/model --machine "…"
+
+Each further call adds its model to the file. The matrices of the finetuned model are moved by a share (`--scales`) of
+what unlearning moved them by, then rounded on each grid (`--grids`); all else stays as it was. Of the forget rows,
+`--rows` of them evenly spaced, a reading is the mean log-probability of an answer and the mean of its probability per
+token. A line of the file is a grid and a scale, with
+
+    size            Σ|δ|/ΣΔ of the matrices
+    moved           before rounding
+    rounded_known, rounded_moved, moved_rounded     by draw of the grid's shift, see `theory.theorems.rounding_walk`
+    again           where the move began on the grid
+    spread          predicted for the share that survives, by the gradient
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from records.files import write_text
+from scale.attacks.matrices import matrices_of
+from scale.data.prompts import Encoded, collate
+from scale.models.loading import load
+from scale.models.scorer import BatchPart, Scorer
+from scale.recipes.file import read_recipe
+from scale.runtime.processes import Processes
+from scale.stages.prepared import context_of
+from theory.theorems.rounding_law import survival
+from theory.theorems.rounding_walk import ROUNDINGS, Rounding, walk
+
+__all__ = ["GRIDS", "SCALES", "Known", "known_model", "walked_model"]
+
+BATCH = 8
+GRIDS = ("int8", "int4", "nf4", "fp4", "int3")
+SCALES = (1.0, 0.3, 0.1, 0.03, 0.01)
+
+
+class Known(NamedTuple):
+    """A finetuned model on some forget rows, and the matrices that are moved and rounded, as they were."""
+
+    scorer: Scorer
+    rows: tuple[Encoded, ...]
+    pad: int
+    matrices: Mapping[str, nn.Parameter]
+    before: Mapping[str, Tensor]
+
+    def put(self, weights: Mapping[str, Tensor]) -> None:
+        """Give the model these matrices."""
+        with torch.no_grad():
+            for name, weight in weights.items():
+                self.matrices[name].copy_(weight)
+
+    def log_probs(self) -> Tensor:
+        """Of every row's answer (nats), with whatever gradient is asked for."""
+        batches = [self.rows[start : start + BATCH] for start in range(0, len(self.rows), BATCH)]
+        device = next(iter(self.matrices.values())).device
+        found = [self.scorer(collate(b, self.pad).to(device), [BatchPart(len(b))])[0]["logp"] for b in batches]
+        return torch.cat(found).double()
+
+    def read(self, weights: Mapping[str, Tensor]) -> np.ndarray:
+        """Log-probabilities of the rows with these matrices."""
+        self.put(weights)
+        with torch.no_grad():
+            return self.log_probs().cpu().numpy()
+
+    def told(self, logp: np.ndarray) -> list[float]:
+        """Mean log-probability of an answer; mean probability per token."""
+        tokens = np.array([row.targets for row in self.rows])
+        return [_digits(logp.mean()), _digits(np.exp(logp / tokens).mean())]
+
+
+def known_model(recipe: str, finetuned: Path, rows: int) -> Known:
+    """The finetuned model of a recipe on so many of its forget rows, evenly spaced; TOFU from where NPO_DATA says."""
+    settings = read_recipe(recipe)
+    instead = [f"data.{key}={value}" for key, value in settings.data.instead(os.environ).items()]
+    context = context_of(read_recipe(recipe, instead), Processes())
+    language_model = context.ready(load(finetuned))
+    writer = context.writer(language_model)
+    every = [piece for row in context.corpus.forget for piece in row.encode(writer)]
+    chosen = np.unique(np.linspace(0, len(every) - 1, rows).round().astype(int))
+    scorer = context.scorer(language_model.model.eval())
+    changed = matrices_of(language_model.model).changed
+    for p in language_model.model.parameters():
+        p.requires_grad_(False)
+    before = {name: p.detach().clone() for name, p in changed.items()}
+    return Known(scorer, tuple(every[i] for i in chosen), writer.pad, changed, before)
+
+
+def walked_model(
+    known: Known, unlearned: Path, grids: Sequence[str], scales: Sequence[float], draws: int
+) -> list[dict[str, Any]]:
+    """The lines of one unlearned model, or of any other that has the finetuned one's matrices."""
+    after = dict(load(unlearned).model.named_parameters())
+    move = {name: after[name].detach().to(p.device) - p for name, p in known.before.items()}
+    found = []
+    for scale in scales:
+        part = {name: scale * delta for name, delta in move.items()}
+        slope = _slope(known, part)
+        moved = known.told(known.read({name: p + part[name] for name, p in known.before.items()}))
+        for grid in grids:
+            line = {"grid": grid, "scale": scale, "moved": moved}
+            found.append(line | _line(known, part, ROUNDINGS[grid], draws, slope))
+    known.put(known.before)
+    return found
+
+
+def _line(
+    known: Known, move: Mapping[str, Tensor], grid: Rounding, draws: int, slope: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    walked = walk(known.read, known.before, move, grid, draws)
+    gaps = {name: grid.spacing(p) for name, p in known.before.items()}
+    spread = survival(*(_flat(x, move) for x in (slope, move, gaps))).spread
+    by_draw = ("rounded_known", "rounded_moved", "moved_rounded")
+    told = {name: [known.told(logp) for logp in getattr(walked, name)] for name in by_draw}
+    return {"size": _digits(walked.size), **told, "again": known.told(walked.again), "spread": _digits(spread)}
+
+
+def _slope(known: Known, move: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The gradient of the mean log-probability in the middle of the move, a batch at a time."""
+    known.put({name: p + move[name] / 2 for name, p in known.before.items()})
+    with torch.enable_grad():
+        for p in known.matrices.values():
+            p.requires_grad_(True)
+        for start in range(0, len(known.rows), BATCH):
+            part = known._replace(rows=known.rows[start : start + BATCH])
+            (part.log_probs().sum() / len(known.rows)).backward()
+    found = {name: p.grad for name, p in known.matrices.items() if p.grad is not None}
+    for p in known.matrices.values():
+        p.requires_grad_(False)
+        p.grad = None
+    return found
+
+
+def _flat(weights: Mapping[str, Tensor], order: Mapping[str, Tensor]) -> np.ndarray:
+    return torch.cat([weights[name].reshape(-1) for name in order]).double().cpu().numpy()
+
+
+def _digits(number: float) -> float:
+    return float(f"{number:.6g}")
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Add a model to a file."""
+    parser = argparse.ArgumentParser(description="What few bits leave of a language model's unlearning.")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("recipe")
+    parser.add_argument("--finetuned", type=Path, required=True)
+    parser.add_argument("--model", nargs=2, required=True, metavar=("LABEL", "FOLDER"))
+    parser.add_argument("--grids", nargs="+", default=GRIDS, choices=sorted(ROUNDINGS))
+    parser.add_argument("--scales", nargs="+", type=float, default=SCALES)
+    parser.add_argument("--draws", type=int, default=2)
+    parser.add_argument("--rows", type=int, default=30)
+    parser.add_argument("--machine", default="")
+    given = parser.parse_args(words)
+    known = known_model(given.recipe, given.finetuned, given.rows)
+    label, folder = given.model
+    lines = walked_model(known, Path(folder), given.grids, given.scales, given.draws)
+    kept = json.loads(given.file.read_text(encoding="utf8")) if given.file.is_file() else {"models": {}}
+    kept["made"] = {"command": f"npo run {given.recipe}, then python -m npo.runs.rounding", "machine": given.machine}
+    kept |= {"recipe": given.recipe, "rows": len(known.rows), "weights": sum(p.numel() for p in known.before.values())}
+    kept["known"] = known.told(known.read(known.before))
+    kept["models"][label] = lines
+    rows = ",\n".join(
+        f"{json.dumps(name, ensure_ascii=False)}: [\n" + ",\n".join(json.dumps(line) for line in one) + "]"
+        for name, one in kept.pop("models").items()
+    )
+    head = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in kept.items())
+    write_text(given.file, "{" + head + ',\n"models": {\n' + rows + "\n}}\n")
+
+
+if __name__ == "__main__":
+    main()
