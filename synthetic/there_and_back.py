@@ -22,7 +22,7 @@ SHARES = {"half": 0.5, "full": 1.0}
 GROWTH = 100.0  # of a step's size over that of the one before, at most
 FAR = 4.0  # paces that one answer may move in a step
 HALVINGS = 30
-PATIENCE = 6  # times the steps that are meant, after which a run is given up
+PATIENCE = 20  # times the steps that are meant, after which a run is given up
 
 MOVERS: Mapping[str, Callable[[list[Tensor]], torch.optim.Optimizer]] = {
     "GD": partial(torch.optim.SGD, lr=1.0),
@@ -111,7 +111,7 @@ def unlearned(
 
     `weights` maps nats lost (runs, answers, tokens) to gradient weights; `rho` is SAM's radius and `retain` the weight
     of the kept answers' mean NLL, of each run. No answer moves by more
-    than four paces in a step. A run that does not get there in six times the steps is given up.
+    than four paces in a step. A run that does not get there in twenty times the steps is given up.
     """
     theta, move = models.parameters, _Mover(mover, models.parameters)
     before = models.log_probs(theta).detach()

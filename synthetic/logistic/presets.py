@@ -118,7 +118,7 @@ class LogisticPreset:
     practice_lr: Positive = 0.1
     practice_adam_lr: Positive = 4e-3
     relearning_seeds: PositiveInt = 5  # the first of `seeds`, as many
-    relearning_paces: Annotated[int, Field(ge=2, le=MOST_STEPS)] = 40
+    relearning_paces: Annotated[int, Field(ge=2, le=MOST_STEPS)] = 20
     relearning_most: Annotated[int, Field(ge=8, le=MOST_STEPS)] = 600
 
     def __post_init__(self) -> None:
