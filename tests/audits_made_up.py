@@ -6,9 +6,9 @@ from typing import Any
 from records.store import Data
 
 PLACE = "llm/audited/tofu-mini/"
-AUC = {"retrain": 0.4, "finetune": 0.99, "GA-s0": 0.01, "NPO-s0": 0.1, "NPO+RT-s0": 0.5}
-START = {"retrain": 0.001, "finetune": 0.98, "GA-s0": 1e-5, "NPO-s0": 1e-4, "NPO+RT-s0": 2e-3}
-UNLEARNED = ("GA-s0", "NPO-s0", "NPO+RT-s0")
+AUC = {"retrain": 0.4, "finetune": 0.99, "GA+RT-s0": 0.01, "NPO-s0": 0.1, "NPO+RT-s0": 0.5}
+START = {"retrain": 0.001, "finetune": 0.98, "GA+RT-s0": 1e-5, "NPO-s0": 1e-4, "NPO+RT-s0": 2e-3}
+UNLEARNED = ("GA+RT-s0", "NPO-s0", "NPO+RT-s0")
 
 
 def audits() -> dict[str, Data]:
@@ -29,7 +29,9 @@ def audits() -> dict[str, Data]:
 
 def _audit(model: str) -> Data:
     scores = {name: {"value": of[model], "low": None, "high": None} for name, of in _SCORES.items()}
-    return Data({}, {"stage": "audit", "of": model, "scores": scores})
+    off = AUC[model] - AUC["retrain"]
+    against = {"auc_loss": {"value": off, "low": off - 0.1, "high": off + 0.1}}
+    return Data({}, {"stage": "audit", "of": model, "scores": scores, "against_retrained": against})
 
 
 _SCORES = {"auc_loss": AUC, "probability": START}

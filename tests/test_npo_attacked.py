@@ -14,23 +14,23 @@ def _results():
 def test_what_is_kept_is_what_was_saved_to_four_digits(tmp_path):
     results = _results()
     results["audit/retrain"].values["scores"]["probability"]["value"] = 0.123456
-    for name in ("audit/retrain", "attack/GA-s0/relearn,rows=retain"):
+    for name in ("audit/retrain", "attack/GA+RT-s0/relearn,rows=retain"):
         finish(tmp_path / name, "key", {}, lambda folder, name=name: save(folder, results[name]))
-    (tmp_path / "attack/GA-s0/left").mkdir()
+    (tmp_path / "attack/GA+RT-s0/left").mkdir()
     found = audited_in(tmp_path)
-    assert set(found) == {"audit/retrain", "attack/GA-s0/relearn,rows=retain"}
+    assert set(found) == {"audit/retrain", "attack/GA+RT-s0/relearn,rows=retain"}
     keep_audits(tmp_path / "kept.json", found, command="npo run", machine="here")
     kept = saved_audits(tmp_path / "kept.json")
     assert kept["audit/retrain"].values["scores"]["probability"]["value"] == 0.1235
-    assert kept["attack/GA-s0/relearn,rows=retain"].values["levels"] == [0, 2, 6]
+    assert kept["attack/GA+RT-s0/relearn,rows=retain"].values["levels"] == [0, 2, 6]
 
 
 def test_a_table_has_a_line_for_each_attack_with_the_retrained_model_beside():
     results = _results()
-    results["attack/GA-s0/relearn"].values["robustness"] = {"r": {"probability": [0.5, 0.25]}}
+    results["attack/GA+RT-s0/relearn"].values["robustness"] = {"r": {"probability": [0.5, 0.25]}}
     rows = {(row.model, row.attack): row for row in rows_of_attacks(results)}
     assert len(rows) == len(attacks_in(results))
-    row = rows["GA-s0", "relearn"]
+    row = rows["GA+RT-s0", "relearn"]
     assert (row.level, row.before, row.robustness) == ("6 steps", 1e-5, "R 0.25")
     assert row.retrained == results["attack/retrain/relearn"].values["scores"]["probability"]["value"][-1]
 
@@ -48,12 +48,12 @@ def test_the_figure_has_a_column_for_each_attack_and_a_line_for_each_model():
         "mixed back",
     ]
     labels = [line.get_label() for line in panels[0].get_lines()]
-    assert labels == ["GA", "NPO", "NPO+RT", "finetuned", "retrained"]
+    assert labels == ["GA+RT", "NPO", "NPO+RT", "finetuned", "retrained"]
     assert [tick.get_text() for tick in panels[3].get_xticklabels()] == ["32", "8", "4"]
 
 
 def test_a_model_whose_score_is_not_finite_leaves_a_gap():
-    results = {name: data for name, data in audits().items() if name.endswith("GA-s0/relearn")}
+    results = {name: data for name, data in audits().items() if name.endswith("GA+RT-s0/relearn")}
     score = next(iter(results.values())).values["scores"]["probability"]
     score["value"][1] = score["low"][1] = score["high"][1] = None
     assert isinstance(attacks.draw(results).get_axes()[0].get_lines()[0].get_label(), str)

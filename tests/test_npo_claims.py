@@ -506,8 +506,8 @@ def _relearning(room: str) -> dict[str, Callable[[dict[str, Any]], None]]:
 
 
 SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
-    "audit-membership-undershoots": lambda results: (
-        results[f"{AUDITED}audit/NPO-s0"].values["scores"].update(auc_loss={"value": 0.6})
+    "audit-membership-undershoots": lambda results: results[f"{AUDITED}audit/GA+RT-s0"].values.update(
+        against_retrained={"auc_loss": {"value": -0.1, "low": -0.3, "high": 0.1}}
     ),
     "audit-retain-text-restores": lambda results: [
         _attacked("*/relearn,rows=retain", i, 0.002)(results) for i in (1, 2)

@@ -18,8 +18,7 @@ COMMAND = "npo run tofu-mini-audit --data DIR"
 KNOWN = "probability"
 BACK = 0.1  # share of the way to the finetuned model from which knowledge counts as restored
 STILL = 0.05  # and up to which it counts as not
-ALONE = ("GA-s0", "NPO-s0")
-"""Unlearned without a retain term."""
+ASCENT = "GA+RT-s0"
 
 
 def _attacks(results: Results, attack: str) -> dict[str, Mapping[str, Any]]:
@@ -34,20 +33,23 @@ def _unlearned(by_model: Mapping[str, Mapping[str, Any]]) -> dict[str, list[floa
     return {model: values["scores"][KNOWN]["value"] for model, values in chosen.items()}
 
 
+def _values(results: Results, model: str) -> Mapping[str, Any]:
+    """The audit of a model."""
+    return next(data.values for name, data in results.items() if name.endswith(f"/audit/{model}"))
+
+
 def _audit(results: Results, model: str, score: str) -> float:
-    data = next(data for name, data in results.items() if name.endswith(f"/audit/{model}"))
-    return float(data.values["scores"][score]["value"])
+    return float(_values(results, model)["scores"][score]["value"])
 
 
 def undershoots(results: Results) -> Judgement:
-    """The membership AUC of models unlearned without a retain term, less the retrained model's; the largest."""
+    """The membership AUC under gradient ascent beside retain rows, less the retrained model's; its interval."""
     retrained, finetuned = (_audit(results, model, "auc_loss") for model in ("retrain", "finetune"))
-    there = [name.rpartition("/")[2] for name in results if "/audit/" in name]
-    ends = {model: _audit(results, model, "auc_loss") for model in there if model in ALONE}
-    effect = max(auc - retrained for auc in ends.values())
-    told = ", ".join(f"{model} {auc:.3g}" for model, auc in ends.items())
-    reason = f"AUC: finetuned {finetuned:.3g}, retrained {retrained:.3g}, {told}"
-    return Judgement(holds_if(effect < 0 < finetuned - retrained), effect, seeds=(0,), reason=reason)
+    off = _values(results, ASCENT)["against_retrained"]["auc_loss"]
+    others = [name.rpartition("/")[2] for name in results if "/audit/" in name]
+    told = ", ".join(f"{model} {_audit(results, model, 'auc_loss'):.3g}" for model in others)
+    holds = off["high"] < 0 < finetuned - retrained
+    return Judgement(holds_if(holds), off["value"], (off["low"], off["high"]), (0,), f"AUC: {told}")
 
 
 def _way_back(results: Results, attack: str) -> tuple[dict[str, float], dict[str, float]]:
@@ -129,11 +131,11 @@ CLAIMS = (
     _claim(
         "membership-undershoots",
         "membership AUC undershoots the retrained one",
-        "Unlearned without a retain term, a model's membership AUC passes the retrained model's and ends below it: "
-        "that it was made to forget shows.",
-        "AUC of LOSS less the retrained model's, the largest of GA and NPO (claimed < 0, and > 0 of the finetuned)",
-        source="open-unlearning's published scores",
-        units=("audit/finetune", "audit/retrain", "audit/GA-s0", "audit/NPO-s0"),
+        "Gradient ascent beside retain rows takes the membership AUC past the retrained model's and far below it: that "
+        "the model was made to forget shows.",
+        "AUC of LOSS of GA+RT less the retrained model's (claimed < 0, where the finetuned model's is above it)",
+        source="arXiv:2506.12618, published scores",
+        units=("audit/finetune", "audit/retrain", f"audit/{ASCENT}", "audit/*"),
         judge=undershoots,
     ),
     _claim(
