@@ -1,6 +1,6 @@
 """A model audited at every level of an attack, each level kept as soon as it is done."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,10 +14,10 @@ from records.store import CHECKPOINT, Data, load, save
 from records.work import Progress
 from scale.audit.asked import AskedSets
 from scale.audit.battery import measured
-from scale.audit.items import score_of
+from scale.audit.saved import arrays_of, items_of
 from scale.audit.settings import AuditSettings
 from scale.audit.subject import AuditSubject, ModelsBeside
-from scale.stages.audited import arrays_of, families_told, items_of, told
+from scale.stages.audited import families_told, flat, scores_told
 
 __all__ = ["AttackCurve"]
 
@@ -52,7 +52,7 @@ class AttackCurve:
             return load(place)
         now = replace(self.subject, scorer=scorer, read={}, kept=None)
         found = measured(now, self.asked, self.settings, self.beside)
-        data = Data(arrays_of(found), {"level": level, "families": families_told(found)})
+        data = Data(arrays_of(flat(found)), {"level": level, "families": families_told(found)})
         if processes.first:
             place.mkdir(parents=True, exist_ok=True)
             save(place, data)
@@ -76,7 +76,7 @@ class AttackCurve:
 
     def values(self) -> dict[str, Any]:
         """Levels, families and scores with their intervals, each a list by level."""
-        points = [self._scores(data) for data in self.done]
+        points = [scores_told(items_of(data.arrays), self.settings) for data in self.done]
         names = self._names(points[0])
         families = {family: self._names(of) for family, of in self.done[0].values["families"].items()}
         return {
@@ -85,10 +85,6 @@ class AttackCurve:
             "scores": {name: {key: [p[name][key] for p in points] for key in points[0][name]} for name in names},
             "asked": {name: len(one.questions) for name, one in self.asked.first(self.settings.questions).sets.items()},
         }
-
-    def _scores(self, data: Data) -> Mapping[str, Mapping[str, float | None]]:
-        draws = self.settings.draws
-        return {name: told(score_of(items, draws=draws)) for name, items in items_of(data.arrays).items()}
 
 
 def _is_there(place: Path) -> bool:

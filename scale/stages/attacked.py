@@ -63,7 +63,8 @@ def attacked(
     subject = models.subject(context, inputs, audit)
     beside = models.beside(context, inputs, audit)
     asked, chosen = _asked(to_audit(context), attack, rows), attack.settings
-    levels = levels_of(Ready(context, subject, beside.finetuned, asked, rows, schedule, seed), chosen)
+    first = asked.first(audit.questions)
+    levels = levels_of(Ready(context, subject, beside.finetuned, first, rows, schedule, seed), chosen)
     settings = audit.model_copy(update={"families": chosen.families})
     curve = AttackCurve(folder, subject, asked, settings, beside, load(inputs[before]) if before else None)
     curve.follow(levels.walk, levels.number, progress)
@@ -91,9 +92,10 @@ def _asked(every: AskedSets, attack: AttackChoice, rows: Sequence[Learnable]) ->
         return replace(every, retain=retain)
     trained = {row.words for row in rows}
     rest = [i for i, one in enumerate(every.forget.questions) if (one.asked.shown, one.truth) not in trained]
-    questions = tuple(every.forget.questions[i] for i in rest)
+    forget = replace(every.forget, questions=tuple(every.forget.questions[i] for i in rest))
     entities = tuple(every.entities[i] for i in rest) if every.entities else ()
-    return AskedSets(replace(every.forget, questions=questions), retain, every.holdout, entities)
+    reworded = tuple(every.reworded[i] for i in rest) if every.reworded else ()
+    return AskedSets(forget, retain, every.holdout, entities, reworded)
 
 
 def _true(question: Question) -> Question:

@@ -15,21 +15,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from records.doing import doing
 from records.store import Data, load, save
 from records.work import Progress
 from scale.audit.asked import AskedSets
 from scale.audit.battery import Measured, measured
 from scale.audit.items import Items, Score, difference, score_of
+from scale.audit.saved import arrays_of, items_of, told
 from scale.audit.settings import AuditSettings
 from scale.audit.subject import AuditSubject, ModelsBeside, subject_of
 from scale.data.questions import Question, QuestionSet
 from scale.models.loading import load as load_model
 from scale.stages.context import MODEL, Context, about_model
 
-__all__ = ["Models", "arrays_of", "audited", "families_told", "items_of", "to_audit", "told"]
+__all__ = ["Models", "audited", "families_told", "flat", "scores_told", "to_audit"]
 
 
 class Models(NamedTuple):
@@ -100,20 +99,21 @@ def audited(
             "model": about_model(subject.language_model),
             "audit": settings.model_dump(mode="json"),
             "families": families_told(found),
-            "scores": {name: told(score_of(items, draws=settings.draws)) for name, items in _flat(found).items()},
-            "against_retrained": _against(_flat(found), retrained, settings),
+            "scores": scores_told(flat(found), settings),
+            "against_retrained": _against(flat(found), retrained, settings),
             "asked": {name: len(one.questions) for name, one in asked.first(settings.questions).sets.items()},
         }
-        save(folder, Data(arrays_of(found), values))
+        save(folder, Data(arrays_of(flat(found)), values))
 
 
 def _against(found: Mapping[str, Items], retrained: Mapping[str, Items], settings: AuditSettings) -> dict[str, Any]:
     """Differences from the retrained model of the scores that both have."""
+    draws, seed = settings.draws, settings.seed
     both = [name for name in found if name in retrained]
-    return {name: told(difference(found[name], retrained[name], draws=settings.draws)) for name in both}
+    return {name: _interval(difference(found[name], retrained[name], draws=draws, seed=seed)) for name in both}
 
 
-def _flat(found: Measured) -> dict[str, Items]:
+def flat(found: Measured) -> dict[str, Items]:
     """Every score by name alone."""
     return {name: items for family in found.values() for name, items in family.items()}
 
@@ -123,18 +123,11 @@ def families_told(found: Measured) -> dict[str, list[str]]:
     return {family: list(scores) for family, scores in found.items()}
 
 
-def arrays_of(found: Measured) -> dict[str, np.ndarray]:
-    """Every score by question, as it is saved."""
-    arrays = {name: items.values for name, items in _flat(found).items()}
-    return arrays | {f"{name}.others": x.others for name, x in _flat(found).items() if x.others is not None}
+def scores_told(found: Mapping[str, Items], settings: AuditSettings) -> dict[str, dict[str, float | None]]:
+    """Every score with its interval, as JSON has it: null for what is not finite."""
+    draws, seed = settings.draws, settings.seed
+    return {name: _interval(score_of(items, draws=draws, seed=seed)) for name, items in found.items()}
 
 
-def items_of(arrays: Mapping[str, np.ndarray]) -> dict[str, Items]:
-    """What `arrays_of` has saved."""
-    names = [name for name in arrays if not name.endswith(".others")]
-    return {name: Items(arrays[name], arrays.get(f"{name}.others")) for name in names}
-
-
-def told(score: Score) -> dict[str, float | None]:
-    """A score with its interval, as JSON has it: null for what is not finite."""
-    return {name: value if np.isfinite(value) else None for name, value in score._asdict().items()}
+def _interval(score: Score) -> dict[str, float | None]:
+    return told(score) or dict.fromkeys(Score._fields)
