@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 
 from figures.canvas import styled
 from records.store import Data
+from theory.theorems.demonstrations import QUICK, REPRODUCE
+from theory.theorems.rounded_moves import rounded_moves
 
-__all__ = ["draw"]
+__all__ = ["compute", "draw"]
 
 LOOK: dict[str, dict[str, Any]] = {
     "int8": {"color": "#E69F00", "marker": "s", "label": "8 bits"},
@@ -25,6 +27,12 @@ LOOK: dict[str, dict[str, Any]] = {
 MODELS = "llm/rounding/"
 HALF = 0.2149
 """Spread of the share above which half of a drop comes back with a chance above 1 %."""
+
+
+def compute(quick: bool = True) -> dict[str, Data]:
+    """The moves of many weights of panel (a), under half a second where quick, by unit name."""
+    preset = QUICK if quick else REPRODUCE
+    return {"theory/rounding": Data(rounded_moves(preset), {"seed": preset.seed})}
 
 
 def draw(results: Mapping[str, Data]) -> Figure:

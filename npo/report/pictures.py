@@ -31,6 +31,7 @@ OF_RUNS = (
     "transformer_answers",
     "recovery_times",
     "recovery_resistance",
+    "rounding_phase",
 )
 OF_LADDER = {
     "llm_ladder": "smollm2_ladder",
