@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import bootstrap
 
-from scale.audit.asked import AskedSets, Entity
+from scale.audit.asked import AskedSets, Entity, set_of
 from scale.audit.battery import audit, plain_scores
 from scale.audit.derived import UTILITY, derived, derived_scores
 from scale.audit.families import FAMILIES
@@ -21,6 +21,7 @@ from scale.audit.saved import arrays_of, items_of, told
 from scale.audit.settings import FAMILY_NAMES, AuditSettings
 from scale.audit.subject import ModelsBeside, loaded
 from scale.data.questions import Question, QuestionSet
+from scale.data.user_rows import read_user_rows
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.metrics.membership import auc, min_k
 from scale.evaluation.protocols import protocol_of
@@ -214,3 +215,9 @@ def test_scores_are_saved_as_arrays_and_come_back():
     assert again["auc_b"].others.tolist() == [0, 1, 2]
     assert told(Score(float("nan"), 0.0, 1.0)) is told(None) is None
     assert told(Score(1.0, float("nan"), 2.0)) == {"value": 1.0, "low": None, "high": 2.0}
+
+
+def test_the_example_of_the_battery_runs_on_rows_of_a_file(prepared):
+    forget = set_of(read_user_rows(prepared / "rows.jsonl").rows)
+    found = audit(loaded(prepared / "model", Processes("cpu")), AskedSets(forget), MEMORY)
+    assert found.score("extraction_strength").value == found.scores["extraction_strength"]

@@ -1,6 +1,6 @@
 """The rows that an audit asks: of files, or of the recipe of a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,7 +12,6 @@ from records.paths import user_path
 if TYPE_CHECKING:
     from scale.audit.asked import AskedSets, Entity
     from scale.data.questions import QuestionSet
-    from scale.data.row import Learnable
     from scale.data.user_rows import UserFile
     from scale.recipes.recipe import Recipe
     from scale.tasks.corpus import Corpus
@@ -87,23 +86,21 @@ def _reworded(recipe: "Recipe | None", forget: "QuestionSet") -> tuple[str | Non
 
 
 def _of_files(files: Mapping[str, "UserFile"]) -> dict[str, "QuestionSet"]:
-    return {name: _questions(file.rows) for name, file in files.items()}
+    from scale.audit.asked import set_of
 
-
-def _questions(rows: Sequence["Learnable"]) -> "QuestionSet":
-    from scale.data.questions import QuestionSet
-
-    return QuestionSet(tuple(row.asked for row in rows), {})
+    return {name: set_of(file.rows) for name, file in files.items()}
 
 
 def _of_corpus(corpus: "Corpus", *, own: bool) -> dict[str, "QuestionSet"]:
     """The sets of a recipe, of rows held out as many as are to be forgotten; of those alone beside `own` rows."""
+    from scale.audit.asked import set_of
+
     held_out = corpus.held_out[: len(corpus.forget)]
-    found = {"holdout": _questions(held_out)} if held_out else {}
+    found = {"holdout": set_of(held_out)} if held_out else {}
     if own:
         return found
     for name, rows in (("forget", corpus.forget), ("retain", corpus.retain)):
-        found[name] = corpus.asked[name] if name in corpus.asked else _questions(rows)
+        found[name] = corpus.asked[name] if name in corpus.asked else set_of(rows)
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from npo.runs.finished import pieces_in, settings_of, why_unfinished
 from records.errors import UserError
+from records.examined import kept_of, moments_of
 from records.paths import user_path
 from records.store import load
 
@@ -38,9 +39,8 @@ class RunOfModel:
     def utility(self) -> dict[str, dict[str, float]]:
         """The model utility of the model and of those beside, where the run has measured it."""
         values = load(self.unit).values
-        moments = values.get("moments") or [{}]
         found = {
-            "model": moments[-1] if "kept" not in values else values["kept"],
+            "model": moments_of(values)[kept_of(values)].scores if values.get("moments") else {},
             "finetuned": values.get("finetuned") or {},
             "retrained": values.get("retrained") or {},
         }

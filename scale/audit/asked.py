@@ -1,12 +1,23 @@
 """What an audit asks about: rows to forget, rows to retain, rows that no model has seen, words that give it away."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from scale.data.questions import QuestionSet
+from scale.data.row import Learnable
 
-__all__ = ["AskedSets", "Entity"]
+__all__ = ["AskedSets", "Entity", "set_of"]
+
+
+def set_of(rows: Iterable[Learnable]) -> QuestionSet:
+    """Rows of any kind as a set of questions.
+
+    >>> from scale.data.row import Row
+    >>> set_of([Row("Who?", "Ada.")]).questions[0].truth
+    'Ada.'
+    """
+    return QuestionSet(tuple(row.asked for row in rows), {})
 
 
 class Entity(NamedTuple):

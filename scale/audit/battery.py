@@ -58,9 +58,13 @@ def audit(
 ) -> Audit:
     """Every family of a model, of the retrained and of the finetuned one.
 
-    subject = loaded("out/tofu-mini/unlearn/NPO+RT-s0/model", Processes("cpu"))
-    found = audit(subject, AskedSets(questions_to_forget), AuditSettings(families=["memorisation"]))
-    found.score("extraction_strength")
+    forget = set_of(read_user_rows(Path("forget.jsonl")).rows)
+    found = audit(loaded("out/forgotten/forget/model", Processes()), AskedSets(forget))
+    found.scores, found.score("extraction_strength")
+
+    `loaded` is of `scale.audit.subject`, `AskedSets` and `set_of` of `scale.audit.asked`, `read_user_rows` of
+    `scale.data.user_rows`, `Processes` of `scale.runtime.processes`. With `ModelsBeside(retrained=loaded(…))` as
+    `beside`, `found.against_retrained` has the differences, question by question.
     """
     settings, beside = settings or AuditSettings(), beside or ModelsBeside()
     others = {name: getattr(beside, name) for name in BESIDE}
