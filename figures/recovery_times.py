@@ -22,14 +22,15 @@ ROOMS = {"logistic/relearning": ("logistic model", "-"), "transformer/relearning
 
 
 def draw(results: Mapping[str, Data]) -> Figure:
-    """Three panels from theory/relearning, logistic/relearning and transformer/relearning, as far as given."""
+    """Two panels from theory/relearning, and one from logistic/relearning and transformer/relearning where given."""
+    rooms = {name: results[name] for name in ROOMS if name in results}
     with styled():
-        figure = Figure(figsize=(15.5, 5.2))
-        left, middle, right = figure.subplots(1, 3)
-        if THEORY in results:
-            _ratios_panel(left, results[THEORY])
-            _plain_panel(middle, results[THEORY])
-        _steps_panel(right, {name: results[name] for name in ROOMS if name in results})
+        figure = Figure(figsize=(15.5 if rooms else 10.5, 5.2))
+        left, middle, *right = figure.subplots(1, 3 if rooms else 2)
+        _ratios_panel(left, results[THEORY])
+        _plain_panel(middle, results[THEORY])
+        for ax in right:
+            _steps_panel(ax, rooms)
     return figure
 
 
@@ -55,7 +56,7 @@ def _ratios_panel(ax: Axes, data: Data) -> None:
     ax.grid(visible=False, axis="y")
     ax.set(
         xscale="log",
-        xlim=(0.7, 30 * max(float(laws[n] / arrays[f"{n}.drop"]) for n in laws)),
+        xlim=(0.7, 200 * max(float(laws[n] / arrays[f"{n}.drop"]) for n in laws)),
         ylim=(-0.7, len(rows) + 2.6),
         xlabel="intrinsic time of unlearning over that of relearning",
         title="(a) One answer: there slow, back all alike",
@@ -110,4 +111,5 @@ def _steps_panel(ax: Axes, rooms: Mapping[str, Data]) -> None:
         ylabel="intrinsic time of relearning, nats",
         title="(c) After equal steps",
     )
+    ax.set_ylim(top=300 * ax.get_ylim()[1])  # room for the legend
     ax.legend(loc="upper left", fontsize="small", ncols=1)

@@ -1,5 +1,6 @@
 """AtDrop to one drop and relearned: the drop is met, time is the drop, losses of one weight are one arm."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -22,7 +23,7 @@ KERNELS = {name: kernel_of(name) for name in ("GA", "NPO", "KTO", "WGA")}
 SETTING = HowFar(wanted=2.0, paces=12, lr=0.04, adam_lr=1e-2, most=150)
 
 
-def _take(runs: list[int], rows: int = 4) -> ManyModels:
+def _take(runs: Sequence[int], rows: int = 4) -> ManyModels:
     """Linear models of one token an answer, of which no row is another's."""
     generators = [torch.Generator().manual_seed(run) for run in runs]
     x = torch.stack([torch.randn(rows + 2, 12, generator=g, dtype=torch.float64) for g in generators])
@@ -124,3 +125,4 @@ def test_pictures_are_drawn_of_what_there_is() -> None:
     assert isinstance(recovery_resistance.draw(rooms), Figure)
     labels = [text.get_text() for text in recovery_times.draw(rooms).axes[0].get_yticklabels()]
     assert labels == ["GA", "NPO, 3 more"]
+    assert len(recovery_times.draw({"theory/relearning": rooms["theory/relearning"]}).axes) == 2
