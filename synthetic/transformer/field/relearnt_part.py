@@ -2,8 +2,9 @@
 
 `random`: answers of independent random tokens. `shared`: every answer shares two of its tokens out of three with all
 others, as answers of one style do. The transformer memorises forget and kept rows, a retrained one the kept rows alone;
-GA+RT and NPO+RT unlearn. Then the first half, T, is relearnt along the gradient flow until it has risen by NATS nats an
-answer, and the second half, V, is looked at. Arrays `<data>-<model>-<seed>.<name>` over looks, nats an answer:
+GA+RT and NPO+RT unlearn; `control` is GA+RT on the retrained one, which never knew the rows. Then the first half, T, is
+relearnt along the gradient flow until it has risen by NATS nats an answer, and the second half, V, is looked at. Arrays
+`<data>-<model>-<seed>.<name>` over looks, nats an answer:
 
     part, rest     what T and V have risen by, means over answers
     law, along     what the kernel before the first step, and the kernel on the way, make of the rises of T
@@ -30,7 +31,8 @@ __all__ = ["DATA", "MODELS", "relearnt_part"]
 Array = np.ndarray
 DATA = ("random", "shared")
 METHODS = {"GA+RT": method("GA+RT"), "NPO+RT": method("NPO+RT", beta=0.1)}
-MODELS = ("retrained", *METHODS)
+CONTROL = "control"
+MODELS = ("retrained", *METHODS, CONTROL)
 RATE, STEP, NATS, MOST = 1e-3, 2.0, 8.0, 12
 SEEDS = 3  # the first, as many
 OWN = 3  # every third token of an answer is its own
@@ -63,7 +65,7 @@ def _alike(rows: Sequences) -> Sequences:
 
 
 def _models(sizes: FieldSizes, split: SequenceSplit, seed: int) -> dict[str, Parameters]:
-    """The retrained model, and those that have unlearned."""
+    """The retrained model, those that have unlearned, and the one that unlearned what it never knew."""
     shape = sizes.shape
     reference, retrained = (
         learnt(shape.config, split, shape.training, seed, rows=rows).reference for rows in ((), (split.retain,))
@@ -77,6 +79,7 @@ def _models(sizes: FieldSizes, split: SequenceSplit, seed: int) -> dict[str, Par
         return True
 
     cases = {name: Case(objective, descent, reference, split) for name, objective in METHODS.items()}
+    cases[CONTROL] = Case(METHODS["GA+RT"], descent, retrained, split)
     unlearn_all(shape.config, cases, at=[sizes.steps // 2], observe=keep)
     return {"retrained": retrained, **ends}
 
