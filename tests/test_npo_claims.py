@@ -597,7 +597,7 @@ SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
     "part-path": _set("transformer/relearnt-part", "shared-GA+RT-2.rest", lambda x: 2 * x),
     "part-couples": _of_seeds("transformer/relearnt-part", "random-GA+RT-{}.coupling", lambda x: x - 0.8),
     "part-control": _of_seeds("transformer/relearnt-part", "random-control-{}.coupling", lambda x: x - 1.2),
-    "part-before": _of_seeds("transformer/relearnt-part", "random-GA+RT-{}.rest", lambda x: -x),
+    "part-before": _of_seeds("transformer/relearnt-part", "random-control-{}.rest", lambda x: -x),
     "part-nats": _set("llm/relearn-part/tofu-mini/GA-s0", "law", lambda x: [-nats for nats in x]),
     "part-rows": _set("llm/relearn-part/tofu-mini/", "rows", lambda rows: rows | {"law": rows["law"][::-1]}),
     "part-coupled": _set("llm/relearn-part/tofu-mini/retrained", "coupling", lambda x: 100 * x),
