@@ -6,7 +6,6 @@ GGUF all matrices.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -19,12 +18,11 @@ from theory.rounding import (
     even_spacing,
     round_evenly,
     round_to_levels,
-    spacing,
 )
+from theory.theorems.rounding_walk import BLOCK, ROUNDINGS
 
 __all__ = ["GRIDS", "WeightGrid", "fp4", "int8_rows", "nf4", "q4_0", "q8_0"]
 
-BLOCK = 64  # weights a block in bitsandbytes' four bits
 GGUF_BLOCK = 32
 Weights = Float[Tensor, "*shape"]
 
@@ -107,26 +105,16 @@ class WeightGrid:
     spacing: Callable[[Tensor], Tensor]
 
 
-def _even(bits: int) -> WeightGrid:
-    return WeightGrid(
-        bits, partial(round_evenly, bits=bits, block=BLOCK), partial(even_spacing, bits=bits, block=BLOCK)
-    )
-
-
-def _of_levels(rounded: Callable[[Tensor], Tensor], levels: tuple[float, ...]) -> WeightGrid:
-    return WeightGrid(4, rounded, partial(spacing, levels=levels, block=BLOCK))
-
-
 def _int8_spacing(weight: Weights) -> Weights:
     return even_spacing(weight, 8, weight.shape[-1])
 
 
 # By name: `int<bits>` are evenly spaced, round-to-nearest, with a scale for each block of 64 weights.
 GRIDS: Mapping[str, WeightGrid] = {
-    **{f"int{bits}": _even(bits) for bits in (8, 4, 3)},
+    **{f"int{bits}": WeightGrid(bits, *ROUNDINGS[f"int{bits}"]) for bits in (8, 4, 3)},
     "int8-rows": WeightGrid(8, int8_rows, _int8_spacing),
-    "nf4": _of_levels(nf4, NF4_LEVELS),
-    "fp4": _of_levels(fp4, FP4_LEVELS),
+    "nf4": WeightGrid(4, nf4, ROUNDINGS["nf4"].spacing),
+    "fp4": WeightGrid(4, fp4, ROUNDINGS["fp4"].spacing),
     "q8_0": WeightGrid(8, q8_0, _q8_0_spacing),
     "q4_0": WeightGrid(4, q4_0, _q4_0_spacing),
 }
