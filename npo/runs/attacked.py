@@ -85,7 +85,8 @@ def rows_of_attacks(results: Mapping[str, Data]) -> Iterator[AttackRow]:
             continue
         score = values["scores"][SCORE]["value"]
         beside = results.get(f"attack/retrain/{attack}")
-        last = beside.values["scores"][SCORE]["value"][-1] if beside else None
+        alike = beside is not None and beside.values["levels"] == values["levels"]  # mixtures need not be
+        last = beside.values["scores"][SCORE]["value"][-1] if beside and alike else None
         robust = [f"{form.partition('_')[0].upper()} {x[SCORE][-1]:.2f}" for form, x in _forms(values)]
         level = f"{values['levels'][-1]:g} {values['axis']}"
         yield AttackRow(model, attack, level, score[0], score[-1], last, ", ".join(robust[:1]))
