@@ -28,7 +28,7 @@ STEP, LOOKS = 5e-3, (5, 15, 50)  # of unlearning at equal steps
 
 def relearning(sizes: FieldSizes) -> dict[str, np.ndarray]:
     """The arrays at the top of this file."""
-    setting = HowFar(WANTED, min(sizes.steps // 10 + 2, PACES), LR, ADAM_LR, min(sizes.steps, MOST))
+    setting = HowFar(WANTED, min(sizes.steps // 20 + 1, PACES), LR, ADAM_LR, min(sizes.steps // 2, MOST))
     subjects = [known(sizes.shape, seed) for seed in sizes.seeds[:SEEDS]]
     count = len(subjects)
     take = partial(_models, subjects)
