@@ -44,8 +44,8 @@ class RunOfModel:
             "finetuned": values.get("finetuned") or {},
             "retrained": values.get("retrained") or {},
         }
-        name = "model_utility"
-        return {who: {name: one[name]} for who, one in found.items() if isinstance(one.get(name), float)}
+        known = {who: one.get("model_utility") for who, one in found.items()}
+        return {who: {"model_utility": float(one)} for who, one in known.items() if isinstance(one, float)}
 
 
 def model_in(place: str) -> str:
