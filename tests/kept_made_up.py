@@ -107,3 +107,52 @@ def wanted_drops() -> dict[str, Data]:
     estimates = {name: {"drop": drop} for name, drop in found.items()}
     values = {"wanted": 100.0, "estimates": estimates, "rule": {"ended": {"0": 95.0, "1": 108.0}}}
     return {f"llm/wanted-drop/{setting}": Data({}, dict(values)) for setting in ("one", "two")}
+
+
+def pools() -> dict[str, Data]:
+    """Pools of models in which metrics are worth what is published of them."""
+    aucs = {
+        "extraction_strength_floored": 0.89,
+        "exact_memorization": 0.82,
+        "probability": 0.81,
+        "truth_ratio_prob_mean": 0.95,
+        "auc_loss": 0.9,
+        "auc_min_k_plus_plus": 0.82,
+        "extraction_strength": 0.88,
+    }
+    metrics: dict[str, dict[str, Any]] = {
+        name: {"auc": {"as it is": [auc, 0.7, 1.0], "relearned": [auc - 0.02, 0.7, 1.0], "four bits": [auc, 0.7, 1.0]}}
+        for name, auc in aucs.items()
+    }
+    robust = {"one-sided": [0.2, 0.1, 0.3], "symmetric": [0.23, 0.1, 0.4]}
+    metrics["truth_ratio_prob_mean"] |= {"R": robust}
+    metrics["extraction_strength"] |= {"auc_by_taught": {"other-words": [0.6, 0.4, 0.8]}}
+    looks = {
+        "retrained": ("retrained", 0.4),
+        "nothing-s1": ("don't know", 0.5),
+        "wrong-answers-s3": ("don't know", 0.9),
+    }
+    models = {
+        name: {"name": name, "pool": pool, "states": {"as it is": {"auc_loss": auc}}}
+        for name, (pool, auc) in looks.items()
+    }
+    return {"llm/pools/tofu-mini": Data({}, {"metrics": metrics, "models": models})}
+
+
+def audited() -> dict[str, Data]:
+    """An audit in which four bits bring most back, relearning all, ascent undershoots, and NPO+RT can be extracted."""
+
+    def model(pool: str, name: str, probability: tuple[float, ...], auc: float, extracted: float) -> dict[str, Any]:
+        states = {
+            state: {"probability": p, "auc_min_k": auc, "extraction_strength": extracted}
+            for state, p in zip(("as it is", "relearned", "four bits"), probability, strict=True)
+        }
+        return {"pool": pool, "name": name, "states": states}
+
+    models = (
+        model("finetuned", "finetuned", (0.8, 0.9, 0.8), 1.0, 0.9),
+        model("retrained", "retrained", (0.1, 0.2, 0.1), 0.4, 0.1),
+        model("unlearned", "GA-s0", (0.0, 0.3, 0.5), 0.1, 0.0),
+        model("unlearned", "NPO+RT-s0", (0.2, 0.6, 0.4), 0.7, 0.3),
+    )
+    return {"smollm2/audited": Data({}, {"models": {f"{one['pool']}/{one['name']}": one for one in models}})}

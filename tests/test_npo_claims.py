@@ -11,7 +11,7 @@ import pytest
 from audits_made_up import PLACE as AUDITED
 from audits_made_up import audits
 from field_made_up import field_rooms
-from kept_made_up import adam_sweeps, beta_sweeps, tofu_runs, wanted_drops
+from kept_made_up import adam_sweeps, audited, beta_sweeps, pools, tofu_runs, wanted_drops
 from optimisers_made_up import optimisers_made_up, place
 from part_made_up import relearnt_parts
 from practice_made_up import METHODS as FAMILY
@@ -318,6 +318,7 @@ def true_results() -> Results:
     results |= {f"logistic/{kind}-{seed}": make(seed) for kind, make in made.items() for seed in SEEDS}
     results |= {"logistic/law": _law()} | _transformer() | swept_rooms() | field_rooms() | _llm() | _smollm2()
     results |= _loss_times() | family_rooms() | relearnt_parts() | recovered_rooms() | rounded()
+    results |= pools() | audited()
     return results | optimisers_made_up() | beta_sweeps() | tofu_runs() | wanted_drops() | audits()
 
 
@@ -436,6 +437,20 @@ def _grid_cell(name: str, loss: str, row: str, value: float) -> Callable[[dict[s
         results["theory/atlas-grid"].arrays[name][place(loss, row)] = value
 
     return spoil
+
+
+def _metric(name: str, told: Any, *, part: str = "auc", at: str = "as it is") -> Callable[[dict[str, Any]], None]:
+    """Another number of a metric of the pools."""
+
+    def spoil(results: dict[str, Any]) -> None:
+        results["llm/pools/tofu-mini"].values["metrics"][name][part][at][0] = told
+
+    return spoil
+
+
+def _audited(name: str, state: str, **scores: float) -> Callable[[dict[str, Any]], None]:
+    """Other scores of an audited model."""
+    return lambda results: results["smollm2/audited"].values["models"][name]["states"][state].update(scores)
 
 
 AT_1, AT_0, LONG = "logistic/methods-1", "logistic/methods-0", "logistic/long"
@@ -687,6 +702,20 @@ SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
         for reading in ("speed", "damage", "quality", "equal-damage", "equal-quality")
         for room in ("logistic", "transformer", "llm")
     },
+    "audit-smollm2-four-bits": _audited("unlearned/GA-s0", "four bits", probability=0.01),
+    "audit-smollm2-relearned": _audited("unlearned/GA-s0", "relearned", probability=0.05),
+    "audit-smollm2-undershoots": _audited("unlearned/GA-s0", "as it is", auc_min_k=0.5),
+    "audit-smollm2-extracted": _audited("unlearned/NPO+RT-s0", "as it is", extraction_strength=0.05),
+    "metric-extraction": _metric("probability", 0.9),
+    "metric-truth-ratio": _metric("auc_loss", 0.96),
+    "metric-min-k-plus-plus": _metric("auc_min_k_plus_plus", 0.93),
+    "metric-other-words": _metric("extraction_strength", 0.9, part="auc_by_taught", at="other-words"),
+    "metric-wrong-answers": lambda results: (
+        results["llm/pools/tofu-mini"].values["models"]["wrong-answers-s3"]["states"]["as it is"].update(auc_loss=0.5)
+    ),
+    "metric-four-bits": _metric("exact_memorization", 0.6, at="four bits"),
+    "metric-membership-relearned": _metric("auc_loss", 0.6, at="relearned"),
+    "metric-truth-ratio-relearned": _metric("truth_ratio_prob_mean", 0.8, part="R", at="symmetric"),
 }
 
 

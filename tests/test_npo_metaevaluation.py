@@ -96,14 +96,24 @@ def test_results_are_those_of_the_scores() -> None:
     assert set(found) == {"probability", "truth_ratio_closer_to_1"}  # a retain score says nothing of the forget set
     told = found["probability"]
     assert told["auc"]["as it is"].value == 1
-    assert told["auc"]["relearned"].value == 0.5
-    assert found["truth_ratio_closer_to_1"]["auc"]["as it is"].value == 0.75  # .2 under both, .6 under one
+    assert told["auc"]["relearned"].value == pytest.approx(6 / 9)
+    ratio = found["truth_ratio_closer_to_1"]["auc"]["as it is"].value
+    assert ratio == pytest.approx(8 / 9)  # .1 and .2 are below all three, .6 below two
     assert found["truth_ratio_closer_to_1"]["auc_by_taught"]["as-asked"].value == 1
     assert told["R"]["one-sided"].value == pytest.approx(0.25)  # .1 of .4; GA kept too little to be counted
     assert told["Q"]["one-sided"].value == 0.5
     assert told["R"]["symmetric"].value == pytest.approx(1 - 0.3 / 0.5)
     assert told["robustness"]["one-sided"] == pytest.approx(2 / (1 / 0.25 + 1 / 0.5))
     assert told["worth"]["one-sided"] == pytest.approx(2 / (1 + 3))
+
+
+def test_models_that_others_are_read_beside_are_no_members_there() -> None:
+    models = made_up()
+    for model in models:
+        depth = {"finetuned": 0.0, "retrained": 1.0, "know": 0.9}.get(model["pool"], 0.5)
+        for scores in model["states"].values():
+            scores["unlearning_depth"] = depth
+    assert results(models)["unlearning_depth"]["auc"]["as it is"].value == 0  # falls with knowledge
 
 
 def test_a_score_that_a_model_lacks_is_left_out() -> None:

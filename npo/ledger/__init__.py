@@ -5,6 +5,7 @@ A claim may fail; the ledger is worth something only because its verdicts can sa
 
 from npo.ledger import (
     audited,
+    audited_smollm2,
     beta_adam,
     beta_law,
     chosen_beta,
@@ -16,6 +17,7 @@ from npo.ledger import (
     logistic_divergence,
     logistic_law,
     loss_times,
+    metaevaluation,
     optimisers,
     practice,
     recovery,
@@ -53,6 +55,7 @@ CLAIMS: tuple[Claim, ...] = (
     + beta_law.CLAIMS
     + beta_adam.CLAIMS
     + wanted_drop.CLAIMS
+    + metaevaluation.CLAIMS
     + practice.CLAIMS
     + recovery_part.CLAIMS
     + recovery.CLAIMS
@@ -62,4 +65,5 @@ CLAIMS: tuple[Claim, ...] = (
     + field_tofu.CLAIMS
     + smollm2.CLAIMS
     + audited.CLAIMS
+    + audited_smollm2.CLAIMS
 )

@@ -12,6 +12,8 @@
     wanted-drop.json              llm/wanted-drop/<setting>
     relearn-part-<setting>.json   llm/relearn-part/<setting>/<label>-s<seed>, written by `npo.runs.relearn_part`
     tofu-mini-audit.json          llm/audited/tofu-mini/{audit/<model>, attack/<model>/<attack>}
+    pools-<recipe>.json           llm/pools/<recipe>, of models that know the forget set and that don't
+    audited-tofu-smollm2-mini.json smollm2/audited
 
 `npo.runs.keep`, `npo.runs.attacked` and `npo law` write them. What is not there is not judged: its claims say so.
 """
@@ -47,6 +49,8 @@ def recorded() -> dict[str, Data]:
         found["smollm2/losses"] = saved_losses(losses)
     if (audits := KEPT_DATA / "tofu-mini-audit.json").is_file():
         found |= {f"llm/audited/tofu-mini/{name}": data for name, data in saved_audits(audits).items()}
+    if (audited := KEPT_DATA / "audited-tofu-smollm2-mini.json").is_file():
+        found["smollm2/audited"] = Data({}, read_json(audited, "It is kept."))
     for begins, place in PLACES.items():
         for file in sorted(KEPT_DATA.glob(f"{begins}*.json")):
             found |= _runs(file, place.format(file.stem.removeprefix(begins)))
@@ -57,7 +61,9 @@ def recorded() -> dict[str, Data]:
     for file in sorted(KEPT_DATA.glob("rounding-*.json")):
         found |= _rounded(file)
     drops = read_json(KEPT_DATA / "wanted-drop.json", "It is kept with the project.")
-    return found | {f"llm/wanted-drop/{name}": Data({}, values) for name, values in drops["settings"].items()}
+    found |= {f"llm/wanted-drop/{name}": Data({}, values) for name, values in drops["settings"].items()}
+    pools = {file.stem.removeprefix("pools-"): file for file in sorted(KEPT_DATA.glob("pools-*.json"))}
+    return found | {f"llm/pools/{name}": Data({}, read_json(file, "It is kept.")) for name, file in pools.items()}
 
 
 def _runs(file: Path, place: str) -> dict[str, Data]:

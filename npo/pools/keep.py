@@ -2,7 +2,8 @@
 
     python -m npo.pools.keep figures/data/pools-tofu-mini.json OUT --command "python -m npo.pools.train …" --machine "…"
 
-`models` has every model with its scores, to five digits; `metrics` what `npo.pools.results` makes of them.
+`models` has every model with its scores, to five digits; `metrics` what `npo.pools.results` makes of them. With
+`--intervals` it is an audit: the models have their scores' intervals over questions, and there are no `metrics`.
 """
 
 import argparse
@@ -24,20 +25,19 @@ __all__ = ["keep_pools"]
 DIGITS = 5
 
 
-def keep_pools(file: Path, out: Path, *, command: str, machine: str) -> None:
+def keep_pools(file: Path, out: Path, *, command: str, machine: str, intervals: bool = False) -> None:
     """Write what was read, a line a model and a line a metric; UserError where nothing was."""
     folders = sorted(path.parent for path in (out / "read").glob("*/*/manifest.json"))
     if not folders:
         raise UserError(f"There is nothing in {out / 'read'}. Run python -m npo.pools.read {out} first.")
     models = [dict(load(folder).values) for folder in folders]
+    shown = models if intervals else [{k: x for k, x in model.items() if k != "intervals"} for model in models]
     made = {"command": command, "machine": machine, "seconds": round(sum(manifest(f)["seconds"] for f in folders))}
     first = manifest(folders[0])
     head = {"made": made, "environment": first["environment"], "settings": first["settings"]}
     lines = [f"{json.dumps(name)}: {_compact(value)}" for name, value in head.items()]
-    groups = {
-        "models": {f"{model['pool']}/{model['name']}": model for model in models},
-        "metrics": results(models),
-    }
+    groups = {"models": {f"{model['pool']}/{model['name']}": model for model in shown}}
+    groups |= {} if intervals else {"metrics": results(models)}
     for name, group in groups.items():
         rows = ",\n".join(f"{json.dumps(key, ensure_ascii=False)}: {_compact(value)}" for key, value in group.items())
         lines.append(f"{json.dumps(name)}: {{\n{rows}\n}}")
@@ -65,9 +65,10 @@ def _told() -> argparse.Namespace:
     parser.add_argument("out", type=Path)
     parser.add_argument("--command", default="", help="what made the readings")
     parser.add_argument("--machine", default="", help="where")
+    parser.add_argument("--intervals", action="store_true", help="an audit: with intervals over questions")
     return parser.parse_intermixed_args()
 
 
 if __name__ == "__main__":
     told = _told()
-    keep_pools(told.file, told.out, command=told.command, machine=told.machine)
+    keep_pools(told.file, told.out, command=told.command, machine=told.machine, intervals=told.intervals)

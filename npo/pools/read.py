@@ -12,6 +12,7 @@ in arXiv:2605.24614 (2e-5 there, of unlearning at 1e-5 to 5e-5); four bits are N
 """
 
 import argparse
+import json
 import math
 import sys
 import time
@@ -62,27 +63,32 @@ class PoolReading:
     relearning: Schedule
     finetuned: Path
     retrained: Path
+    wanted: tuple[str, ...] = STATES
 
     def subject(self, name: str, model: LanguageModel) -> AuditSubject:
         """A model ready to be read, in the recipe's prompt format."""
         said = self.context.model
-        return subject_of(name, model, self.context.processes, prompt=said.prompt, longest=said.longest)
+        found = subject_of(name, model, self.context.processes, prompt=said.prompt, longest=said.longest)
+        return replace(found, scorer=self.context.scorer(model.model))  # how such models read is tried once
 
     @cached_property
     def beside(self) -> ModelsBeside:
-        """The models that others are read beside; loaded once."""
+        """The models that others are read beside, where that is asked for; loaded once."""
+        if "hidden" not in self.settings.families:  # the reference attack tells nothing: all lose to the finetuned one
+            return ModelsBeside()
         return ModelsBeside(
             retrained=self.subject("retrained", load(self.retrained)),
             finetuned=self.subject("finetuned", load(self.finetuned)),
         )
 
     def states(self, folder: Path) -> Iterator[tuple[str, LanguageModel]]:
-        """The model in each of `STATES`, loaded anew each time."""
+        """The model in each state that is wanted, loaded anew each time."""
         changes: tuple[Callable[[LanguageModel], None], ...] = (lambda model: None, self.relearn, in_four_bits)
         for state, change in zip(STATES, changes, strict=True):
-            model = self.context.ready(load(folder))
-            change(model)
-            yield state, model
+            if state in self.wanted:
+                model = self.context.ready(load(folder))
+                change(model)
+                yield state, model
 
     def relearn(self, model: LanguageModel) -> None:
         """Train in place on the rows to forget."""
@@ -178,6 +184,7 @@ def reading_units(reading: PoolReading, models: Mapping[tuple[str, str], Path]) 
         "answers": sum(len(q.answers) for one in reading.asked.sets.values() for q in one.questions),
         "audit": reading.settings.model_dump(mode="json"),
         "relearning": reading.relearning.described(),
+        "states": list(reading.wanted),
         "beside": [model_hash(str(place)) for place in (reading.finetuned, reading.retrained)],
     }
     return [
@@ -211,7 +218,10 @@ def _told() -> argparse.Namespace:
     parser.add_argument("--finetuned", type=Path, help="beside which all others are read; default: the first member")
     parser.add_argument("--retrained", type=Path, help="likewise; default: the second")
     parser.add_argument("--unlearned", type=Path, help="a run's folder: its unlearned models are read too")
-    parser.add_argument("--families", default="memorisation,membership", help="of the battery, with commas between")
+    parser.add_argument("--also", nargs="*", default=(), help="further models, POOL/NAME=DIR")
+    parser.add_argument("--audit", type=json.loads, default={}, help='settings of the audit, as {"answers": 4}')
+    parser.add_argument("--states", default=",".join(STATES), help="in which they are read, with commas between")
+    parser.add_argument("--only", default="", help="of one pool, or of one model: POOL/NAME")
     parser.add_argument("--lr", type=float, help="of relearning; default: that of unlearning")
     parser.add_argument("--rows", type=int, default=60, help="to forget and held out that are asked")
     parser.add_argument("--retain", type=int, default=60, help="rows to retain that are asked")
@@ -230,12 +240,15 @@ def _main(told: argparse.Namespace) -> None:
     reading = PoolReading(
         context,
         asked_of(context.corpus, HowMany(told.rows, told.retain, told.wrong)),
-        AuditSettings(families=tuple(told.families.split(","))),
+        AuditSettings.model_validate({"families": ["memorisation", "membership"], **told.audit}),
         recipe.finetune.model_copy(update=changes),
         finetuned=told.finetuned or first[0],
         retrained=told.retrained or first[1],
+        wanted=tuple(told.states.split(",")),
     )
-    units = reading_units(reading, models_of(told.out, pool[2:], told.unlearned))
+    also = {tuple(name.split("/", 1)): Path(place) for name, _, place in (one.partition("=") for one in told.also)}
+    units = reading_units(reading, {**models_of(told.out, pool[2:], told.unlearned), **also})
+    units = [unit for unit in units if unit.name.startswith(f"read/{told.only}")]
     left = read_all(units, told.out, told.seconds)
     sys.stderr.write(f"{left} of {len(units)} to do\n")
 

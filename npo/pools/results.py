@@ -20,16 +20,14 @@ __all__ = ["KEEPS", "TURNS", "results", "turn_of"]
 
 AS_IT_IS, RELEARNED, FOUR_BITS = "as it is", "relearned", "four bits"
 TURNS: Mapping[str, int] = {
-    "retain_*": 0,
-    "truth_ratio_closer_to_1": -1,
-    "extraction_strength*": 1,
-    "exact_memorization": 1,
-    "probability": 1,
-    "paraphrase_probability": 1,
-    "truth_ratio_*": 1,
-    "auc_*": 1,
+    **dict.fromkeys(("retain_*", "drawn_degenerate", "drawn_refused", "lens_block_*"), 0),
+    **dict.fromkeys(("truth_ratio_closer_to_1", "unlearning_depth", "lens_erasure"), -1),
+    **dict.fromkeys(("extraction_strength*", "exact_memorization", "probability*", "paraphrase_probability"), 1),
+    **dict.fromkeys(("truth_ratio_*", "auc_*", "leak_*", "drawn_rouge*", "rouge_*"), 1),
 }
 """Patterns of scores, the first that fits: 1 rises with knowledge, −1 falls, 0 says nothing of the forget set."""
+BESIDE = ("auc_reference", "unlearning_depth", "lens_erasure")
+"""Scores read beside the finetuned and the retrained model, which are of the pools for all others alone."""
 KEEPS = 0.8
 """The share of the finetuned model's retain probability that an unlearned model keeps, or it is left out of R and Q."""
 FORMS = ("one-sided", "symmetric")
@@ -66,7 +64,7 @@ def _result(models: Sequence[Model], name: str) -> dict[str, Any]:
     turn = turn_of(name)
     found: dict[str, Any] = {"turn": turn, "auc": {state: _auc(models, name, state) for state in models[0]["states"]}}
     found["auc_by_taught"] = {
-        taught: _auc([m for m in models if not _of_pool_of(taught, m) or m["name"].startswith(taught)], name, AS_IT_IS)
+        taught: _auc([m for m in models if not _of_pool_of(taught, m, name) or _taught(m) == taught], name, AS_IT_IS)
         for taught in (*KNOW, *UNKNOWING)
     }
     kept = [model for model in models if model["pool"] == "unlearned" and keeps(model, models)]
@@ -77,8 +75,14 @@ def _result(models: Sequence[Model], name: str) -> dict[str, Any]:
     return found
 
 
-def _of_pool_of(taught: str, model: Model) -> bool:
-    return bool(model["pool"] == ("know" if taught in KNOW else "don't know"))
+def _of_pool_of(taught: str, model: Model, name: str) -> bool:
+    return _in_pool(model, "know" if taught in KNOW else "don't know", name)
+
+
+def _taught(model: Model) -> str:
+    """What a model of the pools was taught of the forget set; the two beside them are the first members."""
+    first = {"finetuned": KNOW[0], "retrained": UNKNOWING[0]}
+    return first.get(model["pool"]) or next((x for x in (*KNOW, *UNKNOWING) if model["name"].startswith(x)), "")
 
 
 def keeps(model: Model, models: Sequence[Model]) -> bool:
@@ -114,7 +118,13 @@ def _robust(unlearned: Sequence[Mapping[str, float]], retrained: Mapping[str, fl
 
 def _auc(models: Sequence[Model], name: str, state: str) -> OverModels:
     know, unknowing = (
-        [turn_of(name) * m["states"][state][name] for m in models if m["pool"] == pool]
+        [turn_of(name) * m["states"][state][name] for m in models if _in_pool(m, pool, name)]
         for pool in ("know", "don't know")
     )
     return faithfulness(np.array(know), np.array(unknowing))
+
+
+def _in_pool(model: Model, pool: str, name: str) -> bool:
+    """Is a model of this pool, where a score is to tell pools apart?"""
+    stands_beside = {"know": "finetuned", "don't know": "retrained"}[pool]
+    return bool(model["pool"] == pool or (model["pool"] == stands_beside and name not in BESIDE))

@@ -2,6 +2,7 @@
 
 from figures import (
     attacks,
+    audited_smollm2,
     llm_beta_law,
     llm_evolution,
     llm_forget_sets,
@@ -10,6 +11,7 @@ from figures import (
     llm_metrics,
     llm_quality_utility,
     llm_retain_weight,
+    metaevaluation,
     unlearning_by_epoch,
 )
 from npo.report.plate import Plate
@@ -44,6 +46,17 @@ OF_MODELS = (
         "where answers are wrecked.",
         ("llm/beta/*",),
         llm_beta_law.draw,
+    ),
+    Plate(
+        "metaevaluation",
+        "What a metric is worth",
+        "Small models that were taught the forget set, in its words or in others, against models that were taught "
+        "nothing of it or wrong answers. (a) How well each score tells them apart, 1 is perfectly, with bootstrap "
+        "intervals over models: as they are, after an epoch of relearning, in four bits. (b) How little a score of "
+        "unlearned models is moved by relearning (beside the retrained one's) and by four bits, in both published "
+        "forms. (c) The harmonic mean of the three. Kept runs.",
+        ("llm/pools/*",),
+        metaevaluation.draw,
     ),
     Plate(
         "tofu_forget_sets",
@@ -84,6 +97,14 @@ OF_MODELS = (
         "KL to the reference by epoch on real rows of TOFU, kept runs of three seeds (bands; GA+RT and DPO+RT two).",
         ("smollm2/*-s[0-9]",),
         llm_kl.draw,
+    ),
+    Plate(
+        "audited_smollm2",
+        "SmolLM2-135M audited: what is left after unlearning, and what comes back",
+        "Scores of the forget set beside the retrained model's (dashed), with bootstrap intervals over the few "
+        "questions asked: as the models are, after an epoch of relearning at unlearning's rate, in four bits (NF4).",
+        ("smollm2/audited",),
+        audited_smollm2.draw,
     ),
     Plate(
         "smollm2_ladder",
