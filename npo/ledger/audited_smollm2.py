@@ -16,20 +16,20 @@ UNIT = "smollm2/audited"
 NOW, RELEARNED, ROUNDED = "as it is", "relearned", "four bits"
 PROBABILITY = "probability"
 COMMAND = 'the commands in the "made" line of figures/data/audited-tofu-smollm2-mini.json'
-Models = Mapping[str, Mapping[str, Any]]
+ReadModels = Mapping[str, Mapping[str, Any]]
 
 
-def _models(results: Results) -> Models:
-    found: Models = results[UNIT].values["models"]
+def _models(results: Results) -> ReadModels:
+    found: ReadModels = results[UNIT].values["models"]
     return found
 
 
-def _of(models: Models, pool: str) -> dict[str, Mapping[str, Any]]:
+def _of(models: ReadModels, pool: str) -> dict[str, Mapping[str, Any]]:
     """States by name, of one pool."""
     return {str(one["name"]).removesuffix("-s0"): one["states"] for one in models.values() if one["pool"] == pool}
 
 
-def _beside(models: Models, pool: str) -> Mapping[str, Any]:
+def _beside(models: ReadModels, pool: str) -> Mapping[str, Any]:
     return next(iter(_of(models, pool).values()))
 
 
