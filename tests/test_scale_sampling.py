@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scale.data.idk import IDK_ANSWERS, read_idk
@@ -83,13 +83,14 @@ def _within(scores, epsilon, random):
 
 
 @settings(max_examples=60)
+@example(scores=[0.0] * 5, seed=0)
 @given(SHARES, st.integers(0, 10**6))
 def test_no_distribution_of_the_band_passes_the_bounds(scores, seed):
     random, n = np.random.default_rng(seed), len(scores)
     mean, deviation = largest_mean(scores, 0.05), largest_deviation(scores, 0.05)
     for _ in range(20):
         assert _within(scores, math.sqrt(math.log(1 / 0.05) / (2 * n)), random)[0] <= mean + 1e-9
-        assert _within(scores, math.sqrt(math.log(2 / 0.05) / (2 * n)), random)[1] <= deviation + 1e-6
+        assert _within(scores, math.sqrt(math.log(2 / 0.05) / (2 * n)), random)[1] <= deviation + 1e-9
 
 
 @settings(max_examples=60)
@@ -97,8 +98,8 @@ def test_no_distribution_of_the_band_passes_the_bounds(scores, seed):
 def test_bounds_are_above_the_draws_and_come_down_with_more(scores):
     many = scores * 50
     assert np.mean(scores) <= largest_mean(many) + 1e-12 <= largest_mean(scores) + 1e-12 <= 1 + 1e-12
-    assert np.std(scores) <= largest_deviation(many) + 1e-6
-    assert largest_deviation(many) <= largest_deviation(scores) + 1e-6 <= 0.5 + 1e-6
+    assert np.std(scores) <= largest_deviation(many) + 1e-9
+    assert largest_deviation(many) <= largest_deviation(scores) + 1e-9 <= 0.5 + 2e-9
     assert largest_mean(scores, 0.001) >= largest_mean(scores, 0.1)
 
 

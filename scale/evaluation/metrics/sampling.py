@@ -87,24 +87,27 @@ def largest_deviation(scores: ArrayLike, alpha: float = 0.01) -> float:
 
     The root of the largest variance of any F within ε = √(ln(2/α)/2n) of F_n on both sides. That F is as high as it may
     be up to a level c, stays there, and is then as low as it may be: Var_F = min_m E_F (x − m)², min and max may be
-    exchanged, and at a given m none is worse. The variance has one maximum in c. The band has no smaller bound; `conbo`
-    takes a larger one, over a grid and with the mean anywhere between its own bounds.  Source: arXiv:2410.03523, whose
-    demonstration passes 2α, which its library says must not be done.  ValueError as in `largest_mean`.
+    exchanged, and at a given m none is worse. It rises in c while the mean is right of the middle of where F stays. The
+    band has no smaller bound; `conbo` takes a larger one, over a grid and with the mean anywhere in its own bounds.
+    Source: arXiv:2410.03523, whose demonstration passes 2α, which its library says must not be done.  ValueError as in
+    `largest_mean`.
 
     >>> round(largest_deviation([0.0, 1.0] * 64), 4), round(largest_deviation([0.5] * 12800), 4)
     (0.5, 0.0848)
     """
-    from scipy.optimize import minimize_scalar
+    from scipy.optimize import bisect
 
     n = max(1, np.size(scores))
     places, low, high = _band(scores, math.sqrt(math.log(2 / _checked(alpha)) / (2 * n)))
     widths, squares = np.diff(places), np.diff(places**2)
 
-    def negative_variance(level: float) -> float:
-        above = 1 - np.clip(level, low, high)
-        return float((widths @ above) ** 2 - squares @ above)
+    def slope(level: float) -> float:
+        """Of the variance, but for a factor that is not negative: it falls."""
+        starts, ends = np.searchsorted(high, level), np.searchsorted(low, level, "right")
+        return float(widths @ (1 - np.clip(level, low, high)) - (places[starts] + places[ends]) / 2)
 
-    return math.sqrt(max(0.0, -float(minimize_scalar(negative_variance, bounds=(0, 1), method="bounded").fun)))
+    above = 1 - np.clip(bisect(slope, 0, 1), low, high)
+    return math.sqrt(max(0.0, float(squares @ above - (widths @ above) ** 2)))
 
 
 def largest_probability(successes: int, n: int, alpha: float = 0.01) -> float:
