@@ -9,7 +9,7 @@ from records.errors import UserError
 from records.store import Data, save
 from scale.data.formats import format_of
 from scale.data.prompts import Writer, collate
-from scale.law.relearnt_part import RelearningPart, answers_at, gradients, relearnt_part
+from scale.law.relearnt_part import RelearningPart, answers_at, ascend, gradients, relearnt_part
 from scale.law.rungs import full
 from scale.models.language_model import LanguageModel
 from scale.models.scorer import Scorer
@@ -74,3 +74,13 @@ def test_models_are_found_by_label_and_seed(tmp_path):
     assert list(models_of(tmp_path)) == ["retrained-s0", "GA-s1"]
     with pytest.raises(UserError, match="name a folder that npo run has written to"):
         models_of(tmp_path / "unlearn")
+
+
+def test_ascent_pushes_forget_rows_down_and_keeps_the_others():
+    language_model, rows, pad = _made()
+    scorer = Scorer(language_model.model.eval())
+    before = answers_at(scorer, collate(rows, pad)).logp
+    ascend(language_model, rows[:1], rows[1:], pad, nats=20.0, lr=1e-2, steps=60, batch=2)
+    after = answers_at(scorer, collate(rows, pad)).logp
+    assert after[0] < -20 * rows[0].targets
+    assert after[1] > before[1]

@@ -21,6 +21,7 @@ __all__ = ["CLAIMS", "PLACE"]
 
 PLACE = "llm/relearn-part/tofu-mini/"
 RETRAINED = "retrained"
+CONTROL = "control-s0"
 ROUNDING = 1e-6  # nats
 NEAR = 0.1  # how far a share may be from what is said of it
 RANKED = 0.8  # a rank correlation that counts as an order
@@ -102,8 +103,9 @@ def kernel_before_ranks(results: Results) -> Judgement:
 
 
 def _runs(results: Results) -> tuple[Mapping[str, Any] | None, dict[str, Mapping[str, Any]]]:
-    """The retrained model's values, and those of the models that unlearned."""
+    """The retrained model's values, and those of the models that unlearned; the control is neither."""
     every = {name.removeprefix(PLACE): data.values for name, data in results.items()}
+    every.pop(CONTROL, None)
     retrained = [values for values in every.values() if values["label"] == RETRAINED]
     unlearned = {name: values for name, values in every.items() if values["label"] != RETRAINED}
     return (retrained[0] if retrained else None), unlearned

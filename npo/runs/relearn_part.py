@@ -6,7 +6,8 @@
 The part is the first third of the rows: of tofu-mini one author of three. Of every folder the retrained model and those
 that unlearned, one after the other; what the file has already is not done again. A model's entry, to six digits:
 
-    label, seed         `retrained`, or of the unlearning run
+    label, seed         `retrained`, or of the unlearning run; `control` (--control 30) is the retrained model after
+                        GA+RT to −30 nats a token: it was pushed as unlearned ones are, and never knew the rows
     optimizer, lr, at   how it was relearnt, and after which steps it was looked at (the columns below)
     part, rest          mean probability of T and of V, by token
     part_right, rest_right   share of their tokens that the model says itself
@@ -35,6 +36,7 @@ from records.store import environment, load
 __all__ = ["entry", "models_of", "relearn_all"]
 
 Array = np.ndarray
+CONTROL = "control"
 
 
 def models_of(folder: Path) -> dict[str, Path]:
@@ -77,7 +79,7 @@ def relearn_all(file: Path, told: argparse.Namespace) -> None:
     """Every model of the folders that is not in the file yet; it is written after each."""
     from scale.data.prompts import collate
     from scale.law.flow import rows_of
-    from scale.law.relearnt_part import RelearningPart, answers_at, relearnt_part
+    from scale.law.relearnt_part import RelearningPart, answers_at, ascend, relearnt_part
     from scale.models.scorer import Scorer
     from scale.recipes.file import read_recipe
     from scale.runtime.processes import Processes
@@ -93,11 +95,19 @@ def relearn_all(file: Path, told: argparse.Namespace) -> None:
         part, tokens = len(rows) // 3, np.array([row.targets for row in rows], dtype=np.float64)
         batch = collate(rows, pad).to(base.model.device)
         finetuned = answers_at(Scorer(base.model.eval()), batch)._asdict()
-        for name, model in models_of(folder).items():
+        models = models_of(folder)
+        if told.control:
+            models[f"{CONTROL}-s0"] = models["retrained-s0"]
+        for name, model in models.items():
             key = f"{file.stem}/{name}"
             if key in runs or (wanted is not None and name not in wanted):
                 continue
-            found = relearnt_part(rows_of(model, context)[0], rows, pad, part, how)
+            subject = rows_of(model, context)[0]
+            if name == f"{CONTROL}-s0":
+                writer = context.writer(subject)
+                retain = [row.encode(writer)[0] for row in context.corpus.retain]
+                ascend(subject, rows, retain, pad, nats=told.control)
+            found = relearnt_part(subject, rows, pad, part, how)
             label, _, seed = name.rpartition("-s")
             about = {"label": label, "seed": int(seed), "optimizer": how.optimizer, "lr": how.lr, "at": how.looks}
             runs[key] = about | entry(found, tokens, finetuned, part)
@@ -128,6 +138,9 @@ def _told(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--settings", nargs="*", default=[], help="KEY=VALUE of the recipe, as the run had them")
     parser.add_argument("--optimizer", choices=("adamw", "sgd"), default="adamw")
     parser.add_argument("--lr", type=float, default=1e-3, help="of sgd the largest")
+    parser.add_argument(
+        "--control", type=float, default=0.0, help="also the retrained model after GA+RT to −so many nats"
+    )
     parser.add_argument("--only", default="", help="labels with seeds, with | between (NPO-s0|GA-s0)")
     parser.add_argument("--command", default="", help="what made the models")
     parser.add_argument("--machine", default="", help="where")

@@ -20,7 +20,7 @@ from scale.models.scorer import BatchPart, Scorer, Wanted
 from theory.logprobs import IGNORE
 from theory.theorems.relearnt_part import regression
 
-__all__ = ["AnswersAt", "RelearningPart", "answers_at", "gradients", "relearnt_part"]
+__all__ = ["AnswersAt", "RelearningPart", "answers_at", "ascend", "gradients", "relearnt_part"]
 
 Array = np.ndarray
 
@@ -124,3 +124,33 @@ def _steps(scorer: Scorer, batch: Batch, tokens: int, how: RelearningPart) -> Ca
         optimizer.step()
 
     return step
+
+
+def ascend(
+    language_model: LanguageModel,
+    forget: Sequence[Encoded],
+    retain: Sequence[Encoded],
+    pad: int,
+    *,
+    nats: float,
+    lr: float = 1e-3,
+    steps: int = 40,
+    batch: int = 16,
+) -> None:
+    """GA+RT in place, by AdamW on random rows, until a batch's forget answers are below −`nats` a token."""
+    scorer = Scorer(language_model.model.eval())
+    weights, generator = trained(scorer), torch.Generator().manual_seed(0)
+    optimizer = torch.optim.AdamW(weights, lr=lr, weight_decay=0.01)
+    for _ in range(steps):
+        sides = [[rows[i] for i in torch.randperm(len(rows), generator=generator)[:batch]] for rows in (forget, retain)]
+        batch_of = collate([*sides[0], *sides[1]], pad).to(weights[0].device)
+        (found,) = scorer(batch_of, [BatchPart(len(batch_of.labels))])
+        away, kept = (
+            logp.sum() / sum(row.targets for row in rows)
+            for logp, rows in zip(found["logp"].split([len(side) for side in sides]), sides, strict=True)
+        )
+        optimizer.zero_grad()
+        (away - kept).backward()
+        optimizer.step()
+        if float(away.detach()) < -nats:
+            return
