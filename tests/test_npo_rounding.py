@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from figures.rounding_phase import draw
 from npo.ledger.rounding import lines
 from npo.runs import rounding
-from npo.runs.rounding import Known, walked_model
+from npo.runs.rounding import KnownRows, walked_model
 from scale.attacks.matrices import matrices_of
 from scale.data.prompts import Encoded
 from scale.models.language_model import LanguageModel
@@ -25,15 +25,15 @@ def _model(seed: int) -> LlamaForCausalLM:
 
 
 @pytest.fixture
-def known() -> Known:
+def known() -> KnownRows:
     """A model on three rows."""
     model = _model(0)
     changed = matrices_of(model).changed
     rows = tuple(Encoded(tuple(range(start, start + 6)), 3) for start in (1, 7, 13))
-    return Known(Scorer(model), rows, 0, changed, {name: p.detach().clone() for name, p in changed.items()})
+    return KnownRows(Scorer(model), rows, 0, changed, {name: p.detach().clone() for name, p in changed.items()})
 
 
-def test_a_walk_of_a_language_model_reads_what_its_lines_say(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_walk_of_a_language_model_reads_what_its_lines_say(known: KnownRows, monkeypatch: pytest.MonkeyPatch) -> None:
     other = _model(1)
     monkeypatch.setattr(rounding, "load", lambda folder: LanguageModel(other, None))
     (line,) = walked_model(known, Path("there"), ["int8"], [1.0], draws=2)

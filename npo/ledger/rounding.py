@@ -24,7 +24,7 @@ SMALL = 0.15
 COMMAND = 'the "made" line of each figures/data/rounding-*.json'
 
 
-class Line(NamedTuple):
+class RoundedLine(NamedTuple):
     """A model on a grid: whose it is, and probabilities per token of forget answers at the places of a walk."""
 
     name: str
@@ -37,7 +37,7 @@ class Line(NamedTuple):
     born: tuple[float, float, float]  # on the grid before: known, moved, and rounded again
 
 
-def lines(results: Results) -> Iterator[Line]:
+def lines(results: Results) -> Iterator[RoundedLine]:
     """Of every kept model at the full size of its move."""
     for unit, data in results.items():
         if not unit.startswith(PLACE):
@@ -48,11 +48,20 @@ def lines(results: Results) -> Iterator[Line]:
                 yield _line(f"{label} on {setting}", line, data.values["known"])
 
 
-def _line(name: str, line: dict[str, Any], known: list[float]) -> Line:
+def _line(name: str, line: dict[str, Any], known: list[float]) -> RoundedLine:
     before, after, expected = (np.array(line[k]) for k in ("rounded_known", "rounded_moved", "moved_rounded"))
     share = float((before - after)[:, 0].mean() / (before - expected)[:, 0].mean())
     born = (float(before[0, 1]), float(expected[0, 1]), float(line["again"][1]))
-    return Line(name, line["grid"], line["size"], share, known[1], line["moved"][1], float(after[0, 1]), born)
+    return RoundedLine(
+        name=name,
+        grid=line["grid"],
+        size=line["size"],
+        share=share,
+        known=known[1],
+        moved=line["moved"][1],
+        rounded=float(after[0, 1]),
+        born=born,
+    )
 
 
 def law_keeps_moves(results: Results) -> Judgement:
@@ -80,7 +89,10 @@ def logistic_keeps_the_drop(results: Results) -> Judgement:
 
 
 def judged(
-    results: Results, number: Callable[[Line], float], holds: Callable[[float], bool], which: Callable[[Line], bool]
+    results: Results,
+    number: Callable[[RoundedLine], float],
+    holds: Callable[[float], bool],
+    which: Callable[[RoundedLine], bool],
 ) -> Judgement:
     """The largest number over kept models on four-bit grids."""
     found = {f"{line.name} ({line.grid})": number(line) for line in lines(results) if which(line)}
@@ -103,11 +115,11 @@ def four_bits_restore(results: Results) -> Judgement:
 def on_the_grid_all_is_back(results: Results) -> Judgement:
     """The same, the least, where the finetuned model was on the grid; small moves alone."""
 
-    def lost(line: Line) -> float:
+    def lost(line: RoundedLine) -> float:
         known, moved, again = line.born
         return 1 - (again - moved) / (known - moved)
 
-    def small(line: Line) -> bool:
+    def small(line: RoundedLine) -> bool:
         return line.grid in FOUR_BITS and line.size < SMALL
 
     found = judged(results, lost, lambda gone: gone < 0.5, small)
@@ -115,7 +127,7 @@ def on_the_grid_all_is_back(results: Results) -> Judgement:
 
 
 def found_as(judgement: Judgement, effect: float) -> Judgement:
-    """The same with another number."""
+    """A verdict with another number."""
     return Judgement(judgement.verdict, effect, reason=judgement.reason)
 
 

@@ -37,14 +37,14 @@ from scale.stages.prepared import context_of
 from theory.theorems.rounding_law import survival
 from theory.theorems.rounding_walk import ROUNDINGS, Rounding, walk
 
-__all__ = ["GRIDS", "SCALES", "Known", "known_model", "walked_model"]
+__all__ = ["GRIDS", "SCALES", "KnownRows", "known_model", "walked_model"]
 
 BATCH = 8
 GRIDS = ("int8", "int4", "nf4", "fp4", "int3")
 SCALES = (1.0, 0.3, 0.1, 0.03, 0.01)
 
 
-class Known(NamedTuple):
+class KnownRows(NamedTuple):
     """A finetuned model on some forget rows, and the matrices that are moved and rounded, as they were."""
 
     scorer: Scorer
@@ -78,7 +78,7 @@ class Known(NamedTuple):
         return [_digits(logp.mean()), _digits(np.exp(logp / tokens).mean())]
 
 
-def known_model(recipe: str, finetuned: Path, rows: int) -> Known:
+def known_model(recipe: str, finetuned: Path, rows: int) -> KnownRows:
     """The finetuned model of a recipe on so many of its forget rows, evenly spaced; TOFU from where NPO_DATA says."""
     settings = read_recipe(recipe)
     instead = [f"data.{key}={value}" for key, value in settings.data.instead(os.environ).items()]
@@ -92,11 +92,11 @@ def known_model(recipe: str, finetuned: Path, rows: int) -> Known:
     for p in language_model.model.parameters():
         p.requires_grad_(False)
     before = {name: p.detach().clone() for name, p in changed.items()}
-    return Known(scorer, tuple(every[i] for i in chosen), writer.pad, changed, before)
+    return KnownRows(scorer, tuple(every[i] for i in chosen), writer.pad, changed, before)
 
 
 def walked_model(
-    known: Known, unlearned: Path, grids: Sequence[str], scales: Sequence[float], draws: int
+    known: KnownRows, unlearned: Path, grids: Sequence[str], scales: Sequence[float], draws: int
 ) -> list[dict[str, Any]]:
     """The lines of one unlearned model, or of any other that has the finetuned one's matrices."""
     after = dict(load(unlearned).model.named_parameters())
@@ -114,7 +114,7 @@ def walked_model(
 
 
 def _line(
-    known: Known, move: Mapping[str, Tensor], grid: Rounding, draws: int, slope: Mapping[str, Tensor]
+    known: KnownRows, move: Mapping[str, Tensor], grid: Rounding, draws: int, slope: Mapping[str, Tensor]
 ) -> dict[str, Any]:
     walked = walk(known.read, known.before, move, grid, draws)
     gaps = {name: grid.spacing(p) for name, p in known.before.items()}
@@ -124,7 +124,7 @@ def _line(
     return {"size": _digits(walked.size), **told, "again": known.told(walked.again), "spread": _digits(spread)}
 
 
-def _slope(known: Known, move: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _slope(known: KnownRows, move: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The gradient of the mean log-probability in the middle of the move, a batch at a time."""
     known.put({name: p + move[name] / 2 for name, p in known.before.items()})
     with torch.enable_grad():
