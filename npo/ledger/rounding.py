@@ -158,7 +158,15 @@ def _kept(
     name: str, short: str, statement: str, measure: str, source: str, judge: Callable[[Results], Judgement]
 ) -> Claim:
     return Claim(
-        f"rounding-{name}", short, statement, source, measure, (f"{PLACE}*",), "rounding_phase", judge, COMMAND
+        id=f"rounding-{name}",
+        short=short,
+        statement=statement,
+        source=source,
+        measure=measure,
+        units=(f"{PLACE}*",),
+        figure="rounding_phase",
+        judge=judge,
+        command=COMMAND,
     )
 
 
