@@ -52,8 +52,10 @@ def _score(ax: Axes, models: Mapping[str, Any], names: Sequence[str], score: str
     beside = next(model for model in models.values() if model["pool"] == "retrained")
     ax.axvline(beside["states"]["as it is"][score], color="0.6", linestyle="--", linewidth=0.9)
     for i, (state, (marker, colour)) in enumerate(STATES.items()):
-        values = np.array([models[name]["states"][state].get(score) for name in names], dtype=float)
-        ends = np.array([models[name]["intervals"][state].get(score) or (None, None) for name in names], dtype=float)
+        values = np.array([models[name]["states"].get(state, {}).get(score) for name in names], dtype=float)
+        ends = np.array(
+            [models[name]["intervals"].get(state, {}).get(score) or (None, None) for name in names], dtype=float
+        )
         at = np.arange(len(names)) + (1 - i) * SPREAD
         ax.hlines(at, ends[:, 0], ends[:, 1], color=colour, alpha=0.5)
         ax.plot(values, at, marker, color=colour, markersize=4, label=state)

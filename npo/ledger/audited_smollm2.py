@@ -51,6 +51,8 @@ def four_bits(results: Results) -> Judgement:
 def relearned(results: Results) -> Judgement:
     """What an unlearned model gains on relearning over what the retrained one gains, the least of unlearned models."""
     models = _models(results)
+    if not all(RELEARNED in states for pool in ("retrained", "unlearned") for states in _of(models, pool).values()):
+        return Judgement(NOT_TESTABLE, None, reason="not every model was read after relearning")
     usual = _gain(_beside(models, "retrained"))
     over = {name: _gain(states) - usual for name, states in _of(models, "unlearned").items()}
     told = ", ".join(f"{name} {x + usual:+.3f}" for name, x in over.items())
