@@ -43,6 +43,11 @@ def _linear(data: Data, name: str) -> dict[str, np.ndarray]:
     return {run: data.arrays[f"{run}.{name}"] for run in runs}
 
 
+def _relearnt_seeds(data: Data) -> list[int]:
+    """The transformer's seeds whose parts were relearnt: the first of the room's."""
+    return [seed for seed in data.values["seeds"] if f"{network.DATA[0]}-{RETRAINED}-{seed}.part" in data.arrays]
+
+
 def exact_in_a_linear_model(results: Results) -> Judgement:
     """The largest distance of what came back of a row from what the part's gain says, over all models."""
     data = _data(results)
@@ -71,7 +76,7 @@ def share_of_the_coupling(results: Results) -> Judgement:
 def kernel_on_the_way(results: Results) -> Judgement:
     """What is left of V's rise after ∫ P dr_T, as a share of T's rise; the most of models, data and seeds."""
     data, left, off = _data(results), 0.0, 0.0
-    seeds = data.values["seeds"]
+    seeds = _relearnt_seeds(data)
     for run in [f"{d}-{m}-{s}" for d in network.DATA for m in network.MODELS for s in seeds]:
         part, rest, along, law = (data.arrays[f"{run}.{name}"][-1] for name in ("part", "rest", "along", "law"))
         left, off = max(left, abs(rest - along) / part), max(off, abs(rest - law) / part)
@@ -81,7 +86,7 @@ def kernel_on_the_way(results: Results) -> Judgement:
 def _beyond_the_retrained(results: Results, model: str) -> Judgement:
     """The coupling of unrelated answers in a model less that in the retrained one, seed by seed."""
     data = _data(results)
-    seeds = data.values["seeds"]
+    seeds = _relearnt_seeds(data)
     found = {m: [float(data.arrays[f"random-{m}-{s}.coupling"]) for s in seeds] for m in network.MODELS}
     rises = [data.arrays[f"random-{model}-{s}.rest"][-1] for s in seeds]
     reason = ", ".join(f"{m} {np.mean(x):.2f}" for m, x in found.items())
@@ -92,11 +97,12 @@ def _beyond_the_retrained(results: Results, model: str) -> Judgement:
 def kernel_before_ranks(results: Results) -> Judgement:
     """Rank correlation of P₀ r_T with what came back, over models and data, seed by seed."""
     data, found = _data(results), []
-    for seed in data.values["seeds"]:
+    seeds = _relearnt_seeds(data)
+    for seed in seeds:
         runs = [f"{d}-{m}-{seed}" for d in network.DATA for m in network.MODELS]
         law, rest = ([data.arrays[f"{run}.{name}"][-1] for run in runs] for name in ("law", "rest"))
         found.append(float(spearmanr(law, rest).statistic))
-    return decided(found, data.values["seeds"], f"{len(runs)} models a seed", least=RANKED - NEAR)
+    return decided(found, seeds, f"{len(runs)} models a seed", least=RANKED - NEAR)
 
 
 # --- tofu-mini ----------------------------------------------------------------------------------------------------

@@ -37,9 +37,11 @@ THIRD = 1 / 3
 
 
 def _only(results: Results) -> tuple[Arrays, tuple[int, ...]]:
+    """The arrays, and the seeds that are in them: the first of the room's."""
     (data,) = results.values()
     seeds = data.values.get("seeds", [data.values["seed"]] if "seed" in data.values else [])
-    return data.arrays, tuple(int(seed) for seed in seeds)
+    ran = next((x.shape[-1] for x in data.arrays.values() if x.ndim == 2), len(seeds))
+    return data.arrays, tuple(int(seed) for seed in seeds[:ran])
 
 
 # --- the theory's own -------------------------------------------------------------------------------------------------
