@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from figures.canvas import styled
 from records.store import Data
+from theory.methods import EVERY
 
 __all__ = ["draw"]
 
@@ -25,6 +26,8 @@ SCORES = {
     "auc_min_k": "membership, Min-K:\nAUC",
     "retain_probability": "retain probability",
 }
+KNOWN = {name.upper(): name for name in EVERY}
+"""Methods, which folders' names have in capitals."""
 FIRST = ("finetuned", "retrained", "don't know")
 SPREAD = 0.22
 
@@ -39,8 +42,9 @@ def draw(results: Mapping[str, Data]) -> Figure:
         for ax, (score, title) in zip(axes, SCORES.items(), strict=True):
             _score(ax, models, names, score)
             ax.set_title(title, fontsize=9)
-        axes[0].set(yticks=range(len(names)), yticklabels=[models[name]["name"].removesuffix("-s0") for name in names])
-        axes[0].legend(loc="best", fontsize=7)
+        shown = [models[name]["name"].removesuffix("-s0") for name in names]
+        axes[0].set(yticks=range(len(names)), yticklabels=[KNOWN.get(name, name) for name in shown])
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(STATES))
     return figure
 
 

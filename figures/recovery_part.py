@@ -81,7 +81,7 @@ def _network(data: Data) -> list[Recovered]:
     found = []
     for kind in network.DATA:
         for model in network.MODELS:
-            for seed in data.values["seeds"]:
+            for seed in data.values["seeds"][: network.SEEDS]:
                 run = f"{kind}-{model}-{seed}"
                 rise, law, part = (data.arrays[f"{run}.{name}"][-1] for name in ("rest", "law", "part"))
                 coupling = float(data.arrays[f"{run}.coupling"])

@@ -293,7 +293,8 @@ GALLERY = (
         "A part of the forgotten rows is relearnt, the rest looked at. (a) Nats an answer that come back of the rest, "
         "against what the tangent kernel before the first step tells from the part's own gain; nothing is fitted. (b) "
         "Nats of the rest for one of the part, against the coupling of their gradients. Unlearned models are filled, "
-        "the retrained one open: in networks unlearning itself couples the rows that it forgets; in the logistic model "
+        "the retrained one open; filled too is GA+RT on the retrained one, which never knew the rows: in networks "
+        "unlearning itself couples the rows that it forgets; in the logistic model "
         "(margins in (b)) the features do, before and after.",
         ("logistic/relearnt-part",),
         recovery_part.draw,
