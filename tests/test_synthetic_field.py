@@ -36,7 +36,7 @@ def test_each_question_leaves_finite_numbers_and_starts_at_nothing_lost(question
     assert found
     for name, x in found.items():
         assert np.isfinite(x).all(), name
-        if name.endswith((".drop", ".kept", ".short", ".long")):
+        if question != "relearning" and name.endswith((".drop", ".kept", ".short", ".long")):  # there read at the drop
             assert np.abs(x[0]).max() < 1e-5, name
 
 

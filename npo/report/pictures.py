@@ -41,6 +41,7 @@ OF_LADDER = {
     "tofu_metrics": "tofu_metrics",
     "tofu_retain_weight": "tofu_retain_weight",
     "audited_smollm2": "audited_smollm2",
+    "metaevaluation": "metaevaluation",
 }  # picture -> plate, of kept results by unit
 OF_KEPT = {
     "llm_quality_utility": ("llm_quality_utility", "fictional-tiny"),
