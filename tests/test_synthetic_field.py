@@ -30,13 +30,13 @@ def _asked(question: str) -> dict[str, np.ndarray]:
     return QUESTIONS[question](TINY)
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("question", sorted(QUESTIONS.keys() - {"relearning"}))  # it has no looks
 def test_each_question_leaves_finite_numbers_and_starts_at_nothing_lost(question: str) -> None:
     found = _asked(question)
     assert found
     for name, x in found.items():
         assert np.isfinite(x).all(), name
-        if question != "relearning" and name.endswith((".drop", ".kept", ".short", ".long")):  # there read at the drop
+        if name.endswith((".drop", ".kept", ".short", ".long")):
             assert np.abs(x[0]).max() < 1e-5, name
 
 
