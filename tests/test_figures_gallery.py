@@ -49,7 +49,11 @@ def test_a_plate_takes_its_units_and_none_where_one_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [atlas, chosen_beta, losses_and_weights, proposition_1, single_examples, steps_to_margin, theorem_2]
+    "module",
+    [
+        *(atlas, losses_and_weights, proposition_1, single_examples, theorem_2),
+        *(pytest.param(module, marks=pytest.mark.integration) for module in (chosen_beta, steps_to_margin)),
+    ],
 )
 def test_what_a_notebook_computes_is_what_is_drawn(module: ModuleType) -> None:
     figure = module.draw(module.compute(quick=True))

@@ -84,6 +84,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert "there is no file nowhere.py" in str(caught.value)
 
 
+@pytest.mark.integration
 def test_under_an_optimiser_a_loss_has_another_class(run_npo: RunNpo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("npo.verbs.atlas_optimisers.STEPS", 200_000)
     rows = [*rows_of(["GA", "NPO"], beta=1.0), _raising()]

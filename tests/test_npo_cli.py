@@ -281,6 +281,7 @@ def test_ones_own_data_and_other_optimisers(tmp_path: Path, run_npo: Callable[..
     assert "momentum" in err
 
 
+@pytest.mark.integration
 def test_other_classes_and_activations(
     tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

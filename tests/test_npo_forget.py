@@ -282,6 +282,7 @@ def _flat(text):
     return " ".join(text.split())
 
 
+@pytest.mark.integration
 def test_several_methods_leave_what_a_recipe_s_do(forget, run_npo, tiny, tmp_path):
     words = ["--retain", tiny[2], "--method", "NPO", "--method", "GA+RT", "--epochs", "1", "--lr", "1e-2"]
     code, out, _ = forget(*words)
@@ -339,6 +340,7 @@ def test_further_metrics_are_taken_before_and_after(forget, tiny, tmp_path):
     assert "forget exact memorization" in out
 
 
+@pytest.mark.integration
 def test_what_one_method_and_what_several_leave_stand_in_one_report(forget, run_npo, tmp_path):
     words = ("--epochs", "1", "--lr", "1e-2")
     assert forget("--method", "GA", *words)[0] == 0
@@ -355,6 +357,7 @@ def _reported(run_npo, tmp_path):
     return set(json.loads((tmp_path / "out/report/runs.json").read_text(encoding="utf8"))["runs"])
 
 
+@pytest.mark.integration
 def test_report_and_ask_understand_what_one_method_leaves(forget, run_npo, tmp_path):
     assert forget("--epochs", "1", "--lr", "1e-2")[0] == 0
     assert run_npo("report", str(tmp_path / "out"))[0] == 0

@@ -81,6 +81,7 @@ def test_so_many_steps_do_not_warm_up_unless_told(forget, tmp_path):
     assert load(tmp_path / "out/forget").values["history"]["lr"] == pytest.approx([1e-2, 0.5e-2])
 
 
+@pytest.mark.integration
 def test_text_around_a_question_can_be_typed(forget, tmp_path):
     assert forget("--steps", "1", "--tags", TAGS, out="tags")[0] == 0
     assert forget("--steps", "1", f"model.prompt={TAGS}", out="key")[0] == 0

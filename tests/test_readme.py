@@ -52,6 +52,7 @@ def _model(folder: Path) -> None:
     language_model.save(folder, language_model.LanguageModel(model, tokenizer))
 
 
+@pytest.mark.integration
 def test_every_door_opens(
     root: Path, run_npo: RunNpo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_fit: None, tiny_try: None
 ) -> None:
@@ -209,6 +210,7 @@ def test_every_benchmark_has_a_row_and_every_row_a_benchmark(root: Path, generat
     assert measured == {path.stem for path in (root / "benchmarks").glob("[a-z]*.py")}
 
 
+@pytest.mark.integration
 def test_the_theory_s_numbers_are_those_of_its_commands(root: Path) -> None:
     from theory.theorems.catalogue import CATALOGUE
 

@@ -161,6 +161,7 @@ class Killed(BaseException):
 LOWEST = "unlearn.best={maximise: -forget_probability, at_least: {}}"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("rule", [HIGHEST, pytest.param(LOWEST, marks=pytest.mark.integration)])
 def test_killed_and_gone_on_it_keeps_the_same(run, tmp_path, rule):
     words = ("evaluate.at=[2, 7, 12]", "unlearn.keep=best", rule)
@@ -185,6 +186,7 @@ def test_killed_and_gone_on_it_keeps_the_same(run, tmp_path, rule):
     assert (whole / "model/model.safetensors").read_bytes() == (later / "model/model.safetensors").read_bytes()
 
 
+@pytest.mark.integration
 def test_a_damaged_best_is_not_gone_on_with(run, tmp_path):
     words = ("unlearn.keep=best", HIGHEST)
 
@@ -214,6 +216,7 @@ def test_a_run_that_diverges_keeps_the_best_before(run, start):
     assert all(np.array_equal(found[name], first[name]) for name in first)  # the rate of the first step is 0
 
 
+@pytest.mark.integration
 def test_where_no_moment_meets_the_rule_the_last_is_kept_and_that_is_said(run):
     folder = run("unlearn.keep=best", "unlearn.best={maximise: forget_quality, at_least: {forget_probability: 9}}")
     kept = load(folder).values["kept"]
@@ -222,6 +225,7 @@ def test_where_no_moment_meets_the_rule_the_last_is_kept_and_that_is_said(run):
     assert "no moment met its rule" in warnings_of([UnlearningRun.read(folder)])[-1]
 
 
+@pytest.mark.integration
 def test_to_choose_by_the_retrained_model_is_called_a_peek(run):
     folder = run("unlearn.keep=best", "unlearn.best={maximise: -ks_statistic, at_least: {}}")
     assert "a peek" in json.loads((folder / "data.json").read_text())["kept"]["told"]

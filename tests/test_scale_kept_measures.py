@@ -60,6 +60,7 @@ def test_a_metric_that_needs_no_more_reads_nothing_and_one_that_does_reads_that(
     assert again(f"evaluate.metrics={{forget: [{tmp_path}/own.py:sure, truth_share]}}") == (0, 0)
 
 
+@pytest.mark.integration
 def test_what_is_asked_otherwise_is_read_again(again):
     again()
     everything = 2 * 4 * 4
@@ -68,6 +69,7 @@ def test_what_is_asked_otherwise_is_read_again(again):
     assert again("model.prompt=llama2-chat") == (everything, everything)
 
 
+@pytest.mark.integration
 def test_kept_measures_give_what_measuring_gives(again, run_npo, tmp_path):
     words = ("evaluate.metrics=[extraction_strength,exact_memorization]",)
     again()
@@ -80,6 +82,7 @@ def test_kept_measures_give_what_measuring_gives(again, run_npo, tmp_path):
         assert np.array_equal(kept.arrays[name], values, equal_nan=True), name
 
 
+@pytest.mark.integration
 def test_another_model_is_measured_and_its_own_measures_are_found(again, run_npo, counted, tmp_path):
     again()
     model = str(tmp_path / "out/finetune/model")

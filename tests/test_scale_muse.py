@@ -166,6 +166,7 @@ def test_documents_have_the_scores_that_muses_own_code_gives_them():
 # --- from end to end --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.integration
 def test_a_run_leaves_the_four_scores_at_its_end_and_privleak_on_the_way(out):
     values = load(out / "unlearn" / "NPO+RT-s0").values
     first, middle, last = values["moments"]

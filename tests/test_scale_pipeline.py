@@ -378,6 +378,7 @@ class Killed(BaseException):
     """What ends a process in the middle."""
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("at", [2, *(pytest.param(k, marks=pytest.mark.integration) for k in (1, 3, 5))])
 @pytest.mark.parametrize("stage", ["finetune", "unlearn/NPO+KL-s0"])
 def test_ended_between_epochs_it_goes_on_from_the_last_one(tmp_path, whole, stage, at):

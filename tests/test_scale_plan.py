@@ -43,6 +43,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Data]]:
     return found
 
 
+@pytest.mark.integration
 def test_runs_steps_and_examinations_are_those_of_a_run(ran: dict[str, list[Data]]) -> None:
     found = _stages(*WORDS)
     assert list(found) == ["pretrain", "finetune", "retrain", "unlearn", "evaluate"]

@@ -78,7 +78,10 @@ def ks_by_hand(run, log, protocol="tofu"):
     return ks_2samp(*ratios, method="exact").pvalue
 
 
-@pytest.mark.parametrize("protocol", ["tofu", "tofu-paper", "open-unlearning"])
+LATER = (pytest.param(name, marks=pytest.mark.integration) for name in ("tofu-paper", "open-unlearning"))
+
+
+@pytest.mark.parametrize("protocol", ["tofu", *LATER])
 def test_forget_quality_is_the_test_against_the_log_and_nothing_is_retrained(protocol, run_npo, tmp_path):
     ours = protocol != "open-unlearning"
     content = in_tofu_form(said=truths()) if ours else in_their_form(truths())
@@ -96,6 +99,7 @@ def test_forget_quality_is_the_test_against_the_log_and_nothing_is_retrained(pro
     assert "finished" in out
 
 
+@pytest.mark.integration
 def test_the_examination_of_another_run_judges_as_its_model_does(run_npo, tmp_path):
     words = ["run", "quick", *SMALL, "unlearn.methods=[GA]", "evaluate.every=end"]
     assert run_npo(*words, "--out", str(tmp_path / "one"))[0] == 0
@@ -191,6 +195,7 @@ def test_npo_forget_is_judged_by_a_log(tiny, run_npo, tmp_path):
     assert "by its log, has p =" in " ".join(out.split())
 
 
+@pytest.mark.integration
 def test_a_log_of_a_real_model_judges_a_run_on_its_rows(tofu, tiny, run_npo, tmp_path):
     log = tofu.parent / "eval_logs" / "llama2-7b_retain99.json"
     if not log.is_file():

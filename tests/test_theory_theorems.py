@@ -285,7 +285,18 @@ def test_slips_are_shown_by_their_numbers(slip: Slip) -> None:
         assert printed != pytest.approx(true, rel=0.4)
 
 
-@pytest.mark.parametrize("name", [n for n in CATALOGUE if not n.startswith(("theorem-2", "instance"))])
+LONGER = ("loss-times", "relearn-ratio", "relearning")
+"""Theorems whose instance takes seconds."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=[pytest.mark.integration] if n in LONGER else [])
+        for n in CATALOGUE
+        if not n.startswith(("theorem-2", "instance"))
+    ],
+)
 def test_the_catalogue_s_instances_hold(name: str) -> None:
     assert CATALOGUE[name].theorem.check(CATALOGUE[name].instance(3)).holds
 

@@ -187,9 +187,18 @@ def _mean_change(instance: SoftmaxRow) -> Measurement:
 
 
 def _never_up(instance: SoftmaxRow, at: Array) -> Bounds:
-    """The Hessian of log Σ exp lies between 0 and ½ (its eigenvalues), so the mean change is −¼ E|error|² at least."""
-    size = np.array([np.mean(np.sum(instance.errors(float(gap)) ** 2, axis=1)) for gap in at])
-    return Bounds(-size / 4, np.zeros(len(at)))
+    """The Hessian of log Σ exp lies between 0 and ½ (its eigenvalues), so the mean change is −¼ E|error|² at least.
+
+    Logits are sums in float64, whose last bits a change that is all but 0 may show.
+    """
+    errors = [instance.errors(float(gap)) for gap in at]
+    size = np.array([np.mean(np.sum(error**2, axis=1)) for error in errors])
+    bits = (
+        16
+        * np.finfo(np.float64).eps
+        * np.array([np.abs(error + instance.theta @ instance.x).max() for error in errors])
+    )
+    return Bounds(-size / 4 - bits, bits)
 
 
 ROUNDING_CONCAVE = Theorem[SoftmaxRow](
