@@ -5,6 +5,8 @@ READY  := .venv/.ready
 WORKERS  := -n logical --maxprocesses 4 --dist worksteal  # neighbours stay in one process until another is idle
 PACKAGES := records theory synthetic scale figures npo benchmarks tests
 
+unexport PYTHONDONTWRITEBYTECODE  # each of the tests' processes would compile torch again: more than half of its start
+
 .PHONY: reproduce test test-integration test-slow test-llm lint types pages docs notebooks figures bench mutants format clean
 
 reproduce: $(READY)        ## the main job: every room, the ledger, out/reproduce/report.html
