@@ -18,10 +18,10 @@ import yaml
 from typer.main import get_command
 
 from npo.cli import app
-from npo.ledger import CLAIMS, Claim, Entry, enter, field_logistic, field_tofu, field_transformer
-from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE
-from npo.ledger.claim import ROOMS as CLAIM_ROOMS
-from npo.ledger.kept import KEPT_DATA, is_kept, recorded
+from npo.ledger import CLAIMS, Claim, Entry, enter, language_model, logistic, transformer
+from npo.ledger.judging.claim import FAILS, HOLDS, NOT_TESTABLE
+from npo.ledger.judging.claim import ROOMS as CLAIM_ROOMS
+from npo.ledger.judging.kept import KEPT_DATA, is_kept, recorded
 from npo.ledger.told import ledger_markdown
 from npo.report.answers import one_question
 from npo.report.gallery import GALLERY
@@ -217,7 +217,8 @@ def counts() -> str:
 def field() -> str:
     """The claims of other papers with their sources, room by room."""
     rows = []
-    for claim in (*field_logistic.CLAIMS, *field_transformer.CLAIMS, *field_tofu.CLAIMS):
+    rooms = (logistic, transformer, language_model)
+    for claim in (claim for room in rooms for claim in room.other_papers.CLAIMS):
         entry = kept(claim)
         (row,) = ledger_markdown([entry]).splitlines()[2:]
         rows.append(f"| {claim.source} | {CLAIM_ROOMS[claim.room]} {row}")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from npo.ledger.recovery import RIVAL, SAME_BETA
+from npo.ledger.recovery.whole import RIVAL, SAME_BETA
 from records.store import Data
 from synthetic.relearning import beta_label
 from theory.theorems.intrinsic_time import curve

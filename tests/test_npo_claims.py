@@ -21,8 +21,8 @@ from rounding_made_up import rounded
 from swept_rooms import swept_rooms
 
 from npo.ledger import CLAIMS, Results, enter
-from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE
-from npo.ledger.statistics import JudgedPath, from_the_law, mean_with_interval
+from npo.ledger.judging.claim import FAILS, HOLDS, NOT_TESTABLE
+from npo.ledger.judging.statistics import JudgedPath, from_the_law, mean_with_interval
 from records.store import Data
 from synthetic.logistic.fronts import hypervolume
 from theory.methods import RIVALS

@@ -4,9 +4,9 @@ import numpy as np
 from practice_made_up import family_rooms
 
 from figures import atlas_against_practice
-from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE
-from npo.ledger.kept import recorded
-from npo.ledger.practice import judge
+from npo.ledger.every_loss.practice import judge
+from npo.ledger.judging.claim import FAILS, HOLDS, NOT_TESTABLE
+from npo.ledger.judging.kept import recorded
 from scale.recipes.file import read_recipe
 from synthetic.practice import family
 from synthetic.practised import practised, predicted_speed, read

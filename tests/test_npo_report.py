@@ -9,7 +9,7 @@ from html_page import Page, sound
 from matplotlib.figure import Figure
 
 from npo.ledger import CLAIMS
-from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, ROOMS
+from npo.ledger.judging.claim import FAILS, HOLDS, NOT_TESTABLE, ROOMS
 from npo.report.gallery import Plate
 from npo.report.page import write_report
 from npo.report.panels import Cut, Picture, cuts, picture

@@ -9,7 +9,7 @@ from rounding_made_up import rounded
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from figures.rounding_phase import draw
-from npo.ledger.rounding import lines
+from npo.ledger.recovery.rounding import lines
 from npo.runs import rounding
 from npo.runs.rounding import KnownRows, walked_model
 from scale.attacks.matrices import matrices_of

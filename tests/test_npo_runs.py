@@ -15,7 +15,8 @@ from rich.console import Console
 from runs_made_up import SCHEDULE, SHARED, judged, moment, scores, unlearned, values_of
 
 from figures import llm_metrics
-from npo.ledger import enter, llm
+from npo.ledger import enter
+from npo.ledger.language_model import few_authors as llm
 from npo.report import page as report
 from npo.report.runs import write_runs
 from npo.runs.collect import collect

@@ -11,8 +11,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from npo.ledger import CLAIMS
-from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, ROOMS
 from npo.ledger.findings import LAW, MODELS, counts, findings, rooms_of
+from npo.ledger.judging.claim import FAILS, HOLDS, NOT_TESTABLE, ROOMS
 from npo.ledger.told import tell
 
 PAGES = {"Every claim with its numbers": Path("out/reproduce/claims.md"), "Report": Path("out/reproduce/report.html")}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from npo.ledger.loss_times import one_answer
+from npo.ledger.every_loss.loss_times import one_answer
 from npo.runs.losses import saved_losses
 from npo.runs.run import saved_law
 from npo.verbs.law import distances

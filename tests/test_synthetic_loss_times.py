@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from figures import every_loss_one_law
-from npo.ledger.loss_times import one_answer, together, tokens_apart
+from npo.ledger.every_loss.loss_times import one_answer, together, tokens_apart
 from npo.runs.losses import saved_losses, write_losses
 from records.errors import UserError
 from records.store import Data, load, save

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, ROOMS, Entry
-from npo.ledger.llm import GOOD
+from npo.ledger.judging.claim import FAILS, HOLDS, NOT_TESTABLE, ROOMS, Entry
+from npo.ledger.language_model.few_authors import GOOD
 
 __all__ = ["LAW", "counts", "failing", "findings", "headline", "language_models", "number", "rooms_of"]
 

@@ -8,8 +8,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from npo.ledger.claim import FAILS, HOLDS, NOT_TESTABLE, ROOMS, Entry
 from npo.ledger.findings import counts, headline, number, rooms_of
+from npo.ledger.judging.claim import FAILS, HOLDS, NOT_TESTABLE, ROOMS, Entry
 from records.plain import plain
 
 __all__ = ["ledger_markdown", "tell"]

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from npo.ledger import Entry, Results
-from npo.ledger.claim import ROOMS
 from npo.ledger.findings import counts, findings, rooms_of
+from npo.ledger.judging.claim import ROOMS
 from npo.report.answers import side_by_side
 from npo.report.panels import Picture
 from npo.report.template import fill

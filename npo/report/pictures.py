@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from figures.canvas import picture
-from npo.ledger.kept import KEPT_DATA, recorded
+from npo.ledger.judging.kept import KEPT_DATA, recorded
 from npo.report.gallery import GALLERY, RUNS
 from npo.runs.run import saved
 from records.store import Data, load

@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from npo.ledger import CLAIMS, enter
-from npo.ledger.kept import recorded
+from npo.ledger.judging.kept import recorded
 from npo.ledger.told import ledger_markdown, tell
 from npo.report.gallery import GALLERY
 from npo.report.page import write_report
