@@ -21,12 +21,12 @@ __all__ = ["KEEPS", "TURNS", "results", "turn_of"]
 AS_IT_IS, RELEARNED, FOUR_BITS = "as it is", "relearned", "four bits"
 TURNS: Mapping[str, int] = {
     **dict.fromkeys(("retain_*", "drawn_degenerate", "drawn_refused", "lens_block_*"), 0),
-    **dict.fromkeys(("truth_ratio_closer_to_1", "unlearning_depth", "lens_erasure"), -1),
+    **dict.fromkeys(("truth_ratio_closer_to_1", "unlearning_depth", "lens_erasure", "cka_erasure"), -1),
     **dict.fromkeys(("extraction_strength*", "exact_memorization", "probability*", "paraphrase_probability"), 1),
     **dict.fromkeys(("truth_ratio_*", "auc_*", "leak_*", "drawn_rouge*", "rouge_*"), 1),
 }
 """Patterns of scores, the first that fits: 1 rises with knowledge, −1 falls, 0 says nothing of the forget set."""
-BESIDE = ("auc_reference", "unlearning_depth", "lens_erasure")
+BESIDE = ("auc_reference", "unlearning_depth", "lens_erasure", "cka_erasure")
 """Scores read beside the finetuned and the retrained model, which are of the pools for all others alone."""
 KEEPS = 0.8
 """The share of the finetuned model's retain probability that an unlearned model keeps, or it is left out of R and Q."""

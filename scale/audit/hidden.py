@@ -7,7 +7,7 @@
     unlearning_depth   UDS: the same of patching; D₁ and D₂ are the mean drops of the words' log p in the finetuned
                        model when the retrained and this model's states after block k stand in the place of its own
 
-The words are the entity of an answer, all of it but the end token where there is none. In both scores the finetuned
+The words are the entity of an answer, all of it but the end token where there is none. In all three the finetuned
 model has 0 and the retrained one 1, exactly.  Source: arXiv:2605.24614.
 """
 
@@ -26,6 +26,7 @@ from scale.audit.settings import AuditSettings
 from scale.audit.subject import AuditSubject, ModelsBeside
 from scale.audit.words import Spoken, logp_of_words, places_of, spoken_of
 from scale.evaluation.metrics.depth import unlearning_depth
+from scale.evaluation.metrics.similarity import cka_erasure, jackknifed, linear_cka, linear_cka_without
 from scale.models.handed_on import may_rest
 from scale.models.scorer import Scorer
 from scale.models.scoring import TOKENS_PER_BATCH
@@ -37,11 +38,14 @@ __all__ = ["Inside", "hidden", "inside"]
 class Inside(NamedTuple):
     """Of one model beside the finetuned one, by question and block, (n, blocks): nats a word token.
 
-    `lens` is the log-probability under the logit lens, `drop` what the finetuned model loses by patching.
+    `lens` is the log-probability under the logit lens, `drop` what the finetuned model loses by patching. `states` are
+    the model's own where the words are predicted, (words, blocks, width) in float32, `owner` whose each word is.
     """
 
     lens: np.ndarray
     drop: np.ndarray
+    states: np.ndarray
+    owner: np.ndarray
 
 
 def hidden(subject: AuditSubject, asked: AskedSets, settings: AuditSettings, beside: ModelsBeside) -> dict[str, Items]:
@@ -58,7 +62,21 @@ def hidden(subject: AuditSubject, asked: AskedSets, settings: AuditSettings, bes
         lacking = finetuned.lens - own.lens
         found["lens_erasure"] = Items(unlearning_depth(finetuned.lens - one.lens, lacking, settings.tau))
         found["unlearning_depth"] = Items(unlearning_depth(one.drop, own.drop, settings.tau))
+        found["cka_erasure"] = Items(_alike(own, one, finetuned))
     return found
+
+
+def _alike(own: Inside, retrained: Inside, finetuned: Inside) -> np.ndarray:
+    """CKA erasure by question, (n,): its mean is that of all words."""
+    with_retrained = [
+        [
+            (linear_cka(x, y), linear_cka_without(x, y, one.owner))
+            for x, y in zip(one.states.swapaxes(0, 1), retrained.states.swapaxes(0, 1), strict=True)
+        ]
+        for one in (own, finetuned)
+    ]
+    whole, without = ([np.array([pair[i] for pair in of]) for of in with_retrained] for i in (0, 1))
+    return jackknifed(float(cka_erasure(*whole)), cka_erasure(*(of.T for of in without)))
 
 
 def inside(finetuned: AuditSubject, other: AuditSubject, asked: AskedSets) -> Inside:
@@ -79,6 +97,8 @@ def _inside(finetuned: AuditSubject, other: AuditSubject, spoken: Sequence[Spoke
     rest = may_rest(one, rows, processes)
     reading = reading_of(one, rows, finetuned.writer.pad, processes, processes.room(TOKENS_PER_BATCH))
     found = torch.zeros(2, len(rows), one.blocks, dtype=torch.float64)
+    owner = torch.tensor([i for i, each in enumerate(spoken) for _ in range(each.start, each.stop)])
+    own_states = torch.zeros(len(owner), one.blocks, one.width)
     for batch, spare in processes.share(reading.batches):
         made, some = reading.made(batch), [spoken[i] for i in batch]
         places = places_of(made, some)
@@ -90,7 +110,12 @@ def _inside(finetuned: AuditSubject, other: AuditSubject, spoken: Sequence[Spoke
         if not spare:
             means = [[places.mean(values, len(some)) for values in kind] for kind in (read, drop)]
             found[:, batch] = torch.stack([torch.stack(kind, dim=1) for kind in means])
-    return Inside(*processes.together(found).numpy())
+            for i, row in enumerate(batch):
+                at = places.place[places.answer == i]
+                of_blocks = [states[number].flatten(0, 1)[at] for number in sorted(states)]
+                own_states[owner == row] = torch.stack(of_blocks, dim=1).float().cpu()
+    both = processes.together(found).numpy()
+    return Inside(*both, processes.together(own_states).numpy(), owner.numpy())
 
 
 def _scorer(subject: AuditSubject) -> Scorer:
