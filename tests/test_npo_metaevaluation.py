@@ -1,5 +1,7 @@
 """What a metric is worth: pools of models that know and don't, on made-up scores and on a stub of tiny models."""
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,9 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from figures.metaevaluation import draw
+from npo.pools.keep import keep_pools
 from npo.pools.members import KNOW, UNKNOWING, PoolMember, members, taught
 from npo.pools.results import results, turn_of
+from npo.pools.work import worked_for
 from npo.pools.worth import faithfulness, mean_with_bootstrap
+from records.json_lines import read_json
+from records.store import Data, save
+from records.work import Unit
 from scale.data.questions import Question
 from scale.evaluation.metrics.membership import auc
 from scale.training.schedule import Schedule
@@ -129,3 +137,58 @@ def test_no_model_that_kept_its_utility_no_robustness() -> None:
 
 def test_every_score_has_a_turn_or_none() -> None:
     assert [turn_of(name) for name in ("probability", "auc_zlib", "retain_probability", "unheard-of")] == [1, 1, 0, 0]
+
+
+def with_depth() -> list[dict[str, Any]]:
+    """The pools above, of which unlearning depth was read as they are, not after an attack."""
+    models = made_up()
+    for model in models:
+        model["states"]["as it is"]["unlearning_depth"] = 0.9 if model["pool"] == "don't know" else 0.2
+    return models
+
+
+def test_a_score_that_was_read_in_one_state_is_judged_in_that_one() -> None:
+    found = results(with_depth())["unlearning_depth"]
+    assert set(found["auc"]) == {"as it is"}
+    assert found["auc"]["as it is"].value == 1
+    assert "R" not in found
+    models = with_depth()
+    del models[3]["states"]["as it is"]["unlearning_depth"]
+    assert "unlearning_depth" not in results(models)
+
+
+def put(folder: Path, values: dict[str, Any], **_: object) -> None:
+    save(folder, Data({}, values))
+
+
+def test_two_readings_of_the_same_models_are_kept_as_one(tmp_path: Path) -> None:
+    outs = [tmp_path / "one", tmp_path / "two"]
+    for out, models in zip(outs, (made_up(), with_depth()), strict=True):
+        units = [Unit(f"read/{one['pool']}/{one['name']}", {}, partial(put, values=one)) for one in models]
+        assert worked_for(60, units, out) == 0
+    keep_pools(tmp_path / "kept.json", outs, command="this", machine="that")
+    kept = read_json(tmp_path / "kept.json", "")
+    assert kept["models"]["know/as-asked-1"]["states"]["as it is"].keys() >= {"probability", "unlearning_depth"}
+    assert kept["metrics"]["probability"]["auc"]["relearned"][0] == pytest.approx(6 / 9, abs=1e-4)
+    assert len(kept["settings"]) == 2
+
+
+def test_no_model_is_begun_when_time_is_up(tmp_path: Path) -> None:
+    done: list[str] = []
+
+    def run(folder: Path, name: str, **_: object) -> None:
+        done.append(name)
+        save(folder, Data({}, {}))
+
+    units = [Unit("base", {}, partial(run, name="base")), Unit("one", {}, partial(run, name="one"), needs=("base",))]
+    assert worked_for(-1, units, tmp_path) == 2
+    assert worked_for(60, units, tmp_path) == 0
+    assert done == ["base", "one"]
+
+
+def test_a_block_of_panels_for_each_kind_of_model() -> None:
+    kinds = {"tiny": made_up(), "larger": [one for one in with_depth() if one["pool"] != "unlearned"]}
+    figure = draw({f"llm/pools/{name}": Data({}, {"metrics": results(models)}) for name, models in kinds.items()})
+    shown = [ax for ax in figure.axes if ax.get_visible()]
+    assert len(shown) == 4  # nothing was unlearned of the larger ones
+    assert [len(ax.get_yticks()) for ax in shown[:1]] == [3]

@@ -1,6 +1,6 @@
 """The readings of the pools as one small file of `figures/data/`, with what they come to.
 
-    python -m npo.pools.keep figures/data/pools-tofu-mini.json OUT --command "python -m npo.pools.train …" --machine "…"
+    python -m npo.pools.keep figures/data/pools-tofu-mini.json OUT [OUT …] --command "…" --machine "…"
 
 `models` has every model with its scores, to five digits; `metrics` what `npo.pools.results` makes of them. With
 `--intervals` it is an audit: the models have their scores' intervals over questions, and there are no `metrics`.
@@ -8,7 +8,7 @@
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,21 @@ __all__ = ["keep_pools"]
 DIGITS = 5
 
 
-def keep_pools(file: Path, out: Path, *, command: str, machine: str, intervals: bool = False) -> None:
-    """Write what was read, a line a model and a line a metric; UserError where nothing was."""
-    folders = sorted(path.parent for path in (out / "read").glob("*/*/manifest.json"))
-    if not folders:
-        raise UserError(f"There is nothing in {out / 'read'}. Run python -m npo.pools.read {out} first.")
-    models = [dict(load(folder).values) for folder in folders]
+def keep_pools(file: Path, outs: Sequence[Path], *, command: str, machine: str, intervals: bool = False) -> None:
+    """Write what was read, a line a model and a line a metric; UserError where nothing was.
+
+    Several readings of the same models, of other families or in fewer states, become one.
+    """
+    readings = [sorted(path.parent for path in (out / "read").glob("*/*/manifest.json")) for out in outs]
+    for out, folders in zip(outs, readings, strict=True):
+        if not folders:
+            raise UserError(f"There is nothing in {out / 'read'}. Run python -m npo.pools.read {out} first.")
+    models = joined([dict(load(folder).values) for folders in readings for folder in folders])
     shown = models if intervals else [{k: x for k, x in model.items() if k != "intervals"} for model in models]
-    made = {"command": command, "machine": machine, "seconds": round(sum(manifest(f)["seconds"] for f in folders))}
-    first = manifest(folders[0])
-    head = {"made": made, "environment": first["environment"], "settings": first["settings"]}
+    seconds = sum(manifest(folder)["seconds"] for folders in readings for folder in folders)
+    first = [manifest(folders[0]) for folders in readings]
+    head = {"made": {"command": command, "machine": machine, "seconds": round(seconds)}}
+    head |= {"environment": first[0]["environment"], "settings": [one["settings"] for one in first]}
     lines = [f"{json.dumps(name)}: {_compact(value)}" for name, value in head.items()]
     groups = {"models": {f"{model['pool']}/{model['name']}": model for model in shown}}
     groups |= {} if intervals else {"metrics": results(models)}
@@ -42,6 +47,22 @@ def keep_pools(file: Path, out: Path, *, command: str, machine: str, intervals: 
         rows = ",\n".join(f"{json.dumps(key, ensure_ascii=False)}: {_compact(value)}" for key, value in group.items())
         lines.append(f"{json.dumps(name)}: {{\n{rows}\n}}")
     write_text(file, "{" + ",\n".join(lines) + "}\n")
+
+
+def joined(models: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each model once, with all scores that it has in a state.
+
+    >>> one, two = ({"pool": "know", "name": "a", "states": {"as it is": {x: 1.0}}} for x in ("rouge", "probability"))
+    >>> joined([one, two])[0]["states"]
+    {'as it is': {'rouge': 1.0, 'probability': 1.0}}
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for model in models:
+        known = found.setdefault((model["pool"], model["name"]), {"pool": model["pool"], "name": model["name"]})
+        for part in ("states", "intervals"):
+            for state, scores in model.get(part, {}).items():
+                known.setdefault(part, {}).setdefault(state, {}).update(scores)
+    return list(found.values())
 
 
 def _compact(value: Any) -> str:
@@ -62,7 +83,7 @@ def _rounded(value: Any) -> Any:
 def _told() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("file", type=Path)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=Path, nargs="+", help="one reading or several of the same models")
     parser.add_argument("--command", default="", help="what made the readings")
     parser.add_argument("--machine", default="", help="where")
     parser.add_argument("--intervals", action="store_true", help="an audit: with intervals over questions")

@@ -15,7 +15,6 @@ import argparse
 import json
 import math
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -26,12 +25,14 @@ import torch
 
 from npo.pools.members import PoolMember
 from npo.pools.train import MEMBER, pool_of, recipe_of
+from npo.pools.work import command_line, worked_for
 from records.store import Data, save
-from records.work import Progress, Unit, missing, run_missing
+from records.work import Progress, Unit
 from scale.attacks.matrices import matrices_of
 from scale.attacks.quantise import quantised
 from scale.audit.asked import AskedSets
 from scale.audit.battery import measured, plain_scores
+from scale.audit.entities import read_entities
 from scale.audit.items import score_of
 from scale.audit.settings import AuditSettings
 from scale.audit.subject import AuditSubject, ModelsBeside, subject_of
@@ -143,18 +144,20 @@ class HowMany(NamedTuple):
     wrong: int
 
 
-def asked_of(corpus: Corpus, sizes: HowMany) -> AskedSets:
-    """The questions: of rows to retain and held out the true answers alone, where a truth ratio says nothing."""
-    forget, retain = (corpus.asked[name] for name in ("forget", "retain"))
-    metrics = forget.metrics
+def asked_of(corpus: Corpus, sizes: HowMany, entities: Path | None = None) -> AskedSets:
+    """The questions: of rows to retain and held out the true answers alone, where a truth ratio says nothing.
+
+    `entities` is a file of the words that give answers away (`scale.audit.entities`).
+    """
+    forget, retain, worded = (corpus.asked[name] for name in ("forget", "retain", "forget_paraphrased"))
+    questions = tuple(_less(q, i < sizes.wrong) for i, q in enumerate(forget.questions[: sizes.rows]))
     held = corpus.held_out[-sizes.rows :]
     return AskedSets(
-        replace(
-            forget.first(sizes.rows),
-            questions=tuple(_less(q, i < sizes.wrong) for i, q in enumerate(forget.questions[: sizes.rows])),
-        ),
+        replace(forget, questions=questions),
         replace(retain, questions=tuple(_plain(q) for q in retain.questions[: sizes.retain])),
-        QuestionSet(tuple(_plain(row.asked) for row in held), metrics),
+        QuestionSet(tuple(_plain(row.asked) for row in held), forget.metrics),
+        entities=read_entities(entities, questions) if entities else (),
+        reworded=tuple(q.asked.shown for q in worded.questions[: sizes.rows]),
     )
 
 
@@ -199,34 +202,20 @@ def reading_units(reading: PoolReading, models: Mapping[tuple[str, str], Path]) 
     ]
 
 
-def read_all(units: Sequence[Unit], out: Path, seconds: float) -> int:
-    """Read what is missing for about so long; how many units are still to do."""
-    begun = time.monotonic()
-    for unit in missing(units, out):
-        if time.monotonic() > begun + seconds:
-            break
-        run_missing([unit], out)
-        sys.stderr.write(f"{unit.name}: {time.monotonic() - begun:.0f} s\n")
-    return len(missing(units, out))
-
-
 def _told() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("out", type=Path)
-    parser.add_argument("words", nargs="*", help="key=value over the recipe")
-    parser.add_argument("--recipe", default="tofu-mini")
+    parser = command_line((__doc__ or "").split("\n")[0])
     parser.add_argument("--finetuned", type=Path, help="beside which all others are read; default: the first member")
     parser.add_argument("--retrained", type=Path, help="likewise; default: the second")
     parser.add_argument("--unlearned", type=Path, help="a run's folder: its unlearned models are read too")
     parser.add_argument("--also", nargs="*", default=(), help="further models, POOL/NAME=DIR")
     parser.add_argument("--audit", type=json.loads, default={}, help='settings of the audit, as {"answers": 4}')
+    parser.add_argument("--entities", type=Path, help="a file of the words that give answers away")
     parser.add_argument("--states", default=",".join(STATES), help="in which they are read, with commas between")
     parser.add_argument("--only", default="", help="of one pool, or of one model: POOL/NAME")
     parser.add_argument("--lr", type=float, help="of relearning; default: that of unlearning")
     parser.add_argument("--rows", type=int, default=60, help="to forget and held out that are asked")
     parser.add_argument("--retain", type=int, default=60, help="rows to retain that are asked")
     parser.add_argument("--wrong", type=int, default=60, help="rows to forget that are read with their wrong answers")
-    parser.add_argument("--seconds", type=float, default=1e9, help="begin no further model after so long")
     return parser.parse_intermixed_args()
 
 
@@ -239,7 +228,7 @@ def _main(told: argparse.Namespace) -> None:
     changes = {"lr": told.lr or recipe.unlearn.lr, "epochs": 1, "warmup": 0.0, "weight_decay": 0.0}
     reading = PoolReading(
         context,
-        asked_of(context.corpus, HowMany(told.rows, told.retain, told.wrong)),
+        asked_of(context.corpus, HowMany(told.rows, told.retain, told.wrong), told.entities),
         AuditSettings.model_validate({"families": ["memorisation", "membership"], **told.audit}),
         recipe.finetune.model_copy(update=changes),
         finetuned=told.finetuned or first[0],
@@ -249,7 +238,7 @@ def _main(told: argparse.Namespace) -> None:
     also = {tuple(name.split("/", 1)): Path(place) for name, _, place in (one.partition("=") for one in told.also)}
     units = reading_units(reading, {**models_of(told.out, pool[2:], told.unlearned), **also})
     units = [unit for unit in units if unit.name.startswith(f"read/{told.only}")]
-    left = read_all(units, told.out, told.seconds)
+    left = worked_for(told.seconds, units, told.out)
     sys.stderr.write(f"{left} of {len(units)} to do\n")
 
 

@@ -48,6 +48,7 @@ def turn_of(score: str) -> int:
 def results(models: Sequence[Model]) -> dict[str, Any]:
     """Of every metric that all models have: `auc` by state and by what the models of a pool were taught, `R`, `Q`.
 
+    A metric may have been read in some states only, of all models alike; R and Q need all three.
     An unlearned model that keeps less than `KEEPS` of the finetuned one's retain probability is left out of R and Q, as
     arXiv:2506.12618 does with less than 80 % of the utility.
     """
@@ -56,20 +57,27 @@ def results(models: Sequence[Model]) -> dict[str, Any]:
     return {name: _result(models, name) for name in names}
 
 
-def _everywhere(models: Iterable[Model], name: str) -> bool:
-    return all(scores.get(name) is not None for model in models for scores in model["states"].values())
+def _states(models: Iterable[Model], name: str) -> list[str]:
+    """Those in which a model has the metric at all."""
+    found = {s: None for model in models for s, scores in model["states"].items() if scores.get(name) is not None}
+    return list(found)
+
+
+def _everywhere(models: Sequence[Model], name: str) -> bool:
+    states = _states(models, name)
+    return all(model["states"][state].get(name) is not None for model in models for state in states)
 
 
 def _result(models: Sequence[Model], name: str) -> dict[str, Any]:
-    turn = turn_of(name)
-    found: dict[str, Any] = {"turn": turn, "auc": {state: _auc(models, name, state) for state in models[0]["states"]}}
+    turn, states = turn_of(name), _states(models, name)
+    found: dict[str, Any] = {"turn": turn, "auc": {state: _auc(models, name, state) for state in states}}
     found["auc_by_taught"] = {
         taught: _auc([m for m in models if not _of_pool_of(taught, m, name) or _taught(m) == taught], name, AS_IT_IS)
         for taught in (*KNOW, *UNKNOWING)
     }
     kept = [model for model in models if model["pool"] == "unlearned" and keeps(model, models)]
     retrained = next(model for model in models if model["pool"] == "retrained")
-    if kept:
+    if kept and {RELEARNED, FOUR_BITS} <= set(states):
         found |= _robust([_levels(one, name) for one in kept], _levels(retrained, name))
         found["worth"] = {form: harmonic((found["auc"][AS_IT_IS][0], found["robustness"][form])) for form in FORMS}
     return found

@@ -7,15 +7,15 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from npo.pools.members import PoolMember, members, taught
+from npo.pools.work import command_line, worked_for
 from npo.running.recipes import RecipeChoices, read
 from records.store import content_hash
-from records.work import Unit, missing, run_missing
+from records.work import Unit
 from scale.data.row import Learnable
 from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
@@ -78,23 +78,13 @@ def _unit(
 def train(recipe: Recipe, out: Path, seconds: float, only: Sequence[str]) -> int:
     """Train what is missing for about so long; how many units are still to do."""
     context = context_of(recipe, Processes(recipe.device, recipe.precision))
-    units = training_units(recipe, context, [one for one in pool_of(recipe) if one.name in only or not only])
-    by_name, begun = {unit.name: unit for unit in units}, time.monotonic()
-    for unit in missing(units, out):
-        if time.monotonic() > begun + seconds:
-            break
-        run_missing([*(by_name[name] for name in unit.needs), unit], out)
-        sys.stderr.write(f"{unit.name}: {time.monotonic() - begun:.0f} s\n")
-    return len(missing(units, out))
+    wanted = [one for one in pool_of(recipe) if one.name in only or not only]
+    return worked_for(seconds, training_units(recipe, context, wanted), out)
 
 
 def _told() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("out", type=Path)
-    parser.add_argument("words", nargs="*", help="key=value over the recipe")
-    parser.add_argument("--recipe", default="tofu-mini")
+    parser = command_line((__doc__ or "").split("\n")[0])
     parser.add_argument("--only", nargs="*", default=(), help="of the members, by name")
-    parser.add_argument("--seconds", type=float, default=1e9, help="begin no further model after so long")
     return parser.parse_intermixed_args()
 
 
