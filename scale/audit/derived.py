@@ -5,12 +5,13 @@
     memorisation                  HM(1 − ES, 1 − EM, 1 − paraphrase probability, 1 − truth share)
     memorisation_scaled           each over the finetuned model's own first
     privacy_<form>                HM over LOSS, zlib, Min-K, Min-K++ of how close their AUC is to the retrained model's
-    utility                       TOFU's model utility over the finetuned model's, where it is known of both
+    utility                       TOFU's model utility over the finetuned model's, where it is known of both; HM with
+                                  fluency over the finetuned model's, where a classifier was named (`audit.fluency`)
     utility_on_retain             HM of probability and truth ratio of rows to retain, each over the finetuned model's
     all_<form>                    HM(memorisation_scaled, privacy_<form>, utility or else utility_on_retain)
 
-The classifier of clean text that open-unlearning's utility has beside model utility is left out: it is a model of its
-own. Extraction strength is its floored one here. Source: arXiv:2506.12618; `scale.evaluation.metrics.aggregate`.
+Without a classifier of clean text, which open-unlearning's utility has beside model utility, that stands alone.
+Extraction strength is its floored one here. Source: arXiv:2506.12618; `scale.evaluation.metrics.aggregate`.
 """
 
 import math
@@ -28,6 +29,7 @@ Values = Mapping[str, float]
 _BY_HEART = ("extraction_strength_floored", "exact_memorization", "paraphrase_probability", "truth_ratio_prob_mean")
 _KEPT = ("retain_probability", "retain_truth_ratio")
 PRIVACY_ATTACKS = ("auc_loss", "auc_zlib", "auc_min_k", "auc_min_k_plus_plus")
+FLUENCY = "fluency"
 UTILITY = "model_utility"
 """The name under which a model's utility is given, where an examination has found it."""
 
@@ -80,7 +82,9 @@ def _private(model: Values, retrained: Values, finetuned: Values | None) -> dict
 
 def _useful(model: Values, finetuned: Values) -> dict[str, float]:
     both = model.keys() & finetuned.keys()
-    found = {"utility": aggregate.utility([model[UTILITY]], [finetuned[UTILITY]])} if UTILITY in both else {}
+    names = [UTILITY, *({FLUENCY} & both)]
+    sides = ([of[name] for name in names] for of in (model, finetuned)) if UTILITY in both else None
+    found = {"utility": aggregate.utility(*sides)} if sides else {}
     kept = [name for name in _KEPT if name in both]
     if kept:
         found["utility_on_retain"] = aggregate.utility(*([of[name] for name in kept] for of in (model, finetuned)))

@@ -49,7 +49,7 @@ FAMILIES: Mapping[str, Family] = {
             "sampling",
             "does it come out in one of many answers",
             sampling,
-            takes=("answers", "temperature", "top_p", "ks", "new_tokens", "rouge", "alpha", "seed"),
+            takes=("answers", "temperature", "top_p", "ks", "new_tokens", "rouge", "alpha", "fluency", "seed"),
         ),
         Family(
             "prompts",

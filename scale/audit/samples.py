@@ -7,6 +7,8 @@
     drawn_rouge_bound    an upper bound of its expectation, sure to 1 − α for each question
     drawn_degenerate     share of answers that say nothing but the same again and again, and leak nothing
     drawn_refused        share of answers that decline, are not degenerate and leak nothing
+    fluency              probability that the greedy answer is clean text (`scale.audit.fluency`), where a classifier
+                         is named
 
 Sources: arXiv:2511.04934 (leak@k), arXiv:2410.03523 (bounds).
 """
@@ -17,6 +19,7 @@ import numpy as np
 
 from scale.audit.answers import greedy_answers
 from scale.audit.asked import AskedSets, Entity
+from scale.audit.fluency import fluency
 from scale.audit.items import Items
 from scale.audit.leaks import gives_away
 from scale.audit.settings import AuditSettings
@@ -42,9 +45,12 @@ def sampling(
     both = list(zip(asked.forget.questions, asked.entity_of, strict=True))
     said = [gives_away(*one, [answer.text], settings.rouge)[0] for one, answer in zip(both, greedy, strict=True)]
     counted = [_of_question(*one, some, settings) for one, some in zip(both, answers, strict=True)]
-    return {"leak_greedy": Items(np.array(said, dtype=float))} | {
-        name: Items(np.array([one[name] for one in counted])) for name in counted[0]
-    }
+    found = {"leak_greedy": Items(np.array(said, dtype=float))}
+    found |= {name: Items(np.array([one[name] for one in counted])) for name in counted[0]}
+    if settings.fluency is not None:
+        texts = [answer.text for answer in greedy]
+        found["fluency"] = Items(fluency(settings.fluency, texts, processes.accelerator.device))
+    return found
 
 
 def drawing_of(settings: AuditSettings) -> Drawing:

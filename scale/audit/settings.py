@@ -35,6 +35,9 @@ class AuditSettings(BaseModel):
         0.5, description="an answer gives it away from this ROUGE-L recall on, where no entity is known"
     )
     alpha: Share = Field(0.01, description="one minus the level of the probabilistic bounds")
+    fluency: str | None = Field(
+        None, description="sampling: folder of a classifier of texts with a class “clean”, for utility's aggregate"
+    )
     prompts: tuple[Literal["reworded", "format", "prefix", "instruction"], ...] = Field(
         ("reworded", "format", "prefix", "instruction"), description="prompts: other ways in which the same is asked"
     )
