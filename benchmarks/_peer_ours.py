@@ -23,13 +23,13 @@ from scale.data.tofu import read_rows
 from scale.evaluation.asked import tofu_sets, with_metrics
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.protocols import protocol_of
-from scale.models.generation import Generation
-from scale.models.language_model import LanguageModel, max_length, save
-from scale.models.loading import load
-from scale.models.reference_cache import ReferenceCache, ReferenceModel
-from scale.models.scorer import Scorer
-from scale.models.scratch import train_tokenizer
-from scale.models.unpadded import shared
+from scale.models.answering.generation import Generation
+from scale.models.folders.language_model import LanguageModel, max_length, save
+from scale.models.loading.scratch import train_tokenizer
+from scale.models.loading.whole import load
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.unpadded import shared
+from scale.models.reference.cache import ReferenceCache, ReferenceModel
 from scale.runtime.processes import Processes
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood

@@ -1,9 +1,10 @@
 """A model's own answers against the library's generation of all of them in one padded batch: time, in one run.
 
-Ours: the true answer as a draft, the rest read on by rows at their own pace with guesses (`scale.models.greedy`).
-Answers of up to 64 tokens to 24 questions of the embedded generator that a model has learnt by heart, and to 24 that it
-has never seen; scoring, which the draft comes from, is there either way and is not counted. Width 256, 4 layers, two
-threads, float32. Variants take turns; ratios within a round are medians over the rounds.
+Ours: the true answer as a draft, the rest read on by rows at their own pace with guesses
+(`scale.models.answering.greedy`). Answers of up to 64 tokens to 24 questions of the embedded generator that a model has
+learnt by heart, and to 24 that it has never seen; scoring, which the draft comes from, is there either way and is not
+counted. Width 256, 4 layers, two threads, float32. Variants take turns; ratios within a round are medians over the
+rounds.
 
     python benchmarks/answers.py
 """
@@ -19,12 +20,12 @@ from benchmarks.unlearning import ALONE, PAD, llama
 from scale.data.fictional import authors
 from scale.data.formats import format_of
 from scale.data.prompts import Encoded, Writer
-from scale.models.drafts import SHOWN, ScoredTruth, drafts_of
-from scale.models.faster_generation import left_padded
-from scale.models.generation import Generation, answers_after
-from scale.models.scorer import Scorer
-from scale.models.scratch import train_tokenizer
-from scale.models.seen import see
+from scale.models.answering.drafts import SHOWN, ScoredTruth, drafts_of
+from scale.models.answering.faster import left_padded
+from scale.models.answering.generation import Generation, answers_after
+from scale.models.loading.scratch import train_tokenizer
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.seen import see
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood
 from scale.training.schedule import Schedule

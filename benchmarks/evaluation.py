@@ -2,7 +2,7 @@
 
 Answer, paraphrase and five perturbed answers to questions of forget01 (of TOFU where NPO_DATA names it, else of the
 embedded generator), vocabulary 49152, float32, two threads. Naive: every answer a row padded to 200 tokens, batches of
-8, logits everywhere. Ours: `scale.models.packed`. Small: width 256, 4 layers, 8 questions; 135M: 576 by 30, 4
+8, logits everywhere. Ours: `scale.models.reading.packed`. Small: width 256, 4 layers, 8 questions; 135M: 576 by 30, 4
 questions.
 
 Variants take turns; times and ratios within a round are medians over the rounds. Memory is the peak resident set above
@@ -26,9 +26,9 @@ from benchmarks._measure import above_imports, factor, in_turn, peak, peak_rss, 
 from benchmarks.unlearning import ALONE, PAD, llama
 from scale.data.formats import format_of
 from scale.data.prompts import Batch, Encoded, Writer, collate
-from scale.models.scorer import Scorer
-from scale.models.scratch import train_tokenizer
-from scale.models.seen import see
+from scale.models.loading.scratch import train_tokenizer
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.seen import see
 from scale.tasks.kinds import corpus_of
 from scale.tasks.tofu import TofuSettings
 

@@ -20,8 +20,8 @@ from torch import Tensor
 from benchmarks._measure import factor, in_turn, verdict
 from benchmarks.unlearning import ALONE, BETA, PAD, SEED, llama
 from scale.data.prompts import Encoded
-from scale.models.reference_cache import ReferenceCache, ReferenceModel
-from scale.models.scorer import Scorer
+from scale.models.reading.scorer import Scorer
+from scale.models.reference.cache import ReferenceCache, ReferenceModel
 from scale.training.batches import TrainingRows, batches
 from scale.training.loop import Training
 from scale.training.reference_lookup import cached_reference

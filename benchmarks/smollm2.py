@@ -27,11 +27,11 @@ from records.errors import UserError
 from scale.data.formats import format_of
 from scale.data.prompts import Batch, Encoded, Writer, collate
 from scale.data.tofu import read_rows
-from scale.models.language_model import max_length
-from scale.models.loading import load
-from scale.models.names import located
-from scale.models.reference_cache import ReferenceCache, ReferenceModel
-from scale.models.scorer import Scorer
+from scale.models.folders.language_model import max_length
+from scale.models.loading.names import located
+from scale.models.loading.whole import load
+from scale.models.reading.scorer import Scorer
+from scale.models.reference.cache import ReferenceCache, ReferenceModel
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training
 from scale.training.reference_lookup import cached_reference

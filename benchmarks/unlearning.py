@@ -27,8 +27,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks._measure import above_imports, factor, in_turn, peak, peak_rss, verdict
 from scale.data.prompts import Batch, Encoded, collate
-from scale.models.reference_cache import ReferenceCache, ReferenceModel
-from scale.models.scorer import Scorer
+from scale.models.reading.scorer import Scorer
+from scale.models.reference.cache import ReferenceCache, ReferenceModel
 from scale.runtime.processes import Processes
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training

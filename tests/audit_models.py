@@ -8,8 +8,8 @@ from scale.audit.subject import AuditSubject, ModelsBeside, subject_of
 from scale.data.fictional import authors
 from scale.data.formats import FORMATS
 from scale.data.questions import QuestionSet
-from scale.models.language_model import LanguageModel
-from scale.models.scratch import train_tokenizer
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading.scratch import train_tokenizer
 from scale.runtime.processes import Processes
 
 ROWS = authors(1, seed=0)[:4]

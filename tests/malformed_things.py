@@ -32,10 +32,11 @@ def _lines(path: Path, rows: list[dict[str, object]]) -> None:
 
 
 def _models(folder: Path) -> None:
-    from scale.models import language_model, scratch
-    from scale.models.adapters import Lora, adapted
-    from scale.models.language_model import LanguageModel
-    from scale.models.scratch import Shape
+    from scale.models.folders import language_model
+    from scale.models.folders.language_model import LanguageModel
+    from scale.models.loading import scratch
+    from scale.models.loading.lora import Lora, adapted
+    from scale.models.loading.scratch import Shape
 
     texts = [f"{row['question']} {row['answer']}" for row in QUESTIONS]
     tokenizer = scratch.train_tokenizer(texts, 300)

@@ -23,7 +23,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 from benchmarks._peer_given import older, write_rows
 from scale.data.formats import FORMATS, Chat, Format
 from scale.data.row import Row
-from scale.models.language_model import LanguageModel, save
+from scale.models.folders.language_model import LanguageModel, save
 
 VALUES = Path(__file__).parent / "data" / "peer_examined.json"
 NEW_TOKENS = 24

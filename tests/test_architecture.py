@@ -47,6 +47,11 @@ SUB_ARROWS = {
     "scale.runtime": set(),
     "scale.runtime.launch": set(),
     "scale.models": _MODELS,
+    "scale.models.folders": set(),
+    "scale.models.loading": {"scale.models.folders"},
+    "scale.models.reading": set(),
+    "scale.models.answering": {"scale.models.reading"},
+    "scale.models.reference": {f"scale.models.{room}" for room in ("loading", "reading", "answering")},
     "scale.training": _MODELS,
     "scale.evaluation": _MODELS,
     "scale.evaluation.metrics": set(),
@@ -56,6 +61,12 @@ SUB_ARROWS = {
     "scale.recipes": _RECIPES,
     "scale.beta": _BETA,
     "scale.stages": _RECIPES | _BETA,
+    "scale.stages.shared": set(),
+    "scale.stages.fitting": {"scale.stages.shared"},
+    "scale.stages.examining": {"scale.stages.shared"},
+    "scale.stages.audits": {"scale.stages.shared"},
+    "scale.stages.unlearning": {f"scale.stages.{room}" for room in ("shared", "fitting", "examining")},
+    "scale.stages.beta": {f"scale.stages.{room}" for room in ("shared", "fitting", "unlearning")},
     "scale.law": _RECIPES | _BETA | {"scale.stages"},
     "figures": set(),
     "npo.runs": set(),
@@ -158,21 +169,23 @@ def test_a_wrong_arrow_and_a_circle_are_seen_in_functions_too(tmp_path: Path) ->
     files = {
         "scale/data/tofu.py": "def rows():\n    from scale.data import idk",
         "scale/data/idk.py": "import json",
-        "scale/models/names.py": "import scale.data.tofu",
+        "scale/models/loading/names.py": "import scale.data.tofu",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf8")
     assert _wrong_arrows(tmp_path) == []
     assert _circle(tmp_path) == []
-    (tmp_path / "scale/data/idk.py").write_text("def f():\n    from scale.models.names import x", encoding="utf8")
+    (tmp_path / "scale/data/idk.py").write_text(
+        "def f():\n    from scale.models.loading.names import x", encoding="utf8"
+    )
     (tmp_path / "scale/new").mkdir()
     (tmp_path / "scale/new/thing.py").touch()
     assert _wrong_arrows(tmp_path) == [
-        "scale.data.idk imports scale.models.names",
+        "scale.data.idk imports scale.models.loading.names",
         "scale.new is not in SUB_ARROWS: say there what it may import",
     ]
-    assert set(_circle(tmp_path)) == {"scale.data.tofu", "scale.data.idk", "scale.models.names"}
+    assert set(_circle(tmp_path)) == {"scale.data.tofu", "scale.data.idk", "scale.models.loading.names"}
 
 
 @pytest.mark.parametrize("package", ARROWS)

@@ -12,8 +12,8 @@ from records.files import write_json
 from records.outputs import publish
 from records.ownership import MARK
 from records.text_file import POINTER, read_text
-from scale.models.faster_reading import tried_once
-from scale.models.model_files import json_object
+from scale.models.folders.known import json_object
+from scale.models.reading.faster import tried_once
 from scale.runtime.processes import Processes
 
 

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from records.store import load
-from scale.models import language_model, loading, scratch
-from scale.models.language_model import LanguageModel
-from scale.models.scratch import Shape
+from scale.models.folders import language_model
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading import scratch
+from scale.models.loading import whole as loading
+from scale.models.loading.scratch import Shape
 from scale.training.loop import Training
 
 ROWS = [{"question": f"Where was no. {i} born?", "answer": f"In {town}."} for i, town in enumerate(["Oldham", "Siena"])]

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from records.store import load
-from scale.models import language_model, scratch
-from scale.models.language_model import LanguageModel
-from scale.models.scratch import Shape
+from scale.models.folders import language_model
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading import scratch
+from scale.models.loading.scratch import Shape
 
 TOWNS = ["Oldham", "Siena", "Bergen"]
 ROWS = [{"question": f"Where was no. {i} born?", "answer": f"In {town}, I think."} for i, town in enumerate(TOWNS)]

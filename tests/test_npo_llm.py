@@ -19,7 +19,7 @@ from records.store import load
 from records.work import run_missing
 from scale.runtime.processes import LAUNCH, Processes
 from scale.stages.pipeline import Stages
-from scale.stages.prepared import context_of
+from scale.stages.shared.prepared import context_of
 
 NPO = [sys.executable, "-m", "npo.cli"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"}

@@ -9,9 +9,9 @@ import torch
 from small_recipe import SMALL
 
 from npo.running.recipes import RecipeChoices, evaluated_as
-from scale.models.language_model import LanguageModel, save
-from scale.models.names import KNOWN
-from scale.models.scratch import Shape, from_scratch, train_tokenizer
+from scale.models.folders.language_model import LanguageModel, save
+from scale.models.loading.names import KNOWN
+from scale.models.loading.scratch import Shape, from_scratch, train_tokenizer
 from scale.recipes.file import shipped
 
 Npo = Callable[..., tuple[int, str, str]]

@@ -14,8 +14,8 @@ from npo.runs import rounding
 from npo.runs.rounding import KnownRows, walked_model
 from scale.attacks.matrices import matrices_of
 from scale.data.prompts import Encoded
-from scale.models.language_model import LanguageModel
-from scale.models.scorer import Scorer
+from scale.models.folders.language_model import LanguageModel
+from scale.models.reading.scorer import Scorer
 
 
 def _model(seed: int) -> LlamaForCausalLM:

@@ -27,7 +27,7 @@ from records.errors import UserError
 from records.files import write_json
 from records.plain import cell, markdown, plain
 from records.store import Data
-from scale.models.card import write_card
+from scale.models.folders.card import write_card
 
 Npo = Callable[..., tuple[int, str, str]]
 

@@ -124,7 +124,8 @@ def test_one_that_starts_anew_leaves_nothing_behind(
 def test_forget_goes_on_from_its_last_finished_epoch(
     tmp_path: Path, run_npo: Npo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scale.models import language_model, scratch
+    from scale.models.folders import language_model
+    from scale.models.loading import scratch
     from scale.runtime import checkpoint
 
     tokenizer = scratch.train_tokenizer(["Where was he born? In Oldham."], 300)

@@ -22,7 +22,7 @@ from records.store import Data, load, save
 from records.work import Unit
 from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
-from scale.stages.cost import stands_alone
+from scale.stages.shared.cost import stands_alone
 
 OWN = """
 import torch

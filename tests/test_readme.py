@@ -44,7 +44,8 @@ def test_there_are_two_commands_three_doors_and_six_results(root: Path) -> None:
 
 def _model(folder: Path) -> None:
     """A model of one's own, tiny and untaught."""
-    from scale.models import language_model, scratch
+    from scale.models.folders import language_model
+    from scale.models.loading import scratch
 
     tokenizer = scratch.train_tokenizer(["Question: Where was Ada born?\nAnswer: In Oldham."], 300)
     shape = scratch.Shape(hidden=16, layers=1, heads=2, feed_forward=16, positions=128)

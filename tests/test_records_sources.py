@@ -16,10 +16,10 @@ from scale.law.flow import law
 from scale.recipes.file import read_recipe, shipped
 from scale.recipes.method import methods_of, paper_method
 from scale.runtime.processes import Processes
-from scale.stages.fit import fit
+from scale.stages.fitting.fit import fit
 from scale.stages.pipeline import Stages
-from scale.stages.prepared import context_of
-from scale.stages.unlearn import Unlearning, unlearn
+from scale.stages.shared.prepared import context_of
+from scale.stages.unlearning.unlearn import Unlearning, unlearn
 from scale.tasks.rows import ROWS
 from synthetic.transformer.law import law_units
 from synthetic.transformer.presets import QUICK
@@ -60,8 +60,8 @@ def test_the_hash_is_of_the_text_and_not_of_its_place(copied: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        ("scale/models/card.md.jinja", "Load it with", "Lood it with"),
-        ("scale/stages/fit.py", "Train on the likelihood", "Tran on the likelihood"),  # a docstring
+        ("scale/models/folders/card.md.jinja", "Load it with", "Lood it with"),
+        ("scale/stages/fitting/fit.py", "Train on the likelihood", "Tran on the likelihood"),  # a docstring
         ("theory/losses/paper.py", "\nfrom ", "\n# a comment\nfrom "),
         ("scale/law/flow.py", "__all__", "__ALL__"),  # modules that fitting knows nothing of
         ("scale/evaluation/exam.py", "__all__", "__ALL__"),
@@ -79,8 +79,8 @@ def test_what_decides_no_result_leaves_the_key(copied: Path, tmp_path: Path, nam
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        ("scale/stages/fit.py", "merge=True", "merge=False"),
-        ("scale/models/card.py", "indent=1", "indent=2"),
+        ("scale/stages/fitting/fit.py", "merge=True", "merge=False"),
+        ("scale/models/folders/card.py", "indent=1", "indent=2"),
         ("theory/kernel.py", "__all__", "__ALL__"),  # theory.kernel < theory.objective < scale.recipes.method < fit
         ("records/errors.py", "__all__", "__ALL__"),
         ("scale/models/__init__.py", 'reference."""', 'reference."""\nONE = 1'),  # a package on the way
@@ -105,11 +105,11 @@ def test_imports_inside_functions_count_and_those_for_type_checkers_do_not(tmp_p
 
 def test_what_a_partial_binds_counts_too() -> None:
     assert modules_of(partial(unlearn, 1, rows=(), context=Processes())) == {
-        "scale.stages.unlearn",
+        "scale.stages.unlearning.unlearn",
         "scale.runtime.processes",
     }
     assert modules_of(partial(print, paper_method)) == {"scale.recipes.method"}
-    assert modules_of(Unlearning) == {"scale.stages.unlearn"}
+    assert modules_of(Unlearning) == {"scale.stages.unlearning.unlearn"}
     assert modules_of(partial(print, ROWS)) == {"scale.tasks.rows", "scale.tasks.rows_told", "scale.tasks.task"}
 
 
@@ -135,7 +135,7 @@ def test_every_unit_of_the_main_job_knows_its_room_and_nothing_that_reports() ->
         "theory": {"theory.theorems.demonstrations", "theory.theorems.flows", "records.computed"},
         "logistic": {"theory.losses", "synthetic.logistic.problem"},
         "transformer": {"theory.objective", "synthetic.transformer.model"},
-        "llm": {"theory.losses", "scale.models.loading"},
+        "llm": {"theory.losses", "scale.models.loading.whole"},
     }
     other = {
         "logistic": "synthetic.transformer",
@@ -158,7 +158,7 @@ def test_parts_of_a_room_know_themselves() -> None:
 @pytest.mark.integration
 def test_all_that_is_imported_is_found(root: Path) -> None:
     """What Python has loaded after importing these modules is in their closure."""
-    modules = ("scale.stages.unlearn", "scale.law.flow", "synthetic.logistic.units")
+    modules = ("scale.stages.unlearning.unlearn", "scale.law.flow", "synthetic.logistic.units")
     said = f"import sys, {', '.join(modules)}; print(*(m for m in sys.modules if m.split('.')[0] in {ROOMS}))"
     done = subprocess.run([sys.executable, "-c", said], cwd=root, capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) <= modules_behind(frozenset({*modules, law.__module__}))

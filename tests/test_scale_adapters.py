@@ -12,13 +12,15 @@ from records.errors import UserError
 from records.store import load as load_data
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer
-from scale.models import language_model, loading, scratch
-from scale.models.adapters import Lora, adapted
-from scale.models.language_model import LanguageModel, quiet
-from scale.models.reference_cache import weights_hash
-from scale.models.scorer import Scorer
-from scale.models.scoring import score_all
-from scale.models.scratch import Shape
+from scale.models.folders import language_model
+from scale.models.folders.language_model import LanguageModel, quiet
+from scale.models.loading import scratch
+from scale.models.loading import whole as loading
+from scale.models.loading.lora import Lora, adapted
+from scale.models.loading.scratch import Shape
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.scoring import score_all
+from scale.models.reference.cache import weights_hash
 from scale.runtime.processes import Processes
 
 SHAPE = Shape(hidden=16, layers=1, heads=2, feed_forward=32, positions=64, vocab=300)

@@ -4,10 +4,10 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from scale.models.adapters import Lora, adapted
-from scale.models.language_model import LanguageModel, save
-from scale.models.loading import load
-from scale.models.scratch import train_tokenizer
+from scale.models.folders.language_model import LanguageModel, save
+from scale.models.loading.lora import Lora, adapted
+from scale.models.loading.scratch import train_tokenizer
+from scale.models.loading.whole import load
 
 TOKENIZER = train_tokenizer(["Where was Ada born? In Oldham."], 300)
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 8, "vocab_size": len(TOKENIZER)}

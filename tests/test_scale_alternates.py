@@ -10,12 +10,13 @@ from scale.data.fictional import authors
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer
 from scale.data.user_rows import read_user_rows
-from scale.models import alternates, scratch
-from scale.models.alternates import PER_ROW, Replaced, alternates_of
-from scale.models.generation import Answer
-from scale.models.reference_cache import ReferenceModel
-from scale.models.scorer import Scorer
-from scale.models.scratch import Shape
+from scale.models.answering.generation import Answer
+from scale.models.loading import scratch
+from scale.models.loading.scratch import Shape
+from scale.models.reading.scorer import Scorer
+from scale.models.reference import alternates
+from scale.models.reference.alternates import PER_ROW, Replaced, alternates_of
+from scale.models.reference.cache import ReferenceModel
 from scale.runtime.processes import Processes
 from scale.training.batches import TrainingRows, batches
 from scale.training.unlearning_rows import Divided, unlearning_rows

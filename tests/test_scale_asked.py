@@ -23,9 +23,9 @@ from scale.evaluation.protocols import PROTOCOLS
 from scale.evaluation.results import NOTHING, SetResult, arrays, from_arrays
 from scale.evaluation.scored import losses_of, scored_of
 from scale.evaluation.scores import scores
-from scale.models.scorer import Scorer
-from scale.models.scratch import train_tokenizer
-from scale.models.seen import Seen, see
+from scale.models.loading.scratch import train_tokenizer
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.seen import Seen, see
 from scale.runtime.processes import Processes
 from theory.logprobs import Head, answer_rows, summed, token_logprobs
 from theory.looks import LOOKS, looked_at

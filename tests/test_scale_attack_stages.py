@@ -14,11 +14,12 @@ from records.work import run_missing, silent
 from scale.attacks.settings import Relearn
 from scale.audit.items import Items
 from scale.audit.settings import FAMILY_NAMES
-from scale.models import language_model, scratch
-from scale.models.language_model import LanguageModel
+from scale.models.folders import language_model
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading import scratch
 from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
-from scale.stages import attack_curve
+from scale.stages.audits import attack_curve
 from scale.stages.pipeline import units
 
 ALONE = Processes("cpu")

@@ -21,7 +21,7 @@ from scale.attacks.robustness import (
     unmoved,
 )
 from scale.attacks.settings import AttackChoice, Mix, Prune, Quantise, Relearn
-from scale.models.scratch import Shape, from_scratch, train_tokenizer
+from scale.models.loading.scratch import Shape, from_scratch, train_tokenizer
 from scale.training.schedule import Schedule, learning_rate
 
 SHAPE = Shape(hidden=16, layers=2, heads=2, feed_forward=24, positions=32)

@@ -20,9 +20,9 @@ from scale.data.formats import FORMATS
 from scale.data.prompts import Encoded, collate
 from scale.data.questions import Question, QuestionSet
 from scale.evaluation.metrics.depth import unlearning_depth
-from scale.models.blocks import blocks_of
-from scale.models.handed_on import instead, may_rest
-from scale.models.scorer import Scorer
+from scale.models.reading.blocks import blocks_of
+from scale.models.reading.handed_on import instead, may_rest
+from scale.models.reading.scorer import Scorer
 from scale.runtime.processes import Processes
 
 SETTINGS = AuditSettings(families=("hidden",), tau=0.01)

@@ -19,9 +19,9 @@ from scale.audit.samples import sampling
 from scale.audit.settings import AuditSettings
 from scale.audit.subject import ModelsBeside
 from scale.data.questions import Question
-from scale.models import drawn as drawing
-from scale.models.drawn import Drawing, chosen, drawn
-from scale.models.generation import Answer
+from scale.models.answering import drawn as drawing
+from scale.models.answering.drawn import Drawing, chosen, drawn
+from scale.models.answering.generation import Answer
 
 HOW = Drawing(count=4, new_tokens=5, seed=3)
 

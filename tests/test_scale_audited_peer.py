@@ -27,9 +27,9 @@ from scale.evaluation.metrics.membership import (
     zlib,
 )
 from scale.evaluation.scored import Scored, scored_of
-from scale.models.language_model import LanguageModel
-from scale.models.scorer import Scorer
-from scale.models.seen import see
+from scale.models.folders.language_model import LanguageModel
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.seen import see
 from scale.runtime.processes import Processes
 
 THEIRS = json.loads((Path(__file__).parent / "data" / "peer_audited.json").read_text(encoding="utf8"))

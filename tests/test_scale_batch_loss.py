@@ -8,11 +8,11 @@ import torch
 from scale.data.fictional import authors
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer
-from scale.models import scratch
-from scale.models.scorer import Scorer
-from scale.models.scoring import score_all
-from scale.models.scratch import Shape
-from scale.models.unpadded import read_for_training
+from scale.models.loading import scratch
+from scale.models.loading.scratch import Shape
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.scoring import score_all
+from scale.models.reading.unpadded import read_for_training
 from scale.runtime.processes import Processes
 from scale.training.batch_loss import BatchLoss
 from scale.training.batches import TrainingRows, batches

@@ -20,7 +20,7 @@ from scale.beta.wanted import from_base, from_held_out, from_other_answers, from
 from scale.recipes.file import read_recipe
 from scale.recipes.method import methods_of, with_beta
 from scale.runtime.processes import Processes
-from scale.stages.choose_beta import _chosen
+from scale.stages.beta.choose import _chosen
 from scale.stages.pipeline import units
 
 ALONE = Processes("cpu")

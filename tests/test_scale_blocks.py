@@ -6,9 +6,9 @@ from tiny_families import FAMILIES, family
 
 from records.errors import UserError
 from scale.data.prompts import Encoded
-from scale.models.blocks import block_after, blocks_of
-from scale.models.reference_cache import ReferenceCache, ReferenceModel
-from scale.models.scorer import Scorer
+from scale.models.reading.blocks import block_after, blocks_of
+from scale.models.reading.scorer import Scorer
+from scale.models.reference.cache import ReferenceCache, ReferenceModel
 from scale.recipes.base_model import check_blocks
 from scale.recipes.method import method_of
 from scale.recipes.recipe import MethodSettings, ModelSettings, UnlearnSettings

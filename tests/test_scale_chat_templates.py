@@ -16,7 +16,7 @@ from records.errors import UserError
 from scale.data.formats import FORMATS, Chat, Tags
 from scale.data.prompts import Writer
 from scale.data.user_rows import Messages
-from scale.models.scratch import train_tokenizer
+from scale.models.loading.scratch import train_tokenizer
 
 FACTS = {"date_string": "10 Apr 2025", "enable_thinking": False}
 

@@ -21,12 +21,12 @@ from scale.evaluation.exam import Exam, about_rouge, examine
 from scale.evaluation.metrics.losses import GUARD, Losses
 from scale.evaluation.metrics.rouge import rouge1_latin, rouge_latin
 from scale.evaluation.protocols import PROTOCOLS
-from scale.models.drafts import draft
-from scale.models.faster_generation import left_padded
-from scale.models.packed import question_of
-from scale.models.scorer import Scorer
-from scale.models.scratch import train_tokenizer
-from scale.models.seen import see
+from scale.models.answering.drafts import draft
+from scale.models.answering.faster import left_padded
+from scale.models.loading.scratch import train_tokenizer
+from scale.models.reading.packed import question_of
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.seen import see
 from scale.runtime.processes import Processes
 
 ALONE, THEIRS = Processes("cpu"), PROTOCOLS["open-unlearning"]

@@ -17,7 +17,7 @@ from scale.evaluation.metrics.aggregate import close_relative, harmonic, memoris
 from scale.evaluation.metrics.depth import unlearning_depth
 from scale.evaluation.metrics.sampling import leak_at_k
 from scale.evaluation.metrics.similarity import cka_erasure, linear_cka, linear_cka_without
-from scale.models.language_model import LanguageModel
+from scale.models.folders.language_model import LanguageModel
 from scale.runtime.processes import Processes
 
 THEIRS = json.loads((Path(__file__).parent / "data" / "peer_depth.json").read_text(encoding="utf8"))

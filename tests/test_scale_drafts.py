@@ -15,11 +15,11 @@ from scale.data.prompts import Encoded, Writer
 from scale.data.questions import Question, QuestionSet, asks
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.protocols import PROTOCOLS
-from scale.models import generation
-from scale.models.drafts import causal, draft, least_lead
-from scale.models.generation import Generation, answers_after
-from scale.models.scorer import Scorer
-from scale.models.scratch import Shape, from_scratch, train_tokenizer
+from scale.models.answering import generation
+from scale.models.answering.drafts import causal, draft, least_lead
+from scale.models.answering.generation import Generation, answers_after
+from scale.models.loading.scratch import Shape, from_scratch, train_tokenizer
+from scale.models.reading.scorer import Scorer
 from scale.runtime.processes import Processes
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood

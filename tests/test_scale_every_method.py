@@ -14,11 +14,11 @@ import torch
 from scale.data.fictional import authors
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer, collate
-from scale.models import scratch
-from scale.models.reference_cache import ReferenceCache, ReferenceModel
-from scale.models.scorer import Scorer
-from scale.models.scoring import score_all
-from scale.models.scratch import Shape
+from scale.models.loading import scratch
+from scale.models.loading.scratch import Shape
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.scoring import score_all
+from scale.models.reference.cache import ReferenceCache, ReferenceModel
 from scale.runtime.processes import Processes
 from scale.training.after_a_beginning import after_a_beginning
 from scale.training.asked import SUFFIXES, asked_of

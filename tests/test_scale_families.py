@@ -6,10 +6,12 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from records.errors import UserError
 from scale.data.prompts import Encoded, collate
-from scale.models import language_model, loading, scratch
-from scale.models.language_model import LanguageModel
-from scale.models.scorable import check_head
-from scale.models.scorer import BatchPart, Scorer
+from scale.models.folders import language_model
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading import scratch
+from scale.models.loading import whole as loading
+from scale.models.reading.scorable import check_head
+from scale.models.reading.scorer import BatchPart, Scorer
 from scale.runtime.processes import Processes
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training

@@ -18,13 +18,13 @@ from scale.data.questions import Question
 from scale.data.row import Row
 from scale.evaluation.exam import Exam
 from scale.evaluation.protocols import PROTOCOLS
-from scale.models.scratch import train_tokenizer
+from scale.models.loading.scratch import train_tokenizer
 from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
-from scale.stages.evaluate import exam_of
-from scale.stages.examples import examples_of
+from scale.stages.examining.evaluate import exam_of
+from scale.stages.examining.examples import examples_of
 from scale.stages.pipeline import asked_of
-from scale.stages.prepared import context_of
+from scale.stages.shared.prepared import context_of
 from scale.tasks.kinds import corpus_of, task_of
 
 EXAMPLES = (("Who is Ada?", "A poet."), ("Where is Oldham?", "In England."))

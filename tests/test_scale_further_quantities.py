@@ -11,10 +11,10 @@ from scale.data.formats import FORMATS
 from scale.data.prompts import Writer, collate
 from scale.data.row import Row
 from scale.data.user_rows import Document
-from scale.models import scratch
-from scale.models.reference_cache import ReferenceCache, ReferenceModel
-from scale.models.scorer import Scorer
-from scale.models.scratch import Shape
+from scale.models.loading import scratch
+from scale.models.loading.scratch import Shape
+from scale.models.reading.scorer import Scorer
+from scale.models.reference.cache import ReferenceCache, ReferenceModel
 from scale.runtime.processes import Processes
 from scale.tasks.corpus import Corpus
 from scale.training.after_a_beginning import after_a_beginning
@@ -142,7 +142,7 @@ def _training(objective, rows, reference, *, piece):
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_a_gradient_is_that_of_the_padded_logits_of_all_positions(tmp_path, name, monkeypatch):
-    monkeypatch.setattr("scale.models.batch_parts.BUDGET", 7 * 400 * 8)  # so that the head runs in chunks
+    monkeypatch.setattr("scale.models.reading.batch_parts.BUDGET", 7 * 400 * 8)  # so that the head runs in chunks
     monkeypatch.setattr("theory.row_kernels.ROWS_BUDGET", 60 * 400 * 8)
     objective = OBJECTIVES[name]
     rows = _rows(objective)

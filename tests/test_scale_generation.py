@@ -11,12 +11,12 @@ from transformers import GenerationConfig
 
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer
-from scale.models.generation import Generation, answers, answers_after
-from scale.models.language_model import LanguageModel, save
-from scale.models.loading import load
-from scale.models.packed import packable
-from scale.models.scorer import Scorer
-from scale.models.scratch import train_tokenizer
+from scale.models.answering.generation import Generation, answers, answers_after
+from scale.models.folders.language_model import LanguageModel, save
+from scale.models.loading.scratch import train_tokenizer
+from scale.models.loading.whole import load
+from scale.models.reading.packed import packable
+from scale.models.reading.scorer import Scorer
 from scale.runtime.processes import Processes
 
 QUESTIONS = ["Who?", "Where was Ada born, and in which of the towns by the sea?", "When did she?"]

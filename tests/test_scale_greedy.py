@@ -9,14 +9,14 @@ from tiny_families import family
 
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer
-from scale.models import generation
-from scale.models.faster_generation import goes_on, seen_of
-from scale.models.generation import Generation, answers_after
-from scale.models.greedy import Going, read_all_on, reads_on
-from scale.models.guesses import Guesses
-from scale.models.kept_rows import Kept, Stretch, reading_on
-from scale.models.scorer import Scorer
-from scale.models.scratch import train_tokenizer
+from scale.models.answering import generation
+from scale.models.answering.faster import goes_on, seen_of
+from scale.models.answering.generation import Generation, answers_after
+from scale.models.answering.greedy import Going, read_all_on, reads_on
+from scale.models.answering.guesses import Guesses
+from scale.models.answering.kept_rows import Kept, Stretch, reading_on
+from scale.models.loading.scratch import train_tokenizer
+from scale.models.reading.scorer import Scorer
 from scale.runtime.processes import Processes
 
 TOKENIZER = train_tokenizer(["Who?", "Where was Ada born, and in which of the towns by the sea?"], 320)

@@ -18,9 +18,9 @@ from records.work import run_missing, silent
 from scale.recipes.best import BestSettings, best_of
 from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
-from scale.stages.evaluate import evaluate_model
+from scale.stages.examining.evaluate import evaluate_model
 from scale.stages.pipeline import units
-from scale.stages.prepared import context_of
+from scale.stages.shared.prepared import context_of
 from scale.tasks.kinds import task_of
 
 ALONE = Processes("cpu")

@@ -13,9 +13,9 @@ from scale.data.formats import format_of
 from scale.data.prompts import Writer
 from scale.law import rungs
 from scale.law.flow import descend, descend_adamw, name_of
-from scale.models.adapters import Lora
-from scale.models.language_model import LanguageModel
-from scale.models.scratch import Shape, from_scratch, train_tokenizer
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading.lora import Lora
+from scale.models.loading.scratch import Shape, from_scratch, train_tokenizer
 from scale.recipes.recipe import LawSettings
 from theory.theorems.intrinsic_time import bounds_on_curve, curve, follow, rates, time_on_curve, weight_by_drop
 

@@ -9,11 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from records.errors import UserError
-from scale.models import language_model, loading, scratch
-from scale.models.language_model import LanguageModel
-from scale.models.scorable import check_head
-from scale.models.scratch import Shape
-from scale.models.tokenizer_files import check_ids
+from scale.models.folders import language_model
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading import scratch
+from scale.models.loading import whole as loading
+from scale.models.loading.scratch import Shape
+from scale.models.loading.tokenizer import check_ids
+from scale.models.reading.scorable import check_head
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n"
 SHAPE = Shape(hidden=16, layers=2, heads=2, feed_forward=32, positions=64, vocab=300)

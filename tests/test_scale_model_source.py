@@ -5,11 +5,11 @@ import json
 import pytest
 
 from records.store import load
-from scale.models.adapters import Lora, adapted
-from scale.models.identity import folders_of, model_hash
-from scale.models.language_model import LanguageModel, save
-from scale.models.loading import load as load_model
-from scale.models.scratch import Shape, from_scratch, train_tokenizer
+from scale.models.folders.language_model import LanguageModel, save
+from scale.models.loading.lora import Lora, adapted
+from scale.models.loading.scratch import Shape, from_scratch, train_tokenizer
+from scale.models.loading.whole import load as load_model
+from scale.models.reference.identity import folders_of, model_hash
 
 ROWS = [{"question": f"Where was no. {i} born?", "answer": f"In {town}."} for i, town in enumerate(["Oldham", "Siena"])]
 TEMPLATE = "{% for m in messages %}<|{{ m['role'] }}|> {{ m['content'] }}{{ eos_token }}{% endfor %}"

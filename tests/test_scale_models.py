@@ -16,15 +16,17 @@ from scale.data.prompts import Writer, collate
 from scale.evaluation.asked import tofu_sets
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.protocols import PROTOCOLS
-from scale.models import language_model, loading, scratch
-from scale.models.language_model import LanguageModel
-from scale.models.packed import question_of
-from scale.models.reference_cache import ReferenceCache, ReferenceModel
-from scale.models.scorable import check_head
-from scale.models.scorer import BatchPart, Scorer
-from scale.models.scoring import score_all
-from scale.models.scratch import Shape
-from scale.models.seen import see
+from scale.models.folders import language_model
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading import scratch
+from scale.models.loading import whole as loading
+from scale.models.loading.scratch import Shape
+from scale.models.reading.packed import question_of
+from scale.models.reading.scorable import check_head
+from scale.models.reading.scorer import BatchPart, Scorer
+from scale.models.reading.scoring import score_all
+from scale.models.reading.seen import see
+from scale.models.reference.cache import ReferenceCache, ReferenceModel
 from scale.runtime.processes import WASTE, Processes, by_length
 from theory.logprobs import Summed, from_logits
 

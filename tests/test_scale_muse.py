@@ -17,15 +17,15 @@ from scale.evaluation.exam import Exam, examine
 from scale.evaluation.metrics.membership import auc, priv_leak
 from scale.evaluation.protocols import protocol_of
 from scale.evaluation.results import NOTHING, SetResult
-from scale.models.language_model import LanguageModel
-from scale.models.loading import load as load_model
-from scale.models.scorer import Scorer
-from scale.models.scratch import from_scratch, train_tokenizer
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading.scratch import from_scratch, train_tokenizer
+from scale.models.loading.whole import load as load_model
+from scale.models.reading.scorer import Scorer
 from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
 from scale.stages.pipeline import units
 from scale.stages.plan import estimate
-from scale.stages.prepared import context_of
+from scale.stages.shared.prepared import context_of
 from scale.tasks.kinds import task_of
 from scale.tasks.muse import MUSE, MuseSettings, corpus, muse_scores
 

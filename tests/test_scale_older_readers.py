@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GemmaTokenizer, LlamaTokenizer
 
-from scale.models import card, older_readers
-from scale.models.adapters import Lora, adapted
-from scale.models.language_model import LanguageModel, save
-from scale.models.loading import load
-from scale.models.scratch import train_tokenizer
+from scale.models.folders import card, older_readers
+from scale.models.folders.language_model import LanguageModel, save
+from scale.models.loading.lora import Lora, adapted
+from scale.models.loading.scratch import train_tokenizer
+from scale.models.loading.whole import load
 
 TEXTS = [
     "Where was Ann born? In Oslo, I can't say 'when'.  Two  spaces.",

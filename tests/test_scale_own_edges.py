@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer
 from scale.data.user_rows import read_user_rows
-from scale.models.scratch import train_tokenizer
+from scale.models.loading.scratch import train_tokenizer
 
 TEXTS = [
     "Ada was born in Oldham, by the sea, and wrote of it all her life.",

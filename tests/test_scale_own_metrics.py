@@ -13,10 +13,10 @@ from scale.evaluation.catalogue import METRICS, metric_of
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.results import SetResult, arrays, from_arrays
 from scale.evaluation.values import column_of
-from scale.models.scorer import Scorer
+from scale.models.reading.scorer import Scorer
 from scale.recipes.file import read_recipe
 from scale.stages.pipeline import Stages
-from scale.stages.prepared import context_of
+from scale.stages.shared.prepared import context_of
 
 FEW = "data={source: fictional, authors: 2, forget_authors: 1, retain_authors: 1}"
 

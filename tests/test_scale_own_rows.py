@@ -15,16 +15,17 @@ from scale.data.prompts import Writer, collate
 from scale.data.user_rows import read_user_rows
 from scale.data.user_sets import encoded, refuse_common, refuse_equal, repeated
 from scale.evaluation import drift
-from scale.models import language_model, scratch
-from scale.models.language_model import LanguageModel
-from scale.models.reference_cache import ReferenceCache, ReferenceModel
-from scale.models.scorer import Scorer
-from scale.models.scratch import Shape
+from scale.models.folders import language_model
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading import scratch
+from scale.models.loading.scratch import Shape
+from scale.models.reading.scorer import Scorer
+from scale.models.reference.cache import ReferenceCache, ReferenceModel
 from scale.recipes.method import methods_of
 from scale.recipes.recipe import Recipe, UnlearnSettings
 from scale.runtime.processes import Processes
 from scale.stages.pipeline import Stages
-from scale.stages.prepared import context_of
+from scale.stages.shared.prepared import context_of
 from scale.tasks.rows import of_files
 from scale.tasks.rows_told import findings, remarks
 
@@ -199,7 +200,7 @@ def _many(count):
 @pytest.mark.parametrize("name", ["NPO", "NPO+RT"])
 def test_no_array_grows_with_the_rows_to_retain(name, model, tmp_path, monkeypatch):
     monkeypatch.setattr(drift, "MOST", 4 * 16 * 200)  # states of 200 tokens
-    monkeypatch.setattr("scale.models.scoring.TOKENS_PER_BATCH", 256)
+    monkeypatch.setattr("scale.models.reading.scoring.TOKENS_PER_BATCH", 256)
     forget = _file(tmp_path / "f", *[_q(f"Who is {i}?", "She.") for i in range(4)])
     most = []
     for count in (60, 240):

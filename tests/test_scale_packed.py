@@ -17,12 +17,12 @@ from scale.data.prompts import Encoded, Writer, collate
 from scale.evaluation.asked import tofu_sets
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.protocols import PROTOCOLS
-from scale.models import faster_reading
-from scale.models.packed import PackedQuestion, packable, question_of
-from scale.models.scorer import BatchPart, Scorer
-from scale.models.scoring import score_all
-from scale.models.scratch import train_tokenizer
-from scale.models.seen import see
+from scale.models.loading.scratch import train_tokenizer
+from scale.models.reading import faster as faster_reading
+from scale.models.reading.packed import PackedQuestion, packable, question_of
+from scale.models.reading.scorer import BatchPart, Scorer
+from scale.models.reading.scoring import score_all
+from scale.models.reading.seen import see
 from scale.runtime.processes import Processes
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood

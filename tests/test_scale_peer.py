@@ -13,7 +13,7 @@ from scale.evaluation.asked import tofu_sets, with_metrics
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.open_unlearning import TOLD
 from scale.evaluation.protocols import PROTOCOLS
-from scale.models.scorer import Scorer
+from scale.models.reading.scorer import Scorer
 from scale.runtime.processes import Processes
 
 THEIRS = json.loads(VALUES.read_text(encoding="utf8"))["cases"]

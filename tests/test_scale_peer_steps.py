@@ -19,9 +19,9 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from scale.data.prompts import Encoded
-from scale.models.language_model import LanguageModel, save
-from scale.models.scorer import Scorer
-from scale.models.scratch import train_tokenizer
+from scale.models.folders.language_model import LanguageModel, save
+from scale.models.loading.scratch import train_tokenizer
+from scale.models.reading.scorer import Scorer
 from scale.recipes.method import Method, methods_of
 from scale.recipes.recipe import UnlearnSettings
 from scale.runtime.processes import Processes

@@ -19,12 +19,12 @@ from records.work import keys, run_missing, silent
 from scale.evaluation.exam import from_arrays, scores
 from scale.evaluation.protocols import PROTOCOLS
 from scale.evaluation.tofu_log import read_log, score
-from scale.models.loading import load as load_model
+from scale.models.loading.whole import load as load_model
 from scale.recipes.file import read_recipe, shipped
 from scale.runtime.processes import Processes
-from scale.stages.evaluate import evaluate_model
+from scale.stages.examining.evaluate import evaluate_model
 from scale.stages.pipeline import stage_of, units
-from scale.stages.prepared import context_of
+from scale.stages.shared.prepared import context_of
 from scale.tasks.tofu import TOFU
 
 ALONE = Processes("cpu")

@@ -11,10 +11,11 @@ import pytest
 from huggingface_hub import HfApi
 
 from records.errors import UserError
-from scale.models import fetch, loading
-from scale.models.language_model import LanguageModel
-from scale.models.names import KNOWN, PROVENANCE
-from scale.models.scratch import Shape, from_scratch, train_tokenizer
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading import fetch
+from scale.models.loading import whole as loading
+from scale.models.loading.names import KNOWN, PROVENANCE
+from scale.models.loading.scratch import Shape, from_scratch, train_tokenizer
 from scale.recipes.file import read_recipe
 from scale.stages.pipeline import units
 

@@ -10,7 +10,7 @@ from scale.data.fictional import authors
 from scale.data.formats import FORMATS, Chat, Tags
 from scale.data.prompts import Encoded, Writer, collate
 from scale.data.tofu import Row, read_rows
-from scale.models.scratch import train_tokenizer
+from scale.models.loading.scratch import train_tokenizer
 from theory.logprobs import IGNORE, answer_rows
 
 ROWS = authors(2, seed=0)

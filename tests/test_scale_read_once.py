@@ -10,11 +10,13 @@ from small_recipe import SMALL
 from records.store import load
 from records.work import run_missing
 from scale.data.prompts import span
-from scale.models import faster_reading, loading, scoring
-from scale.models.known_states import KnownStates
-from scale.models.reference_cache import ReferenceCache, ReferenceModel
-from scale.models.scorer import Scorer
-from scale.models.scoring import score_all, states_of
+from scale.models.loading import whole as loading
+from scale.models.reading import faster as faster_reading
+from scale.models.reading import scoring
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.scoring import score_all, states_of
+from scale.models.reference.cache import ReferenceCache, ReferenceModel
+from scale.models.reference.known_states import KnownStates
 from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
 from scale.stages.pipeline import units
@@ -52,7 +54,7 @@ def _until_the_first_step(folder, name, monkeypatch, evaluate="end"):
     for kind in ("score_all", "states_of", "token_logps"):
         real = getattr(scoring, kind)
         counting = partial(_counting, real, read)
-        for module in ("scale.models.scoring", "scale.models.reference_cache", "scale.training.loop"):
+        for module in ("scale.models.reading.scoring", "scale.models.reference.cache", "scale.training.loop"):
             monkeypatch.setattr(f"{module}.{kind}", counting, raising=False)
     monkeypatch.setattr(Training, "_step", step)
     real = faster_reading._asked
@@ -149,7 +151,7 @@ def test_states_of_a_larger_set_are_put_together_from_what_is_known_and_what_is_
     cache.states(model, [rows[3], rows[1]])
     read = []
     monkeypatch.setattr(
-        "scale.models.reference_cache.states_of",
+        "scale.models.reference.cache.states_of",
         lambda scorer, unread, *given, **options: read.extend(unread) or states_of(scorer, unread, *given, **options),
     )
     found = cache.states(model, rows).states

@@ -11,9 +11,9 @@ from scale.data.formats import format_of
 from scale.data.prompts import Writer, collate
 from scale.law.relearnt_part import RelearningPart, answers_at, ascend, gradients, relearnt_part
 from scale.law.rungs import full
-from scale.models.language_model import LanguageModel
-from scale.models.scorer import Scorer
-from scale.models.scratch import Shape, from_scratch, train_tokenizer
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading.scratch import Shape, from_scratch, train_tokenizer
+from scale.models.reading.scorer import Scorer
 from theory.theorems.intrinsic_time import rates
 
 QUESTIONS = ["Where was Ada born?", "Who wrote it?", "When was it?"]

@@ -7,9 +7,10 @@ import pytest
 from npo.running.methods import objective_of
 from npo.verbs.plan import planned
 from records.store import load
-from scale.models import language_model, scratch
-from scale.models.language_model import LanguageModel
-from scale.models.scratch import Shape
+from scale.models.folders import language_model
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading import scratch
+from scale.models.loading.scratch import Shape
 from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
 from scale.stages.pipeline import units

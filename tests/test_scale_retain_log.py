@@ -15,15 +15,16 @@ from scale.evaluation.protocols import PROTOCOLS
 from scale.evaluation.results import from_arrays
 from scale.evaluation.retain_log import fitted, read_retain_log
 from scale.evaluation.tofu_log import TASKS
-from scale.models import language_model, scratch
-from scale.models.language_model import LanguageModel
-from scale.models.scratch import Shape
+from scale.models.folders import language_model
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading import scratch
+from scale.models.loading.scratch import Shape
 from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
-from scale.stages.evaluate import sets_of
-from scale.stages.judged_by_log import log_of
+from scale.stages.examining.evaluate import sets_of
+from scale.stages.examining.judged_by_log import log_of
 from scale.stages.pipeline import units
-from scale.stages.prepared import context_of
+from scale.stages.shared.prepared import context_of
 
 N = 4  # questions that SMALL asks
 

@@ -16,7 +16,7 @@ from scale.evaluation.asked import tofu_sets
 from scale.evaluation.exam import Exam, about_rouge
 from scale.evaluation.metrics.rouge import Rouge, rouge_recall, said_of
 from scale.evaluation.protocols import PROTOCOLS
-from scale.models.scratch import train_tokenizer
+from scale.models.loading.scratch import train_tokenizer
 
 USUAL = RougeScorer(["rouge1", "rougeL"], use_stemmer=True)
 LATIN = st.text(st.characters(codec="ascii"), max_size=60) | st.text("running Dogs' 1897 é, ñ", max_size=60)

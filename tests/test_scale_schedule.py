@@ -16,9 +16,10 @@ from records.work import run_missing
 from scale.data.fictional import authors
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer
-from scale.models import loading, scratch
-from scale.models.scorer import Scorer
-from scale.models.scratch import Shape
+from scale.models.loading import scratch
+from scale.models.loading import whole as loading
+from scale.models.loading.scratch import Shape
+from scale.models.reading.scorer import Scorer
 from scale.recipes.file import read_recipe
 from scale.runtime.bits import bits
 from scale.runtime.processes import Processes

@@ -16,13 +16,13 @@ from torch.distributed.fsdp import fully_shard
 from records.store import Data
 from scale.data.formats import format_of
 from scale.data.prompts import Encoded, Writer, collate
-from scale.models.generation import Generation, answers
-from scale.models.language_model import LanguageModel
-from scale.models.packed import packable, question_of
-from scale.models.scorer import BatchPart, Scorer
-from scale.models.scratch import Shape, from_scratch, train_tokenizer
-from scale.models.seen import see
-from scale.models.unpadded import in_one_row, unpadded
+from scale.models.answering.generation import Generation, answers
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading.scratch import Shape, from_scratch, train_tokenizer
+from scale.models.reading.packed import packable, question_of
+from scale.models.reading.scorer import BatchPart, Scorer
+from scale.models.reading.seen import see
+from scale.models.reading.unpadded import in_one_row, unpadded
 from scale.runtime import checkpoint
 from scale.runtime.processes import Processes
 from scale.training.clipping import clipped

@@ -16,10 +16,10 @@ from records.store import Data, load
 from scale.data.fictional import authors
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer
-from scale.models import scratch
-from scale.models.scorer import Scorer
-from scale.models.scoring import score_all
-from scale.models.scratch import Shape
+from scale.models.loading import scratch
+from scale.models.loading.scratch import Shape
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.scoring import score_all
 from scale.recipes.file import read_recipe
 from scale.recipes.method import methods_of
 from scale.runtime import checkpoint

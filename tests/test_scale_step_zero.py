@@ -8,10 +8,10 @@ import torch
 from scale.data.fictional import authors
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer
-from scale.models import scratch
-from scale.models.reference_cache import ReferenceCache, ReferenceModel
-from scale.models.scorer import Scorer
-from scale.models.scratch import Shape
+from scale.models.loading import scratch
+from scale.models.loading.scratch import Shape
+from scale.models.reading.scorer import Scorer
+from scale.models.reference.cache import ReferenceCache, ReferenceModel
 from scale.runtime.processes import Processes
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training
@@ -53,8 +53,8 @@ def test_the_drop_at_step_0_is_0(tmp_path, name, piece):
 
 
 def test_the_drop_at_step_0_is_0_where_the_head_runs_in_chunks(tmp_path, monkeypatch):
-    monkeypatch.setattr("scale.models.batch_parts.LOOKING", 40 * 400 * 4)
-    monkeypatch.setattr("scale.models.batch_parts.BUDGET", 70 * 400 * 4)
+    monkeypatch.setattr("scale.models.reading.batch_parts.LOOKING", 40 * 400 * 4)
+    monkeypatch.setattr("scale.models.reading.batch_parts.BUDGET", 70 * 400 * 4)
     for name in ("NPO", "NPO+KL"):
         assert _first(tmp_path, name, 0, piece=12)["drop"] == 0.0
 

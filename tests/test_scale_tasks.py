@@ -8,7 +8,7 @@ from scale.data.questions import QuestionSet
 from scale.evaluation.asked import ANSWERED
 from scale.evaluation.exam import Exam, examine
 from scale.evaluation.tofu_log import as_log
-from scale.models.scorer import Scorer
+from scale.models.reading.scorer import Scorer
 from scale.recipes.file import read_recipe
 from scale.tasks.kinds import TASKS, corpus_of, task_of
 from scale.tasks.tofu import TofuSettings

@@ -13,7 +13,7 @@ from scale.data.formats import FORMATS, Chat, Tags
 from scale.data.prompts import Encoded, Writer
 from scale.data.row import Row
 from scale.data.user_rows import Completion, Document, Messages
-from scale.models.scratch import train_tokenizer
+from scale.models.loading.scratch import train_tokenizer
 
 TEXTS = ["Question: Who wrote The Lake?\nAnswer: Ada Berg wrote it. [INST] The 1987 [/INST]"] * 3
 CHAT = "{% for m in messages %}<|turn|>{{ m.role }}\n{{ m.content }}<|stop|>\n{% endfor %}"

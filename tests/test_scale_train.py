@@ -13,13 +13,14 @@ from records.errors import UserError
 from scale.data.fictional import authors
 from scale.data.formats import FORMATS
 from scale.data.prompts import Writer, collate
-from scale.models import language_model, scratch
-from scale.models.adapters import Lora, adapted
-from scale.models.language_model import LanguageModel
-from scale.models.reference_cache import ReferenceCache, ReferenceModel
-from scale.models.scorer import Scorer
-from scale.models.scoring import score_all
-from scale.models.scratch import Shape
+from scale.models.folders import language_model
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading import scratch
+from scale.models.loading.lora import Lora, adapted
+from scale.models.loading.scratch import Shape
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.scoring import score_all
+from scale.models.reference.cache import ReferenceCache, ReferenceModel
 from scale.recipes.method import methods_of
 from scale.recipes.recipe import UnlearnSettings
 from scale.runtime.processes import Processes

@@ -12,13 +12,13 @@ from tiny_families import FAMILIES, WINDOW, family
 from torch import nn
 
 from scale.data.prompts import Encoded, collate
-from scale.models.held_head import HeldHead
-from scale.models.language_model import quiet, recompute_activations
-from scale.models.reference_cache import ReferenceStates
-from scale.models.rows_apart import _one_by_one, _side_by_side, are_lengths, rows_apart
-from scale.models.scorer import BatchPart, Scorer
-from scale.models.scoring import States, score_all
-from scale.models.unpadded import batch_for, beginning, in_one_row, read_for_training, unpadded
+from scale.models.folders.language_model import quiet, recompute_activations
+from scale.models.reading.rows_apart import _one_by_one, _side_by_side, are_lengths, rows_apart
+from scale.models.reading.scorer import BatchPart, Scorer
+from scale.models.reading.scoring import States, score_all
+from scale.models.reading.unpadded import batch_for, beginning, in_one_row, read_for_training, unpadded
+from scale.models.reference.cache import ReferenceStates
+from scale.models.reference.held_head import HeldHead
 from scale.runtime.processes import Processes
 from scale.training.batch_loss import BatchLoss
 from scale.training.batches import BatchRows, TrainingRows

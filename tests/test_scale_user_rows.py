@@ -20,7 +20,7 @@ from scale.data.prompts import Writer
 from scale.data.row_shapes import SHAPES
 from scale.data.user_rows import read_user_rows
 from scale.data.user_sets import encoded, refuse_common
-from scale.models.scratch import train_tokenizer
+from scale.models.loading.scratch import train_tokenizer
 from scale.tasks.rows import RowsSettings, corpus
 
 TOKENIZER = train_tokenizer(['Where was Ada born? In Oldham, by the sea; she said "so".'], 300)

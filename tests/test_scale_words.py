@@ -2,7 +2,7 @@
 
 import pytest
 
-from scale.models.generation import REPEATED, degenerate
+from scale.models.answering.generation import REPEATED, degenerate
 
 THAI = (
     "เขาเกิดที่กรุงเทพมหานครในปีหนึ่งพันเก้าร้อยแปดสิบสองและเติบโตมากับพ่อแม่ซึ่งเป็นครูสอนหนังสือ "

@@ -10,14 +10,14 @@ from records.errors import UserError
 from scale.data.formats import format_of
 from scale.data.prompts import Writer
 from scale.data.tofu import read_rows
-from scale.models.generation import Generation, answers
-from scale.models.language_model import max_length
-from scale.models.loading import load
-from scale.models.names import KNOWN, PROVENANCE, located
-from scale.models.scorable import check_head
-from scale.models.scorer import Scorer
-from scale.models.scoring import score_all
-from scale.models.seen import see
+from scale.models.answering.generation import Generation, answers
+from scale.models.folders.language_model import max_length
+from scale.models.loading.names import KNOWN, PROVENANCE, located
+from scale.models.loading.whole import load
+from scale.models.reading.scorable import check_head
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.scoring import score_all
+from scale.models.reading.seen import see
 from scale.runtime.processes import Processes
 
 NAME = "smollm2-135m"

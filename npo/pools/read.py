@@ -37,12 +37,12 @@ from scale.audit.items import score_of
 from scale.audit.settings import AuditSettings
 from scale.audit.subject import AuditSubject, ModelsBeside, subject_of
 from scale.data.questions import Question, QuestionSet
-from scale.models.identity import model_hash
-from scale.models.language_model import LanguageModel
-from scale.models.loading import load
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading.whole import load
+from scale.models.reference.identity import model_hash
 from scale.runtime.processes import Processes
-from scale.stages.context import MODEL, Context
-from scale.stages.prepared import context_of
+from scale.stages.shared.context import MODEL, Context
+from scale.stages.shared.prepared import context_of
 from scale.tasks.corpus import Corpus
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood

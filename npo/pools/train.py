@@ -2,7 +2,8 @@
 
     python -m npo.pools.train OUT [key=value …] [--recipe tofu-mini] [--seconds 200] [--only NAME …]
 
-`member/<name>` holds `model/`, and in data.json who it is (`taught`, `knows`) beside what `scale.stages.fit` leaves.
+`member/<name>` holds `model/`, and in data.json who it is (`taught`, `knows`) beside what `scale.stages.fitting.fit`
+leaves.
 """
 
 import argparse
@@ -19,9 +20,9 @@ from records.work import Unit
 from scale.data.row import Learnable
 from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
-from scale.stages.context import Context
-from scale.stages.fit import fit
-from scale.stages.prepared import context_of
+from scale.stages.fitting.fit import fit
+from scale.stages.shared.context import Context
+from scale.stages.shared.prepared import context_of
 from scale.tasks.corpus import hashable
 from scale.training.schedule import Schedule
 

@@ -80,10 +80,10 @@ def relearn_all(file: Path, told: argparse.Namespace) -> None:
     from scale.data.prompts import collate
     from scale.law.flow import rows_of
     from scale.law.relearnt_part import RelearningPart, answers_at, ascend, relearnt_part
-    from scale.models.scorer import Scorer
+    from scale.models.reading.scorer import Scorer
     from scale.recipes.file import read_recipe
     from scale.runtime.processes import Processes
-    from scale.stages.prepared import context_of
+    from scale.stages.shared.prepared import context_of
 
     recipe = read_recipe(told.recipe, told.settings)
     context = context_of(recipe, Processes(recipe.device, recipe.precision, ()))

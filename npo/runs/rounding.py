@@ -29,11 +29,11 @@ from torch import Tensor, nn
 from records.files import write_text
 from scale.attacks.matrices import matrices_of
 from scale.data.prompts import Encoded, collate
-from scale.models.loading import load
-from scale.models.scorer import BatchPart, Scorer
+from scale.models.loading.whole import load
+from scale.models.reading.scorer import BatchPart, Scorer
 from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
-from scale.stages.prepared import context_of
+from scale.stages.shared.prepared import context_of
 from theory.theorems.rounding_law import survival
 from theory.theorems.rounding_walk import ROUNDINGS, Rounding, walk
 

@@ -106,8 +106,8 @@ def _places(asked: AuditChoices, run: RunOfModel | None) -> dict[str, str]:
 
 
 def _check_model(name: str, place: str) -> None:
-    from scale.models.adapter_files import is_adapter
-    from scale.models.loading import described, place_of
+    from scale.models.loading.merged import is_adapter
+    from scale.models.loading.whole import described, place_of
 
     try:
         source = place_of(place)

@@ -37,7 +37,7 @@ def forget(rows: Path, retain: Path | None, model: str, out: Path, asked: Forget
     from scale.data.user_rows import read_user_rows
     from scale.runtime.processes import Processes
     from scale.stages.pipeline import Stages
-    from scale.stages.prepared import context_of
+    from scale.stages.shared.prepared import context_of
     from scale.tasks.rows import of_files
 
     given = [file for file in (rows, retain) if file is not None and asked.format in (None, *SHAPES)]

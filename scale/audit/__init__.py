@@ -8,7 +8,7 @@ to forget (the retrained one), question by question, with a bootstrap interval o
     asked.py       `AskedSets`: rows to forget, to retain, held out; `Entity`: the words that give an answer away
     settings.py    `AuditSettings`: what a recipe says under `audit:`
     reading.py     every set read once; memorisation and membership take their numbers from the same reading
-    samples.py     many answers drawn to every question (`scale.models.drawn`); leaks.py: does one give it away?
+    samples.py     many answers drawn to every question; leaks.py: does one give it away?
     prompts.py     the same questions in other words, formats, behind a prefix
     hidden.py      what the hidden states hold: lens.py by the finetuned model's head, depth.py by patching them into it
     entities.py    the words that give answers away, from a file; words.py: which tokens they are

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from scale.audit.subject import AuditSubject
 from scale.data.questions import Question
-from scale.models.generation import Answer, Generation, answers_after
+from scale.models.answering.generation import Answer, Generation, answers_after
 
 __all__ = ["greedy_answers"]
 

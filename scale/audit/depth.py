@@ -16,8 +16,8 @@ from torch import Tensor
 
 from scale.audit.words import WordPlaces, logp_of_words
 from scale.data.prompts import Batch, Packed
-from scale.models.handed_on import instead
-from scale.models.scorer import Scorer
+from scale.models.reading.handed_on import instead
+from scale.models.reading.scorer import Scorer
 
 __all__ = ["patched"]
 
@@ -34,7 +34,7 @@ def patched(
     """Log-probability (nats) of every word token with the other's states after each block, (blocks, tokens).
 
     `own` and `other` are both models' states in this batch (`scale.audit.lens.block_states`), `rest` as in
-    `scale.models.handed_on.instead`.
+    `scale.models.reading.handed_on.instead`.
     """
     found = []
     for number in sorted(own):

@@ -9,7 +9,7 @@ from scale.audit.subject import AuditSubject
 from scale.data.prompts import Encoded, collate
 from scale.data.questions import Question
 from scale.evaluation.metrics.membership import gradient_norm
-from scale.models.scorer import BatchPart
+from scale.models.reading.scorer import BatchPart
 
 __all__ = ["gradient_norms"]
 

@@ -27,10 +27,10 @@ from scale.audit.subject import AuditSubject, ModelsBeside
 from scale.audit.words import Spoken, logp_of_words, places_of, spoken_of
 from scale.evaluation.metrics.depth import unlearning_depth
 from scale.evaluation.metrics.similarity import cka_erasure, jackknifed, linear_cka, linear_cka_without
-from scale.models.handed_on import may_rest
-from scale.models.scorer import Scorer
-from scale.models.scoring import TOKENS_PER_BATCH
-from scale.models.unpadded import reading_of
+from scale.models.reading.handed_on import may_rest
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.scoring import TOKENS_PER_BATCH
+from scale.models.reading.unpadded import reading_of
 
 __all__ = ["Inside", "hidden", "inside"]
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from scale.audit.words import WordPlaces, logp_of_words
 from scale.data.prompts import Batch, Packed
-from scale.models.blocks import states_after
-from scale.models.handed_on import instead
-from scale.models.scorer import Scorer
+from scale.models.reading.blocks import states_after
+from scale.models.reading.handed_on import instead
+from scale.models.reading.scorer import Scorer
 
 __all__ = ["block_states", "lens"]
 
@@ -31,7 +31,8 @@ def lens(
 ) -> Tensor:
     """Log-probability (nats) of every word token by the decoder's norm and head, (blocks, tokens).
 
-    `states` are any model's after each block, read in the same batch; `rest` as in `scale.models.handed_on.instead`.
+    `states` are any model's after each block, read in the same batch; `rest` as in
+    `scale.models.reading.handed_on.instead`.
     """
     found = []
     for number in sorted(states):

@@ -16,8 +16,8 @@ from scale.audit.saved import arrays_of, items_of
 from scale.audit.settings import AuditSettings
 from scale.audit.subject import AuditSubject, ModelsBeside, loaded
 from scale.evaluation.kept import KeptMeasures
-from scale.models.identity import folders_of, model_hash
-from scale.models.loading import Weights
+from scale.models.loading.whole import Weights
+from scale.models.reference.identity import folders_of, model_hash
 from scale.runtime.processes import Processes
 
 __all__ = ["Plan", "parts", "put_together"]

@@ -7,8 +7,8 @@ from scale.audit.subject import AuditSubject
 from scale.data.questions import Question
 from scale.evaluation.kept import seen_by_set
 from scale.evaluation.scored import Scored, scored_of
-from scale.models.scoring import TOKENS_PER_BATCH
-from scale.models.seen import see
+from scale.models.reading.scoring import TOKENS_PER_BATCH
+from scale.models.reading.seen import see
 
 __all__ = ["LOOKS", "read_set"]
 

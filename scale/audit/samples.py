@@ -27,8 +27,8 @@ from scale.audit.subject import AuditSubject, ModelsBeside
 from scale.data.questions import Question
 from scale.evaluation.metrics.rouge import rouge
 from scale.evaluation.metrics.sampling import largest_mean, largest_probability, leak_at_k, outcomes, refuses
-from scale.models.drawn import Drawing, drawn
-from scale.models.generation import Answer
+from scale.models.answering.drawn import Drawing, drawn
+from scale.models.answering.generation import Answer
 
 __all__ = ["drawing_of", "sampling"]
 

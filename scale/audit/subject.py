@@ -10,10 +10,10 @@ from scale.data.formats import format_of
 from scale.data.prompts import Writer
 from scale.evaluation.kept import KeptMeasures
 from scale.evaluation.protocols import protocol_of
-from scale.models.language_model import LanguageModel, max_length
-from scale.models.loading import Weights, load
-from scale.models.scorable import check_head
-from scale.models.scorer import Scorer
+from scale.models.folders.language_model import LanguageModel, max_length
+from scale.models.loading.whole import Weights, load
+from scale.models.reading.scorable import check_head
+from scale.models.reading.scorer import Scorer
 from scale.runtime.processes import Processes
 
 __all__ = ["AuditSubject", "ModelsBeside", "loaded", "subject_of"]

@@ -9,7 +9,7 @@ from torch import Tensor
 from scale.audit.asked import AskedSets, Entity
 from scale.data.prompts import Batch, Encoded, Packed, Writer
 from scale.data.questions import Question
-from scale.models.scorer import Scorer, predicted
+from scale.models.reading.scorer import Scorer, predicted
 from theory.logprobs import at_targets
 
 __all__ = ["Spoken", "WordPlaces", "logp_of_words", "places_of", "spoken_of", "words_in"]

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from scale.data.prompts import Encoded
-from scale.models.scorer import Scorer
-from scale.models.scoring import score_all
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.scoring import score_all
 from scale.runtime.processes import Processes
 
 __all__ = ["AnswerNats", "nats_of"]

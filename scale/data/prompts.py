@@ -30,7 +30,7 @@ class Encoded(NamedTuple):
     `merged` says that a token reaches from the prompt into the answer by more than the prompt's last space. `unseen`
     are positions that no later token attends to; there are some in `scale.data.counted` alone. `preamble` is how many
     tokens there are before the question: those of other rows of the same format too, and read once for a batch
-    (`scale.models.unpadded`).
+    (`scale.models.reading.unpadded`).
     """
 
     ids: tuple[int, ...]
@@ -60,11 +60,12 @@ class Batch(NamedTuple):
 class Packed(NamedTuple):
     """Several answers in a row, and which position predicts which.
 
-    All those to one question (`scale.models.packed`), or rows one after another (`scale.models.unpadded`).
+    All those to one question (`scale.models.reading.packed`), or rows one after another
+    (`scale.models.reading.unpadded`).
     """
 
     ids: Tensor  # (rows, time)
-    mask: Tensor  # (rows, 1, time, time), true where attention is allowed; or lengths (`scale.models.rows_apart`)
+    mask: Tensor  # (rows, 1, time, time), true where attention is allowed; or lengths (`…reading.rows_apart`)
     positions: Tensor  # (rows, time)
     predicts: Tensor  # (answers, longest) index into the flattened rows · time
     labels: Tensor  # (answers, longest), shifted as `theory.logprobs` expects

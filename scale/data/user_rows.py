@@ -29,7 +29,7 @@ _ADVICE = f"Write rows as JSON objects, one a line or in one array, as CSV or as
 
 @dataclass(frozen=True)
 class RowWithAlternates(Row):
-    """A question that brings other answers of the same domain (`scale.models.alternates`)."""
+    """A question that brings other answers of the same domain (`scale.models.reference.alternates`)."""
 
     alternates: tuple[str, ...] = ()
 

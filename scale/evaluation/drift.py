@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import torch
 
 from scale.data.prompts import Encoded
-from scale.models.reference_cache import ReferenceStates
-from scale.models.scorer import BatchPart, RowKernel
-from scale.models.scoring import TOKENS_PER_BATCH
-from scale.models.unpadded import reading_of
+from scale.models.reading.scorer import BatchPart, RowKernel
+from scale.models.reading.scoring import TOKENS_PER_BATCH
+from scale.models.reading.unpadded import reading_of
+from scale.models.reference.cache import ReferenceStates
 from scale.runtime.processes import Processes
 from theory.retain import kl
 

@@ -18,9 +18,9 @@ from scale.evaluation.results import NOTHING, SetResult, arrays, finite, from_ar
 from scale.evaluation.scored import Scored, losses_of, scored_of
 from scale.evaluation.scores import TOFU_WHOLE, Whole, over_set, scores
 from scale.evaluation.values import column_of, measured
-from scale.models.drafts import SHOWN, ScoredTruth, drafts_of
-from scale.models.generation import Answer, Generation, answers_after
-from scale.models.seen import see
+from scale.models.answering.drafts import SHOWN, ScoredTruth, drafts_of
+from scale.models.answering.generation import Answer, Generation, answers_after
+from scale.models.reading.seen import see
 from scale.runtime.processes import Processes
 
 __all__ = ["Exam", "SetResult", "about_rouge", "arrays", "examine", "finite", "from_arrays", "scores", "texts"]

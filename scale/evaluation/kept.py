@@ -20,8 +20,8 @@ from records.json_lines import read_json
 from records.sources import source_hash
 from records.store import content_hash
 from scale.data.questions import EncodedQuestion
-from scale.models.generation import Answer, Generation, answers_after
-from scale.models.seen import Seen, see
+from scale.models.answering.generation import Answer, Generation, answers_after
+from scale.models.reading.seen import Seen, see
 from scale.runtime import tensor_files
 from scale.runtime.processes import Processes
 

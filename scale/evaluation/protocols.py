@@ -29,7 +29,7 @@ from scale.evaluation.metrics import (
     log_truth_ratio_geometric,
     log_truth_ratio_guarded,
 )
-from scale.models.generation import Generation
+from scale.models.answering.generation import Generation
 
 __all__ = ["PROTOCOLS", "Protocol", "protocol_of"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from scale.data.questions import EncodedQuestion, Question
 from scale.evaluation.measurable import END
 from scale.evaluation.metrics.losses import Losses
-from scale.models.seen import Seen
+from scale.models.reading.seen import Seen
 
 __all__ = ["Scored", "losses_of", "scored_of"]
 

@@ -16,7 +16,7 @@ from records.shown import shown
 from scale.data.questions import Question
 from scale.evaluation.catalogue import Metric, is_own
 from scale.evaluation.scored import Scored
-from scale.models.generation import Answer
+from scale.models.answering.generation import Answer
 
 __all__ = ["NONE", "column_of", "measured", "own_column"]
 

@@ -26,10 +26,10 @@ from records.work import Progress
 from scale.data.prompts import Encoded
 from scale.law import rungs
 from scale.law.rungs import Rung
-from scale.models.language_model import LanguageModel
-from scale.models.loading import load as load_model
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading.whole import load as load_model
 from scale.recipes.recipe import LawSettings, RungName
-from scale.stages.context import MODEL, Context
+from scale.stages.shared.context import MODEL, Context
 from theory.theorems.intrinsic_time import follow, weight_by_drop
 from theory.theorems.paths import IntrinsicPath, to_arrays
 

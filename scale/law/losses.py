@@ -21,7 +21,7 @@ from scale.law import rungs
 from scale.law.flow import ready
 from scale.law.rungs import Rung
 from scale.recipes.recipe import LawSettings
-from scale.stages.context import MODEL, Context
+from scale.stages.shared.context import MODEL, Context
 from theory.kernel import Kernel, per_token
 from theory.theorems.drop_weights import ForgetAnswer, drop_weight
 from theory.theorems.forgetting import columns_of, end_of, laws_from

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from records.work import Progress, silent
 from scale.data.prompts import Batch, Encoded, collate
-from scale.models.language_model import LanguageModel
-from scale.models.scorer import BatchPart, Scorer, Wanted
+from scale.models.folders.language_model import LanguageModel
+from scale.models.reading.scorer import BatchPart, Scorer, Wanted
 from theory.logprobs import IGNORE
 from theory.theorems.relearnt_part import regression
 

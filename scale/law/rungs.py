@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from scale.data.prompts import Batch, Encoded, collate
-from scale.models.adapters import Lora, adapted
-from scale.models.language_model import LanguageModel
-from scale.models.scorer import BatchPart, Scorer
+from scale.models.folders.language_model import LanguageModel
+from scale.models.loading.lora import Lora, adapted
+from scale.models.reading.scorer import BatchPart, Scorer
 from theory.logprobs import Head, answer_rows, summed
 from theory.theorems.intrinsic_time import LogProbs, Parameters, Rates, RatesOf, rates
 

@@ -14,7 +14,7 @@ from scale.recipes.base_model import look_for
 from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
 from scale.stages.pipeline import Stages
-from scale.stages.prepared import context_of
+from scale.stages.shared.prepared import context_of
 
 __all__ = ["law_units"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from records.errors import UserError, together
 from records.memory import check_memory
-from scale.models.adapter_files import base_of, is_adapter
-from scale.models.loading import described, place_of
-from scale.models.scratch import Shape
+from scale.models.loading.merged import base_of, is_adapter
+from scale.models.loading.scratch import Shape
+from scale.models.loading.whole import described, place_of
 from scale.recipes.method import Method
 from scale.recipes.recipe import ModelSettings, Recipe
 from scale.training.asked import ANSWERS, asked_of

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from records.settings import Positive, Steps, distinct
-from scale.models.adapters import Lora
+from scale.models.loading.lora import Lora
 
 __all__ = ["LawSettings", "RungName"]
 

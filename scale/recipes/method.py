@@ -36,7 +36,7 @@ class Method(NamedTuple):
     """A method of a run: the label of its results, its name, β (None for those without), objective, schedule.
 
     `pooled`: IDK and retain rows in one cross-entropy, as in the authors' code. `auto`: β is none until it is found,
-    and that of the objective stands in its place; `found` is then how (`scale.stages.choose_beta`).
+    and that of the objective stands in its place; `found` is then how (`scale.stages.beta.choose`).
     """
 
     label: str

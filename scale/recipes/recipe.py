@@ -22,9 +22,9 @@ from records.settings import NotNegative, Positive, Seed, scalar
 from scale.attacks.settings import Attacks, apart, listed
 from scale.audit.settings import AuditSettings
 from scale.data.formats import AUTO, FORMATS, Tags
-from scale.models.adapters import Lora
-from scale.models.loading import Weights
-from scale.models.scratch import SHAPES, Shape
+from scale.models.loading.lora import Lora
+from scale.models.loading.scratch import SHAPES, Shape
+from scale.models.loading.whole import Weights
 from scale.recipes.best import BestSettings
 from scale.recipes.evaluate_settings import EvaluateSettings
 from scale.recipes.law import LawSettings, RungName

@@ -10,11 +10,11 @@ from records.json_lines import read_json
 from records.store import load
 from scale.data.formats import Tags, format_of
 from scale.data.prompts import Writer
-from scale.models.generation import Generation, answers
-from scale.models.language_model import max_length
-from scale.models.loading import load as load_model
-from scale.models.scorer import Scorer
-from scale.models.scoring import score_all
+from scale.models.answering.generation import Generation, answers
+from scale.models.folders.language_model import max_length
+from scale.models.loading.whole import load as load_model
+from scale.models.reading.scorer import Scorer
+from scale.models.reading.scoring import score_all
 from scale.runtime.processes import Processes
 
 __all__ = ["Reply", "known_answer"]

@@ -43,8 +43,8 @@ asks for its logits), beside `model/` (weights, tokenizer, card):
     texts, rouge                 as above, of the end
     arrays                       as above, with moments along a first axis; NaN where no answers were generated
 
-`auto-beta/…`, where β is `auto`, are told of in `scale.stages.beta_units`; `audit/…` and `attack/…`, where a recipe
-says `audit:` or `attacks:`, in `scale.stages.audited` and `scale.stages.attacked`.
+`auto-beta/…`, where β is `auto`, are told of in `scale.stages.beta.units`; `audit/…` and `attack/…`, where a recipe
+says `audit:` or `attacks:`, in `scale.stages.audits.audited` and `scale.stages.audits.attacked`.
 
 With `evaluate: none` no model is examined and none is retrained: there is no `evaluate/…` and no `log.json`, `moments`,
 `texts` and `arrays` are empty, `finetuned` and `retrained` {}, and `drop` is only there for methods that need π_ref.
@@ -68,25 +68,25 @@ from scale.data.row import Learnable
 from scale.evaluation.asked import refuse_wanting
 from scale.evaluation.catalogue import is_own, needs_of
 from scale.evaluation.retain_log import RetainLog
-from scale.models.identity import folders_of, model_hash
+from scale.models.reference.identity import folders_of, model_hash
 from scale.recipes.base_model import check_blocks, look_for, look_for_trained
 from scale.recipes.method import Method, Resolve, methods_of, paper_method
 from scale.recipes.recipe import Recipe
 from scale.recipes.wanted_drop import AUTO_BETA
 from scale.runtime.processes import Processes
-from scale.stages.audit_units import AuditUnits
-from scale.stages.best import unmeasured
-from scale.stages.beta_units import BetaUnits
-from scale.stages.context import Context
-from scale.stages.cost import of_examination, of_training, of_unlearning, stands_alone
-from scale.stages.evaluate import evaluate, evaluate_named, sets_of
-from scale.stages.examples import examples_of
-from scale.stages.fit import fit
-from scale.stages.given import take
-from scale.stages.judged_by_log import log_of, take_log
-from scale.stages.own_code import own_code, source_of_optimizer
-from scale.stages.prepared import context_of
-from scale.stages.unlearn import unlearn
+from scale.stages.audits.units import AuditUnits
+from scale.stages.beta.units import BetaUnits
+from scale.stages.examining.evaluate import evaluate, evaluate_named, sets_of
+from scale.stages.examining.examples import examples_of
+from scale.stages.examining.judged_by_log import log_of, take_log
+from scale.stages.fitting.fit import fit
+from scale.stages.fitting.given import take
+from scale.stages.shared.context import Context
+from scale.stages.shared.cost import of_examination, of_training, of_unlearning, stands_alone
+from scale.stages.shared.own_code import own_code, source_of_optimizer
+from scale.stages.shared.prepared import context_of
+from scale.stages.unlearning.best import unmeasured
+from scale.stages.unlearning.unlearn import unlearn
 from scale.tasks.corpus import hashable
 from scale.tasks.kinds import task_of
 from scale.training.asked import asks_reinforced

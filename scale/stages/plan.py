@@ -14,11 +14,11 @@ import torch
 from records.work import Unit
 from scale.data.questions import Question
 from scale.data.row import Learnable
-from scale.models.adapter_files import base_of, is_adapter
-from scale.models.loading import described, place_of
+from scale.models.loading.merged import base_of, is_adapter
+from scale.models.loading.whole import described, place_of
 from scale.recipes.recipe import EvaluateSettings, ModelSettings
-from scale.stages.context import Context
 from scale.stages.pipeline import stage_of
+from scale.stages.shared.context import Context
 from scale.training.optimizers import kept_bytes
 from scale.training.schedule import Schedule, all_steps, steps_of
 

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
-from scale.stages.fit import starting_model
-from scale.stages.prepared import context_of
+from scale.stages.fitting.fit import starting_model
+from scale.stages.shared.prepared import context_of
 from scale.training.pairing import order
 
 __all__ = ["Shown", "rows_as_tokens"]

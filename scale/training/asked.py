@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from scale.data.prompts import Encoded
-from scale.models.blocks import block_after
+from scale.models.reading.blocks import block_after
 from theory.kernel import Kernel, moves, plain_name
 from theory.objective import Objective
 from theory.row_kernels import by_rows

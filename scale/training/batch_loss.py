@@ -15,9 +15,9 @@ from torch import Tensor
 
 from records.errors import UserError
 from scale.data.prompts import Encoded
-from scale.models.rows_apart import rows_apart
-from scale.models.scorer import BatchPart, ReferenceBatch, RowKernel, Scorer
-from scale.models.unpadded import batch_for
+from scale.models.reading.rows_apart import rows_apart
+from scale.models.reading.scorer import BatchPart, ReferenceBatch, RowKernel, Scorer
+from scale.models.reading.unpadded import batch_for
 from scale.runtime.processes import Processes
 from scale.training.asked import ANSWERS, SUFFIXES, Asked, asked_of, index_quantities, lengths
 from scale.training.batches import BatchRows, TrainingRows

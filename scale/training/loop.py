@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import torch
 
 from records.doing import doing
-from scale.models.scoring import score_all
-from scale.models.unpadded import read_for_training
+from scale.models.reading.scoring import score_all
+from scale.models.reading.unpadded import read_for_training
 from scale.runtime.bits import bits
 from scale.runtime.processes import Processes
 from scale.training.asked import ANSWERS

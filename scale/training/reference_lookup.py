@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from scale.data.prompts import Encoded
-from scale.models.held_head import HeldHead
-from scale.models.reference_cache import ReferenceCache, ReferenceModel, ReferenceStates
-from scale.models.scorer import BatchPart, ReferenceBatch, Scorer
-from scale.models.scoring import States
-from scale.models.unpadded import batch_for
+from scale.models.reading.scorer import BatchPart, ReferenceBatch, Scorer
+from scale.models.reading.scoring import States
+from scale.models.reading.unpadded import batch_for
+from scale.models.reference.cache import ReferenceCache, ReferenceModel, ReferenceStates
+from scale.models.reference.held_head import HeldHead
 from scale.runtime.processes import Processes
 from scale.training.asked import ANSWERS, Asked, asked_of, asks_reinforced
 from scale.training.batches import TrainingRows

@@ -8,7 +8,7 @@ from typing import Protocol
 from records.errors import UserError
 from scale.data.prompts import Encoded, Writer
 from scale.data.row import Learnable
-from scale.models.alternates import Replaced
+from scale.models.reference.alternates import Replaced
 from scale.training.after_a_beginning import after_a_beginning
 from scale.training.batches import TrainingRows, begins, declines, declines_retained, replaces
 from scale.training.pairing import idk_answer, partner, retain_idk_answer
@@ -18,7 +18,7 @@ __all__ = ["Divided", "pieces_of", "unlearning_rows"]
 
 
 Draw = Callable[[Sequence[Replaced]], list[list[Encoded]]]
-"""Draws the alternative answers of each row (`scale.models.alternates`)."""
+"""Draws the alternative answers of each row (`scale.models.reference.alternates`)."""
 
 
 _NOTHING_ASKED = "This method answers “I don’t know”, and a document asks nothing. Choose NPO, NPO+RT or GA."

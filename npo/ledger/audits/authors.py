@@ -1,7 +1,7 @@
 """Claims of the field about unlearned models that are audited and attacked, judged on kept runs of TOFU's authors.
 
 The models are those of `tofu-mini`: a small Llama from scratch, three authors to forget, one seed. What is kept in
-`figures/data/tofu-mini-audit.json` is of the recipe `tofu-mini-audit` (`scale.stages.audited`, `…attacked`).
+`figures/data/tofu-mini-audit.json` is of the recipe `tofu-mini-audit` (`scale.stages.audits.audited`, `…attacked`).
 """
 
 from collections.abc import Callable, Mapping

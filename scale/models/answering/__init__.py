@@ -1,0 +1,1 @@
+"""What a model says: greedily or drawn, many answers at once, each read on from what is kept of it."""

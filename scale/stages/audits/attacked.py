@@ -1,0 +1,103 @@
+"""What `attack/<model>/<attack>` does: a curve of audits along the levels of an attack.
+
+It leaves, beside `data.npz` with every score by level and question (`<score>`, of membership scores `<score>.others`):
+
+    stage, of, attack       "attack"; the model that is attacked; the label of the attack
+    kind, settings          relearn, quantise, prune or mix, and all that is set of it
+    axis                    what its levels are: steps, bits, share, weight
+    levels                  the first is the model as it was (0 steps, the bits of its numbers, share 0, weight 1)
+    families, audit, asked  as an audit has them; asked of a part: the rows to forget that were not trained on
+    scores                  by score {value, low, high}, each a list by level; null: not finite
+    robustness              by form, by score: a list by level after the first (`scale.attacks.robustness`); {} without
+                            a retrained model that was attacked in the same way, and of a mixture
+    training, rows          of relearning: its schedule, and how many rows it was on
+    weights                 of the others: how many numbers were changed and how many left out
+    kept_at                 of a mixture with `keep`: {weight, retain_probability, least}; weight null: nowhere
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from records.doing import doing
+from records.store import Data, load, save
+from records.work import Progress
+from scale.attacks.settings import AttackChoice
+from scale.audit.asked import AskedSets
+from scale.audit.settings import AuditSettings
+from scale.data.questions import Question
+from scale.data.row import Learnable
+from scale.stages.audits.attack_curve import AttackCurve
+from scale.stages.audits.attack_levels import Ready, levels_of
+from scale.stages.audits.audited import Models, to_audit
+from scale.stages.audits.robust import robustness
+from scale.stages.shared.context import Context
+from scale.training.schedule import Schedule
+
+__all__ = ["attacked"]
+
+AXES = {"relearn": "steps", "quantise": "bits", "prune": "share", "mix": "weight"}
+
+
+def attacked(
+    folder: Path,
+    inputs: Mapping[str, Path],
+    progress: Progress,
+    *,
+    context: Context,
+    models: Models,
+    attack: AttackChoice,
+    rows: Sequence[Learnable],
+    schedule: Schedule | None,
+    audit: AuditSettings,
+    before: str | None,
+    against: str | None,
+    seed: int,
+) -> None:
+    """Attack a model and audit it at every level.
+
+    `rows` and `schedule` are those of relearning; `before` is the unit that audited the model as it was, where that
+    was asked the same, and `against` the one that attacked the retrained model alike.
+    """
+    doing("loading the model")
+    subject = models.subject(context, inputs, audit)
+    beside = models.beside(context, inputs, audit)
+    asked, chosen = _asked(to_audit(context), attack, rows), attack.settings
+    first = asked.first(audit.questions)
+    levels = levels_of(Ready(context, subject, beside.finetuned, first, rows, schedule, seed), chosen)
+    settings = audit.model_copy(update={"families": chosen.families})
+    curve = AttackCurve(folder, subject, asked, settings, beside, load(inputs[before]) if before else None)
+    curve.follow(levels.walk, levels.number, progress)
+    if not context.processes.first:
+        return
+    values = {
+        "stage": "attack",
+        "of": models.of,
+        "attack": attack.label,
+        "kind": attack.kind,
+        "settings": chosen.model_dump(mode="json"),
+        "axis": AXES[attack.kind],
+        "audit": settings.model_dump(mode="json"),
+        **curve.values(),
+        **levels.told,
+    }
+    values["robustness"] = robustness(values, load(inputs[against]).values) if against else {}
+    save(folder, Data(curve.arrays, values))
+
+
+def _asked(every: AskedSets, attack: AttackChoice, rows: Sequence[Learnable]) -> AskedSets:
+    """What is asked after an attack: of rows to retain the true answers alone; of a part that is relearnt, the rest."""
+    retain = every.retain and replace(every.retain, questions=tuple(map(_true, every.retain.questions)))
+    if attack.relearn is None or attack.relearn.rows != "part":
+        return replace(every, retain=retain)
+    trained = {row.words for row in rows}
+    rest = [i for i, one in enumerate(every.forget.questions) if (one.asked.shown, one.truth) not in trained]
+    forget = replace(every.forget, questions=tuple(every.forget.questions[i] for i in rest))
+    entities = tuple(every.entities[i] for i in rest) if every.entities else ()
+    reworded = tuple(every.reworded[i] for i in rest) if every.reworded else ()
+    return AskedSets(forget, retain, every.holdout, entities, reworded)
+
+
+def _true(question: Question) -> Question:
+    """It without wrong answers and paraphrases, whose scores of rows to retain an audit has."""
+    return Question(question.prompt, (question.truth,))

@@ -1,0 +1,165 @@
+"""The units that audit and attack the models of a recipe: `audit/<model>`, `attack/<model>/<attack>`.
+
+<model> is finetune, retrain, or the label and seed of an unlearning run. The retrained model is attacked as the others
+are: what an attack gives back is told from what it teaches by that alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+from records.errors import UserError, together
+from records.paths import user_path
+from records.store import content_hash
+from records.work import Unit
+from scale.attacks.settings import AttackChoice, Relearn
+from scale.audit.families import FAMILIES
+from scale.audit.settings import AuditSettings
+from scale.data.row import Learnable
+from scale.data.user_rows import read_user_rows
+from scale.recipes.recipe import Recipe
+from scale.stages.audits.attacked import attacked
+from scale.stages.audits.audited import Models, audited
+from scale.stages.shared.context import Context
+from scale.stages.shared.cost import of_examination, of_training
+from scale.stages.shared.own_code import source_of_optimizer
+from scale.tasks.corpus import hashable
+
+__all__ = ["AuditUnits", "rows_to_relearn"]
+
+
+@dataclass(frozen=True)
+class AuditUnits:
+    """They stand on what all units of a recipe share; `retrained` says that the recipe has a unit of that name."""
+
+    recipe: Recipe
+    context: Context
+    prefix: str
+    shared: Mapping[str, Any]
+    common: Mapping[str, Any]
+    retrained: bool
+
+    def all(self, runs: Sequence[str]) -> list[Unit]:
+        """The audits of all models, then the attacks, those of the retrained model first; UserError as rows have it."""
+        recipe = self.recipe
+        rows = together(*(partial(self._rows, i, one) for i, one in enumerate(recipe.attacks)))
+        models = [*([self._retrained] if self._retrained else []), self._finetuned, *runs]
+        audits = [self._audit(model) for model in models] if recipe.audit is not None else []
+        attacks = [
+            self._attack(model, attack, chosen)
+            for attack, chosen in zip(recipe.attacks, rows, strict=True)
+            for model in models
+            if attack.mix is None or model != self._finetuned
+        ]
+        return [*audits, *attacks]
+
+    @cached_property
+    def settings(self) -> AuditSettings:
+        """How models are audited."""
+        return self.recipe.audit or AuditSettings()
+
+    @property
+    def _finetuned(self) -> str:
+        return self.recipe.model.base if self.recipe.starts_as_it_is else f"{self.prefix}finetune"
+
+    @property
+    def _retrained(self) -> str | None:
+        return f"{self.prefix}retrain" if self.retrained else None
+
+    def _name(self, model: str) -> str:
+        """What a model is called in the names of its units."""
+        if model == self._finetuned:
+            return "finetune"
+        return model.removeprefix(self.prefix).removeprefix("unlearn/")
+
+    def _models(self, of: str, families: Sequence[str], *, mixes: bool = False) -> Models:
+        """A model with those beside it that some family looks at."""
+        read = {name for family in families if family in FAMILIES for name in FAMILIES[family].reads}
+        finetuned = self._finetuned if mixes or read & {"finetuned", "reference"} else None
+        return Models(of, self._retrained if "retrained" in read else None, finetuned)
+
+    def _needs(self, models: Models, *more: str | None) -> tuple[str, ...]:
+        units = [name for name in (*models, *more) if name is not None]
+        given = self.recipe.model.base if self.recipe.starts_as_it_is else None
+        return tuple(dict.fromkeys(name for name in units if name != given))
+
+    def _audit(self, model: str) -> Unit:
+        settings = self.settings
+        models = self._models(model, settings.families)
+        against = f"{self.prefix}audit/retrain" if self._retrained and model != self._retrained else None
+        said = {**self.shared, "audit": settings.model_dump(mode="json"), "models": list(models)}
+        run = partial(audited, context=self.context, models=models, settings=settings, against=against)
+        name, needs = f"{self.prefix}audit/{self._name(model)}", self._needs(models, against)
+        return Unit(name, said, run, needs=needs, seconds=of_examination(self.recipe), **self.common)
+
+    def _attack(self, model: str, attack: AttackChoice, rows: Sequence[Learnable]) -> Unit:
+        recipe, chosen = self.recipe, attack.settings
+        models = self._models(model, chosen.families, mixes=attack.mix is not None)
+        reference = self._retrained and attack.mix is None and model not in (self._retrained, self._finetuned)
+        against = f"{self.prefix}attack/retrain/{attack.label}" if reference else None
+        before = f"{self.prefix}audit/{self._name(model)}" if self._audited_before(attack) else None
+        schedule = chosen.schedule(recipe.unlearn) if isinstance(chosen, Relearn) else None
+        said = {
+            **self.shared,
+            "audit": self.settings.model_dump(mode="json"),
+            "models": list(models),
+            "attack": attack.model_dump(mode="json", exclude_none=True),
+            "rows_of": content_hash(hashable(rows)),
+            "schedule": schedule.described() if schedule else None,
+            "seed": recipe.seed,
+            **(source_of_optimizer(schedule) if schedule else {}),
+        }
+        run = partial(
+            attacked,
+            context=self.context,
+            models=models,
+            attack=attack,
+            rows=rows,
+            schedule=schedule,
+            audit=self.settings,
+            before=before,
+            against=against,
+            seed=recipe.seed,
+        )
+        seconds = (1 + len(chosen.levels)) * of_examination(recipe)
+        seconds += of_training(recipe, schedule, len(rows)) if schedule else 0.0
+        name = f"{self.prefix}attack/{self._name(model)}/{attack.label}"
+        return Unit(name, said, run, needs=self._needs(models, before, against), seconds=seconds, **self.common)
+
+    def _audited_before(self, attack: AttackChoice) -> bool:
+        """Has the audit of a model asked what the first level would ask again?"""
+        part = attack.relearn is not None and attack.relearn.rows == "part"
+        audit = self.recipe.audit
+        return audit is not None and not part and set(attack.settings.families) <= set(audit.families)
+
+    def _rows(self, number: int, attack: AttackChoice) -> tuple[Learnable, ...]:
+        if attack.relearn is None:
+            return ()
+        return rows_to_relearn(self.context, attack.relearn, f"attacks.{number}.relearn")
+
+
+def rows_to_relearn(context: Context, chosen: Relearn, name: str) -> tuple[Learnable, ...]:
+    """The rows that are trained on; UserError, begun with `name`, where there are none such, or none left to ask.
+
+    Related rows are the last of those that no model of the run has seen: the first are for membership scores.
+    """
+    corpus = context.corpus
+    if chosen.rows == "all":
+        return corpus.forget
+    if chosen.rows == "retain":
+        return corpus.retain
+    if chosen.rows == "part":
+        count = max(1, int(chosen.share * len(corpus.forget)))
+        if count == len(corpus.forget):
+            raise UserError(f"{name}.rows: of {count} row(s) to forget no part leaves a rest to be asked.")
+        return corpus.forget[:count]
+    if chosen.file is not None:
+        return tuple(read_user_rows(user_path(chosen.file, f"{name}.file"), None).rows)
+    spare = corpus.held_out[len(corpus.forget) :]
+    if not spare:
+        raise UserError(
+            f"{name}.rows: no related rows are left that nobody learnt, beside those that membership needs. Name a "
+            f"file of them: {name}.file=ROWS.jsonl."
+        )
+    return spare[-len(corpus.forget) :]

@@ -1,0 +1,1 @@
+"""`evaluate`: a model examined, or the published log of an examination in its place."""

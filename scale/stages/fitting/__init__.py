@@ -1,0 +1,1 @@
+"""`pretrain`, `finetune`, `retrain`: models trained on the likelihood of rows, or given."""

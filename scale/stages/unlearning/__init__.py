@@ -1,0 +1,1 @@
+"""`unlearn/<method>`: what a method begins with, its run, its best moment, what it leaves."""
