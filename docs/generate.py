@@ -18,13 +18,11 @@ import yaml
 from typer.main import get_command
 
 from npo.cli import app
-from npo.ledger import CLAIMS, Claim, Entry, enter, language_model
+from npo.ledger import CLAIMS, Claim, Entry, enter, language_model, logistic, transformer
 from npo.ledger.judging.claim import FAILS, HOLDS, NOT_TESTABLE
 from npo.ledger.judging.claim import ROOMS as CLAIM_ROOMS
 from npo.ledger.judging.kept import KEPT_DATA, is_kept, recorded
-from npo.ledger.logistic import paper as logistic
 from npo.ledger.told import ledger_markdown
-from npo.ledger.transformer import law as transformer
 from npo.report.answers import one_question
 from npo.report.gallery import GALLERY
 from npo.runs.run import saved

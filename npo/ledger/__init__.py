@@ -3,12 +3,8 @@
 A claim may fail; the ledger is worth something only because its verdicts can say so.
 """
 
-from npo.ledger import audits, beta, every_loss, language_model
+from npo.ledger import audits, beta, every_loss, language_model, logistic, recovery, theory, transformer
 from npo.ledger.judging.claim import Claim, Entry, Judgement, Results, enter
-from npo.ledger.logistic import paper as logistic
-from npo.ledger.recovery import whole as recovery
-from npo.ledger.theory import theorems as theory
-from npo.ledger.transformer import law as transformer
 
 __all__ = ["CLAIMS", "Claim", "Entry", "Judgement", "Results", "enter"]
 
