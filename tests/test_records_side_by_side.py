@@ -131,7 +131,7 @@ def test_no_process_outlives_the_first_and_checkpoints_stay(root: Path, tmp_path
     said = [tmp_path / "a.said", tmp_path / "b.said"]
     _until(lambda: all(file.is_file() and file.read_text() for file in said))
     job.send_signal(how)
-    _, errors = job.communicate(timeout=60)
+    _, errors = job.communicate()
     workers = [int(file.read_text()) for file in said]
     _until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
     assert ("KeyboardInterrupt" in errors) == (how == signal.SIGINT)
@@ -145,7 +145,7 @@ def test_no_process_outlives_the_first_and_checkpoints_stay(root: Path, tmp_path
 
 
 def _until(true: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 60
+    ends = time.monotonic() + 900  # of what never comes: a busy machine may take long
     while not true():
         assert time.monotonic() < ends
         time.sleep(0.05)

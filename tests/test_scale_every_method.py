@@ -1,8 +1,6 @@
 """Losses of other papers on a language model, from their rows alone: every level, cached and live, however cut."""
 
 import copy
-import os
-import subprocess
 import sys
 from dataclasses import replace
 from itertools import cycle
@@ -10,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from two_processes import part, run_two
 
 from scale.data.fictional import authors
 from scale.data.formats import FORMATS
@@ -244,10 +243,8 @@ def _worker(folder):
 
 
 @pytest.mark.integration
-def test_two_processes_come_to_what_one_comes_to(tmp_path, root):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", __file__]
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*command, str(tmp_path)], env=environment, capture_output=True, text=True, timeout=300)
+def test_two_processes_come_to_what_one_comes_to(tmp_path):
+    done = run_two(__file__, tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     _worker(tmp_path)
     one, two = (torch.load(tmp_path / f"{count}.pt") for count in (1, 2))
@@ -257,5 +254,4 @@ def test_two_processes_come_to_what_one_comes_to(tmp_path, root):
 
 if __name__ == "__main__":
     _worker(Path(sys.argv[1]))
-    ALONE.wait()
-    torch.distributed.destroy_process_group()
+    part()

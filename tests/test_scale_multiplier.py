@@ -1,8 +1,6 @@
 """A retain weight that is a dual variable: as its rule says, in the gradient, in a checkpoint, on several processes."""
 
 import copy
-import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from two_processes import part, run_two
 
 from records.store import Data
 from scale.data.fictional import authors
@@ -131,10 +130,8 @@ def _worker(folder):
 
 
 @pytest.mark.integration
-def test_two_processes_have_the_multiplier_of_one(tmp_path, root):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", __file__]
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*command, str(tmp_path)], env=environment, capture_output=True, text=True, timeout=300)
+def test_two_processes_have_the_multiplier_of_one(tmp_path):
+    done = run_two(__file__, tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     _worker(tmp_path)
     one, two = (torch.load(tmp_path / f"{count}.pt") for count in (1, 2))
@@ -143,5 +140,4 @@ def test_two_processes_have_the_multiplier_of_one(tmp_path, root):
 
 if __name__ == "__main__":
     _worker(Path(sys.argv[1]))
-    ALONE.wait()
-    torch.distributed.destroy_process_group()
+    part()

@@ -2,13 +2,12 @@
 
 import copy
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from two_processes import part, run_two
 
 from records.errors import UserError
 from records.store import Data
@@ -351,12 +350,8 @@ def _worker(place: Path) -> None:
 
 
 @pytest.mark.integration
-def test_two_processes_go_to_the_same_place_nearby(tmp_path: Path, root: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
-    environment = {**os.environ, "PYTHONPATH": f"{root}:{root / 'tests'}", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, __file__, str(tmp_path / "found")], env=environment, capture_output=True, text=True, timeout=300
-    )
+def test_two_processes_go_to_the_same_place_nearby(tmp_path: Path) -> None:
+    done = run_two(__file__, tmp_path / "found")
     assert done.returncode == 0, done.stderr[-3000:]
     alone, found = _training(SPREAD), torch.load(tmp_path / "found")
     losses = [step["loss"] for moment in alone.run() for step in moment.steps]
@@ -367,3 +362,4 @@ def test_two_processes_go_to_the_same_place_nearby(tmp_path: Path, root: Path) -
 
 if __name__ == "__main__":
     _worker(Path(sys.argv[1]))
+    part()

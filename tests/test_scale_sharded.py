@@ -3,8 +3,6 @@
 The worker below runs in two gloo processes; what it checks is said where it is checked.
 """
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch.distributed.fsdp import fully_shard
+from two_processes import part, run_two
 
 from records.store import Data
 from scale.data.formats import format_of
@@ -167,14 +166,11 @@ def _same_after_a_checkpoint(alone, shards, batch, place: Path, family: str, pro
 
 @pytest.mark.integration
 @pytest.mark.parametrize("family", ["llama", "phi"])  # phi's head has a bias
-def test_weights_in_shards_give_the_numbers_of_weights_in_one_piece(tmp_path, root, family):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=29512"]
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, __file__, str(tmp_path), family], env=environment, capture_output=True, text=True, timeout=300
-    )
+def test_weights_in_shards_give_the_numbers_of_weights_in_one_piece(tmp_path, family):
+    done = run_two(__file__, tmp_path, family)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
 if __name__ == "__main__":
     _worker(Path(sys.argv[1]), sys.argv[2])
+    part()
