@@ -27,6 +27,37 @@ def audits() -> dict[str, Data]:
     return found
 
 
+def battery() -> dict[str, Data]:
+    """The same three models of SmolLM2 in the one file that is kept of them, with the other families."""
+    units = {name.removeprefix(PLACE): data.values for name, data in audits().items()}
+    for model in AUC:
+        units[f"attack/{model}/relearn,rows=part"] = units[f"attack/{model}/relearn"]
+        _asked_more(units[f"audit/{model}"], model)
+    return {"smollm2/battery": Data({}, {"units": units})}
+
+
+FAMILIES = {
+    "memorisation": ["probability"],
+    "membership": ["auc_loss"],
+    "sampling": ["leak_greedy", "leak_at_1", "leak_at_8"],
+    "prompts": ["probability_plain", "probability_prefix", "rouge_plain", "rouge_prefix"],
+    "hidden": ["lens_block_1", "lens_erasure", "unlearning_depth"],
+}
+
+
+def _asked_more(values: dict[str, Any], model: str) -> None:
+    """Drawn answers leak, a prefix helps, little is gone inside, and NPO+RT is nearest to the retrained model."""
+    off = {"GA+RT-s0": 0.4, "NPO-s0": 0.3, "NPO+RT-s0": 0.1}.get(model, 0.0)
+    scores = {"leak_greedy": 0.02, "leak_at_1": 0.02 + off / 2, "leak_at_8": 0.05 + off}
+    scores |= dict.fromkeys(("probability_plain", "rouge_plain"), 0.1)
+    scores |= dict.fromkeys(("probability_prefix", "rouge_prefix"), 0.1 + off)
+    scores |= dict.fromkeys(("unlearning_depth", "lens_erasure"), off if off else 1.0) | {"lens_block_1": -3.0}
+    values["families"] = FAMILIES
+    values["scores"] |= {name: {"value": x, "low": x - 0.05, "high": x + 0.05} for name, x in scores.items()}
+    names = [name for family in FAMILIES.values() for name in family]
+    values["against_retrained"] = {name: {"value": off, "low": off - 0.2, "high": off + 0.2} for name in names}
+
+
 def _audit(model: str) -> Data:
     scores = {name: {"value": of[model], "low": None, "high": None} for name, of in _SCORES.items()}
     off = AUC[model] - AUC["retrain"]

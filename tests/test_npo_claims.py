@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from fnmatch import filter as matching
 from fnmatch import fnmatch
 from functools import partial
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from audits_made_up import PLACE as AUDITED
-from audits_made_up import audits
+from audits_made_up import audits, battery
 from field_made_up import field_rooms
 from kept_made_up import adam_sweeps, audited, beta_sweeps, pools, tofu_runs, wanted_drops
 from optimisers_made_up import optimisers_made_up, place
@@ -318,7 +319,7 @@ def true_results() -> Results:
     results |= {f"logistic/{kind}-{seed}": make(seed) for kind, make in made.items() for seed in SEEDS}
     results |= {"logistic/law": _law()} | _transformer() | swept_rooms() | field_rooms() | _llm() | _smollm2()
     results |= _loss_times() | family_rooms() | relearnt_parts() | recovered_rooms() | rounded()
-    results |= pools() | audited()
+    results |= pools() | audited() | battery()
     return results | optimisers_made_up() | beta_sweeps() | tofu_runs() | wanted_drops() | audits()
 
 
@@ -520,7 +521,32 @@ def _relearning(room: str) -> dict[str, Callable[[dict[str, Any]], None]]:
     }
 
 
+def _in_battery(unit: str, kind: str, name: str, **told: Any) -> Callable[[dict[str, Any]], None]:
+    """Another score, or difference from the retrained model's, of the units of SmolLM2 that fit."""
+
+    def spoil(results: dict[str, Any]) -> None:
+        units = results["smollm2/battery"].values["units"]
+        for values in (values[kind] for found, values in units.items() if fnmatch(found, unit)):
+            for score in matching(values, name):
+                values[score].update(told)
+
+    return spoil
+
+
 SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
+    "battery-drawn-leak": _in_battery("audit/GA+RT-s0", "scores", "leak_at_8", value=0.05),
+    "battery-greedy-alike": _in_battery("audit/NPO+RT-s0", "against_retrained", "leak_greedy", low=0.01),
+    "battery-prefix-restores": _in_battery("audit/retrain", "scores", "probability_prefix", value=0.9),
+    "battery-shallow": _in_battery("audit/NPO+RT-s0", "scores", "unlearning_depth", value=0.9, high=0.95),
+    "battery-npo-nearer": _in_battery("audit/GA+RT-s0", "against_retrained", "*", value=0.0),
+    "battery-relearnt-sooner": _in_battery("attack/retrain/relearn", "scores", "probability", value=[0.0, 0.5, 0.9]),
+    "battery-part-restores": _in_battery(
+        "attack/NPO-s0/relearn,rows=part", "scores", "probability", value=[1e-4, 0.0, 1e-4]
+    ),
+    "battery-retain-restores": _in_battery(
+        "attack/*/relearn,rows=retain", "scores", "probability", value=[1e-4, 1e-4, 1e-4]
+    ),
+    "battery-rounding": _in_battery("attack/NPO-s0/quantise", "scores", "probability", value=[1e-4, 1e-4, 0.4]),
     "audit-membership-undershoots": lambda results: results[f"{AUDITED}audit/GA+RT-s0"].values.update(
         against_retrained={"auc_loss": {"value": -0.1, "low": -0.3, "high": 0.1}}
     ),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from small_recipe import SMALL
 
+from npo.pools.battery import Finished, units_of
 from npo.verbs.plan import planned
 from records.errors import UserError
 from records.store import CHECKPOINT, content_hash, load
@@ -20,7 +21,9 @@ from scale.models.loading import scratch
 from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
 from scale.stages.audits import attack_curve
+from scale.stages.audits.audited import to_audit
 from scale.stages.pipeline import units
+from scale.stages.shared.prepared import context_of
 
 ALONE = Processes("cpu")
 CHEAP = "families: [memorisation]"
@@ -116,6 +119,25 @@ def test_level_0_is_the_model_that_is_not_attacked_to_the_bit(out, tmp_path):
         partial(unit.run, before=None)(tmp_path / str(number), inputs, silent)
         curve = load(tmp_path / str(number)).arrays
         assert all(np.array_equal(curve[score][0], plain[score], equal_nan=True) for score in curve)
+
+
+def test_models_of_a_run_audited_in_one_process_have_what_its_own_units_have(out, tmp_path):
+    recipe = read_recipe("quick", WORDS)
+    context = context_of(recipe, ALONE)
+    places = {name.rpartition("/")[2]: out / name / "model" for name in ("retrain", "finetune", "unlearn/GA-s0")}
+    finished = Finished(recipe, context, places, to_audit(context).first(2), {})
+    units_there = {unit.name: unit for unit in units_of(finished, ["GA-s0"])}
+    assert not any("finetune/" in name or name.startswith("attack/retrain/mix") for name in units_there)
+    for name in ("audit/retrain", "audit/GA-s0", "attack/retrain/quantise", "attack/GA-s0/quantise"):
+        _done(units_there[name], tmp_path)
+        mine, same = load(tmp_path / name), _of(out, name)
+        assert {f"{score} {x}" for score, x in _values(mine)} <= {f"{score} {x}" for score, x in _values(same)}
+        assert SCORE in mine.arrays
+    assert mine.values["robustness"]["q"][SCORE] == same.values["robustness"]["q"][SCORE]
+
+
+def _values(data):
+    return [(name, values.tolist()) for name, values in data.arrays.items()]
 
 
 def test_a_mixture_ends_at_the_finetuned_model_and_keeps_what_was_asked(out):

@@ -4,5 +4,7 @@
     python -m npo.pools.read OUT      reads every model that is there as it is, relearned and in four bits
     python -m npo.pools.keep FILE OUT what figures and claims read of it
 
+    python -m npo.pools.battery OUT   the whole battery and the attacks of a recipe on the models of a run
+
 As arXiv:2506.12618 proposes it (faithfulness and robustness of a metric), at a scale that a laptop trains in an hour.
 """

@@ -1,8 +1,10 @@
 """The figures of language models: those of the main job and of kept runs, and those of any unlearning runs."""
 
 from figures import (
+    attacked_smollm2,
     attacks,
     audited_smollm2,
+    battery_smollm2,
     llm_beta_law,
     llm_evolution,
     llm_forget_sets,
@@ -105,6 +107,22 @@ OF_MODELS = (
         "questions asked: as the models are, after an epoch of relearning at unlearning's rate, in four bits (NF4).",
         ("smollm2/audited",),
         audited_smollm2.draw,
+    ),
+    Plate(
+        "battery_smollm2",
+        "SmolLM2-135M, the whole battery: how far from the retrained model",
+        "Left: scores less the retrained model's, with 95 % intervals over questions. Then, for all models: the chance "
+        "that one of k drawn answers gives it away; how probable answers are by how they are asked for; what the "
+        "finetuned model's head reads in the states after each block.",
+        ("smollm2/battery",),
+        battery_smollm2.draw,
+    ),
+    Plate(
+        "attacked_smollm2",
+        "SmolLM2-135M attacked: what comes back",
+        _CURVES,
+        ("smollm2/battery",),
+        attacked_smollm2.draw,
     ),
     Plate(
         "smollm2_ladder",

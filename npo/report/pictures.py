@@ -41,6 +41,8 @@ OF_LADDER = {
     "tofu_metrics": "tofu_metrics",
     "tofu_retain_weight": "tofu_retain_weight",
     "audited_smollm2": "audited_smollm2",
+    "battery_smollm2": "battery_smollm2",
+    "attacked_smollm2": "attacked_smollm2",
     "metaevaluation": "metaevaluation",
 }  # picture -> plate, of kept results by unit
 OF_KEPT = {

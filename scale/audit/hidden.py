@@ -106,7 +106,9 @@ def _inside(finetuned: AuditSubject, other: AuditSubject, spoken: Sequence[Spoke
             own = block_states(one, made)
             states = own if one is two else block_states(two, made)
             read = lens(one, made, places, states, rest=rest)
-            drop = logp_of_words(one, made, places) - patched(one, made, places, own, states, rest=rest)
+            drop = torch.zeros_like(read)  # with its own states in their place it loses nothing
+            if one is not two:
+                drop = logp_of_words(one, made, places) - patched(one, made, places, own, states, rest=rest)
         if not spare:
             means = [[places.mean(values, len(some)) for values in kind] for kind in (read, drop)]
             found[:, batch] = torch.stack([torch.stack(kind, dim=1) for kind in means])

@@ -11,7 +11,14 @@ from typing import Any
 from npo.ledger.judging.claim import NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.judging.statistics import holds_if
 
-__all__ = ["CLAIMS"]
+__all__ = [
+    "BACK",
+    "CLAIMS",
+    "STILL",
+    "benign_restores",
+    "relearnt_sooner",
+    "rounding_restores_nothing",
+]
 
 PLACE = "llm/audited/"
 COMMAND = "npo run tofu-mini-audit --data DIR"
@@ -56,7 +63,7 @@ def _way_back(results: Results, attack: str) -> tuple[dict[str, float], dict[str
     """By model the largest share of its way back to the finetuned model that an attack makes; the retrained's too."""
     finetuned, curves = _audit(results, "finetune", KNOWN), _attacks(results, attack)
     shares = {model: _share(score, finetuned) for model, score in _unlearned(curves).items()}
-    beside = curves["retrain"]["scores"][KNOWN]["value"] if "retrain" in curves else [0.0]
+    beside = curves["retrain"]["scores"][KNOWN]["value"] if "retrain" in curves else [0.0, 0.0]
     return shares, {"retrain": _share(beside, finetuned)}
 
 

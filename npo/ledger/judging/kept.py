@@ -14,6 +14,7 @@
     tofu-mini-audit.json          llm/audited/tofu-mini/{audit/<model>, attack/<model>/<attack>}
     pools-<recipe>.json           llm/pools/<recipe>, of models that know the forget set and that don't
     audited-tofu-smollm2-mini.json smollm2/audited
+    tofu-smollm2-audit.json       smollm2/battery, written by `npo.runs.attacked`
 
 `npo.runs.keep`, `npo.runs.attacked` and `npo law` write them. What is not there is not judged: its claims say so.
 """
@@ -51,6 +52,8 @@ def recorded() -> dict[str, Data]:
         found |= {f"llm/audited/tofu-mini/{name}": data for name, data in saved_audits(audits).items()}
     if (audited := KEPT_DATA / "audited-tofu-smollm2-mini.json").is_file():
         found["smollm2/audited"] = Data({}, read_json(audited, "It is kept."))
+    if (battery := KEPT_DATA / "tofu-smollm2-audit.json").is_file():
+        found["smollm2/battery"] = Data({}, read_json(battery, "It is kept."))
     for begins, place in PLACES.items():
         for file in sorted(KEPT_DATA.glob(f"{begins}*.json")):
             found |= _runs(file, place.format(file.stem.removeprefix(begins)))

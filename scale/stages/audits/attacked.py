@@ -18,6 +18,7 @@ It leaves, beside `data.npz` with every score by level and question (`<score>`, 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from records.doing import doing
 from records.store import Data, load, save
@@ -25,6 +26,7 @@ from records.work import Progress
 from scale.attacks.settings import AttackChoice
 from scale.audit.asked import AskedSets
 from scale.audit.settings import AuditSettings
+from scale.audit.subject import ModelsBeside
 from scale.data.questions import Question
 from scale.data.row import Learnable
 from scale.stages.audits.attack_curve import AttackCurve
@@ -34,7 +36,7 @@ from scale.stages.audits.robust import robustness
 from scale.stages.shared.context import Context
 from scale.training.schedule import Schedule
 
-__all__ = ["attacked"]
+__all__ = ["asked_after", "attacked", "follow"]
 
 AXES = {"relearn": "steps", "quantise": "bits", "prune": "share", "mix": "weight"}
 
@@ -62,17 +64,38 @@ def attacked(
     doing("loading the model")
     subject = models.subject(context, inputs, audit)
     beside = models.beside(context, inputs, audit)
-    asked, chosen = _asked(to_audit(context), attack, rows), attack.settings
-    first = asked.first(audit.questions)
-    levels = levels_of(Ready(context, subject, beside.finetuned, first, rows, schedule, seed), chosen)
+    asked = asked_after(to_audit(context), attack, rows)
+    ready = Ready(context, subject, beside.finetuned, asked, rows, schedule, seed)
+    known = load(inputs[before]) if before else None
+    retrained = load(inputs[against]).values if against else {}
+    follow(folder, ready, beside, progress, attack=attack, audit=audit, before=known, retrained=retrained)
+
+
+def follow(
+    folder: Path,
+    ready: Ready,
+    beside: ModelsBeside,
+    progress: Progress,
+    *,
+    attack: AttackChoice,
+    audit: AuditSettings,
+    before: Data | None,
+    retrained: Mapping[str, Any],
+) -> None:
+    """Attack a model that is ready, audit it at every level, and leave the curve.
+
+    `before` is an audit of the model as it was, asked the same; `retrained` the values of the retrained model's curve.
+    """
+    chosen, first = attack.settings, replace(ready, asked=ready.asked.first(audit.questions))
+    levels = levels_of(first, chosen)
     settings = audit.model_copy(update={"families": chosen.families})
-    curve = AttackCurve(folder, subject, asked, settings, beside, load(inputs[before]) if before else None)
+    curve = AttackCurve(folder, ready.subject, ready.asked, settings, beside, before)
     curve.follow(levels.walk, levels.number, progress)
-    if not context.processes.first:
+    if not ready.context.processes.first:
         return
     values = {
         "stage": "attack",
-        "of": models.of,
+        "of": ready.subject.name,
         "attack": attack.label,
         "kind": attack.kind,
         "settings": chosen.model_dump(mode="json"),
@@ -81,11 +104,11 @@ def attacked(
         **curve.values(),
         **levels.told,
     }
-    values["robustness"] = robustness(values, load(inputs[against]).values) if against else {}
+    values["robustness"] = robustness(values, retrained) if retrained else {}
     save(folder, Data(curve.arrays, values))
 
 
-def _asked(every: AskedSets, attack: AttackChoice, rows: Sequence[Learnable]) -> AskedSets:
+def asked_after(every: AskedSets, attack: AttackChoice, rows: Sequence[Learnable]) -> AskedSets:
     """What is asked after an attack: of rows to retain the true answers alone; of a part that is relearnt, the rest."""
     retain = every.retain and replace(every.retain, questions=tuple(map(_true, every.retain.questions)))
     if attack.relearn is None or attack.relearn.rows != "part":

@@ -28,7 +28,7 @@ from scale.data.questions import Question, QuestionSet
 from scale.models.loading.whole import load as load_model
 from scale.stages.shared.context import MODEL, Context, about_model
 
-__all__ = ["Models", "audited", "families_told", "flat", "scores_told", "to_audit"]
+__all__ = ["Models", "audited", "families_told", "flat", "save_audit", "scores_told", "to_audit"]
 
 
 class Models(NamedTuple):
@@ -93,17 +93,29 @@ def audited(
     found = measured(subject, asked, settings, models.beside(context, inputs, settings))
     retrained = items_of(load(inputs[against]).arrays) if against else {}
     if context.processes.first:
-        values = {
-            "stage": "audit",
-            "of": models.of,
-            "model": about_model(subject.language_model),
-            "audit": settings.model_dump(mode="json"),
-            "families": families_told(found),
-            "scores": scores_told(flat(found), settings),
-            "against_retrained": _against(flat(found), retrained, settings),
-            "asked": {name: len(one.questions) for name, one in asked.first(settings.questions).sets.items()},
-        }
-        save(folder, Data(arrays_of(flat(found)), values))
+        save_audit(folder, subject, found, asked.first(settings.questions), settings, retrained)
+
+
+def save_audit(
+    folder: Path,
+    subject: AuditSubject,
+    found: Measured,
+    asked: AskedSets,
+    settings: AuditSettings,
+    retrained: Mapping[str, Items],
+) -> None:
+    """Leave what was measured of a model that was `asked` this; `retrained`: the retrained one's scores, or none."""
+    values = {
+        "stage": "audit",
+        "of": subject.name,
+        "model": about_model(subject.language_model),
+        "audit": settings.model_dump(mode="json"),
+        "families": families_told(found),
+        "scores": scores_told(flat(found), settings),
+        "against_retrained": _against(flat(found), retrained, settings),
+        "asked": {name: len(one.questions) for name, one in asked.sets.items()},
+    }
+    save(folder, Data(arrays_of(flat(found)), values))
 
 
 def _against(found: Mapping[str, Items], retrained: Mapping[str, Items], settings: AuditSettings) -> dict[str, Any]:
