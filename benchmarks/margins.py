@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 
-from theory.theorems.divergence import build
-from theory.theorems.margins import simulate
+from theory.theorems.paper.divergence import build
+from theory.theorems.paper.margins import simulate
 
 ROUNDS, COMPILED_STEPS, NUMPY_STEPS = 5, 100_000, 10_000
 

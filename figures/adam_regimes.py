@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from figures.canvas import styled
 from records.store import Data
-from theory.atlas.optimisers_grid import FLOORS, MEMORY, regimes
+from theory.atlas.optimisers.grid import FLOORS, MEMORY, regimes
 from theory.theorems import demonstrations
 
 __all__ = ["compute", "draw"]

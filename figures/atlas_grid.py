@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from figures.canvas import styled
 from records.store import Data
 from theory.atlas.growth import KINDS
-from theory.atlas.optimisers_grid import LOSSES, ROWS, loss_by_optimiser
+from theory.atlas.optimisers.grid import LOSSES, ROWS, loss_by_optimiser
 from theory.theorems import demonstrations
 
 __all__ = ["compute", "draw"]

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from figures.canvas import beta_look, styled
 from records.store import Data
 from theory.theorems import choices_of_beta, demonstrations
-from theory.theorems.adam_clock import KAPPA
-from theory.theorems.intrinsic_time import curve
+from theory.theorems.beta.adam_clock import KAPPA
+from theory.theorems.time.intrinsic_time import curve
 
 __all__ = ["compute", "draw"]
 

@@ -16,7 +16,7 @@ from figures.canvas import log_ticks, styled
 from figures.llm_runs import GREY, SAME, number
 from records.examined import moments_of
 from records.store import Data
-from theory.theorems.intrinsic_time import curve, time_on_curve
+from theory.theorems.time.intrinsic_time import curve, time_on_curve
 
 __all__ = ["draw"]
 

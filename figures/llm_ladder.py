@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, beta_look, styled
 from records.store import Data
-from theory.theorems.intrinsic_time import curve, time_on_curve
-from theory.theorems.paths import from_arrays, labels_of
+from theory.theorems.time.intrinsic_time import curve, time_on_curve
+from theory.theorems.time.paths import from_arrays, labels_of
 
 __all__ = ["draw"]
 

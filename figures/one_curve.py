@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 
 from figures.canvas import LOOK, styled
 from records.store import Data
-from theory.theorems.intrinsic_time import curve, time_on_curve
-from theory.theorems.paths import IntrinsicPath, from_arrays, labels_of
+from theory.theorems.time.intrinsic_time import curve, time_on_curve
+from theory.theorems.time.paths import IntrinsicPath, from_arrays, labels_of
 
 __all__ = ["draw"]
 

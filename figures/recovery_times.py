@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, beta_look, styled
 from records.store import Data
-from theory.theorems.intrinsic_time import curve
-from theory.theorems.loss_times import BETA
+from theory.theorems.time.intrinsic_time import curve
+from theory.theorems.time.loss_times import BETA
 
 __all__ = ["draw"]
 

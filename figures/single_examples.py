@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 
 from figures.canvas import LOOK, beta_look, styled
 from records.store import Data
-from theory.theorems.intrinsic_time import Single, alone, curve
-from theory.theorems.paths import from_arrays, to_arrays
 from theory.theorems.specimens import linear_logistic, small_network
+from theory.theorems.time.intrinsic_time import Single, alone, curve
+from theory.theorems.time.paths import from_arrays, to_arrays
 
 __all__ = ["compute", "draw"]
 

@@ -16,8 +16,8 @@ from figures.canvas import LOOK, beta_look, styled
 from records.store import Data
 from synthetic.transformer.results import by_beta, label_of
 from synthetic.transformer.slowdown import departure, of_run
-from theory.theorems.intrinsic_time import curve
-from theory.theorems.paths import from_arrays, labels_of
+from theory.theorems.time.intrinsic_time import curve
+from theory.theorems.time.paths import from_arrays, labels_of
 
 __all__ = ["draw", "looks_of"]
 

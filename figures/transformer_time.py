@@ -18,8 +18,8 @@ from figures.transformer_law import looks_of
 from records.store import Data
 from synthetic.transformer.results import by_beta, label_of
 from synthetic.transformer.slowdown import COLLAPSED, collapse, factors, limit_gap, limit_powers, of_run
-from theory.theorems.intrinsic_time import time_on_curve
-from theory.theorems.paths import IntrinsicPath, from_arrays
+from theory.theorems.time.intrinsic_time import time_on_curve
+from theory.theorems.time.paths import IntrinsicPath, from_arrays
 
 __all__ = ["draw"]
 

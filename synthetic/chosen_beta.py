@@ -24,10 +24,10 @@ import numpy as np
 from scipy.optimize import brentq
 
 from records.store import Data
-from theory.theorems.adam_clock import beta_under_adam, drops_under_adam
-from theory.theorems.chosen_beta import beta_for, drop_at
-from theory.theorems.intrinsic_time import time_on_curve
+from theory.theorems.beta.adam_clock import beta_under_adam, drops_under_adam
+from theory.theorems.beta.chosen_beta import beta_for, drop_at
 from theory.theorems.theorem import HypothesisError
+from theory.theorems.time.intrinsic_time import time_on_curve
 
 __all__ = [
     "LOOKS",

@@ -21,7 +21,7 @@ from records.errors import UserError
 from synthetic.practice import Mover, at_drop, forget_loss
 from theory.losses.arithmetic import softplus
 from theory.objective import Objective
-from theory.theorems.flows import ga_time
+from theory.theorems.time.flows import ga_time
 
 __all__ = ["KINDS", "FreeAnswers", "pace", "predicted_by_method", "predicted_drops"]
 

@@ -25,9 +25,9 @@ import torch
 from synthetic.there_and_back import MOVERS, AtDrop, ManyModels, relearned, stepped, unlearned
 from theory.kernel import Kernel
 from theory.losses import npo
-from theory.theorems.drop_weights import ForgetAnswer, drop_weight, of_numbers
-from theory.theorems.known_times import closed_time
-from theory.theorems.loss_times import looks_at_tokens
+from theory.theorems.time.drop_weights import ForgetAnswer, drop_weight, of_numbers
+from theory.theorems.time.known_times import closed_time
+from theory.theorems.time.loss_times import looks_at_tokens
 
 __all__ = [
     "COLUMNS",

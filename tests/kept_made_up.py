@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from records.store import Data
-from theory.theorems.adam_clock import Confidence, drops_under_adam
-from theory.theorems.intrinsic_time import curve, time_on_curve
+from theory.theorems.beta.adam_clock import Confidence, drops_under_adam
+from theory.theorems.time.intrinsic_time import curve, time_on_curve
 
 BETAS = (0.003, 0.01, 0.02, 0.05, 0.1, 0.3)
 WANTED = 350.0

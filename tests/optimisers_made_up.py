@@ -4,8 +4,8 @@ import numpy as np
 
 from records.store import Data
 from theory.atlas.growth import KINDS
-from theory.atlas.optimisers_grid import FLOORS, LOSSES, NGDIFF_LR, OVERLAP, ROWS, STEPS
-from theory.atlas.optimisers_laws import adam_speed
+from theory.atlas.optimisers.grid import FLOORS, LOSSES, NGDIFF_LR, OVERLAP, ROWS, STEPS
+from theory.atlas.optimisers.laws import adam_speed
 
 TAILS = {"NPO(0.1)": 0.1, "NPO(1)": 1.0, "WGA(1)": 1.0, "CE-U": 1.0}
 

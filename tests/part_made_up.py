@@ -5,7 +5,7 @@ import numpy as np
 from records.store import Data
 from synthetic.logistic import relearnt_part as linear
 from synthetic.transformer.field import relearnt_part as network
-from theory.theorems.relearnt_part import even_share
+from theory.theorems.recovery.relearnt_part import even_share
 
 __all__ = ["relearnt_parts"]
 

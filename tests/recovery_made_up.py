@@ -5,7 +5,7 @@ import numpy as np
 from npo.ledger.recovery.whole import RIVAL, SAME_BETA
 from records.store import Data
 from synthetic.relearning import beta_label
-from theory.theorems.intrinsic_time import curve
+from theory.theorems.time.intrinsic_time import curve
 
 SEEDS = (1, 2, 3)
 DROP = 8.0

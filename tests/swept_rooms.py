@@ -5,7 +5,7 @@ import numpy as np
 from records.store import Data
 from synthetic.logistic import beta as logistic
 from synthetic.transformer import beta as transformer
-from theory.theorems.chosen_beta import beta_for, drop_at
+from theory.theorems.beta.chosen_beta import beta_for, drop_at
 
 __all__ = ["swept_rooms"]
 

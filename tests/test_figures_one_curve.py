@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 
 from figures import one_curve
 from records.store import Data
-from theory.theorems.intrinsic_time import time_on_curve
-from theory.theorems.paths import IntrinsicPath, to_arrays
+from theory.theorems.time.intrinsic_time import time_on_curve
+from theory.theorems.time.paths import IntrinsicPath, to_arrays
 
 
 def _set(shares: np.ndarray, beta: float) -> IntrinsicPath:

@@ -17,8 +17,8 @@ from theory.atlas.classify import classify
 from theory.atlas.demonstration import TAU, whole_atlas
 from theory.atlas.family import FAMILY, member
 from theory.atlas.growth import linear
-from theory.atlas.optimisers import OPTIMISERS
-from theory.atlas.optimisers_loop import fast
+from theory.atlas.optimisers.loop import fast
+from theory.atlas.optimisers.scalar import OPTIMISERS
 from theory.atlas.scalar import ScalarLoss
 from theory.atlas.table import AtlasRow, atlas_arrays, atlas_row, growth_from, of_member
 from theory.losses import ga, npo

@@ -27,8 +27,8 @@ from npo.ledger.judging.statistics import JudgedPath, from_the_law, mean_with_in
 from records.store import Data
 from synthetic.logistic.fronts import hypervolume
 from theory.methods import RIVALS
-from theory.theorems.intrinsic_time import curve, time_on_curve
-from theory.theorems.paths import IntrinsicPath, to_arrays
+from theory.theorems.time.intrinsic_time import curve, time_on_curve
+from theory.theorems.time.paths import IntrinsicPath, to_arrays
 
 STEPS = np.arange(0.0, 2001.0, 25.0)
 LONG_STEPS = np.append(0.0, np.geomspace(1, 1e6, 121))

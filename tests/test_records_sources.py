@@ -132,7 +132,7 @@ def test_every_unit_of_a_recipe_knows_its_theory_and_nothing_that_reports(name: 
 
 def test_every_unit_of_the_main_job_knows_its_room_and_nothing_that_reports() -> None:
     wanted = {
-        "theory": {"theory.theorems.demonstrations", "theory.theorems.flows", "records.computed"},
+        "theory": {"theory.theorems.demonstrations", "theory.theorems.time.flows", "records.computed"},
         "logistic": {"theory.losses", "synthetic.logistic.problem"},
         "transformer": {"theory.objective", "synthetic.transformer.model"},
         "llm": {"theory.losses", "scale.models.loading.whole"},

@@ -17,7 +17,7 @@ from scale.models.folders.language_model import LanguageModel
 from scale.models.loading.lora import Lora
 from scale.models.loading.scratch import Shape, from_scratch, train_tokenizer
 from scale.recipes.recipe import LawSettings
-from theory.theorems.intrinsic_time import bounds_on_curve, curve, follow, rates, time_on_curve, weight_by_drop
+from theory.theorems.time.intrinsic_time import bounds_on_curve, curve, follow, rates, time_on_curve, weight_by_drop
 
 QUESTIONS = ["Where was Ada born?", "Who wrote it?", "When was it?"]
 ANSWERS = ["In the town of Brackwater.", "A clerk wrote it.", "In the spring."]

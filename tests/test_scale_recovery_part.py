@@ -14,7 +14,7 @@ from scale.law.rungs import full
 from scale.models.folders.language_model import LanguageModel
 from scale.models.loading.scratch import Shape, from_scratch, train_tokenizer
 from scale.models.reading.scorer import Scorer
-from theory.theorems.intrinsic_time import rates
+from theory.theorems.time.intrinsic_time import rates
 
 QUESTIONS = ["Where was Ada born?", "Who wrote it?", "When was it?"]
 ANSWERS = ["In the town of Brackwater.", "A clerk wrote it.", "In the spring."]

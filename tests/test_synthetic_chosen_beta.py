@@ -18,7 +18,7 @@ from synthetic.logistic import beta as logistic
 from synthetic.logistic import presets as logistic_presets
 from synthetic.transformer import beta as transformer
 from synthetic.transformer import presets as transformer_presets
-from theory.theorems.chosen_beta import drop_at
+from theory.theorems.beta.chosen_beta import drop_at
 
 QUICK = dataclasses.replace(logistic_presets.QUICK, fit_steps=3000, beta_steps=4000, beta_adam_steps=64)
 

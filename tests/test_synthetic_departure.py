@@ -10,7 +10,7 @@ from synthetic.logistic.gaussians import draw
 from synthetic.logistic.law import plain_descent_gap, rate_in_decade
 from synthetic.logistic.problem import Problem, problem_from_arrays
 from theory.logprobs import from_margins
-from theory.theorems.intrinsic_time import follow, time_on_curve, weight_by_drop
+from theory.theorems.time.intrinsic_time import follow, time_on_curve, weight_by_drop
 
 
 @pytest.fixture(scope="module")

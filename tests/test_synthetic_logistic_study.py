@@ -15,7 +15,7 @@ from synthetic.logistic import load_trajectories
 from synthetic.logistic.presets import QUICK, REPRODUCE
 from synthetic.logistic.units import units
 from theory.objective import METHODS
-from theory.theorems.paths import labels_of
+from theory.theorems.time.paths import labels_of
 
 TINY = dataclasses.replace(
     QUICK, fit_steps=200, steps=50, figure3_steps=50, long_steps=100, set_steps=20, loss_times_most=15

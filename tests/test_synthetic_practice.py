@@ -20,7 +20,7 @@ from synthetic.transformer.units import units as transformer_units
 from theory.atlas.scalar import ScalarLoss
 from theory.losses import npo, undial, wga
 from theory.objective import Objective, compose, method
-from theory.theorems.flows import ga_margin
+from theory.theorems.time.flows import ga_margin
 from theory.weights import log_sigmoid
 
 pytestmark = pytest.mark.integration  # the small main job of the fast tests runs the same units

@@ -16,8 +16,8 @@ from synthetic.there_and_back import ManyModels, relearned, unlearned
 from synthetic.transformer import presets
 from synthetic.transformer.field.relearning import relearning
 from theory.logprobs import from_margins
-from theory.theorems.drop_weights import ForgetAnswer
-from theory.theorems.loss_times import kernel_of, kernels_with_a_law
+from theory.theorems.time.drop_weights import ForgetAnswer
+from theory.theorems.time.loss_times import kernel_of, kernels_with_a_law
 
 KERNELS = {name: kernel_of(name) for name in ("GA", "NPO", "KTO", "WGA")}
 SETTING = HowFar(wanted=2.0, paces=12, lr=0.04, adam_lr=1e-2, most=150)

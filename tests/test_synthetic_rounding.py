@@ -10,7 +10,7 @@ from synthetic.logistic.gaussians import draw
 from synthetic.logistic.presets import QUICK
 from synthetic.logistic.problem import problem_from_arrays
 from synthetic.logistic.rounding import SIZES, rounding_unit
-from theory.theorems.rounding_walk import ROUNDINGS
+from theory.theorems.rounding.walk import ROUNDINGS
 
 
 def test_the_drop_survives_on_average_with_the_predicted_spread(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthetic.transformer.slowdown import collapse, departure, factors, late, of_run, slope, weight_spread
-from theory.theorems.intrinsic_time import curve, time_on_curve
-from theory.theorems.paths import IntrinsicPath
+from theory.theorems.time.intrinsic_time import curve, time_on_curve
+from theory.theorems.time.paths import IntrinsicPath
 
 
 def _path(clock, drop, time=None, remainder=None):

@@ -14,7 +14,7 @@ from synthetic.transformer.stacked import (
     stack_sequences,
     tangent_kernel,
 )
-from theory.theorems.intrinsic_time import follow, rates, weight_by_drop
+from theory.theorems.time.intrinsic_time import follow, rates, weight_by_drop
 
 SIZES = Sizes(forget=3, retain=4, prompt=2, answer=3, vocab=7)
 CONFIG = Config(vocab=7, length=5, width=8, heads=2, layers=2, expansion=2)

@@ -23,7 +23,7 @@ from synthetic.transformer.model import (
 from synthetic.transformer.presets import FULL, QUICK, REPRODUCE
 from synthetic.transformer.sequences import Sizes, draw
 from theory.objective import method
-from theory.theorems.intrinsic_time import curve, follow, rates, time_on_curve, weight_by_drop
+from theory.theorems.time.intrinsic_time import curve, follow, rates, time_on_curve, weight_by_drop
 
 TINY_SIZES = Sizes(forget=3, retain=4, prompt=2, answer=3, vocab=7)
 TINY = Config(vocab=7, length=5, width=8, heads=2, layers=2, expansion=2)

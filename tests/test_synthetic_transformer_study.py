@@ -17,7 +17,7 @@ from synthetic.transformer.presets import FULL, PARTS, QUICK, REPRODUCE, Transfo
 from synthetic.transformer.slowdown import of_run
 from synthetic.transformer.units import units
 from theory.objective import METHODS
-from theory.theorems.intrinsic_time import bounds_on_curve
+from theory.theorems.time.intrinsic_time import bounds_on_curve
 
 RUNS = ("GA", "NPO-0.1", "NPO-1")
 SEED = QUICK.seeds[0]

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.losses import npo
-from theory.theorems.adam_clock import KAPPA, Confidence, adam_curve, beta_under_adam, drops_under_adam
-from theory.theorems.intrinsic_time import curve
+from theory.theorems.beta.adam_clock import KAPPA, Confidence, adam_curve, beta_under_adam, drops_under_adam
 from theory.theorems.theorem import HypothesisError
+from theory.theorems.time.intrinsic_time import curve
 
 
 def by_torch(beta: float, rates: np.ndarray, size: float, betas: tuple[float, float], eps: float) -> np.ndarray:

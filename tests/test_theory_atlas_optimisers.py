@@ -11,18 +11,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory.atlas import optimisers_laws as laws
 from theory.atlas.classify import classify
 from theory.atlas.family import FAMILY
-from theory.atlas.optimisers import OPTIMISERS, ScalarOptimiser, adam, force, simulate
-from theory.atlas.optimisers_classes import classify_run
-from theory.atlas.optimisers_force import force_of
-from theory.atlas.optimisers_grid import LOSSES
-from theory.atlas.optimisers_loop import fast
-from theory.atlas.optimisers_pair import simulate_pair
+from theory.atlas.optimisers import laws
+from theory.atlas.optimisers.classes import classify_run
+from theory.atlas.optimisers.force import force_of
+from theory.atlas.optimisers.grid import LOSSES
+from theory.atlas.optimisers.loop import fast
+from theory.atlas.optimisers.pair import simulate_pair
+from theory.atlas.optimisers.scalar import OPTIMISERS, ScalarOptimiser, adam, force, simulate
 from theory.optimizers.sign_descent import SignDescent
 from theory.optimizers.sophia import Sophia
-from theory.theorems.margins import log_grid
+from theory.theorems.paper.margins import log_grid
 
 GA, NPO, NPO_1 = (FAMILY[name].at(2.0) for name in ("GA", "NPO(0.1)", "NPO(1)"))
 needs_numba = pytest.mark.skipif(not fast(), reason="a million steps want the extra `fast`")

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory.theorems.chosen_beta import beta_for, drop_at, sharpness
-from theory.theorems.intrinsic_time import time_on_curve
+from theory.theorems.beta.chosen_beta import beta_for, drop_at, sharpness
 from theory.theorems.theorem import HypothesisError
+from theory.theorems.time.intrinsic_time import time_on_curve
 
 EPS = np.finfo(np.float64).eps
 decades = st.floats(-6, 6).map(lambda log: 10**log)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from theory.theorems.closed_times import ClosedTime
-from theory.theorems.drop_weights import ForgetAnswer
-from theory.theorems.family_times import d2o_time, flat_time, ihl_time, kto_sigmoid_time, wtnpo_time
-from theory.theorems.time_by_quadrature import integrate
+from theory.theorems.time.closed_times import ClosedTime
+from theory.theorems.time.drop_weights import ForgetAnswer
+from theory.theorems.time.family_times import d2o_time, flat_time, ihl_time, kto_sigmoid_time, wtnpo_time
+from theory.theorems.time.quadrature import integrate
 
 Weight = Callable[[np.ndarray], np.ndarray]
 SLOPES = {

@@ -6,7 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.theorems.intrinsic_time import (
+from theory.theorems.specimens import Specimen, linear_logistic, small_network
+from theory.theorems.theorem import HypothesisError
+from theory.theorems.time.intrinsic_time import (
     INTRINSIC_TIME,
     Single,
     bounds_on_curve,
@@ -16,8 +18,6 @@ from theory.theorems.intrinsic_time import (
     time_on_curve,
     weight_by_drop,
 )
-from theory.theorems.specimens import Specimen, linear_logistic, small_network
-from theory.theorems.theorem import HypothesisError
 
 
 @given(st.floats(1e-8, 300))

@@ -11,14 +11,14 @@ from scipy.integrate import quad
 
 from theory import losses
 from theory.kernel import bind
-from theory.theorems.drop_weights import ForgetAnswer, drop_weight, of_numbers
-from theory.theorems.forgetting import LOSS_TIMES, Forgetting, laws_of
-from theory.theorems.intrinsic_time import follow, time_on_curve
-from theory.theorems.known_times import CLOSED, closed_time
-from theory.theorems.loss_times import LossTime, kernels_with_a_law, loss_time, of_any_model
 from theory.theorems.specimens import side_by_side, small_network
 from theory.theorems.theorem import HypothesisError
-from theory.theorems.time_by_quadrature import integrate
+from theory.theorems.time.drop_weights import ForgetAnswer, drop_weight, of_numbers
+from theory.theorems.time.forgetting import LOSS_TIMES, Forgetting, laws_of
+from theory.theorems.time.intrinsic_time import follow, time_on_curve
+from theory.theorems.time.known_times import CLOSED, closed_time
+from theory.theorems.time.loss_times import LossTime, kernels_with_a_law, loss_time, of_any_model
+from theory.theorems.time.quadrature import integrate
 
 EVERY = kernels_with_a_law(ForgetAnswer(-1.0))
 IS_CLOSED = {name: closed_time(kernel, ForgetAnswer(-1.0)) is not None for name, kernel in EVERY.items()}

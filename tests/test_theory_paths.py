@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from npo.runs.run import saved_law
-from theory.theorems.paths import COLUMNS, IntrinsicPath, from_arrays, labels_of, to_arrays
+from theory.theorems.time.paths import COLUMNS, IntrinsicPath, from_arrays, labels_of, to_arrays
 
 LABELS = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=12)
 

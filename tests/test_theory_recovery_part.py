@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from scipy.special import expit
 
-from theory.theorems.relearnt_part import (
+from theory.theorems.recovery.relearnt_part import (
     RELEARNT_PART,
     RELEARNT_PART_LINEAR,
     PartPath,

@@ -12,11 +12,15 @@ from hypothesis import strategies as st
 
 from theory.kernel import Kernel
 from theory.losses import npo, wga
-from theory.theorems.drop_weights import ForgetAnswer, drop_weight
-from theory.theorems.forgetting import Forgetting, forgotten, laws_of
-from theory.theorems.intrinsic_time import follow, weight_by_drop
-from theory.theorems.loss_times import kernel_of, loss_time
-from theory.theorems.one_path import (
+from theory.theorems.recovery.relearning import RELEARN_RATIO, RELEARNING, npo_ratio, ratio, relearnt
+from theory.theorems.recovery.sam_shift import SAM_SHIFT, LinearAnswer, plain_margins, sam_margins
+from theory.theorems.specimens import side_by_side, small_network
+from theory.theorems.theorem import HypothesisError, Measurement
+from theory.theorems.time.drop_weights import ForgetAnswer, drop_weight
+from theory.theorems.time.forgetting import Forgetting, forgotten, laws_of
+from theory.theorems.time.intrinsic_time import follow, weight_by_drop
+from theory.theorems.time.loss_times import kernel_of, loss_time
+from theory.theorems.time.one_path import (
     PLAIN_TIME,
     FreeLogits,
     plain_time,
@@ -24,10 +28,6 @@ from theory.theorems.one_path import (
     symmetric_time,
     ten_classes,
 )
-from theory.theorems.relearning import RELEARN_RATIO, RELEARNING, npo_ratio, ratio, relearnt
-from theory.theorems.sam_shift import SAM_SHIFT, LinearAnswer, plain_margins, sam_margins
-from theory.theorems.specimens import side_by_side, small_network
-from theory.theorems.theorem import HypothesisError, Measurement
 
 FEW = settings(max_examples=4)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from theory.rounding import FP4_LEVELS, NF4_LEVELS, even_spacing, round_evenly, round_to_levels, spacing
 from theory.theorems.rounded_moves import kept_of_moves
-from theory.theorems.rounding_law import (
+from theory.theorems.rounding.law import (
     moved_mean_on_levels,
     moved_on_grid,
     moved_share,
@@ -16,7 +16,7 @@ from theory.theorems.rounding_law import (
     nats_of_rounding,
     survival,
 )
-from theory.theorems.rounding_theorems import (
+from theory.theorems.rounding.theorems import (
     ROUNDING_CONCAVE,
     ROUNDING_LEVELS,
     ROUNDING_MEAN,
@@ -26,7 +26,7 @@ from theory.theorems.rounding_theorems import (
     OnLevels,
     SoftmaxRow,
 )
-from theory.theorems.rounding_walk import ROUNDINGS, shares, walk
+from theory.theorems.rounding.walk import ROUNDINGS, shares, walk
 from theory.theorems.theorem import HypothesisError
 
 _moves = st.lists(st.floats(-50, 50), min_size=1, max_size=5).map(np.array)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from theory import slow_twins, weights
 from theory.retain import kl
-from theory.theorems.intrinsic_time import rates
-from theory.theorems.margins import margin_step
+from theory.theorems.paper.margins import margin_step
 from theory.theorems.specimens import small_network
+from theory.theorems.time.intrinsic_time import rates
 
 logits = st.floats(-30, 30)
 

@@ -9,14 +9,14 @@ from unchecked import unchecked
 
 from theory.losses import npo, npo_weight
 from theory.theorems.catalogue import CATALOGUE
-from theory.theorems.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build, constants, coupling
-from theory.theorems.flows import ga_margin, ga_time, npo_asymptote, npo_margin, npo_time, npo_time_at_beta_one
-from theory.theorems.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios, log_cosh, loss_gap, rate
-from theory.theorems.gradient_weight import BOUNDED_BELOW, GRADIENT_WEIGHT, PROPOSITION_1_GRADIENT, Gradients
-from theory.theorems.instance_constants import INSTANCE_GA, INSTANCE_NPO
-from theory.theorems.margins import LinearLogistic, drop, log_grid, simulate
-from theory.theorems.slips import SLIPS, Slip
+from theory.theorems.paper.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build, constants, coupling
+from theory.theorems.paper.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios, log_cosh, loss_gap, rate
+from theory.theorems.paper.gradient_weight import BOUNDED_BELOW, GRADIENT_WEIGHT, PROPOSITION_1_GRADIENT, Gradients
+from theory.theorems.paper.instance_constants import INSTANCE_GA, INSTANCE_NPO
+from theory.theorems.paper.margins import LinearLogistic, drop, log_grid, simulate
+from theory.theorems.paper.slips import SLIPS, Slip
 from theory.theorems.theorem import Bounds, HypothesisError, Measurement
+from theory.theorems.time.flows import ga_margin, ga_time, npo_asymptote, npo_margin, npo_time, npo_time_at_beta_one
 
 FEWER = settings(max_examples=max(8, settings.default.max_examples // 2))  # each simulates or integrates for long
 
@@ -154,7 +154,7 @@ def test_ga_flow_inverts(c: float, margin: float) -> None:
 
 
 def test_known_values_of_the_flows() -> None:
-    """The integrals of `theory.theorems.flows`, 40-digit quadrature: c = 2, m = 10, β = 0.1; and a saturated start."""
+    """The integrals of `flows`, 40-digit quadrature: c = 2, m = 10, β = 0.1; and a saturated start."""
     assert ga_time(np.array(10.0), 2.0) == pytest.approx(17.4, abs=0.05)
     assert npo_time(10.0, 2.0, beta=0.1) == pytest.approx(19.6, abs=0.05)
     assert ga_margin(np.array(1.0), 20.0) == pytest.approx(2.06e-9, rel=2e-3)

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from theory.theorems.adam_clock import Confidence
-from theory.theorems.adam_in_torch import ADAM_CLOCK, BETA_UNDER_ADAM, AdamRun, adam_drops, one_coordinate
+from theory.theorems.beta.adam_clock import Confidence
+from theory.theorems.beta.adam_in_torch import ADAM_CLOCK, BETA_UNDER_ADAM, AdamRun, adam_drops, one_coordinate
+from theory.theorems.beta.wanted_drops import CHOSEN_BETA, CHOSEN_BETA_OF_A_SET, WantedDrops, ends, final_drop
 from theory.theorems.catalogue import CATALOGUE
 from theory.theorems.specimens import small_network
 from theory.theorems.theorem import HypothesisError, Measurement
-from theory.theorems.wanted_drops import CHOSEN_BETA, CHOSEN_BETA_OF_A_SET, WantedDrops, ends, final_drop
 
 
 def wanting(drops: list[float], n: int = 1, step: float = 0.1) -> WantedDrops:

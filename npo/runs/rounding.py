@@ -10,7 +10,7 @@ token. A line of the file is a grid and a scale, with
 
     size            Σ|δ|/ΣΔ of the matrices
     moved           before rounding
-    rounded_known, rounded_moved, moved_rounded     by draw of the grid's shift, see `theory.theorems.rounding_walk`
+    rounded_known, rounded_moved, moved_rounded     by draw of the grid's shift, see `theory.theorems.rounding.walk`
     again           where the move began on the grid
     spread          predicted for the share that survives, by the gradient
 """
@@ -34,8 +34,8 @@ from scale.models.reading.scorer import BatchPart, Scorer
 from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
 from scale.stages.shared.prepared import context_of
-from theory.theorems.rounding_law import survival
-from theory.theorems.rounding_walk import ROUNDINGS, Rounding, walk
+from theory.theorems.rounding.law import survival
+from theory.theorems.rounding.walk import ROUNDINGS, Rounding, walk
 
 __all__ = ["GRIDS", "SCALES", "KnownRows", "known_model", "walked_model"]
 

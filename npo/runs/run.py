@@ -20,7 +20,7 @@ from records.json_lines import read_json
 from records.plain import cell, markdown, plain
 from records.shown import named
 from records.store import Data, environment, load
-from theory.theorems.paths import COLUMNS as COLUMNS_OF_A_PATH
+from theory.theorems.time.paths import COLUMNS as COLUMNS_OF_A_PATH
 
 __all__ = [
     "COLUMNS",

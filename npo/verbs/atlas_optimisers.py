@@ -11,11 +11,11 @@ from rich.text import Text
 
 from records.errors import UserError
 from records.plain import plain
-from theory.atlas.optimisers import OPTIMISERS, force, simulate
-from theory.atlas.optimisers_classes import Measured, classify_run
-from theory.atlas.optimisers_loop import fast
+from theory.atlas.optimisers.classes import Measured, classify_run
+from theory.atlas.optimisers.loop import fast
+from theory.atlas.optimisers.scalar import OPTIMISERS, force, simulate
 from theory.atlas.table import AtlasRow
-from theory.theorems.margins import log_grid
+from theory.theorems.paper.margins import log_grid
 
 __all__ = ["OptimisedLoss", "cell_facts", "cells_of", "cells_table", "chosen_optimisers", "steps_said"]
 

@@ -20,9 +20,9 @@ from records.outputs import check_outputs, publish
 from records.ownership import manifest
 from records.paths import may_write
 from records.store import Data, load, writable
-from theory.theorems.forgetting import off_the_law
-from theory.theorems.intrinsic_time import curve, time_on_curve
-from theory.theorems.paths import from_arrays, labels_of
+from theory.theorems.time.forgetting import off_the_law
+from theory.theorems.time.intrinsic_time import curve, time_on_curve
+from theory.theorems.time.paths import from_arrays, labels_of
 
 __all__ = ["distances", "law"]
 

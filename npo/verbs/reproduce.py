@@ -31,8 +31,8 @@ from synthetic.logistic import presets as logistic_presets
 from synthetic.logistic import units as logistic_study
 from synthetic.transformer import presets as transformer_presets
 from synthetic.transformer import units as transformer_study
-from theory.atlas import optimisers_grid
 from theory.atlas.demonstration import whole_atlas
+from theory.atlas.optimisers import grid as optimisers_grid
 from theory.theorems import choices_of_beta, demonstrations, rounded_moves, ways_back
 from theory.theorems.theorem import HypothesisError
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from records.errors import UserError
 from theory.theorems.catalogue import CATALOGUE
-from theory.theorems.slips import SLIPS
+from theory.theorems.paper.slips import SLIPS
 from theory.theorems.theorem import Bounds, HypothesisError, Measurement
 
 __all__ = ["check", "list_theorems", "print_slips"]
@@ -26,7 +26,7 @@ def list_theorems() -> None:
     table.add_row(
         "slips",
         f"{len(SLIPS)} slips in the paper's displays, each with numbers that show it",
-        "theory/theorems/slips.py",
+        "theory/theorems/paper/slips.py",
     )
     Console().print(table, markup=False)
 

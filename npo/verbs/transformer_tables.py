@@ -12,7 +12,7 @@ from records.store import Data
 from synthetic.transformer.language import KINDS
 from synthetic.transformer.results import by_beta, by_optimiser, label_of, of_all_methods
 from synthetic.transformer.slowdown import collapse, factors, late, of_run, slope
-from theory.theorems.paths import from_arrays
+from theory.theorems.time.paths import from_arrays
 
 __all__ = ["endings", "tables"]
 

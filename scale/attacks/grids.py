@@ -19,7 +19,7 @@ from theory.rounding import (
     round_evenly,
     round_to_levels,
 )
-from theory.theorems.rounding_walk import BLOCK, ROUNDINGS
+from theory.theorems.rounding.walk import BLOCK, ROUNDINGS
 
 __all__ = ["GRIDS", "WeightGrid", "fp4", "int8_rows", "nf4", "q4_0", "q8_0"]
 

@@ -1,11 +1,11 @@
 """How far a schedule lets answers fall, and the β that makes them fall as far as is wanted.
 
 A schedule's budget T is measured, not known: NPO is run through it once at a provisional β₀, ends at a mean drop u₀,
-and the intrinsic-time law says T = F(u₀; β₀), F(u; β) = ½(u + (e^{βu} − 1)/β) (`theory.theorems.intrinsic_time`). A β
-that ends at u* has F(u*; β) = T (`theory.theorems.chosen_beta`). The law is for descent on one answer. With AdamW, a
-retain term and many answers T depends on β, but the β asked for only on its logarithm, and the less the nearer β₀ is:
-so a run that ended far off is followed by one at the β that it asked for; and between one run that fell too far and
-one that fell too little nothing but the two is needed.
+and the intrinsic-time law says T = F(u₀; β₀), F(u; β) = ½(u + (e^{βu} − 1)/β) (`theory.theorems.time.intrinsic_time`).
+A β that ends at u* has F(u*; β) = T (`theory.theorems.beta.chosen_beta`). The law is for descent on one answer. With
+AdamW, a retain term and many answers T depends on β, but the β asked for only on its logarithm, and the less the nearer
+β₀ is: so a run that ended far off is followed by one at the β that it asked for; and between one run that fell too far
+and one that fell too little nothing but the two is needed.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from theory.theorems import chosen_beta
-from theory.theorems.intrinsic_time import curve, time_on_curve
+from theory.theorems.beta import chosen_beta
+from theory.theorems.time.intrinsic_time import curve, time_on_curve
 
 __all__ = ["PROVISIONAL", "Between", "beta_for", "between", "budget_of", "drops_at", "provisional"]
 

@@ -7,9 +7,9 @@ The forget answers of a recipe are unlearned by GA and by NPO at several β, fro
     descent   all answers (above the blocks the first alone) by plain gradient descent at a constant step size
     adamw     the same by AdamW (head and full)
 
-Units `law/<rung>-<run>`, <run> being GA or NPO-<β>. Arrays: single and set as `theory.theorems.paths` saves a path; of
-descent `.steps`, `.clock`, `.drop`, `.remainder`; of adamw `.steps`, `.drop`; recorded steps along the first axis,
-answers along the second, nats. Values: rung, beta (0 for GA), scale (β; for GA the least β), n, tokens (of each
+Units `law/<rung>-<run>`, <run> being GA or NPO-<β>. Arrays: single and set as `theory.theorems.time.paths` saves a
+path; of descent `.steps`, `.clock`, `.drop`, `.remainder`; of adamw `.steps`, `.drop`; recorded steps along the first
+axis, answers along the second, nats. Values: rung, beta (0 for GA), scale (β; for GA the least β), n, tokens (of each
 answer), step, lr, adamw_lr.
 """
 
@@ -30,8 +30,8 @@ from scale.models.folders.language_model import LanguageModel
 from scale.models.loading.whole import load as load_model
 from scale.recipes.recipe import LawSettings, RungName
 from scale.stages.shared.context import MODEL, Context
-from theory.theorems.intrinsic_time import follow, weight_by_drop
-from theory.theorems.paths import IntrinsicPath, to_arrays
+from theory.theorems.time.intrinsic_time import follow, weight_by_drop
+from theory.theorems.time.paths import IntrinsicPath, to_arrays
 
 __all__ = ["law", "name_of", "ready", "rows_of"]
 

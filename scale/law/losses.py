@@ -1,7 +1,7 @@
 """Intrinsic time for every loss at a language model's output head: one answer, one token, the tokens of one answer.
 
-Unit `loss-times/head`, of the shortest of a recipe's forget answers. Arrays: paths as `theory.theorems.forgetting` has
-them, with `asked`, the time that the law asks for, for every loss that is a function of log π:
+Unit `loss-times/head`, of the shortest of a recipe's forget answers. Arrays: paths as `theory.theorems.time.forgetting`
+has them, with `asked`, the time that the law asks for, for every loss that is a function of log π:
 
     single-<loss>    the whole answer, where the loss looks at its log-probability; its first token alone, where it
                      looks at tokens
@@ -23,10 +23,10 @@ from scale.law.rungs import Rung
 from scale.recipes.recipe import LawSettings
 from scale.stages.shared.context import MODEL, Context
 from theory.kernel import Kernel, per_token
-from theory.theorems.drop_weights import ForgetAnswer, drop_weight
-from theory.theorems.forgetting import columns_of, end_of, laws_from
-from theory.theorems.intrinsic_time import follow
-from theory.theorems.loss_times import kernels_with_a_law, looks_at_tokens, of_any_model
+from theory.theorems.time.drop_weights import ForgetAnswer, drop_weight
+from theory.theorems.time.forgetting import columns_of, end_of, laws_from
+from theory.theorems.time.intrinsic_time import follow
+from theory.theorems.time.loss_times import kernels_with_a_law, looks_at_tokens, of_any_model
 
 __all__ = ["STEPS", "kernels", "loss_times"]
 

@@ -1,8 +1,8 @@
 """Relearning a part of a model's forget rows: what comes back of the rest, and what the tangent kernel said before.
 
 The first rows T are trained on, the others V looked at. The kernel K of all of these answers is taken once, before the
-first step: P = K_VT K_TT⁺ turns the rises of T into those that the law of `theory.theorems.relearnt_part` expects of V.
-An answer's gradient is of all weights.
+first step: P = K_VT K_TT⁺ turns the rises of T into those that the law of `theory.theorems.recovery.relearnt_part`
+expects of V. An answer's gradient is of all weights.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from scale.data.prompts import Batch, Encoded, collate
 from scale.models.folders.language_model import LanguageModel
 from scale.models.reading.scorer import BatchPart, Scorer, Wanted
 from theory.logprobs import IGNORE
-from theory.theorems.relearnt_part import regression
+from theory.theorems.recovery.relearnt_part import regression
 
 __all__ = ["AnswersAt", "RelearningPart", "answers_at", "ascend", "gradients", "relearnt_part"]
 

@@ -5,9 +5,9 @@
     adapter    LoRA on the whole model
     full       all weights
 
-A rung is log-probabilities of answers as a function of parameters, as `theory.theorems.intrinsic_time` takes it. The
-head is the multinomial logistic model of Theorem 2 but for near-orthogonality: its n answer positions have logits Z = H
-Wᵀ, and gradient descent on W moves them by
+A rung is log-probabilities of answers as a function of parameters, as `theory.theorems.time.intrinsic_time` takes it.
+The head is the multinomial logistic model of Theorem 2 but for near-orthogonality: its n answer positions have logits Z
+= H Wᵀ, and gradient descent on W moves them by
 
     Z ← Z − (η/n) H Hᵀ (w ∘ (E − P)),      E one-hot targets, P = softmax(Z), w the weight of each position's answer
 
@@ -27,7 +27,7 @@ from scale.models.folders.language_model import LanguageModel
 from scale.models.loading.lora import Lora, adapted
 from scale.models.reading.scorer import BatchPart, Scorer
 from theory.logprobs import Head, answer_rows, summed
-from theory.theorems.intrinsic_time import LogProbs, Parameters, Rates, RatesOf, rates
+from theory.theorems.time.intrinsic_time import LogProbs, Parameters, Rates, RatesOf, rates
 
 __all__ = ["Rung", "adapter", "blocks", "explicit_head", "full", "head", "head_of_tokens"]
 

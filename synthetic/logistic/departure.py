@@ -5,7 +5,7 @@ a_i = 1 − π_i = σ(m_i − c_i) and c_i = s_i⟨h_i, θ_ref⟩,
 
     dm/dt = (1/n) A (W ∘ a),   du_i/dt = (1/n) Σ_j K_ij W_j,   K_ij = a_i A_ij a_j,   u_i = log π_ref − log π_i
 
-and F(u_i) = T_i + remainder_i exactly (`theory.theorems.intrinsic_time`), where the remainder sums (1/n) ∫ K_ij
+and F(u_i) = T_i + remainder_i exactly (`theory.theorems.time.intrinsic_time`), where the remainder sums (1/n) ∫ K_ij
 (W_j/W_i − 1) dt over j. Here it is kept apart for those j whose label agrees with that of i and for those whose label
 does not.
 

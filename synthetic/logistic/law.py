@@ -2,7 +2,8 @@
 
 Units, and what each leaves:
 
-    logistic/law               first seed and α. Paths as `theory.theorems.paths` saves them: single-<β>-<example> for
+    logistic/law               first seed and α. Paths as `theory.theorems.time.paths` saves them: single-<β>-<example>
+    for
                                examples unlearned alone (β = 0: GA), set-<β> for the whole forget set, in float32
     logistic/order-<seed>      step (k,), and <β>-<example> (k,): how far plain gradient descent ends from the curve, in
                                βu (u for GA), where βη‖h‖² = `step`
@@ -30,8 +31,8 @@ from synthetic.logistic.gaussians import draw
 from synthetic.logistic.presets import N_FORGET, LogisticPreset, as_run, load_problem
 from synthetic.logistic.problem import Problem, problem_from_arrays
 from theory.logprobs import from_margins
-from theory.theorems.intrinsic_time import curve, follow, weight_by_drop
-from theory.theorems.paths import IntrinsicPath, to_arrays
+from theory.theorems.time.intrinsic_time import curve, follow, weight_by_drop
+from theory.theorems.time.paths import IntrinsicPath, to_arrays
 from theory.weights import log_sigmoid, npo
 
 __all__ = ["has_settled", "law_units"]

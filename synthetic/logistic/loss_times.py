@@ -2,7 +2,8 @@
 
 Unit, and what it leaves:
 
-    logistic/loss-times     first seed and α. Paths as `theory.theorems.forgetting` saves them, with `asked`, the time
+    logistic/loss-times     first seed and α. Paths as `theory.theorems.time.forgetting` saves them, with `asked`, the
+    time
                             that the law asks for: single-<loss>, the first example alone, and set-<loss>, the first few
                             together, for every loss that has a law on two classes. Values: losses, examples, step
 
@@ -24,9 +25,9 @@ from synthetic.logistic.presets import LogisticPreset, as_run, load_problem
 from synthetic.logistic.problem import Problem
 from theory.kernel import Kernel
 from theory.logprobs import from_margins
-from theory.theorems.drop_weights import ForgetAnswer
-from theory.theorems.forgetting import Forgetting, columns_of, forgotten, laws_of
-from theory.theorems.loss_times import kernels_with_a_law
+from theory.theorems.time.drop_weights import ForgetAnswer
+from theory.theorems.time.forgetting import Forgetting, columns_of, forgotten, laws_of
+from theory.theorems.time.loss_times import kernels_with_a_law
 
 __all__ = ["loss_times_unit"]
 

@@ -27,8 +27,8 @@ from synthetic.logistic.problem import Problem
 from synthetic.relearning import HowFar, arms_of, at_equal_drop, at_equal_steps, stepped_of
 from synthetic.there_and_back import ManyModels
 from theory.logprobs import from_margins
-from theory.theorems.drop_weights import ForgetAnswer
-from theory.theorems.loss_times import kernels_with_a_law
+from theory.theorems.time.drop_weights import ForgetAnswer
+from theory.theorems.time.loss_times import kernels_with_a_law
 
 __all__ = ["relearning_unit"]
 

@@ -9,7 +9,7 @@ likely as under π_ref, or for MOST steps. Arrays of `logistic/relearnt-part`, `
     start, part   mean log π of T before it is relearnt, and by how much that rises
     lost          what V has lost against π_ref, before
     rise          what comes back of V
-    law           P₀ r_T, see `theory.theorems.relearnt_part`: exact where margins are large
+    law           P₀ r_T, see `theory.theorems.recovery.relearnt_part`: exact where margins are large
     exact         log σ(z_V + Q Δz_T) − log σ(z_V): exact in a linear model
     share, even   nats of margin that V gains for one of T, and what `even_share(κ, t)` says where all rows are alike
 """
@@ -26,7 +26,7 @@ from synthetic.logistic.presets import LogisticPreset
 from synthetic.logistic.problem import FIT_LR, rows_of_fits
 from synthetic.logistic.rows import Columns, SharedRows, columns
 from theory.objective import method
-from theory.theorems.relearnt_part import even_share, regression
+from theory.theorems.recovery.relearnt_part import even_share, regression
 from theory.weights import log_sigmoid
 
 __all__ = ["COUPLINGS", "MODELS", "relearnt_part", "relearnt_part_unit"]

@@ -1,6 +1,6 @@
 """What four bits do to unlearning in a logistic model: forget rows are unlearned by NPO, then weights are rounded.
 
-Unit `logistic/rounding`: over sizes of the move (θ − θ_ref scaled) and grids, what `theory.theorems.rounding_walk`
+Unit `logistic/rounding`: over sizes of the move (θ − θ_ref scaled) and grids, what `theory.theorems.rounding.walk`
 reads, of the mean log-probability of the forget rows: `<grid>.sizes` (sizes,); `<grid>.falls` and `<grid>.expected`
 (sizes, draws), its fall where weights are rounded after the move and before it; `<grid>.spread` (sizes,), the spread
 that is predicted for their ratio; `known` and `moved`, that mean before rounding, `<grid>.again` where the move began
@@ -22,8 +22,8 @@ from synthetic.logistic.problem import Problem
 from synthetic.logistic.rows import columns
 from synthetic.logistic.unlearning import rows_of
 from theory.objective import method
-from theory.theorems.rounding_law import survival
-from theory.theorems.rounding_walk import ROUNDINGS, Rounding, Walked, changes, walk
+from theory.theorems.rounding.law import survival
+from theory.theorems.rounding.walk import ROUNDINGS, Rounding, Walked, changes, walk
 
 __all__ = ["SIZES", "rounding_unit"]
 

@@ -7,8 +7,8 @@ Units, <run> being GA or NPO-<β>; each holds all seeds, which go together (`syn
     transformer/descent-<run>   the same by plain gradient descent at a constant step size, on a log grid of steps
     transformer/limit           GA and NPO at small β, the first steps of plain descent
 
-Arrays. Paths are saved as in `theory.theorems.paths`, label <seed>-<i> for sequence i alone, <seed> for a set. Sets
-and descents have what `synthetic.transformer.watch` documents, at the recorded steps, under `<seed>.`; for sets
+Arrays. Paths are saved as in `theory.theorems.time.paths`, label <seed>-<i> for sequence i alone, <seed> for a set.
+Sets and descents have what `synthetic.transformer.watch` documents, at the recorded steps, under `<seed>.`; for sets
 `<seed>.steps` are places in the path. Limits have `<run>-<seed>.steps` and `<run>-<seed>.drop`. Values: `method`,
 `beta` (0 for GA), `seeds`, `scale`, the unit of u and T (β; for GA the least β), and `step` or `lr`.
 
@@ -37,9 +37,9 @@ from synthetic.transformer.sequences import Sequences, SequenceSplit, draw
 from synthetic.transformer.stacked import all_log_probs, stack, stack_sequences
 from synthetic.transformer.watch import Watcher, recording
 from theory.objective import Objective, method
-from theory.theorems.intrinsic_time import follow, weight_by_drop
-from theory.theorems.paths import IntrinsicPath, to_arrays
 from theory.theorems.theorem import HypothesisError
+from theory.theorems.time.intrinsic_time import follow, weight_by_drop
+from theory.theorems.time.paths import IntrinsicPath, to_arrays
 
 __all__ = ["law_units", "name_of"]
 

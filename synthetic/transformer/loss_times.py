@@ -2,7 +2,8 @@
 
 Unit, and what it leaves:
 
-    transformer/loss-times    first seed, its first forget sequence. Paths as `theory.theorems.forgetting` saves them,
+    transformer/loss-times    first seed, its first forget sequence. Paths as `theory.theorems.time.forgetting` saves
+    them,
                               with `asked`, the time that the law asks for, for every loss that is a function of log π:
                               single-<loss>, the whole answer where the loss looks at its log-probability, its last
                               token alone where it looks at tokens; and of the latter tokens-<loss>, all tokens of the
@@ -29,9 +30,9 @@ from synthetic.transformer.sequences import Sequences, draw
 from synthetic.transformer.stacked import all_log_probs, all_token_log_probs, repeat, stack_sequences
 from theory.kernel import Kernel, per_token
 from theory.logprobs import IGNORE
-from theory.theorems.drop_weights import ForgetAnswer
-from theory.theorems.forgetting import Forgetting, columns_of, forgotten, laws_of
-from theory.theorems.loss_times import kernels_with_a_law, looks_at_tokens, of_any_model
+from theory.theorems.time.drop_weights import ForgetAnswer
+from theory.theorems.time.forgetting import Forgetting, columns_of, forgotten, laws_of
+from theory.theorems.time.loss_times import kernels_with_a_law, looks_at_tokens, of_any_model
 
 __all__ = ["loss_times_unit"]
 

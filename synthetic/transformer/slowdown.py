@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory.theorems.intrinsic_time import curve, time_on_curve
-from theory.theorems.paths import IntrinsicPath
+from theory.theorems.time.intrinsic_time import curve, time_on_curve
+from theory.theorems.time.paths import IntrinsicPath
 
 __all__ = [
     "COLLAPSED",

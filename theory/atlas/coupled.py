@@ -20,7 +20,7 @@ from jaxtyping import Float
 from scipy.special import wrightomega
 
 from theory.atlas.growth import Growth, logarithmic
-from theory.theorems.margins import drop
+from theory.theorems.paper.margins import drop
 from theory.weights import log_sigmoid, softplus
 
 __all__ = ["CoupledPair"]

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import expit
 
-from theory.theorems.margins import drop
+from theory.theorems.paper.margins import drop
 
 __all__ = ["master_integral"]
 

@@ -7,24 +7,29 @@ from typing import Any
 import numpy as np
 import torch
 
-from theory.theorems.adam_clock import Confidence
-from theory.theorems.adam_in_torch import ADAM_CLOCK, BETA_UNDER_ADAM, AdamRun
-from theory.theorems.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build
-from theory.theorems.forgetting import LOSS_TIMES, Forgetting
-from theory.theorems.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios
-from theory.theorems.gradient_weight import (
+from theory.theorems.beta.adam_clock import Confidence
+from theory.theorems.beta.adam_in_torch import ADAM_CLOCK, BETA_UNDER_ADAM, AdamRun
+from theory.theorems.beta.wanted_drops import CHOSEN_BETA, CHOSEN_BETA_OF_A_SET, WantedDrops
+from theory.theorems.paper.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build
+from theory.theorems.paper.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios
+from theory.theorems.paper.gradient_weight import (
     BOUNDED_BELOW,
     GRADIENT_WEIGHT,
     PROPOSITION_1_GRADIENT,
     Gradients,
     gradients_of,
 )
-from theory.theorems.instance_constants import INSTANCE_GA, INSTANCE_NPO
-from theory.theorems.intrinsic_time import INTRINSIC_TIME, Single
-from theory.theorems.one_path import PLAIN_TIME, ten_classes
-from theory.theorems.relearning import RELEARN_RATIO, RELEARNING
-from theory.theorems.relearnt_part import RELEARNT_PART, RELEARNT_PART_LINEAR, PartPath, Relearnable, relearn_part
-from theory.theorems.rounding_theorems import (
+from theory.theorems.paper.instance_constants import INSTANCE_GA, INSTANCE_NPO
+from theory.theorems.recovery.relearning import RELEARN_RATIO, RELEARNING
+from theory.theorems.recovery.relearnt_part import (
+    RELEARNT_PART,
+    RELEARNT_PART_LINEAR,
+    PartPath,
+    Relearnable,
+    relearn_part,
+)
+from theory.theorems.recovery.sam_shift import SAM_SHIFT, LinearAnswer
+from theory.theorems.rounding.theorems import (
     ROUNDING_CONCAVE,
     ROUNDING_LEVELS,
     ROUNDING_MEAN,
@@ -34,10 +39,11 @@ from theory.theorems.rounding_theorems import (
     some_moves,
     some_moves_on_levels,
 )
-from theory.theorems.sam_shift import SAM_SHIFT, LinearAnswer
 from theory.theorems.specimens import small_network
 from theory.theorems.theorem import Theorem
-from theory.theorems.wanted_drops import CHOSEN_BETA, CHOSEN_BETA_OF_A_SET, WantedDrops
+from theory.theorems.time.forgetting import LOSS_TIMES, Forgetting
+from theory.theorems.time.intrinsic_time import INTRINSIC_TIME, Single
+from theory.theorems.time.one_path import PLAIN_TIME, ten_classes
 from theory.theorems.ways_back import every_loss
 
 __all__ = ["CATALOGUE", "Exhibit"]

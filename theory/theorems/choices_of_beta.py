@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from theory.theorems.adam_clock import KAPPA, Confidence, beta_under_adam, drops_under_adam
-from theory.theorems.adam_in_torch import ADAM_CLOCK, BETA_UNDER_ADAM, AdamRun, adam_drops, probed_speeds
-from theory.theorems.chosen_beta import beta_for
+from theory.theorems.beta.adam_clock import KAPPA, Confidence, beta_under_adam, drops_under_adam
+from theory.theorems.beta.adam_in_torch import ADAM_CLOCK, BETA_UNDER_ADAM, AdamRun, adam_drops, probed_speeds
+from theory.theorems.beta.chosen_beta import beta_for
+from theory.theorems.beta.wanted_drops import CHOSEN_BETA, CHOSEN_BETA_OF_A_SET, WantedDrops
 from theory.theorems.demonstrations import TheoryPreset, slope_with_interval
 from theory.theorems.specimens import linear_logistic, small_network
 from theory.theorems.theorem import Theorem
-from theory.theorems.wanted_drops import CHOSEN_BETA, CHOSEN_BETA_OF_A_SET, WantedDrops
 
 __all__ = ["adam_s_law", "chosen_beta"]
 

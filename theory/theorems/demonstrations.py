@@ -11,14 +11,14 @@ import torch
 from scipy.stats import linregress, t
 
 from theory.losses import npo, npo_weight
-from theory.theorems.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build, constants, coupling
-from theory.theorems.flows import ga_time, npo_time
-from theory.theorems.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios
-from theory.theorems.intrinsic_time import INTRINSIC_TIME, Single, alone, measured_on
-from theory.theorems.margins import LinearLogistic, log_grid, simulate
-from theory.theorems.paths import to_arrays
+from theory.theorems.paper.divergence import THEOREM_2_GA, THEOREM_2_NPO, Divergence, build, constants, coupling
+from theory.theorems.paper.ga_limit import PROPOSITION_1, PROPOSITION_1_WEIGHT, LogRatios
+from theory.theorems.paper.margins import LinearLogistic, log_grid, simulate
 from theory.theorems.specimens import Specimen, linear_logistic, small_network
 from theory.theorems.theorem import Bounds, HypothesisError, Measurement
+from theory.theorems.time.flows import ga_time, npo_time
+from theory.theorems.time.intrinsic_time import INTRINSIC_TIME, Single, alone, measured_on
+from theory.theorems.time.paths import to_arrays
 
 __all__ = [
     "QUICK",

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theory.theorems.demonstrations import TheoryPreset
-from theory.theorems.rounding_walk import BLOCK, ROUNDINGS, Rounding
+from theory.theorems.rounding.walk import BLOCK, ROUNDINGS, Rounding
 
 __all__ = ["SIZES", "kept_of_moves", "rounded_moves"]
 

@@ -1,7 +1,7 @@
 """The smallest models on which a law for *any* model can be watched: one linear logistic example, one small network.
 
 Each specimen is a pair (parameters -> log-probabilities, initial parameters), which is all that
-`theory.theorems.intrinsic_time` asks of a model.
+`theory.theorems.time.intrinsic_time` asks of a model.
 """
 
 from collections.abc import Callable, Mapping

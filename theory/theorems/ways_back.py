@@ -1,5 +1,5 @@
 """Unlearning and relearning of one answer, run on a small network and a softmax: what figures, claims and the notebook
-show of `theory.theorems.relearning` and `theory.theorems.one_path`.
+show of `theory.theorems.recovery.relearning` and `theory.theorems.time.one_path`.
 
 Arrays of the unit `theory/relearning`:
 
@@ -14,13 +14,13 @@ Arrays of the unit `theory/relearning`:
 import numpy as np
 
 from theory.theorems.demonstrations import Arrays, TheoryPreset
-from theory.theorems.drop_weights import ForgetAnswer
-from theory.theorems.forgetting import Forgetting, forgotten, laws_of
-from theory.theorems.known_times import closed_time
-from theory.theorems.loss_times import kernels_with_a_law, of_any_model
-from theory.theorems.one_path import FreeLogits, plain_times, ten_classes
-from theory.theorems.relearning import npo_ratio, relearnt
+from theory.theorems.recovery.relearning import npo_ratio, relearnt
 from theory.theorems.specimens import side_by_side, small_network
+from theory.theorems.time.drop_weights import ForgetAnswer
+from theory.theorems.time.forgetting import Forgetting, forgotten, laws_of
+from theory.theorems.time.known_times import closed_time
+from theory.theorems.time.loss_times import kernels_with_a_law, of_any_model
+from theory.theorems.time.one_path import FreeLogits, plain_times, ten_classes
 
 __all__ = ["BETAS", "every_loss", "ways_back"]
 

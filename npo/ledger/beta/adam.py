@@ -1,6 +1,6 @@
 """The claim that Adam's own law says at which drop NPO+RT ends, in kept sweeps over β of language models.
 
-The law is that of one coordinate (`theory.theorems.adam_clock`): beside β it has the learning rates, known, the
+The law is that of one coordinate (`theory.theorems.beta.adam_clock`): beside β it has the learning rates, known, the
 confidence of the reference, measured, and one constant, nats a unit of learning rate. That is taken from GA+RT's run,
 the limit β → 0, so no run of NPO is looked at. It knows nothing of the retain term.
 """
@@ -12,7 +12,7 @@ from npo.ledger.beta.law import OFF, PLACE, Sweep, beta_claim, judged, sweeps, w
 from npo.ledger.judging.claim import Judgement, Results
 from records.examined import moments_of
 from records.store import Data
-from theory.theorems.adam_clock import Confidence, drops_under_adam
+from theory.theorems.beta.adam_clock import Confidence, drops_under_adam
 
 __all__ = ["CLAIMS", "under_adam"]
 

@@ -15,7 +15,7 @@ from npo.ledger.judging.statistics import holds_if, mean_with_interval
 from npo.ledger.language_model.few_authors import GOOD, KEPT
 from records.examined import moments_of
 from records.store import Data
-from theory.theorems.intrinsic_time import curve, time_on_curve
+from theory.theorems.time.intrinsic_time import curve, time_on_curve
 
 __all__ = ["CLAIMS", "OFF", "PLACE", "Sweep", "at_wanted", "beta_claim", "from_law", "judged", "sweeps", "wanted_beta"]
 
@@ -200,7 +200,7 @@ def beta_claim(
         id=f"beta-{name}",
         short=short,
         statement=statement,
-        source="theory/theorems/intrinsic_time.py; kept sweeps over β, NPO+RT under AdamW",
+        source="theory/theorems/time/intrinsic_time.py; kept sweeps over β, NPO+RT under AdamW",
         measure=measure,
         units=(f"{PLACE}*", *also),
         figure="llm_beta_law",

@@ -122,7 +122,7 @@ def beta_goes_with_length(results: Results) -> Judgement:
     return Judgement(holds_if(abs(mean + 1) < NEAR), mean, interval, _seeds(results), reason)
 
 
-_RULE, _ADAM = "this project: theory/theorems/chosen_beta.py", "this project: theory/theorems/adam_clock.py"
+_RULE, _ADAM = "this project: theory/theorems/beta/chosen_beta.py", "this project: theory/theorems/beta/adam_clock.py"
 
 
 def _claim(

@@ -7,11 +7,11 @@ import numpy as np
 
 from npo.ledger.judging.claim import NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.judging.statistics import holds_if
-from theory.theorems.forgetting import off_the_law, room
+from theory.theorems.time.forgetting import off_the_law, room
 
 __all__ = ["CLAIMS"]
 
-SOURCE = "this project: theory/theorems/loss_times.py"
+SOURCE = "this project: theory/theorems/time/loss_times.py"
 FIGURE = "every_loss_one_law"
 ENOUGH = 10  # losses, for a claim on every loss
 

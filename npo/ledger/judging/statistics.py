@@ -7,8 +7,8 @@ import numpy as np
 from scipy.stats import t
 
 from npo.ledger.judging.claim import FAILS, HOLDS, NOT_TESTABLE, Judgement
-from theory.theorems.intrinsic_time import bounds_on_curve, curve, time_on_curve
-from theory.theorems.paths import IntrinsicPath
+from theory.theorems.time.intrinsic_time import bounds_on_curve, curve, time_on_curve
+from theory.theorems.time.paths import IntrinsicPath
 
 __all__ = [
     "JudgedPath",

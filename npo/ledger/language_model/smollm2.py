@@ -21,7 +21,7 @@ from npo.ledger.judging.statistics import (
 from npo.ledger.language_model.few_authors import GOOD, KEPT, LOST
 from records.examined import moments_of
 from records.store import Data
-from theory.theorems.paths import from_arrays, labels_of
+from theory.theorems.time.paths import from_arrays, labels_of
 
 __all__ = ["CLAIMS"]
 
@@ -221,7 +221,7 @@ CLAIMS = (
         id="smollm2-law",
         short="one answer alone keeps to the curve",
         statement="In SmolLM2-135M one answer alone keeps to the intrinsic-time law, from head to all weights.",
-        source="theory/theorems/intrinsic_time.py; the step is a tenth of βu",
+        source="theory/theorems/time/intrinsic_time.py; the step is a tenth of βu",
         measure="largest distance from the law, in βu (for GA as a share of u)",
         units=("smollm2/law/*",),
         figure="smollm2_ladder",
@@ -232,7 +232,7 @@ CLAIMS = (
         id="smollm2-law-sets",
         short="a set leaves the curve by the exact remainder",
         statement="Answers of SmolLM2-135M together leave the law by the exact remainder of weights and couplings.",
-        source="theory/theorems/intrinsic_time.py",
+        source="theory/theorems/time/intrinsic_time.py",
         measure="largest distance of βF(u) from βT + β · remainder, over 1 + βF (claimed < twice the step)",
         units=("smollm2/law/*",),
         figure="smollm2_ladder",

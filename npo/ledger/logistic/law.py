@@ -8,7 +8,7 @@ from npo.ledger.judging.claim import NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.judging.statistics import JudgedPath, holds_if, judge_sets, judge_singles, mean_with_interval, seed_of
 from records.store import Data
 from synthetic.logistic.law import has_settled
-from theory.theorems.paths import from_arrays
+from theory.theorems.time.paths import from_arrays
 
 __all__ = ["CLAIMS"]
 
@@ -145,7 +145,7 @@ CLAIMS = (
         id="intrinsic-time-logistic",
         short="one example alone keeps to the curve",
         statement="One forget example of the logistic problem alone unlearns along the curve, for every β.",
-        source="this project: theory/theorems/intrinsic_time.py",
+        source="this project: theory/theorems/time/intrinsic_time.py",
         measure="largest distance from the curve in βu (an identity of the flow: 0, to the descent's step)",
         units=("logistic/law",),
         figure="one_curve",
@@ -155,7 +155,7 @@ CLAIMS = (
         id="intrinsic-time-order",
         short="plain descent keeps to the curve to O(η)",
         statement="Plain gradient descent on one example keeps to the curve to O(η).",
-        source="this project: theory/theorems/intrinsic_time.py",
+        source="this project: theory/theorems/time/intrinsic_time.py",
         measure="exponent in η of the distance from the curve at βu = 3 (predicted 1)",
         units=("logistic/order-*",),
         figure="logistic_law",
@@ -165,7 +165,7 @@ CLAIMS = (
         id="remainder-logistic",
         short="a set leaves the curve by the exact remainder",
         statement="A set of 200 correlated points leaves the curve, by the exact remainder of unequal weights.",
-        source="this project: theory/theorems/intrinsic_time.py",
+        source="this project: theory/theorems/time/intrinsic_time.py",
         measure="largest gap of βF(u) to βT + β·remainder, over 1 + βF (an identity of the flow: 0, to the step)",
         units=("logistic/law",),
         figure="one_curve",

@@ -192,7 +192,7 @@ def _of_tofu(
     statement: str,
     measure: str,
     judge: Callable[[Mapping[str, Any], dict[str, Mapping[str, Any]]], Judgement],
-    source: str = "theory/theorems/relearnt_part.py, on tofu-mini",
+    source: str = "theory/theorems/recovery/relearnt_part.py, on tofu-mini",
 ) -> Claim:
     return Claim(
         id=f"part-{name}",
@@ -212,7 +212,7 @@ def _of_room(unit: str, name: str, short: str, statement: str, measure: str) -> 
         id=f"part-{name}",
         short=short,
         statement=statement,
-        source="theory/theorems/relearnt_part.py",
+        source="theory/theorems/recovery/relearnt_part.py",
         measure=measure,
         units=(unit,),
         figure="recovery_part",

@@ -10,9 +10,9 @@ from npo.ledger.judging.claim import NOT_TESTABLE, Judgement, Results
 from npo.ledger.judging.statistics import decided, holds_if
 from synthetic.relearning import COLUMNS, ratios
 from theory.methods import FORGET
-from theory.theorems.forgetting import room as room_of_steps
-from theory.theorems.intrinsic_time import curve
-from theory.theorems.loss_times import BETA, kernel_of, looks_at_tokens
+from theory.theorems.time.forgetting import room as room_of_steps
+from theory.theorems.time.intrinsic_time import curve
+from theory.theorems.time.loss_times import BETA, kernel_of, looks_at_tokens
 
 __all__ = [
     "MORE",

@@ -1,6 +1,6 @@
 """Claims on few bits: is knowledge that was unlearned back once weights are rounded, and by which law?
 
-The law is `theory.theorems.rounding_law`. Models of language are kept runs (`npo.runs.rounding`), unlearned in full
+The law is `theory.theorems.rounding.law`. Models of language are kept runs (`npo.runs.rounding`), unlearned in full
 precision; "on the grid" are those whose finetuned model was rounded before it was unlearned.
 """
 
@@ -176,7 +176,7 @@ CLAIMS = (
         short="rounding keeps a move of weights on average",
         statement="On grids of eight to three bits, NF4 and FP4, with a scale for each block, a move of the weights is "
         "kept on average, however small; what few bits add is noise of the variance |δ|(Δ − |δ|).",
-        source="this project: theory/theorems/rounding_law.py",
+        source="this project: theory/theorems/rounding/law.py",
         measure=f"largest distance from 1 of the mean projection on the move, .02 to 2 cells (claimed < {KEPT_TO})",
         units=("theory/rounding",),
         figure="rounding_phase",
@@ -186,7 +186,7 @@ CLAIMS = (
         id="rounding-logistic",
         short="few bits keep the drop in the logistic model",
         statement="In the logistic model the drop of unlearning survives rounding on average, on every grid.",
-        source="this project: theory/theorems/rounding_law.py",
+        source="this project: theory/theorems/rounding/law.py",
         measure=f"largest distance from 1 of the mean share of the drop that survives (claimed < {KEPT_TO})",
         units=("logistic/rounding",),
         figure="rounding_phase",
@@ -221,7 +221,7 @@ CLAIMS = (
         "from a four-bit model unlearning is rounded away",
         "Where the model was on the four-bit grid before it was unlearned, rounding it again brings back most.",
         f"of the probability that unlearning took, the least that is back, moves under {SMALL} cells (claimed > 0.5)",
-        "this project: theory/theorems/rounding_law.py",
+        "this project: theory/theorems/rounding/law.py",
         on_the_grid_all_is_back,
     ),
 )

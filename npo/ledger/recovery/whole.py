@@ -24,7 +24,7 @@ from theory.methods import RIVALS
 
 __all__ = ["CLAIMS"]
 
-OURS = "this project: theory/theorems/relearning.py"
+OURS = "this project: theory/theorems/recovery/relearning.py"
 TIMES, WHO = "recovery_times", "recovery_resistance"
 RIVAL = RIVALS[-1]
 ROOMS = {"logistic": "the logistic model", "transformer": "the small transformer"}

@@ -6,9 +6,9 @@ from npo.ledger.judging.claim import NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.judging.statistics import holds_if
 from theory.atlas.family import FAMILY
 from theory.atlas.growth import KINDS
-from theory.atlas.optimisers import OPTIMISERS
-from theory.atlas.optimisers_grid import LOSSES, MEMORY, NGDIFF_LR, OVERLAP, ROWS, STEPS
-from theory.atlas.optimisers_laws import adam_speed
+from theory.atlas.optimisers.grid import LOSSES, MEMORY, NGDIFF_LR, OVERLAP, ROWS, STEPS
+from theory.atlas.optimisers.laws import adam_speed
+from theory.atlas.optimisers.scalar import OPTIMISERS
 
 __all__ = ["CLAIMS"]
 
@@ -102,7 +102,7 @@ CLAIMS = (
         short="Adam makes NPO linear in t, given time",
         statement="Under Adam with ε = 0 the exponential slowdown does not survive: every loss of the logarithmic "
         "class becomes linear in t, at the speed of Adam's fixed point.",
-        source="this project: theory/atlas/optimisers_laws.py",
+        source="this project: theory/atlas/optimisers/laws.py",
         measure="largest |speed/law − 1| of 4 losses after 1e6 steps (predicted 0)",
         units=(GRID,),
         figure="atlas_grid",
@@ -113,7 +113,7 @@ CLAIMS = (
         short="Adam's speed is its fixed point's, capped",
         statement="Whatever the learning rate, NPO's late speed under Adam is that of the fixed point, below "
         "−log β₂/(2β) nats a step.",
-        source="this project: theory/atlas/optimisers_laws.py",
+        source="this project: theory/atlas/optimisers/laws.py",
         measure="largest |late speed/law − 1|, a = βη/(1 − β₂) over four decades (predicted 0)",
         units=(MAP,),
         figure="adam_regimes",
@@ -124,7 +124,7 @@ CLAIMS = (
         short="AMSGrad and AdaGrad keep the logarithm",
         statement="A normaliser that never forgets keeps the slowdown: under AMSGrad and AdaGrad the margin is "
         "(1/k) log t, as under gradient descent.",
-        source="this project: theory/atlas/optimisers_laws.py",
+        source="this project: theory/atlas/optimisers/laws.py",
         measure="largest |k × coefficient − 1|, 4 losses of tail e^(−km), last decade of 1e6 steps (predicted 0)",
         units=(GRID,),
         figure="atlas_grid",
@@ -135,7 +135,7 @@ CLAIMS = (
         short="ε and retain gradients bring it back",
         statement="Adam's ε, and a retain gradient that stays, bring the logarithm back once the forget gradient is "
         "below them.",
-        source="this project: theory/atlas/optimisers_laws.py",
+        source="this project: theory/atlas/optimisers/laws.py",
         measure="largest |k × coefficient − 1|, 4 losses, ε = 1e-8 and σ = 0.1 (predicted 0, late)",
         units=(GRID,),
         figure="atlas_grid",

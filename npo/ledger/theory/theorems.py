@@ -4,7 +4,7 @@ import numpy as np
 
 from npo.ledger.judging.claim import Claim, Judgement, Results
 from npo.ledger.judging.statistics import JudgedPath, holds_if, judge_singles
-from theory.theorems.paths import from_arrays, labels_of
+from theory.theorems.time.paths import from_arrays, labels_of
 
 __all__ = ["CLAIMS"]
 
@@ -125,7 +125,7 @@ CLAIMS = (
         id="proposition-1",
         short="NPO tends to GA as β → 0, at first order",
         statement="As β → 0, NPO's loss (less a constant) and gradient tend to gradient ascent's, at first order in β.",
-        source="arXiv:2404.05868, Proposition 1; rate: theory/theorems/ga_limit.py",
+        source="arXiv:2404.05868, Proposition 1; rate: theory/theorems/paper/ga_limit.py",
         measure="fitted exponent of the loss gap in β, β ≤ 1e-3 (predicted 1)",
         units=("theory/proposition-1",),
         figure="proposition_1",
@@ -135,7 +135,7 @@ CLAIMS = (
         id="theorem-2-ga",
         short="GA's margin grows linearly in t",
         statement="On a nearly orthogonal forget set GA's margin grows linearly in t, between C₁η₀t and C₂η₀t.",
-        source="arXiv:2404.05868, Theorem 2; constants: theory/theorems/divergence.py",
+        source="arXiv:2404.05868, Theorem 2; constants: theory/theorems/paper/divergence.py",
         measure="fitted power of t in the last two decades of steps (predicted 1)",
         units=("theory/theorem-2",),
         figure="theorem_2",
@@ -145,7 +145,7 @@ CLAIMS = (
         id="theorem-2-npo",
         short="NPO's margin grows logarithmically in t",
         statement="NPO's margin grows logarithmically, between (1/β) log(1 + C_a η₀t) and (1/β) log(1 + C_b η₀t).",
-        source="arXiv:2404.05868, Theorem 2; constants: theory/theorems/divergence.py",
+        source="arXiv:2404.05868, Theorem 2; constants: theory/theorems/paper/divergence.py",
         measure="β × growth of the margin a unit of log t, in the last two decades of steps (predicted 1)",
         units=("theory/theorem-2",),
         figure="theorem_2",
@@ -155,7 +155,7 @@ CLAIMS = (
         id="exponentially-slower",
         short="steps to a margin m: m for GA, exp(βm) for NPO",
         statement="The steps to a margin m grow linearly in m for GA and as exp(βm) for NPO.",
-        source="arXiv:2404.05868, Sec. 3 (the reading of Theorem 2); exact flow: theory/theorems/flows.py",
+        source="arXiv:2404.05868, Sec. 3 (the reading of Theorem 2); exact flow: theory/theorems/time/flows.py",
         measure="rate of log(steps) in m, over β, for the β where it is furthest from 1 (predicted 1)",
         units=("theory/exponential-slowdown",),
         figure="steps_to_margin",
@@ -165,7 +165,7 @@ CLAIMS = (
         id="intrinsic-time-theory",
         short="one example alone keeps to the curve",
         statement="One example alone unlearns along one parameter-free curve in intrinsic time, for any β and model.",
-        source="this project: theory/theorems/intrinsic_time.py",
+        source="this project: theory/theorems/time/intrinsic_time.py",
         measure="largest distance from the curve in βu, 3 models (an identity of the flow: 0, to the descent's step)",
         units=("theory/intrinsic-time",),
         figure="one_curve",
@@ -175,7 +175,7 @@ CLAIMS = (
         id="chosen-beta",
         short="the β chosen for a drop ends there",
         statement="With a budget of T nats of descent, the β of log((e^x − 1)/x) = log(2T/u − 1), β = x/u, ends at u.",
-        source="this project: theory/theorems/chosen_beta.py",
+        source="this project: theory/theorems/beta/chosen_beta.py",
         measure="largest |drop/wanted − 1|, 2 models, 4 drops (an identity of the flow: 0, to the descent's step)",
         units=("theory/chosen-beta",),
         figure="chosen_beta",
@@ -186,7 +186,7 @@ CLAIMS = (
         short="a set's remainder says how far β misses",
         statement="A set of a small network ends within a tenth of the mean drop that its β was chosen for, and its "
         "remainder accounts for the distance.",
-        source="this project: theory/theorems/wanted_drops.py",
+        source="this project: theory/theorems/beta/wanted_drops.py",
         measure="largest |mean drop/wanted − 1| that the remainders predict, 4 drops (0: one weight for all)",
         units=("theory/chosen-beta",),
         figure="chosen_beta",
@@ -196,7 +196,7 @@ CLAIMS = (
         id="beta-under-adam",
         short="Adam asks for a β of its own",
         statement="Under Adam the β of Adam's own law ends at the wanted drop, the β of the plain law does not.",
-        source="this project: theory/theorems/adam_clock.py",
+        source="this project: theory/theorems/beta/adam_clock.py",
         measure="largest |drop/wanted − 1| of torch's Adam in one coordinate (predicted 0)",
         units=("theory/adam-law",),
         figure="chosen_beta",
@@ -207,7 +207,7 @@ CLAIMS = (
         short="a run of GA tells Adam's law the speeds",
         statement="Told the speeds of one run of gradient ascent under Adam, the law chooses β for a network's forget "
         "set to within a fifth of the wanted drop.",
-        source="this project: theory/theorems/adam_in_torch.py",
+        source="this project: theory/theorems/beta/adam_in_torch.py",
         measure="largest |mean drop/wanted − 1|, 3 drops (predicted 0)",
         units=("theory/adam-law",),
         figure="chosen_beta",
@@ -218,7 +218,7 @@ CLAIMS = (
         short="under Adam NPO's drop is 3/(2β) log t",
         statement="Within 1/(1 − β₂) steps of Adam NPO's drop in one coordinate grows as (3/2β) log t, and beyond them "
         "at a constant speed, whatever the learning rate.",
-        source="this project: theory/theorems/adam_clock.py",
+        source="this project: theory/theorems/beta/adam_clock.py",
         measure="slope of βu in log t within Adam's memory (predicted 1.5)",
         units=("theory/adam-law",),
         figure="chosen_beta",

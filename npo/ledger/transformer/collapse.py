@@ -84,7 +84,7 @@ def _accuracy_at(run: RunArrays, drop: np.ndarray) -> np.ndarray:
 
 
 _SETS = ("transformer/set-GA", "transformer/set-NPO-*")
-_OURS = "this project: theory/theorems/intrinsic_time.py"
+_OURS = "this project: theory/theorems/time/intrinsic_time.py"
 
 CLAIMS = (
     Claim(

@@ -13,7 +13,7 @@ from npo.ledger.judging.statistics import JudgedPath, akaike, holds_if, judge_se
 from records.store import Data
 from synthetic.transformer.results import by_beta
 from synthetic.transformer.slowdown import SMALL, factors, late, limit_powers, of_run, slope
-from theory.theorems.paths import IntrinsicPath, from_arrays, labels_of
+from theory.theorems.time.paths import IntrinsicPath, from_arrays, labels_of
 
 __all__ = ["CLAIMS", "RunArrays", "npo_by_beta", "runs_of", "seeds_of"]
 
@@ -139,7 +139,7 @@ def limit_is_ga(results: Results) -> Judgement:
     return Judgement(holds_if(abs(mean - 1) < NEAR_ONE), mean, interval, seeds)
 
 
-_OURS = "this project: theory/theorems/intrinsic_time.py"
+_OURS = "this project: theory/theorems/time/intrinsic_time.py"
 
 CLAIMS = (
     Claim(

@@ -14,8 +14,8 @@ from synthetic.there_and_back import ManyModels
 from synthetic.transformer.field.subjects import Learnt, known
 from synthetic.transformer.presets import FieldSizes
 from synthetic.transformer.stacked import all_log_probs, all_token_log_probs, stack, stack_sequences
-from theory.theorems.drop_weights import ForgetAnswer
-from theory.theorems.loss_times import kernels_with_a_law, of_any_model
+from theory.theorems.time.drop_weights import ForgetAnswer
+from theory.theorems.time.loss_times import kernels_with_a_law, of_any_model
 
 __all__ = ["relearning"]
 

@@ -24,7 +24,7 @@ from synthetic.transformer.model import log_probs
 from synthetic.transformer.presets import FieldSizes
 from synthetic.transformer.sequences import Sequences, SequenceSplit, draw
 from theory.objective import method
-from theory.theorems.relearnt_part import PartPath, relearn_part
+from theory.theorems.recovery.relearnt_part import PartPath, relearn_part
 
 __all__ = ["DATA", "MODELS", "relearnt_part"]
 

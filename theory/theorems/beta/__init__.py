@@ -1,0 +1,1 @@
+"""The β that a wanted drop asks for, of descent with a budget and of Adam."""

@@ -1,0 +1,1 @@
+"""What was unlearned comes back: relearnt whole or in part."""

@@ -1,0 +1,1 @@
+"""Few bits: what rounding does to a small move of the weights."""
