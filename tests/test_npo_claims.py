@@ -658,6 +658,11 @@ SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
         "transformer/saturation", "trade-saturation-{}.retain", lambda x: 0 * x + 0.9
     ),
     "importance-delays": _of_seeds("transformer/saturation", "escape-1-{}.law", lambda x: 3 * x),
+    "traces-drawn": _of_seeds("transformer/traces", "NPO+RT-{}.logp", lambda x: x - 20),
+    "traces-unrelated": _of_seeds("transformer/traces", "NPO+RT-{}.told_kept", lambda x: x / 2 + 0.25),
+    "components-moved": _of_seeds("transformer/components", "NPO-{}.moved", lambda x: x[::-1]),
+    "components-minor-stay": _of_seeds("transformer/components", "NPO-{}.relative", lambda x: x[::-1]),
+    "components-minor-resist": _of_seeds("transformer/components", "NPO-{}.left", lambda x: x[::-1]),
     "bounded-recovers": _of_seeds("transformer/recovery", "NPO+RT-{}.loss", lambda x: np.sort(x)),
     "stages-order-logistic": _of_seeds("logistic/stages", "retain-{}.kept", lambda x: 0.34 * x),
     "bounded-recovers-logistic": _set(AT_1, "GA+RT.retain_distance", lambda x: x[::-1]),

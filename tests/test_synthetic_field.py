@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from npo.ledger.transformer.traces import leak_of
 from records.store import Data, save, writable
 from records.work import silent
 from synthetic.logistic import bounded, stages
@@ -14,8 +16,11 @@ from synthetic.logistic.presets import QUICK
 from synthetic.logistic.unlearning import Problem, load_trajectories, unlearn_together
 from synthetic.readings import at_drop, at_retention
 from synthetic.transformer.field.short_answers import ALONE, LENGTHS
+from synthetic.transformer.field.traces import told_apart
 from synthetic.transformer.field.units import QUESTIONS, field_units
+from synthetic.transformer.model import Config, initial, log_probs
 from synthetic.transformer.presets import FieldSizes, Setup
+from synthetic.transformer.sequences import answered
 from theory.objective import METHODS, method
 
 TINY = FieldSizes(
@@ -47,6 +52,39 @@ def test_a_negative_gradient_lowers_its_answer_and_shares_are_shares() -> None:
         for name in ("argmax", "falling", "top", "same"):
             assert np.all((found[f"{kind}-0.{name}"] >= 0) & (found[f"{kind}-0.{name}"] <= 1))
     assert found["unlikely-0.falling"][1] > found["memorised-0.falling"][1]  # a memorised answer feeds the others
+
+
+def test_directions_are_shares_and_relearning_gives_the_nats_back() -> None:
+    found = _asked("components")
+    for label in ("GA+RT-0", "NPO-0", "NPO+RT-0"):
+        for name in ("moved", "variance"):
+            assert found[f"{label}.{name}"].sum() == pytest.approx(1)
+        assert found[f"{label}.variance"][0] >= 0.9
+        assert found[f"{label}.count"].sum() == TINY.shape.width
+        assert found[f"{label}.lost"] > 0
+        assert found[f"{label}.back"] > 0
+
+
+def test_who_forgets_leaks_less_and_is_told() -> None:
+    found = _asked("traces")
+    for label in ("GA+RT-0", "NPO-0", "NPO+RT-0"):
+        for asked in ("told_kept", "told_unseen"):
+            assert 0.5 < found[f"{label}.{asked}"] <= 1
+        leaks = [leak_of(logp, 8) for logp in found[f"{label}.logp"]]
+        assert leaks[-1] < leaks[0]
+        assert leaks[0] == pytest.approx(np.mean(1 - (1 - np.exp(found[f"{label}.logp"][0])) ** 8))
+
+
+def test_how_well_models_are_told_is_half_of_one_and_their_distance() -> None:
+    """By all answers of one token instead of by drawn ones."""
+    config = Config(vocab=8, length=3, width=8, heads=2, layers=1, expansion=2)
+    one, other = (initial(config, torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    prompt, answers = torch.tensor([[3, 5]]), torch.arange(8)[:, None]
+    every = log_probs(config, answered(prompt.expand(8, 2), answers))
+    exact = 0.5 + float((every(one).exp() - every(other).exp()).abs().sum()) / 4
+    found = told_apart(one, other, prompt.repeat(4000, 1), config, torch.Generator().manual_seed(2))
+    assert found == pytest.approx(exact, abs=0.01)
+    assert told_apart(one, one, prompt, config, torch.Generator().manual_seed(2)) == 0.5
 
 
 def test_the_answers_of_one_length_fall_where_they_are_alone() -> None:

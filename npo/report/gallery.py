@@ -15,6 +15,7 @@ from figures import (
     field_lengths,
     field_mixing,
     field_squeezing,
+    field_traces,
     field_weights,
     logistic_beta_sweep,
     logistic_forget_kl,
@@ -328,6 +329,17 @@ GALLERY = (
         "range.",
         ("transformer/saturation", "transformer/recovery"),
         field_weights.draw,
+    ),
+    Plate(
+        "field_traces",
+        "What an unlearned model still shows",
+        "A small transformer that has forgotten ten answers. (a) The chance that one of k drawn answers is the true "
+        "one, where first no greedy answer is; mean and range over seeds. (b) How often the best possible classifier "
+        "tells from one answer whether it is the unlearned model's or the finetuned one's; one point a seed. (c) Of "
+        "hidden states, along their dominant and their minor directions: filled, the change by unlearning over what "
+        "was there; open, the share of it that relearning leaves. Above the line minor directions have more.",
+        ("transformer/traces", "transformer/components"),
+        field_traces.draw,
     ),
     Plate(
         "field_bounded",

@@ -7,6 +7,7 @@ from scipy.stats import kendalltau, spearmanr
 
 from npo.ledger.judging.claim import FAILS, NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.judging.statistics import decided, holds_if, mean_with_interval
+from npo.ledger.transformer import traces
 from records.store import Data
 from synthetic.readings import at_drop, at_retention
 from synthetic.transformer.field import recovery, saturation, short_answers, weights
@@ -382,4 +383,5 @@ CLAIMS = (
         figure="field_weights",
         judge=bounded_lets_recover,
     ),
+    *traces.CLAIMS,
 )

@@ -8,6 +8,7 @@ import numpy as np
 
 from records.computed import computed
 from records.work import Unit
+from synthetic.transformer.field.components import components
 from synthetic.transformer.field.mixing import mixing
 from synthetic.transformer.field.recovery import recovery
 from synthetic.transformer.field.relearning import relearning
@@ -16,6 +17,7 @@ from synthetic.transformer.field.saturation import saturation
 from synthetic.transformer.field.short_answers import short_answers
 from synthetic.transformer.field.squeezing import squeezing
 from synthetic.transformer.field.stages import stages
+from synthetic.transformer.field.traces import traces
 from synthetic.transformer.field.weights import weights
 from synthetic.transformer.presets import FieldSizes
 
@@ -31,6 +33,8 @@ QUESTIONS: Mapping[str, Callable[[FieldSizes], dict[str, np.ndarray]]] = {
     "recovery": recovery,
     "relearnt-part": relearnt_part,
     "relearning": relearning,
+    "components": components,
+    "traces": traces,
 }
 
 
