@@ -26,7 +26,7 @@ from npo.ledger.told import ledger_markdown
 from npo.report.answers import one_question
 from npo.report.gallery import GALLERY
 from npo.runs.run import saved
-from npo.verbs.atlas import markdown, rows_of
+from npo.verbs.losses.atlas import markdown, rows_of
 from records.store import Data
 from scale.evaluation.catalogue import METRICS
 from scale.evaluation.measurable import END, MEASURABLE

@@ -35,7 +35,7 @@ def try_(
     npo try my_loss.py:my_loss --beta 1
     """
     with waiting("loading the libraries"):
-        from npo.verbs.try_loss import try_out_loss
+        from npo.verbs.losses.try_loss import try_out_loss
 
     raise typer.Exit(try_out_loss(loss, beta=beta, settings=settings or [], quick=quick, out=out))
 
@@ -71,7 +71,7 @@ def atlas(
     npo atlas my_loss.py:my_loss --out out/atlas
     """
     with waiting("loading the libraries"):
-        from npo.verbs.atlas import print_atlas
+        from npo.verbs.losses.atlas import print_atlas
 
     print_atlas(losses or [], beta=beta, settings=settings or [], optimisers=optimisers or [], out=out)
 

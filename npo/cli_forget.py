@@ -266,7 +266,7 @@ def forget(
     typed = {**locals(), "seeds": numbers("seeds", seeds, int), "metrics": listed(metrics, "--metrics")}
     typed |= {"beta": number_or_auto("--beta", beta)}
     with waiting("loading the libraries"):
-        from npo.verbs.forget import forget as start
-        from npo.verbs.forget_choices import choices_of
+        from npo.verbs.forget.choices import choices_of
+        from npo.verbs.forget.forget import forget as start
 
     start(rows, retain, model, out, choices_of(typed))

@@ -93,8 +93,8 @@ def logistic(
 
     npo synthetic logistic --methods NPO,DPO --set NPO.beta=0.5 --set prefactor=1
     """
-    from npo.verbs.logistic import run
-    from npo.verbs.logistic_choices import LogisticChoices, LogisticData
+    from npo.verbs.synthetic.logistic import run
+    from npo.verbs.synthetic.logistic_choices import LogisticChoices, LogisticData
 
     chosen = LogisticChoices(
         methods=listed(methods),
@@ -158,7 +158,7 @@ def transformer(
 
     npo synthetic transformer --part methods --methods NPO+RT,GA --methods my_loss.py:my_loss+rt
     """
-    from npo.verbs.transformer import TransformerChoices, run
+    from npo.verbs.synthetic.transformer import TransformerChoices, run
 
     chosen = TransformerChoices(
         parts=listed(part, "--part"),
@@ -190,7 +190,7 @@ def grid(
 
     npo synthetic grid --methods NPO+RT --alpha 0
     """
-    from npo.verbs.grid import Grid, search
+    from npo.verbs.synthetic.grid import Grid, search
 
     tried = Grid(
         methods=listed(methods),

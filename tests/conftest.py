@@ -78,7 +78,7 @@ def run_npo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 @pytest.fixture
 def short_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     """π_ref and π_retr of `npo synthetic logistic` from few steps, to save time."""
-    from npo.verbs import logistic_rooms as rooms
+    from npo.verbs.synthetic import logistic_rooms as rooms
 
     real = rooms.problem_from_arrays
     monkeypatch.setattr(rooms, "problem_from_arrays", lambda **given: real(**{**given, "fit_steps": 100}))
@@ -87,7 +87,7 @@ def short_fit(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def tiny_try(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rooms of `npo try`, quick or not, at the least size."""
-    from npo.verbs import try_loss
+    from npo.verbs.losses import try_loss
     from synthetic.transformer.presets import Methods
 
     size = try_loss.QUICK_SIZE

@@ -84,6 +84,9 @@ SUB_ARROWS = {
     "npo.running": {"npo.runs"},
     "npo.pools": {"npo.running"},
     "npo.verbs": _RUNNING,
+    "npo.verbs.forget": set(),
+    "npo.verbs.synthetic": set(),
+    "npo.verbs.losses": {"npo.verbs.synthetic"},
     "npo": _RUNNING | {"npo.verbs"},
 }
 LOSS_ARITHMETIC = {"logsigmoid", "softplus", "log_softmax", "cross_entropy", "kl_div", "nll_loss", "log_sigmoid"}

@@ -10,8 +10,8 @@ import pytest
 from torch import Tensor
 
 from figures import atlas as picture
-from npo.verbs.atlas import markdown, rows_of
-from npo.verbs.atlas_optimisers import cells_of, chosen_optimisers
+from npo.verbs.losses.atlas import markdown, rows_of
+from npo.verbs.losses.atlas_optimisers import cells_of, chosen_optimisers
 from records.errors import UserError
 from theory.atlas.classify import classify
 from theory.atlas.demonstration import TAU, whole_atlas
@@ -86,7 +86,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 @pytest.mark.integration
 def test_under_an_optimiser_a_loss_has_another_class(run_npo: RunNpo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("npo.verbs.atlas_optimisers.STEPS", 200_000)
+    monkeypatch.setattr("npo.verbs.losses.atlas_optimisers.STEPS", 200_000)
     rows = [*rows_of(["GA", "NPO"], beta=1.0), _raising()]
     cells = cells_of(rows, chosen_optimisers(["gd", "adam, ε = 0"]))
     kinds = {(cell.loss, cell.optimiser): cell.found.growth.kind if cell.found else "" for cell in cells}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from npo.verbs import logistic_rooms as rooms
+from npo.verbs.synthetic import logistic_rooms as rooms
 from records.errors import UserError
 from records.files import write_json
 from records.outputs import publish

@@ -196,7 +196,7 @@ def test_a_mistake_gets_one_message_and_exit_code_2(
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "1000").write_text("")
     monkeypatch.delenv("NPO_DATA", raising=False)
-    monkeypatch.setattr("npo.verbs.logistic.QUICK_FIT", 100)
+    monkeypatch.setattr("npo.verbs.synthetic.logistic.QUICK_FIT", 100)
     words, message = MISTAKES[mistake]
     code, out, err = run_npo(*(w.format(tmp=tmp_path) for w in words))
     assert code == 2
@@ -274,7 +274,7 @@ def test_ones_own_data_and_other_optimisers(tmp_path: Path, run_npo: Callable[..
 def test_other_classes_and_activations(
     tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from npo.verbs import logistic
+    from npo.verbs.synthetic import logistic
 
     monkeypatch.setattr(logistic, "QUICK_FIT", 50)
     words = ("synthetic", "logistic", "--quick", "--methods", "GA,NPO+KL", "--steps", "20", "--out", str(tmp_path))
@@ -291,7 +291,7 @@ def test_other_classes_and_activations(
 def test_the_grid_finds_step_size_and_beta(
     tmp_path: Path, run_npo: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from npo.verbs import grid
+    from npo.verbs.synthetic import grid
 
     monkeypatch.setattr(grid, "problem_from_arrays", partial(grid.problem_from_arrays, fit_steps=100))
     words = ("--methods", "GA,NPO+RT", "--lrs", "5e-3,1e-1", "--betas", "0.5,1", "--seeds", "1,2", "--steps", "60")

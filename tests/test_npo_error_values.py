@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from npo.running.methods import OwnError, objective_of, objectives_of
-from npo.verbs.forget_choices import ForgetChoices, methods_asked
+from npo.verbs.forget.choices import ForgetChoices, methods_asked
 from records.errors import UserError
 from records.settings import SettingsError, override
 from synthetic.transformer.presets import QUICK

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from npo.running.hyperparameters import typed
 from npo.running.methods import objective_of, objectives_of
-from npo.verbs import transformer
-from npo.verbs.forget_choices import ForgetChoices, methods_asked
+from npo.verbs.forget.choices import ForgetChoices, methods_asked
+from npo.verbs.synthetic import transformer
 from records.errors import UserError
 from records.settings import override
 from records.store import load
@@ -159,7 +159,7 @@ def test_the_logistic_room_says_what_it_lacks_before_anything_runs(
 
 
 def test_the_grid_keeps_what_was_set(tmp_path: Path, run_npo: Npo, monkeypatch: pytest.MonkeyPatch) -> None:
-    from npo.verbs import grid
+    from npo.verbs.synthetic import grid
 
     small = grid.problem_from_arrays
     monkeypatch.setattr(grid, "problem_from_arrays", lambda **arrays: small(**{**arrays, "fit_steps": 20}))

@@ -14,7 +14,7 @@ from in_process import npo
 from small_recipe import SMALL
 
 from npo.runs.run import saved
-from npo.verbs.forget_choices import ForgetChoices, methods_asked, recipe_asked
+from npo.verbs.forget.choices import ForgetChoices, methods_asked, recipe_asked
 from records.store import load
 from records.work import run_missing
 from scale.runtime.processes import LAUNCH, Processes

@@ -108,7 +108,7 @@ def test_one_that_goes_on_keeps_what_is_finished(
 def test_one_that_starts_anew_leaves_nothing_behind(
     verb: str, tmp_path: Path, run_npo: Npo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from npo.verbs import grid, logistic_rooms
+    from npo.verbs.synthetic import grid, logistic_rooms
 
     def stopped(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt

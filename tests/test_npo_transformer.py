@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from npo.verbs import transformer
+from npo.verbs.synthetic import transformer
 from records.settings import override
 from records.store import load
 from synthetic.transformer.presets import QUICK

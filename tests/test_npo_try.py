@@ -14,8 +14,8 @@ from torch import Tensor
 from npo.running.answers_drawn import drawn, first_alone, with_answer_at
 from npo.running.contract import contract, pull_down
 from npo.running.own_loss import own_kernel
-from npo.verbs import try_loss
-from npo.verbs.try_choices import room_units, tried_loss
+from npo.verbs.losses import try_loss
+from npo.verbs.losses.try_choices import room_units, tried_loss
 from records.work import missing
 from theory import losses
 from theory.kernel import gradient_weights, needs

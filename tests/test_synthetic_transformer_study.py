@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from npo.report.gallery import GALLERY
-from npo.verbs.transformer_tables import endings, tables
+from npo.verbs.synthetic.transformer_tables import endings, tables
 from records.errors import UserError
 from records.settings import override
 from records.store import load

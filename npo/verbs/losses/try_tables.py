@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from npo.running.contract import Finding
-from npo.verbs.try_choices import TriedLoss
+from npo.verbs.losses.try_choices import TriedLoss
 from records.plain import plain
 from records.store import Data
 from synthetic.logistic.fronts import areas

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from npo.running.hyperparameters import typed
 from npo.running.methods import hyperparameters_of, objective_of
-from npo.verbs.forget_beta import misplaced, wanted_drop_of
+from npo.verbs.forget.beta import misplaced, wanted_drop_of
 from records.errors import UserError, together
 from records.settings import said
 from records.shown import shown

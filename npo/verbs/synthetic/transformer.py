@@ -16,7 +16,7 @@ from npo.report.panels import Picture
 from npo.report.plates import PAGES, draw_plates
 from npo.running.methods import labelled, objectives_of
 from npo.running.units import run_units
-from npo.verbs.transformer_tables import endings, tables
+from npo.verbs.synthetic.transformer_tables import endings, tables
 from records.errors import UserError, together
 from records.files import write_json, write_text
 from records.loader import source_of

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from npo.running.methods import words
-from npo.verbs.logistic_choices import LogisticChoices, LogisticData, NamedObjectives, activation_of
+from npo.verbs.synthetic.logistic_choices import LogisticChoices, LogisticData, NamedObjectives, activation_of
 from records.errors import UserError
 from records.work import Progress
 from synthetic.logistic import Trajectory, evaluated, unlearn_together

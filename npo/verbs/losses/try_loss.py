@@ -16,9 +16,9 @@ from figures.canvas import save as save_figure
 from npo.running.contract import Finding, contract
 from npo.running.units import run_units
 from npo.running.weight_curve import known_kernels, weight_curves
-from npo.verbs.atlas import atlas_table, facts, own_row
-from npo.verbs.try_choices import FULL_SIZE, QUICK_SIZE, TriedLoss, room_units, tried_loss
-from npo.verbs.try_tables import answers_table, contract_table, fronts_table, shown_answers
+from npo.verbs.losses.atlas import atlas_table, facts, own_row
+from npo.verbs.losses.try_choices import FULL_SIZE, QUICK_SIZE, TriedLoss, room_units, tried_loss
+from npo.verbs.losses.try_tables import answers_table, contract_table, fronts_table, shown_answers
 from records.errors import UserError
 from records.files import write_json
 from records.outputs import check_outputs, publish

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from npo.running.hyperparameters import typed
 from npo.running.methods import hyperparameters_of, objective_of, objectives_of
-from npo.verbs.logistic_choices import step_size
+from npo.verbs.synthetic.logistic_choices import step_size
 from records.errors import UserError
 from records.loader import source_of
 from records.store import content_hash

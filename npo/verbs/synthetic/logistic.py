@@ -14,8 +14,15 @@ from rich.text import Text
 from figures import logistic_runs
 from figures.canvas import save as save_figure
 from npo.running.display import progress_bars
-from npo.verbs.logistic_choices import LogisticChoices, LogisticData, NamedObjectives, check_choices, problems, runs_of
-from npo.verbs.logistic_rooms import binary, many_classes
+from npo.verbs.synthetic.logistic_choices import (
+    LogisticChoices,
+    LogisticData,
+    NamedObjectives,
+    check_choices,
+    problems,
+    runs_of,
+)
+from npo.verbs.synthetic.logistic_rooms import binary, many_classes
 from records.outputs import check_outputs, publish
 from records.paths import may_write
 from records.plain import plain

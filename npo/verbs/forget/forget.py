@@ -13,8 +13,8 @@ from npo.running.recipes import scale_or_error
 from npo.running.units import run_units
 from npo.running.waiting import waiting
 from npo.verbs.beta import PLACE, tell_found
-from npo.verbs.forget_beta import need_to_know
-from npo.verbs.forget_choices import ForgetChoices, changed_by_keys, check_choices, methods_asked, recipe_asked
+from npo.verbs.forget.beta import need_to_know
+from npo.verbs.forget.choices import ForgetChoices, changed_by_keys, check_choices, methods_asked, recipe_asked
 from records.errors import UserError, together
 from records.plain import plain
 from records.store import load

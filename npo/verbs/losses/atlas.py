@@ -15,7 +15,14 @@ from figures import atlas as picture
 from figures.canvas import save as save_figure
 from npo.running.hyperparameters import Typed, typed
 from npo.running.methods import hyperparameters_of, objective_of
-from npo.verbs.atlas_optimisers import OptimisedLoss, cell_facts, cells_of, cells_table, chosen_optimisers, steps_said
+from npo.verbs.losses.atlas_optimisers import (
+    OptimisedLoss,
+    cell_facts,
+    cells_of,
+    cells_table,
+    chosen_optimisers,
+    steps_said,
+)
 from records.errors import UserError, together
 from records.files import write_json, write_text
 from records.outputs import check_outputs, publish

@@ -1,0 +1,1 @@
+"""`npo forget`: one's own rows out of any model."""

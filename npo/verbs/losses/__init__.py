@@ -1,0 +1,1 @@
+"""`npo atlas` and `npo try`: what a loss does, one's own among them."""

@@ -1,0 +1,1 @@
+"""`npo synthetic`: the logistic problem, the grid of its settings, the small transformer."""
