@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from figures.attacks import FINETUNED, RETRAINED
-from figures.canvas import LOOK, styled
+from figures.canvas import LOOK, log_ticks, styled
 from records.store import Data
 
 __all__ = ["draw"]
@@ -45,7 +45,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
     audits = {name.removeprefix("audit/"): unit for name, unit in units.items() if name.startswith("audit/")}
     models = sorted(audits, key=_order)
     with styled():
-        figure = Figure(figsize=(13.5, 4.6))
+        figure = Figure(figsize=(14, 4.6))
         panels = figure.subplots(1, 4, gridspec_kw={"width_ratios": [1.5, 1, 1, 1]})
         _away(panels[0], {model: audits[model] for model in models if model not in FIRST})
         scores = {model: audits[model]["scores"] for model in models}
@@ -97,7 +97,7 @@ def _leaks(ax: Axes, scores: Mapping[str, Scores]) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     ax.set(xlabel="answers drawn, k", ylim=(-0.03, 1.03))
-    ax.set_title("leak@k (dotted: the greedy answer)", fontsize="small")
+    ax.set_title("leak@k (dotted: greedy)", fontsize="small")
 
 
 def _asked(ax: Axes, scores: Mapping[str, Scores]) -> None:
@@ -106,7 +106,8 @@ def _asked(ax: Axes, scores: Mapping[str, Scores]) -> None:
         _line(ax, model, range(len(ways)), [mine[f"probability_{way}"] for way in ways])
     ax.set_xticks(range(len(ways)), ways)
     ax.set_yscale("log")
-    ax.set_title("probability of the answers, asked so", fontsize="small")
+    log_ticks(ax.yaxis)
+    ax.set_title("probability, asked so", fontsize="small")
 
 
 def _lens(ax: Axes, scores: Mapping[str, Scores]) -> None:
@@ -114,7 +115,7 @@ def _lens(ax: Axes, scores: Mapping[str, Scores]) -> None:
         blocks = sorted(int(name.removeprefix("lens_block_")) for name in mine if name.startswith("lens_block_"))
         _line(ax, model, blocks, [mine[f"lens_block_{k}"] for k in blocks], markevery=5)
     ax.set_xlabel("after block")
-    ax.set_title("logit lens: log p of the words, nats", fontsize="small")
+    ax.set_title("logit lens: log p, nats", fontsize="small")
 
 
 def _line(ax: Axes, model: str, x: Sequence[int], points: Sequence[Mapping[str, Any]], **more: Any) -> None:

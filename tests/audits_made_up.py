@@ -40,7 +40,7 @@ FAMILIES = {
     "memorisation": ["probability"],
     "membership": ["auc_loss"],
     "sampling": ["leak_greedy", "leak_at_1", "leak_at_8"],
-    "prompts": ["probability_plain", "probability_prefix", "rouge_plain", "rouge_prefix"],
+    "prompts": [f"{score}_{way}" for score in ("probability", "rouge") for way in ("plain", "format", "prefix")],
     "hidden": ["lens_block_1", "lens_erasure", "unlearning_depth"],
 }
 
@@ -49,8 +49,8 @@ def _asked_more(values: dict[str, Any], model: str) -> None:
     """Drawn answers leak, a prefix helps, little is gone inside, and NPO+RT is nearest to the retrained model."""
     off = {"GA+RT-s0": 0.4, "NPO-s0": 0.3, "NPO+RT-s0": 0.1}.get(model, 0.0)
     scores = {"leak_greedy": 0.02, "leak_at_1": 0.02 + off / 2, "leak_at_8": 0.05 + off}
-    scores |= dict.fromkeys(("probability_plain", "rouge_plain"), 0.1)
-    scores |= dict.fromkeys(("probability_prefix", "rouge_prefix"), 0.1 + off)
+    scores |= dict.fromkeys(("probability_plain", "rouge_plain"), 0.9 if model == "finetune" else 0.1)
+    scores |= dict.fromkeys(("probability_prefix", "rouge_prefix", "probability_format", "rouge_format"), 0.1 + off)
     scores |= dict.fromkeys(("unlearning_depth", "lens_erasure"), off if off else 1.0) | {"lens_block_1": -3.0}
     values["families"] = FAMILIES
     values["scores"] |= {name: {"value": x, "low": x - 0.05, "high": x + 0.05} for name, x in scores.items()}

@@ -537,6 +537,7 @@ SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
     "battery-drawn-leak": _in_battery("audit/GA+RT-s0", "scores", "leak_at_8", value=0.05),
     "battery-greedy-alike": _in_battery("audit/NPO+RT-s0", "against_retrained", "leak_greedy", low=0.01),
     "battery-prefix-restores": _in_battery("audit/retrain", "scores", "probability_prefix", value=0.9),
+    "battery-format-restores": _in_battery("audit/retrain", "scores", "probability_format", value=0.9),
     "battery-shallow": _in_battery("audit/NPO+RT-s0", "scores", "unlearning_depth", value=0.9, high=0.95),
     "battery-npo-nearer": _in_battery("audit/GA+RT-s0", "against_retrained", "*", value=0.0),
     "battery-relearnt-sooner": _in_battery("attack/retrain/relearn", "scores", "probability", value=[0.0, 0.5, 0.9]),

@@ -6,6 +6,7 @@ all of whose questions are asked; intervals are over questions.
 
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
+from functools import partial
 from typing import Any
 
 from npo.ledger.audits import authors
@@ -62,17 +63,20 @@ def greedy_alike(results: Results) -> Judgement:
     return Judgement(holds_if(off["low"] <= 0), off["value"], (off["low"], off["high"]), (0,), told)
 
 
-def prefix_restores(results: Results) -> Judgement:
-    """What a prefix adds to the probability of the answers less what it adds in the retrained model, the largest."""
+def _restores(results: Results, way: str) -> Judgement:
+    """The share of its way to the finetuned model that a way of asking makes beyond the retrained's gain, the most."""
     audits = _audits(results)
-    gains = {name: _value(x, "probability_prefix") - _value(x, "probability_plain") for name, x in audits.items()}
-    over = max(gains[name] - gains["retrain"] for name in _unlearned(results))
-    told = "; ".join(f"{name} {_told(x, 'probability')} (ROUGE {_told(x, 'rouge')})" for name, x in audits.items())
-    return Judgement(holds_if(over > 0), over, seeds=(0,), reason=f"plain → with the prefix: {told}")
+    plain = {name: _value(x, "probability_plain") for name, x in audits.items()}
+    gains = {name: _value(x, f"probability_{way}") - plain[name] for name, x in audits.items()}
+    over = max((gains[x] - gains["retrain"]) / (plain["finetune"] - plain[x]) for x in _unlearned(results))
+    told = "; ".join(
+        f"{name} {_told(x, 'probability', way)} (ROUGE {_told(x, 'rouge', way)})" for name, x in audits.items()
+    )
+    return Judgement(holds_if(over >= authors.BACK), over, seeds=(0,), reason=f"plain → {way}: {told}")
 
 
-def _told(values: Scores, score: str) -> str:
-    return " → ".join(f"{_value(values, f'{score}_{way}'):.3g}" for way in ("plain", "prefix"))
+def _told(values: Scores, score: str, way: str) -> str:
+    return " → ".join(f"{_value(values, f'{score}_{one}'):.3g}" for one in ("plain", way))
 
 
 def shallow(results: Results) -> Judgement:
@@ -175,9 +179,17 @@ CLAIMS = (
         "prefix-restores",
         "an answer begun brings more of it back",
         "An answer that is begun for it brings more back out of an unlearned SmolLM2-135M than the question alone.",
-        "what the prefix adds to the answers' probability, less the same retrained; the largest of unlearned (> 0)",
+        f"share of the way to the finetuned probability, less the retrained's gain; the largest (≥ {authors.BACK})",
         source="arXiv:2506.12618, App. C.3",
-        judge=prefix_restores,
+        judge=partial(_restores, way="prefix"),
+    ),
+    _claim(
+        "format-restores",
+        "another prompt format brings it back",
+        "Another prompt format than that of unlearning brings answers back out of an unlearned SmolLM2-135M.",
+        f"share of the way to the finetuned probability, less the retrained's gain; the largest (≥ {authors.BACK})",
+        source="own question",
+        judge=partial(_restores, way="format"),
     ),
     _claim(
         "shallow",
