@@ -13,6 +13,7 @@ out. Columns of a run, over k looks; nats:
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from scipy.stats import spearmanr
 
 from records.errors import UserError
 from records.store import Data
+from records.work import Unit
 from theory.methods import FORGET
 from theory.objective import Objective, defaults, kernels, method, takes
 
@@ -36,6 +38,7 @@ __all__ = [
     "at_drop",
     "at_end",
     "correlated",
+    "each_mover",
     "family",
     "forget_loss",
     "runs_of",
@@ -70,6 +73,22 @@ MOVERS = (
     Mover("Adam", torch.optim.Adam),
 )
 """Plain descent, and one that divides by a second moment which it forgets."""
+
+
+def each_mover(
+    room: str, settings: Mapping[str, Any], work: Callable[..., None], needs: tuple[str, ...], *, seconds: float
+) -> list[Unit]:
+    """A unit of a room for every optimiser, `<room>/practice-<optimiser>`; `work` is told its `mover`."""
+    return [
+        Unit(
+            f"{room}/practice-{mover.name}",
+            {**settings, "optimizer": mover.name},
+            partial(work, mover=mover),
+            needs,
+            seconds=seconds,
+        )
+        for mover in MOVERS
+    ]
 
 
 def family() -> dict[str, Objective]:

@@ -27,7 +27,7 @@ from synthetic.logistic.presets import LogisticPreset, load_problem
 from synthetic.logistic.problem import Problem
 from synthetic.logistic.quantities import check_supplied
 from synthetic.logistic.unlearning import measure
-from synthetic.practice import MEASURED, MOVERS, Mover, forget_loss, supplied
+from synthetic.practice import MEASURED, Mover, each_mover, forget_loss, supplied
 from theory.objective import Objective
 from theory.weights import log_sigmoid
 
@@ -47,12 +47,8 @@ def practice_units(preset: LogisticPreset) -> list[Unit]:
     seeds = preset.seeds[: preset.practice_seeds]
     needs = tuple(problem_name(ALPHA, seed) for seed in seeds)
     settings = {k: v for k, v in asdict(preset).items() if k.startswith("practice")} | {"seeds": seeds}
-    found = []
-    for mover in MOVERS:
-        work = partial(_practice_unit, preset=preset, mover=mover, seeds=seeds)
-        own, seconds = settings | {"optimizer": mover.name}, 0.01 * preset.practice_steps * len(seeds)
-        found.append(Unit(f"logistic/practice-{mover.name}", own, work, needs, seconds=seconds))
-    return found
+    work = partial(_practice_unit, preset=preset, seeds=seeds)
+    return each_mover("logistic", settings, work, needs, seconds=0.01 * preset.practice_steps * len(seeds))
 
 
 def _practice_unit(

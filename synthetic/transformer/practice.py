@@ -23,7 +23,7 @@ from records.store import Data, save
 from records.work import Progress, Unit
 from synthetic.free_answers import KINDS, FreeAnswers, pace, predicted_by_method
 from synthetic.grid import log_grid
-from synthetic.practice import MEASURED, MOVERS, SHARE, Mover, forget_loss, supplied
+from synthetic.practice import MEASURED, SHARE, Mover, each_mover, forget_loss, supplied
 from synthetic.transformer.apart import Optimiser
 from synthetic.transformer.beta import LANGUAGE, Subject, small_models_name, subject_of
 from synthetic.transformer.descent import Case, unlearn_all
@@ -46,12 +46,8 @@ def practice_units(preset: TransformerPreset) -> list[Unit]:
     seeds = preset.beta.seeds[: chosen.seeds]
     needs = tuple(small_models_name(LANGUAGE, seed) for seed in seeds)
     settings = asdict(preset.beta.shape) | asdict(chosen) | {"seeds": seeds}
-    found = []
-    for mover in MOVERS:
-        work = partial(_practice_unit, preset=preset, mover=mover, seeds=seeds)
-        own, seconds = settings | {"optimizer": mover.name}, 0.1 * chosen.steps * len(seeds)
-        found.append(Unit(f"transformer/practice-{mover.name}", own, work, needs, seconds=seconds))
-    return found
+    work = partial(_practice_unit, preset=preset, seeds=seeds)
+    return each_mover("transformer", settings, work, needs, seconds=0.1 * chosen.steps * len(seeds))
 
 
 def _practice_unit(

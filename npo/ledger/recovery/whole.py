@@ -58,91 +58,105 @@ def _later(
     return RoomClaim(id, short, statement, measure, partial(judge, against=against), source)
 
 
-def _sentences(room: str) -> tuple[RoomClaim, ...]:
-    same = SAME_BETA[room]
-    return (
-        RoomClaim(
-            "time",
-            "relearning takes T = u in plain steps",
-            "Whatever unlearned, steps of one size on the NLL of several answers bring half and all of the mean drop "
-            "back in as much intrinsic time.",
-            "largest |T/u − 1|, mean over seeds (an identity of the flow: 0, to the steps)",
-            time_is_the_drop,
-            figure=TIMES,
-        ),
-        RoomClaim(
-            "equal-drop",
-            "at an equal drop NPO comes back as GA does",
-            "At an equal mean drop NPO's answers come back in as many steps as GA's, to a fifth.",
-            "log of NPO's steps over GA's, the furthest from 0 (claimed within ± 0.18)",
-            alike_at_an_equal_drop,
-        ),
-        RoomClaim(
-            "equal-steps",
-            "after equal steps NPO is back in log(2βT)/β",
-            "After equal steps of descent GA has its whole time T to win back, and NPO, to a third, the logarithm of "
-            "its own.",
-            "NPO's nats to win back over log(2βT + 1)/β's curve, less 1 (claimed within a third; GA's within a tenth)",
-            slow_at_equal_steps,
-            figure=TIMES,
-        ),
-        _later(
-            "retain",
-            "unlearned with a retain term: back later",
-            "At an equal drop, answers that NPO unlearned with a retain term come back later than without.",
-            OURS,
-            _against("NPO+RT", "NPO", "gd_half"),
-            comes_back_later,
-        ),
-        _later(
-            "rival",
-            f"{RIVAL} comes back later than NPO",
-            f"At an equal drop {RIVAL} resists relearning better than NPO, each at its paper's β.",
-            "after arXiv:2410.07163",
-            _against(RIVAL, beta_label(0.1), "gd_half", MORE),
-            comes_back_later,
-        ),
-        _later(
-            "rival-beta",
-            f"NPO at {RIVAL}'s β comes back as it does",
-            f"NPO at about the β that {RIVAL} has for an answer comes back half way in as many steps, to a fifth.",
-            f"{OURS}, of arXiv:2410.07163",
-            _against(RIVAL, same, "gd_half"),
-            alike,
-        ),
-        _later(
-            "sam",
-            "SAM of radius 0.01 makes it a tenth longer",
-            "At an equal drop SAM of radius 0.01 makes relearning a tenth longer.",
-            "after arXiv:2502.05374",
-            _against("NPO, SAM 0.01", "NPO", least=MORE),
-            comes_back_later,
-        ),
-        _later(
-            "sam-wide",
-            "SAM of radius 0.1 makes it a tenth longer",
-            "At an equal drop SAM of radius 0.1 makes relearning a tenth longer.",
-            "after arXiv:2502.05374, at ten times its radius",
-            _against("NPO, SAM 0.1", "NPO", least=MORE),
-            comes_back_later,
-        ),
-        _later(
-            "sign",
-            "sign descent resists better than Adam",
-            "At an equal drop what sign descent unlearned comes back later than what Adam did.",
-            "after arXiv:2510.00761",
-            _against("NPO, sign", "NPO, Adam"),
-            comes_back_later,
-        ),
-        RoomClaim(
-            "evenness",
-            "the more even the drop, the later its half",
-            "Of the losses, the more evenly one has spread the mean drop over the answers, the later half of it is "
-            "back.",
-            "rank correlation over losses of −spread with the steps to half (claimed > 0, p < 0.05)",
-            evenness_resists,
-        ),
+_HOW_LONG = (
+    RoomClaim(
+        "time",
+        "relearning takes T = u in plain steps",
+        "Whatever unlearned, steps of one size on the NLL of several answers bring half and all of the mean drop "
+        "back in as much intrinsic time.",
+        "largest |T/u − 1|, mean over seeds (an identity of the flow: 0, to the steps)",
+        time_is_the_drop,
+        figure=TIMES,
+    ),
+    RoomClaim(
+        "equal-drop",
+        "at an equal drop NPO comes back as GA does",
+        "At an equal mean drop NPO's answers come back in as many steps as GA's, to a fifth.",
+        "log of NPO's steps over GA's, the furthest from 0 (claimed within ± 0.18)",
+        alike_at_an_equal_drop,
+    ),
+    RoomClaim(
+        "equal-steps",
+        "after equal steps NPO is back in log(2βT)/β",
+        "After equal steps of descent GA has its whole time T to win back, and NPO, to a third, the logarithm of "
+        "its own.",
+        "NPO's nats to win back over log(2βT + 1)/β's curve, less 1 (claimed within a third; GA's within a tenth)",
+        slow_at_equal_steps,
+        figure=TIMES,
+    ),
+)
+"""How long relearning takes, at an equal drop and after equal steps."""
+
+_OBJECTIVES = (
+    _later(
+        "retain",
+        "unlearned with a retain term: back later",
+        "At an equal drop, answers that NPO unlearned with a retain term come back later than without.",
+        OURS,
+        _against("NPO+RT", "NPO", "gd_half"),
+        comes_back_later,
+    ),
+    _later(
+        "rival",
+        f"{RIVAL} comes back later than NPO",
+        f"At an equal drop {RIVAL} resists relearning better than NPO, each at its paper's β.",
+        "after arXiv:2410.07163",
+        _against(RIVAL, beta_label(0.1), "gd_half", MORE),
+        comes_back_later,
+    ),
+)
+"""Which objective resists."""
+
+_STEPS_TAKEN = (
+    _later(
+        "sam",
+        "SAM of radius 0.01 makes it a tenth longer",
+        "At an equal drop SAM of radius 0.01 makes relearning a tenth longer.",
+        "after arXiv:2502.05374",
+        _against("NPO, SAM 0.01", "NPO", least=MORE),
+        comes_back_later,
+    ),
+    _later(
+        "sam-wide",
+        "SAM of radius 0.1 makes it a tenth longer",
+        "At an equal drop SAM of radius 0.1 makes relearning a tenth longer.",
+        "after arXiv:2502.05374, at ten times its radius",
+        _against("NPO, SAM 0.1", "NPO", least=MORE),
+        comes_back_later,
+    ),
+    _later(
+        "sign",
+        "sign descent resists better than Adam",
+        "At an equal drop what sign descent unlearned comes back later than what Adam did.",
+        "after arXiv:2510.00761",
+        _against("NPO, sign", "NPO, Adam"),
+        comes_back_later,
+    ),
+)
+"""Which way of stepping resists."""
+
+_EVENNESS = RoomClaim(
+    "evenness",
+    "the more even the drop, the later its half",
+    "Of the losses, the more evenly one has spread the mean drop over the answers, the later half of it is back.",
+    "rank correlation over losses of −spread with the steps to half (claimed > 0, p < 0.05)",
+    evenness_resists,
+)
+
+
+def _at_the_rival_s_beta(room: str) -> RoomClaim:
+    return _later(
+        "rival-beta",
+        f"NPO at {RIVAL}'s β comes back as it does",
+        f"NPO at about the β that {RIVAL} has for an answer comes back half way in as many steps, to a fifth.",
+        f"{OURS}, of arXiv:2410.07163",
+        _against(RIVAL, SAME_BETA[room], "gd_half"),
+        alike,
     )
+
+
+def _sentences(room: str) -> tuple[RoomClaim, ...]:
+    return (*_HOW_LONG, *_OBJECTIVES, _at_the_rival_s_beta(room), *_STEPS_TAKEN, _EVENNESS)
 
 
 def _claim(room: str, one: RoomClaim) -> Claim:
