@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from npo.ledger.recovery.language_models import DROPS, PLACE
 from npo.ledger.recovery.whole import RIVAL, SAME_BETA
 from records.store import Data
 from synthetic.relearning import beta_label
@@ -25,7 +26,7 @@ LATER = {
 def recovered_rooms() -> dict[str, Data]:
     """One unit of the theory and of each small room."""
     found = {f"{room}/relearning": _room(SAME_BETA[room]) for room in ("logistic", "transformer")}
-    return found | {"theory/relearning": _theory()}
+    return found | {"theory/relearning": _theory(), DROPS: _drops()} | _ways()
 
 
 def _room(same: str) -> Data:
@@ -53,3 +54,26 @@ def _theory() -> Data:
     arrays |= {"table.betas": np.array([0.0, 0.3, 0.5]), "table.law": law, "table.relearn": np.array([20.0])}
     arrays |= {"table.drops": np.array([20.0])}
     return Data(arrays | {"table.unlearn": 20 * law * [[1, 0.48, 0.45]]}, {"seed": 0})
+
+
+def _ways() -> dict[str, Data]:
+    """A language model's rung under gradient ascent and NPO."""
+    found = {}
+    for run, beta, asked in (("GA", 0.0, 20.0), ("NPO-0.5", 0.5, 22000.0)):
+        one = {"lost": 20.0, "gained": 20.0, "relearn": 20.1, "asked": asked, "unlearn": 1.01 * asked}
+        plain = {"plain_relearn": 3.0, "plain_unlearn": 1.6 * asked / 20, "plain_asked": 1.5 * asked / 20}
+        together = {"answers": 8, "alone": 0.8 if beta else 0.01, "exact": 0.01, "back": 0.01}
+        values = {"rung": "head", "beta": beta, "step": 0.05, "singles": [one | plain], "set": together}
+        found[f"{PLACE}tofu-mini/head/{run}"] = Data({}, values)
+    return found
+
+
+def _drops() -> Data:
+    """Ways to one drop on tofu-mini, and the steps that half of the way back takes."""
+    later = {"SimNPO+RT": 3.0, "NPO+RT, β = 0.1": 2.0, "NPO, SAM": 1.5, "NPO, sign": 1.5, "WGA": 1.5}
+    entries = {}
+    for way, factor in ({"GA": 1.0, "NPO, β = 0.1": 1.05} | later).items():
+        for seed in SEEDS:
+            columns = {f"{by}_{part}": (4 + 0.01 * seed) * factor for by in ("adam", "gd") for part in ("half", "most")}
+            entries[f"{way}/{seed}"] = {"way": way, "seed": seed, "there": True, **columns}
+    return Data({}, {"made": {"nats": 60}, "entries": entries})

@@ -279,7 +279,9 @@ def _rung(beta: float) -> Data:
     clock = np.geomspace(0.1, 50, 30) / unit
     drop = curve(unit * clock) / unit if beta else clock
     single, together = _path(clock, drop), _path(clock, drop, np.linspace(1, 0.1, 30))
-    return Data(to_arrays(single, "single") | to_arrays(together, "set"), {"rung": "head", "beta": beta, "step": 0.01})
+    descent = {f"descent.{name}": x[:, None] for name, x in {"clock": clock, "drop": drop}.items()}
+    arrays = to_arrays(single, "single") | to_arrays(together, "set") | descent
+    return Data(arrays, {"rung": "head", "beta": beta, "step": 0.01})
 
 
 def _loss_times() -> dict[str, Data]:
@@ -348,6 +350,21 @@ def _set(unit: str, name: str, change: Callable[[Any], Any]) -> Callable[[dict[s
             store[name] = change(store[name])
 
     return spoil
+
+
+def _one_way(unit: str, **changes: float) -> Callable[[dict[str, Any]], None]:
+    """Change what is told of the answers that went alone."""
+    return _set(unit, "singles", lambda singles: [one | changes for one in singles])
+
+
+def _way(way: str, factor: float) -> Callable[[dict[str, Any]], None]:
+    """Half of what one way unlearned is back after a multiple of its steps."""
+
+    def changed(entries: dict[str, Any]) -> dict[str, Any]:
+        more = {key: one | {"adam_half": factor * one["adam_half"]} for key, one in entries.items()}
+        return {key: more[key] if one["way"] == way else one for key, one in entries.items()}
+
+    return _set("llm/equal-drop/", "entries", changed)
 
 
 def _all_seeds(unit: str, name: str, change: Callable[[Any], Any]) -> Callable[[dict[str, Any]], None]:
@@ -571,6 +588,16 @@ SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
     "recovery-time-theory": _set("theory/relearning", "NPO.relearn", lambda x: 1.2 * x),
     "recovery-ratio-theory": _set("theory/relearning", "NPO.unlearn", lambda x: 0.5 * x),
     "recovery-plain-theory": _set("theory/relearning", "table.unlearn", lambda x: 2 * x),
+    "recovery-time-llm": _one_way("llm/way-back/tofu-mini/head/GA", relearn=22.0),
+    "recovery-ratio-llm": _one_way("llm/way-back/tofu-mini/head/NPO-0.5", unlearn=11000.0),
+    "recovery-plain-llm": _one_way("llm/way-back/tofu-mini/head/NPO-0.5", plain_unlearn=800.0),
+    "recovery-set-llm": _set("llm/way-back/tofu-mini/head/NPO-0.5", "set", lambda x: x | {"exact": 0.8}),
+    "recovery-equal-drop-llm": _way("NPO, β = 0.1", 2.0),
+    "recovery-retain-llm": _way("NPO+RT, β = 0.1", 0.5),
+    "recovery-rival-llm": _way("SimNPO+RT", 0.5),
+    "recovery-sam-llm": _way("NPO, SAM", 0.7),
+    "recovery-sign-llm": _way("NPO, sign", 0.7),
+    "recovery-tokens-llm": _way("WGA", 0.7),
     **_relearning("logistic"),
     **_relearning("transformer"),
     "recovery-tokens-transformer": _set("transformer/relearning", "WGA.gd_full", lambda x: 1e-3 * x),
@@ -727,6 +754,7 @@ SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
     "smollm2-npo-rt-forgets": _epoch("smollm2/NPO+RT-s0", -1, retain_probability=0.7),
     "smollm2-refusals-stay": _epoch("smollm2/DPO+RT-s0", -1, forget_probability=0.1),
     "smollm2-law": _set("smollm2/law/head-0.5", "single.drop", lambda x: 1.2 * x),
+    "recovery-equal-steps-smollm2": _set("smollm2/law/head-0.5", "descent.drop", lambda x: 2 * x),
     "smollm2-law-sets": _set("smollm2/law/head-0.5", "set.remainder", lambda x: 0.5 * x),
     "smollm2-npo-rt-unlearns": _every_seed("NPO+RT", forget_quality=1e-4),
     **{

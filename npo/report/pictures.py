@@ -44,6 +44,7 @@ OF_LADDER = {
     "battery_smollm2": "battery_smollm2",
     "attacked_smollm2": "attacked_smollm2",
     "metaevaluation": "metaevaluation",
+    "recovery_llm": "recovery_llm",
 }  # picture -> plate, of kept results by unit
 OF_KEPT = {
     "llm_quality_utility": ("llm_quality_utility", "fictional-tiny"),

@@ -1,6 +1,6 @@
 """The figures on getting back what was forgotten."""
 
-from figures import recovery_resistance, recovery_times
+from figures import recovery_llm, recovery_resistance, recovery_times
 from npo.report.plate import Plate
 
 __all__ = ["OF_RECOVERY"]
@@ -29,5 +29,16 @@ OF_RECOVERY = (
         ("logistic/relearning",),
         recovery_resistance.draw,
         optional=("transformer/relearning",),
+    ),
+    Plate(
+        "recovery_llm",
+        "There and back in language models",
+        "(a) Single answers of a small Llama that knows TOFU rows by heart and of SmolLM2-135M, pushed down by "
+        "gradient ascent or by NPO and brought back by NLL, by the output head alone or all weights: intrinsic time "
+        "for each nat, there (filled) against the law, and back (open), where it is 1 whatever unlearned. (b) After "
+        "one mean drop, how many steps it takes until half of it is back, over those after gradient ascent.",
+        ("llm/way-back/*",),
+        recovery_llm.draw,
+        optional=("llm/equal-drop/*",),
     ),
 )

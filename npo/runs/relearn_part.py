@@ -33,7 +33,7 @@ from records.files import write_text
 from records.json_lines import read_json
 from records.store import environment, load
 
-__all__ = ["entry", "models_of", "relearn_all"]
+__all__ = ["entry", "models_of", "plain", "relearn_all"]
 
 Array = np.ndarray
 CONTROL = "control"
@@ -117,16 +117,16 @@ def relearn_all(file: Path, told: argparse.Namespace) -> None:
 def _write(file: Path, runs: Mapping[str, Any], told: argparse.Namespace) -> None:
     head = {"made": {"command": told.command, "machine": told.machine}, "environment": environment()}
     lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
-    rows = ",\n".join(f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(_plain(one))}" for key, one in runs.items())
+    rows = ",\n".join(f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(plain(one))}" for key, one in runs.items())
     write_text(file, "{" + ",\n".join([*lines, f'"runs": {{\n{rows}\n}}']) + "}\n")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Numbers to six digits."""
     if isinstance(value, Mapping):
-        return {key: _plain(x) for key, x in value.items()}
+        return {key: plain(x) for key, x in value.items()}
     if isinstance(value, np.ndarray | list | tuple):
-        return [_plain(x) for x in value]
+        return [plain(x) for x in value]
     return float(f"{value:.6g}") if isinstance(value, float | np.floating) else value
 
 

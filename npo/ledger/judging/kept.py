@@ -11,6 +11,8 @@
     rounding-<setting>.json       llm/rounding/<setting>/<label>, by `npo.runs.rounding`
     wanted-drop.json              llm/wanted-drop/<setting>
     relearn-part-<setting>.json   llm/relearn-part/<setting>/<label>-s<seed>, written by `npo.runs.relearn_part`
+    way-back-<setting>.json       llm/way-back/<setting>/<rung>/<GA or NPO-β>, written by `npo.runs.way_back`
+    equal-drop-<setting>.json     llm/equal-drop/<setting>, by `npo.runs.equal_drop`
     tofu-mini-audit.json          llm/audited/tofu-mini/{audit/<model>, attack/<model>/<attack>}
     pools-<recipe>.json           llm/pools/<recipe>, of models that know the forget set and that don't
     audited-tofu-smollm2-mini.json smollm2/audited
@@ -61,6 +63,12 @@ def recorded() -> dict[str, Data]:
         relearnt = read_json(file, "It is kept with the project.")["runs"]
         place = f"llm/relearn-part/{file.stem.removeprefix('relearn-part-')}/"
         found |= {f"{place}{key.rpartition('/')[2]}": Data({}, values) for key, values in relearnt.items()}
+    for file in sorted(KEPT_DATA.glob("way-back-*.json")):
+        ways = read_json(file, "It is kept with the project.")["entries"]
+        place = f"llm/way-back/{file.stem.removeprefix('way-back-')}/"
+        found |= {f"{place}{name}": Data({}, values) for name, values in ways.items()}
+    for file in sorted(KEPT_DATA.glob("equal-drop-*.json")):
+        found[f"llm/equal-drop/{file.stem.removeprefix('equal-drop-')}"] = Data({}, read_json(file, "It is kept."))
     for file in sorted(KEPT_DATA.glob("rounding-*.json")):
         found |= _rounded(file)
     drops = read_json(KEPT_DATA / "wanted-drop.json", "It is kept with the project.")

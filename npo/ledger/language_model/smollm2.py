@@ -21,6 +21,7 @@ from npo.ledger.judging.statistics import (
 from npo.ledger.language_model.few_authors import GOOD, KEPT, LOST
 from records.examined import moments_of
 from records.store import Data
+from theory.theorems.time.intrinsic_time import curve
 from theory.theorems.time.paths import from_arrays, labels_of
 
 __all__ = ["CLAIMS"]
@@ -152,6 +153,26 @@ def _claim(
     )
 
 
+PLAIN = ("head", "full")
+"""Rungs whose plain steps are small for the flow."""
+
+
+def slow_at_equal_steps(results: Results) -> Judgement:
+    """After as many plain steps of one size: GA's drop is its T, to a tenth, NPO's the curve of its own, to a third."""
+    off, told = list[tuple[float, float]](), list[str]()
+    for rung in PLAIN:
+        for data in (one for one in results.values() if one.values["rung"] == rung):
+            beta = data.values["beta"]
+            time, drop = (data.arrays[f"descent.{name}"][-1] for name in ("clock", "drop"))
+            law = curve(beta * time) / beta if beta else time
+            off.append((float((drop / law).mean()) - 1, 1 / 3 if beta else 0.1))
+            named = f"NPO at β = {beta:g}" if beta else "GA"
+            told.append(f"{rung}, {named}: {drop.mean():.3g} ({law.mean():.3g})")
+    worst = max((x for x, _ in off), key=abs)
+    inside = all(abs(x) < most for x, most in off)
+    return Judgement(holds_if(inside), worst, reason=f"nats to win back, and by the law: {'; '.join(told)}")
+
+
 CLAIMS = (
     _claim(
         "rankable",
@@ -237,6 +258,18 @@ CLAIMS = (
         units=("smollm2/law/*",),
         figure="smollm2_ladder",
         judge=sets_of_answers,
+        command=LAW_COMMAND,
+    ),
+    Claim(
+        id="recovery-equal-steps-smollm2",
+        short="after equal steps NPO is back in log(2βT)/β",
+        statement="After equal plain steps of SmolLM2's head or of all its weights, gradient ascent has its whole time "
+        "T to win back and NPO, to a third, the logarithm of its own.",
+        source="this project: theory/theorems/relearning.py",
+        measure="nats to win back over the law's, less 1, the furthest from 0 (claimed within a third; GA's a tenth)",
+        units=("smollm2/law/*",),
+        figure="smollm2_ladder",
+        judge=slow_at_equal_steps,
         command=LAW_COMMAND,
     ),
 )

@@ -1,0 +1,183 @@
+"""Who resists relearning? The finetuned model of a recipe, unlearned to one mean drop in many ways, then relearned.
+
+    python -m npo.runs.equal_drop figures/data/equal-drop-tofu-mini.json tofu-mini out/tofu-mini/finetune
+
+Every way unlearns at a constant rate by the recipe's batches until the mean forget answer has lost `--nats`
+(`scale.law.equal_drop`); from there all forget answers are relearned, once by AdamW and once by plain descent. What the
+file has already is not done again. An entry, to six digits:
+
+    way, seed, there, reached   whether the drop was reached in --most steps, or by some numbers that are not finite
+                             the way ended before; the mean drop. No more where it was not
+    steps, spread            of unlearning; deviation of the drop over answers, nats
+    before                   mean NLL of an answer of the finetuned model, nats, and mean tokens of one
+    kept                     mean probability, a token, of answers to retain, before relearning
+    adam, gd                 mean NLL of an answer after every step of relearning
+    adam_half, adam_most, adam_area   steps until half and nine tenths of the lost nats are back, null where they never
+                             are, and the share that is back, mean over the steps; gd_half and so on alike
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from npo.runs.relearn_part import plain
+from records.files import write_text
+from records.json_lines import read_json
+from records.store import environment
+
+__all__ = ["WAYS", "Way", "run"]
+
+SHARES = {"half": 0.5, "most": 0.9}
+
+
+class Way(NamedTuple):
+    """A method, its β where it is not its paper's, and what takes the steps."""
+
+    method: str
+    beta: float | None = None
+    optimizer: str | Mapping[str, Any] = "adamw"
+    lr: float = 1e-3
+
+
+PAPER, SMALL = 0.1, 0.02
+"""β of the paper, and about that which the rule finds on tofu-mini."""
+SHARP: Mapping[str, Any] = {"name": "SAM", "rho": 0.01, "base": "AdamW"}
+WAYS: Mapping[str, Way] = {
+    "GA": Way("GA"),
+    "NPO, β = 0.1": Way("NPO", PAPER),
+    "NPO+RT, β = 0.1": Way("NPO+RT", PAPER),
+    "SimNPO+RT": Way("SimNPO+RT"),
+    "WGA": Way("WGA"),
+    "NPO, SAM": Way("NPO", PAPER, SHARP),
+    "NPO, sign": Way("NPO", PAPER, "SignDescent", 3e-4),
+    "GA+RT": Way("GA+RT"),
+    "NPO, β = 0.02": Way("NPO", SMALL),
+    "NPO+RT, β = 0.02": Way("NPO+RT", SMALL),
+    "SimNPO": Way("SimNPO"),
+    "SatImp": Way("SatImp"),
+    "TNPO": Way("TNPO"),
+}
+
+
+def _one(told: argparse.Namespace, recipe: Any, context: Any, way: Way, seed: int, place: Path) -> dict[str, Any]:
+    """An entry but its name and seed."""
+    from scale.law.equal_drop import area, crossing, curve_of, to_the_drop
+    from scale.models.reading.scoring import score_all
+    from scale.recipes.method import method_of
+    from scale.recipes.recipe import MethodSettings
+    from scale.stages.unlearning.ready import ReadyToUnlearn
+    from scale.tasks.kinds import task_of
+    from scale.training.schedule import Schedule
+
+    method = method_of(MethodSettings(name=way.method, beta=way.beta), recipe.unlearn)
+    constant = {**method.schedule.model_dump(), "warmup": 0.0, "falls": False, "epochs": 1, "weight_decay": 0.0}
+    schedule = Schedule(**{**constant, "lr": way.lr, "optimizer": way.optimizer, "steps": told.most})
+    ready = ReadyToUnlearn(
+        place,
+        context=context,
+        task=task_of(recipe.data.kind),
+        method=method._replace(schedule=schedule),
+        seed=seed,
+        live=False,
+        finetuned=told.finetuned,
+        judges=(),
+    )
+    training, rows = ready.training, ready.training.rows
+    pad, processes = training.pad, training.processes
+
+    def nll() -> float:
+        return -float(score_all(training.scorer, rows.forget, pad, processes).logp.double().mean())
+
+    before, tokens = nll(), sum(row.targets for row in rows.forget) / len(rows.forget)
+    stopped = to_the_drop(training, told.nats)
+    if stopped is None:
+        return {"reached": nll() - before, "there": False}
+    retained = score_all(training.scorer, _kept_rows(ready), pad, processes)
+    relearning = {"adam": ("adamw", told.adam_lr, told.adam_steps), "gd": ("SGD", told.gd_lr, told.gd_steps)}
+    back = dict[str, Any]()
+    for name, (optimizer, lr, steps) in relearning.items():
+        whole = Schedule(**{**constant, "optimizer": optimizer, "lr": lr, "steps": steps})
+        curve = curve_of(training.scorer, rows.forget, whole, pad=pad, processes=processes)
+        back |= {name: curve, f"{name}_area": area(curve, before)}
+        back |= {f"{name}_{part}": crossing(curve, before, share) for part, share in SHARES.items()}
+    return {
+        "there": True,
+        "reached": stopped.drop.mean(),
+        "spread": stopped.drop.std(),
+        "steps": stopped.steps,
+        "before": before,
+        "tokens": tokens,
+        "kept": float((retained.logp / retained.tokens).exp().mean()),
+        **back,
+    }
+
+
+def _kept_rows(ready: Any) -> Sequence[Any]:
+    """The first rows to retain, as the model reads them."""
+    return [row.encode(ready.writer)[0] for row in ready.context.corpus.retain[:40]]
+
+
+def run(told: argparse.Namespace) -> None:
+    """Every way and seed that is not in the file yet; it is written after each."""
+    from scale.recipes.evaluate_settings import EvaluateSettings
+    from scale.recipes.file import read_recipe
+    from scale.runtime.processes import Processes
+    from scale.stages.shared.prepared import context_of
+
+    recipe = read_recipe(told.recipe, [*told.settings, "device=cpu"])
+    context = replace(
+        context_of(recipe, Processes(recipe.device, recipe.precision, ())), asked=EvaluateSettings(every="none")
+    )
+    entries = read_json(told.file, "")["entries"] if told.file.is_file() else {}
+    for seed in told.seeds:
+        for name, way in WAYS.items():
+            key = f"{name}/{seed}"
+            if key in entries or (told.only and name not in told.only):
+                continue
+            with tempfile.TemporaryDirectory() as place:
+                found = _one(told, recipe, context, way, seed, Path(place))
+            entries[key] = {"way": name, "seed": seed, **found}
+            _write(told, entries)
+
+
+def _write(told: argparse.Namespace, entries: Mapping[str, Any]) -> None:
+    names = ("command", "machine", "nats", "most", "adam_lr", "adam_steps", "gd_lr", "gd_steps")
+    head = {"made": {name: getattr(told, name) for name in names}, "environment": environment()}
+    lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
+    rows = ",\n".join(
+        f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(_known(plain(one)), ensure_ascii=False)}"
+        for key, one in entries.items()
+    )
+    write_text(told.file, "{" + ",\n".join([*lines, f'"entries": {{\n{rows}\n}}']) + "}\n")
+
+
+def _known(one: Mapping[str, Any]) -> dict[str, Any]:
+    """None in the place of what is not a number."""
+    return {name: None if x != x else x for name, x in one.items()}
+
+
+def _told(words: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("recipe")
+    parser.add_argument("finetuned", type=Path, help="the folder of the finetuned model's unit")
+    parser.add_argument("--settings", nargs="*", default=[], help="KEY=VALUE of the recipe")
+    parser.add_argument("--nats", type=float, default=80.0)
+    parser.add_argument("--most", type=int, default=60, help="steps of unlearning")
+    parser.add_argument("--adam-lr", type=float, default=3e-4)
+    parser.add_argument("--adam-steps", type=int, default=10)
+    parser.add_argument("--gd-lr", type=float, default=0.1)
+    parser.add_argument("--gd-steps", type=int, default=15)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--only", nargs="*", default=[], help="ways")
+    parser.add_argument("--command", default="", help="what made the model")
+    parser.add_argument("--machine", default="", help="where")
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    run(_told())
