@@ -595,8 +595,6 @@ SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
     "recovery-equal-drop-llm": _way("NPO, β = 0.1", 2.0),
     "recovery-retain-llm": _way("NPO+RT, β = 0.1", 0.5),
     "recovery-rival-llm": _way("SimNPO+RT", 0.5),
-    "recovery-sam-llm": _way("NPO, SAM", 0.7),
-    "recovery-sign-llm": _way("NPO, sign", 0.7),
     "recovery-tokens-llm": _way("WGA", 0.7),
     **_relearning("logistic"),
     **_relearning("transformer"),

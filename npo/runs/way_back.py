@@ -1,15 +1,15 @@
 """Unlearn single answers of a language model and sets of them, and relearn them: both ways in intrinsic time.
 
     python -m npo.runs.way_back figures/data/way-back-tofu-mini.json tofu-mini out/tofu-mini/finetune/model
-    python -m npo.runs.way_back figures/data/way-back-smollm2.json tofu-smollm2-mini smollm2-135m --set-of world_facts
-        --nats 10 --betas 0 0.1 0.5 --rungs head full
+    python -m npo.runs.way_back figures/data/way-back-smollm2.json tofu-smollm2-mini smollm2-135m --rungs head
+        --settings model.prompt=plain --set-of world_facts --pick 10 8 --alone 2 --together 0 --nats 10 --betas 0 0.5 1
 
 Entries are `<rung>/<GA or NPO-β>`; what the file has already is not done again. To six digits:
 
     rung, beta, nats, step   0 for gradient ascent; how far and in which steps (`scale.law.way_back.HowFarBack`)
     singles                  of each answer that went alone its `scale.law.way_back.times`, tokens and log π before
     path                     of the first of them, {there, back}: {time, nats}, thinned
-    set                      of all together (head, blocks, full): answers, and `scale.law.way_back.off_the_laws`
+    set                      of all together (head, blocks): answers, and `scale.law.way_back.off_the_laws`
 """
 
 import argparse
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["entry", "run"]
 
-SETS = ("head", "blocks", "full")
+SETS = ("head", "blocks")
 Make = Callable[[Sequence["Encoded"]], "Rung"]
 
 
@@ -87,13 +87,11 @@ def run(told: argparse.Namespace) -> None:
                 continue
             model = context.ready(load_model(base))
             model.model.set_attn_implementation("eager")
-            if told.double:
-                model.model.double()
             writer = context.writer(model)
             rows = [question.encode(writer)[0][0] for question in context.corpus.asked[told.set_of].questions]
-            rows = sorted(rows[: told.among], key=lambda row: row.targets) if told.shortest else rows
+            rows = [rows[i] for i in told.pick] if told.pick else sorted(rows, key=lambda row: row.targets)
             alone = told.alone_full if name == "full" else told.alone
-            together = told.together if name in SETS and (name != "full" or told.set_full) else 0
+            together = told.together if name in SETS else 0
             make = partial(_rung, name, model, writer.pad, base)
             entries[key] = {"rung": name, **entry(make, rows, alone, together, beta, how)}
             _write(told, entries)
@@ -121,10 +119,7 @@ def _told(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--alone", type=int, default=3, help="answers that go alone")
     parser.add_argument("--alone-full", type=int, default=3, help="where all weights are trained")
     parser.add_argument("--together", type=int, default=8, help="answers of the set")
-    parser.add_argument("--set-full", action="store_true", help="a set also where all weights are trained")
-    parser.add_argument("--double", action="store_true", help="the model in float64")
-    parser.add_argument("--shortest", action="store_true", help="the shortest answers of the first --among")
-    parser.add_argument("--among", type=int, default=20)
+    parser.add_argument("--pick", type=int, nargs="*", default=[], help="which questions, from 0; else the shortest")
     parser.add_argument("--command", default="", help="what made the model")
     parser.add_argument("--machine", default="", help="where")
     return parser.parse_args(words)

@@ -114,6 +114,9 @@ def comes_back_alike(results: Results, pair: tuple[str, str]) -> Judgement:
     if not found:
         return Judgement(NOT_TESTABLE, None, reason=_missing(pair))
     effect = float(np.mean([*found.values()]))
+    if len(found) == 1:
+        reason = f"{_told(results, *pair)}; one seed decides nothing"
+        return Judgement(NOT_TESTABLE, effect, None, tuple(found), reason)
     return Judgement(holds_if(abs(effect) < NEAR), effect, None, tuple(found), _told(results, *pair))
 
 
@@ -185,22 +188,6 @@ CLAIMS: tuple[Claim, ...] = (
         ("SimNPO+RT", "NPO+RT, β = 0.1"),
         comes_back_later,
         "after arXiv:2410.07163",
-    ),
-    _drop_claim(
-        "recovery-sam-llm",
-        "SAM makes relearning a tenth longer (tofu)",
-        "SAM of radius 0.01 makes the relearning of what NPO unlearned a tenth longer.",
-        ("NPO, SAM", "NPO, β = 0.1"),
-        comes_back_later,
-        "after arXiv:2502.05374",
-    ),
-    _drop_claim(
-        "recovery-sign-llm",
-        "sign descent resists better than AdamW (tofu)",
-        "what NPO by sign descent unlearned comes back a tenth later than by AdamW.",
-        ("NPO, sign", "NPO, β = 0.1"),
-        comes_back_later,
-        "after arXiv:2510.00761",
     ),
     _drop_claim(
         "recovery-tokens-llm",
