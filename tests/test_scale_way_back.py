@@ -15,7 +15,7 @@ from scale.training.batches import TrainingRows
 from scale.training.loop import Training
 from scale.training.schedule import Schedule
 from theory.objective import method
-from theory.theorems.relearning import npo_ratio
+from theory.theorems.recovery.relearning import npo_ratio
 
 HOW = HowFarBack(nats=4.0, step=0.1, unit=0.5)
 

@@ -1,8 +1,8 @@
 """There and back on a rung of the ladder: answers lose nats by NPO or gradient ascent, then NLL brings them back.
 
 Both ways go along the gradient flow, in steps that are small for the law, whatever η that takes. The law of
-`theory.theorems.relearning`: one answer takes as much intrinsic time back as nats were lost, whatever loss took them;
-in a set each gains its own collective clock, without a remainder, and loses F_i(u_i) = T_i + R_i, with one.
+`theory.theorems.recovery.relearning`: one answer takes as much intrinsic time back as nats were lost, whatever loss
+took them; in a set each gains its own collective clock, without a remainder, and loses F_i(u_i) = T_i + R_i, with one.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from torch import Tensor
 
 from records.work import Progress, silent
 from scale.law.rungs import Rung
-from theory.theorems.intrinsic_time import LogProbs, Parameters, Rates, follow, time_on_curve, weight_by_drop
-from theory.theorems.one_path import plain_time
-from theory.theorems.paths import IntrinsicPath
+from theory.theorems.time.intrinsic_time import LogProbs, Parameters, Rates, follow, time_on_curve, weight_by_drop
+from theory.theorems.time.one_path import plain_time
+from theory.theorems.time.paths import IntrinsicPath
 
 __all__ = ["HowFarBack", "ThereAndBack", "off_the_laws", "there_and_back", "thinned", "times", "upwards"]
 

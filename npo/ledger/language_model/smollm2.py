@@ -265,7 +265,7 @@ CLAIMS = (
         short="after equal steps NPO is back in log(2βT)/β",
         statement="After equal plain steps of SmolLM2's head or of all its weights, gradient ascent has its whole time "
         "T to win back and NPO, to a third, the logarithm of its own.",
-        source="this project: theory/theorems/relearning.py",
+        source="this project: theory/theorems/recovery/relearning.py",
         measure="nats to win back over the law's, less 1, the furthest from 0 (claimed within a third; GA's a tenth)",
         units=("smollm2/law/*",),
         figure="smollm2_ladder",

@@ -9,12 +9,12 @@ import numpy as np
 from npo.ledger.judging.claim import NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.judging.statistics import decided, holds_if
 from npo.ledger.recovery.relearning import MORE, NEAR
-from theory.theorems.forgetting import room as room_of_steps
+from theory.theorems.time.forgetting import room as room_of_steps
 
 __all__ = ["CLAIMS", "DROPS", "PLACE"]
 
 PLACE, DROPS = "llm/way-back/", "llm/equal-drop/tofu-mini"
-OURS = "this project: theory/theorems/relearning.py"
+OURS = "this project: theory/theorems/recovery/relearning.py"
 COMMAND = "python -m npo.runs.way_back, as figures/data/way-back-*.json say"
 FIGURE = "recovery_llm"
 EXACT = 0.1  # of F(u), that finite steps may leave of a set's law with its remainder
