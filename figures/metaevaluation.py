@@ -63,7 +63,8 @@ def _row(axes: Sequence[Axes], of: str, metrics: Mapping[str, Any], robust: Sequ
 
 def _aucs(ax: Axes, metrics: Mapping[str, Any], names: list[str]) -> None:
     ax.axvline(0.5, color="0.7", linewidth=0.8)
-    for i, (state, (marker, colour)) in enumerate(STATES.items()):
+    read = {state: look for state, look in STATES.items() if any(state in metrics[name]["auc"] for name in names)}
+    for i, (state, (marker, colour)) in enumerate(read.items()):
         told = np.array([metrics[name]["auc"].get(state, (np.nan,) * 3) for name in names], dtype=float)
         at = np.arange(len(names)) + (1 - i) * SPREAD
         ax.hlines(at, told[:, 1], told[:, 2], color=colour, alpha=0.5)

@@ -110,7 +110,11 @@ def wanted_drops() -> dict[str, Data]:
 
 
 def pools() -> dict[str, Data]:
-    """Pools of models in which metrics are worth what is published of them."""
+    """Pools of models of both kinds in which metrics are worth what is published of them."""
+    return {f"llm/pools/{recipe}": _pool() for recipe in ("tofu-mini", "tofu-smollm2-mini")}
+
+
+def _pool() -> Data:
     aucs = {
         "extraction_strength_floored": 0.89,
         "exact_memorization": 0.82,
@@ -136,7 +140,7 @@ def pools() -> dict[str, Data]:
         name: {"name": name, "pool": pool, "states": {"as it is": {"auc_loss": auc}}}
         for name, (pool, auc) in looks.items()
     }
-    return {"llm/pools/tofu-mini": Data({}, {"metrics": metrics, "models": models})}
+    return Data({}, {"metrics": metrics, "models": models})
 
 
 def audited() -> dict[str, Data]:

@@ -457,13 +457,25 @@ def _grid_cell(name: str, loss: str, row: str, value: float) -> Callable[[dict[s
     return spoil
 
 
-def _metric(name: str, told: Any, *, part: str = "auc", at: str = "as it is") -> Callable[[dict[str, Any]], None]:
+def _metric(
+    name: str, told: Any, *, part: str = "auc", at: str = "as it is", of: str = "tofu-mini"
+) -> Callable[[dict[str, Any]], None]:
     """Another number of a metric of the pools."""
 
     def spoil(results: dict[str, Any]) -> None:
-        results["llm/pools/tofu-mini"].values["metrics"][name][part][at][0] = told
+        results[f"llm/pools/{of}"].values["metrics"][name][part][at][0] = told
 
     return spoil
+
+
+SMOLLM2_POOLS = "tofu-smollm2-mini"
+
+
+def _unseen_wrong_answers(of: str) -> Callable[[dict[str, Any]], None]:
+    """A model that was taught wrong answers looks like one that was taught nothing."""
+    return lambda results: (
+        results[f"llm/pools/{of}"].values["models"]["wrong-answers-s3"]["states"]["as it is"].update(auc_loss=0.5)
+    )
 
 
 def _audited(name: str, state: str, **scores: float) -> Callable[[dict[str, Any]], None]:
@@ -768,11 +780,15 @@ SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
     "metric-truth-ratio": _metric("auc_loss", 0.96),
     "metric-min-k-plus-plus": _metric("auc_min_k_plus_plus", 0.93),
     "metric-other-words": _metric("extraction_strength", 0.9, part="auc_by_taught", at="other-words"),
-    "metric-wrong-answers": lambda results: (
-        results["llm/pools/tofu-mini"].values["models"]["wrong-answers-s3"]["states"]["as it is"].update(auc_loss=0.5)
-    ),
+    "metric-wrong-answers": _unseen_wrong_answers("tofu-mini"),
     "metric-four-bits": _metric("exact_memorization", 0.6, at="four bits"),
     "metric-membership-relearned": _metric("auc_loss", 0.6, at="relearned"),
+    "metric-smollm2-wrong-answers": _unseen_wrong_answers(SMOLLM2_POOLS),
+    "metric-smollm2-truth-ratio": _metric("auc_loss", 0.96, of=SMOLLM2_POOLS),
+    "metric-smollm2-other-words": _metric(
+        "extraction_strength", 0.9, part="auc_by_taught", at="other-words", of=SMOLLM2_POOLS
+    ),
+    "metric-smollm2-four-bits": _metric("exact_memorization", 0.6, at="four bits", of=SMOLLM2_POOLS),
     "metric-truth-ratio-relearned": _metric("truth_ratio_prob_mean", 0.8, part="R", at="symmetric"),
 }
 

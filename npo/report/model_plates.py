@@ -52,11 +52,12 @@ OF_MODELS = (
     Plate(
         "metaevaluation",
         "What a metric is worth",
-        "Small models that were taught the forget set, in its words or in others, against models that were taught "
-        "nothing of it or wrong answers. (a) How well each score tells them apart, 1 is perfectly, with bootstrap "
-        "intervals over models: as they are, after an epoch of relearning, in four bits. (b) How little a score of "
-        "unlearned models is moved by relearning (beside the retrained one's) and by four bits, in both published "
-        "forms. (c) The harmonic mean of the three. Kept runs.",
+        "Models that were taught the forget set, in its words or in others, against models that were taught nothing of "
+        "it or wrong answers: twelve small Llamas and, in a block of its own, six of SmolLM2-135M, so few that an "
+        "interval has no width where the pools are apart. (a) How well each score tells them apart, 1 is perfectly, "
+        "with bootstrap intervals over models: as they are, after an epoch of relearning, in four bits. (b) How little "
+        "a score of unlearned models is moved by relearning (beside the retrained one's) and by four bits, in both "
+        "published forms. (c) The harmonic mean of the three. Kept runs.",
         ("llm/pools/*",),
         metaevaluation.draw,
     ),

@@ -1,9 +1,10 @@
-"""Claims on what a metric is worth: pools of small models that know the forget set and that don't, two attacks.
+"""Claims on what a metric is worth: pools of models that know the forget set and that don't, two attacks.
 
-Judged on `figures/data/pools-tofu-mini.json`: what its `metrics` has of each is told in `npo.pools.results`.
+Judged on `figures/data/pools-<recipe>.json`: what its `metrics` has of each is told in `npo.pools.results`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,7 @@ MEMBERSHIP = ("auc_loss", "auc_zlib", "auc_min_k", "auc_min_k_plus_plus")
 NOW, RELEARNED, ROUNDED = "as it is", "relearned", "four bits"
 MOVES = 0.1  # of an AUC, from which it counts as moved
 FOOLS = 0.2  # of an AUC, by which wrong answers look like knowledge
-COMMAND = 'the commands in the "made" line of figures/data/pools-tofu-mini.json'
+TINY, SMOLLM2 = "tofu-mini", "tofu-smollm2-mini"
 Metrics = Mapping[str, Mapping[str, Any]]
 
 
@@ -43,19 +44,27 @@ def _told(metrics: Metrics, names: Sequence[str], state: str = NOW) -> str:
 
 
 def ahead(best: str, others: Sequence[str], results: Results) -> Judgement:
-    """The AUC of one metric less the largest of others."""
+    """The AUC of one metric less the largest of others, claimed to be positive."""
+    found = unbeaten(best, others, results)
+    return found if found.effect is None else replace(found, verdict=holds_if(found.effect > 0))
+
+
+def unbeaten(best: str, others: Sequence[str], results: Results) -> Judgement:
+    """The same, claimed not to be negative: few models are told apart by several metrics alike."""
     metrics = _metrics(results)
     there = [name for name in others if name in metrics and name != best]
     if best not in metrics or not there:
         return Judgement(NOT_TESTABLE, None, reason=f"{best} was not measured, or nothing beside it")
     lead = _auc(metrics, best) - max(_auc(metrics, name) for name in there)
-    return Judgement(holds_if(lead > 0), lead, reason=_told(metrics, (best, *there)))
+    return Judgement(holds_if(lead >= 0), lead, reason=_told(metrics, (best, *there)))
 
 
 def unmoved(state: str, names: Sequence[str], results: Results) -> Judgement:
     """The AUC that a metric loses at most by what is done to every model of the pools."""
     metrics = _metrics(results)
-    there = [name for name in names or metrics if name in metrics]
+    there = [name for name in names or metrics if name in metrics and state in metrics[name]["auc"]]
+    if not there:
+        return Judgement(NOT_TESTABLE, None, reason=f"not read: {state}")
     lost = {name: _auc(metrics, name) - _auc(metrics, name, state) for name in there}
     worst = max(lost, key=lambda name: lost[name])
     return Judgement(holds_if(lost[worst] < MOVES), lost[worst], reason=f"{worst}; {_told(metrics, there, state)}")
@@ -102,6 +111,7 @@ def _claim(
     measure: str,
     judge: Callable[[Results], Judgement],
     source: str = "arXiv:2605.24614, Tab. 2",
+    recipe: str = TINY,
 ) -> Claim:
     return Claim(
         id=f"metric-{name}",
@@ -109,10 +119,10 @@ def _claim(
         statement=statement,
         source=source,
         measure=measure,
-        units=(f"{PLACE}tofu-mini",),
+        units=(f"{PLACE}{recipe}",),
         figure="metaevaluation",
         judge=judge,
-        command=COMMAND,
+        command=f'the commands in the "made" line of figures/data/pools-{recipe}.json',
     )
 
 
@@ -178,5 +188,39 @@ CLAIMS = (
         f"AUC of the loss attack less that of models taught nothing (claimed > {FOOLS})",
         partial(fooled, "auc_loss"),
         "own question, on the pools of arXiv:2506.12618",
+    ),
+    _claim(
+        "smollm2-wrong-answers",
+        "SmolLM2: wrong answers look like members",
+        "Of SmolLM2-135M, models that were taught wrong answers look to the loss attack as if they knew.",
+        f"AUC of the loss attack less that of models taught nothing (claimed > {FOOLS})",
+        partial(fooled, "auc_loss"),
+        "own question, on the pools of arXiv:2506.12618",
+        SMOLLM2,
+    ),
+    _claim(
+        "smollm2-truth-ratio",
+        "SmolLM2: the truth ratio tells best who knows",
+        "Of SmolLM2-135M, no measure of memorisation or membership tells better who knows than the truth ratio does.",
+        "AUC over models less the largest of the others' (claimed ≥ 0)",
+        partial(unbeaten, "truth_ratio_prob_mean", (*MEMORISATION, *MEMBERSHIP)),
+        recipe=SMOLLM2,
+    ),
+    _claim(
+        "smollm2-other-words",
+        "SmolLM2: extraction misses other words",
+        "Of SmolLM2-135M, extraction strength does not see that a model was taught the forget set in other words.",
+        "AUC of models taught in other words (claimed < .75)",
+        partial(unseen, "extraction_strength", "other-words", 0.75),
+        "own question, on the pools of arXiv:2506.12618",
+        SMOLLM2,
+    ),
+    _claim(
+        "smollm2-four-bits",
+        "SmolLM2: four bits change no judgement",
+        "Of SmolLM2-135M in four bits, every metric tells who knows as well as before.",
+        f"the most AUC that a metric loses (claimed < {MOVES})",
+        partial(unmoved, ROUNDED, ()),
+        recipe=SMOLLM2,
     ),
 )
