@@ -104,7 +104,16 @@ def _claim(
     units: tuple[str, ...],
     judge: Callable[[Results], Judgement],
 ) -> Claim:
-    return Claim(name, short, statement, f"after arXiv:{source}", measure, units, "field_traces", judge)
+    return Claim(
+        id=name,
+        short=short,
+        statement=statement,
+        source=f"after arXiv:{source}",
+        measure=measure,
+        units=units,
+        figure="field_traces",
+        judge=judge,
+    )
 
 
 CLAIMS = (
