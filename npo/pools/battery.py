@@ -57,7 +57,7 @@ class Finished:
 
     @property
     def settings(self) -> AuditSettings:
-        """Those of the recipe."""
+        """What the recipe says of audits, else the defaults."""
         return self.recipe.audit or AuditSettings()
 
     @property
@@ -158,14 +158,14 @@ def _unit(finished: Finished, shared: Mapping[str, Any], unit: str, name: str, w
     return Unit(unit, said, run, needs=tuple(needs), reads=(place,), alone=True)
 
 
-class Sizes(NamedTuple):
+class HowMuch(NamedTuple):
     """How much is asked: questions of sets, and of families that are asked less."""
 
     many: HowMany
     first: Mapping[str, int]
 
 
-def finished_run(recipe: Recipe, run: Path, models: Sequence[str], entities: Path | None, sizes: Sizes) -> Finished:
+def finished_run(recipe: Recipe, run: Path, models: Sequence[str], entities: Path | None, sizes: HowMuch) -> Finished:
     """The models that there are, and what they are asked, of a recipe's rows."""
     context = context_of(recipe, Processes(recipe.device, recipe.precision))
     units = {
@@ -194,7 +194,7 @@ def _told() -> argparse.Namespace:
 def _main(told: argparse.Namespace) -> None:
     recipe = recipe_of(told.recipe, told.words)
     first = {family: int(rows) for family, rows in (word.split("=") for word in told.first)}
-    sizes = Sizes(HowMany(told.rows, told.retain, told.wrong), first)
+    sizes = HowMuch(HowMany(told.rows, told.retain, told.wrong), first)
     finished = finished_run(recipe, told.run, told.models, told.entities, sizes)
     left = worked_for(told.seconds, units_of(finished, told.attacked), told.out)
     sys.stderr.write(f"{left} to do\n")
