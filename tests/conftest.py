@@ -41,7 +41,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_finish() -> None:
-    """Leave what is imported, millions of objects, out of the search for garbage: it takes a tenth of the tests' time."""
+    """What is imported stays: looking for garbage in it, millions of objects, took a sixteenth of all time."""
     gc.freeze()
     gc.enable()
 
