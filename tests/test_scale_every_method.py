@@ -39,20 +39,21 @@ WRITER = Writer(TOKENIZER, PLAIN, 512)
 ENCODED = [WRITER.encode(row.question, row.answer) for row in TEXTS]
 
 
-def _trained(steps):
-    """A model that knows its answers by half, so that weights of tokens are neither 0 nor 1."""
+def _trained(*ends):
+    """A model after so many steps: it knows its answers by half, so that weights of tokens are neither 0 nor 1."""
     model = scratch.from_scratch(TOKENIZER, Shape(hidden=32, layers=2, heads=2, feed_forward=48), seed=0)
     optimizer, batch = torch.optim.AdamW(model.parameters(), lr=1e-2), collate(ENCODED, WRITER.pad)
-    for _ in range(steps):
+    for step in range(1, max(ends) + 1):
         model(input_ids=batch.ids, attention_mask=batch.mask, labels=batch.labels).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    return model
+        if step in ends:
+            yield copy.deepcopy(model)
 
 
-FROZEN = _trained(40).requires_grad_(False).eval()
-REINFORCED = _trained(50).requires_grad_(False).eval()
-MODEL = _trained(30)
+MODEL, FROZEN, REINFORCED = _trained(30, 40, 50)
+for still in (FROZEN, REINFORCED):
+    still.requires_grad_(False).eval()
 ALONE = Processes("cpu")
 RATES = {"RMU": 1e-6, "RMU+RT": 1e-4}
 PAPER = {named(name)[0].kernel for name in METHODS} - {losses.idk}
@@ -205,7 +206,8 @@ def test_a_step_descends_the_gradient_of_the_objective_itself(kept, name):
     expected = [p if p.grad is None else p - lr * p.grad for p in MODEL.parameters()]
     moved = (_flat(found) - _flat(MODEL)).norm()
     assert moved > 1e-5
-    assert (_flat(found) - torch.cat([p.detach().flatten() for p in expected])).norm() < 1e-4 * moved
+    missed = (_flat(found) - torch.cat([p.detach().flatten() for p in expected])).norm()
+    assert missed < 5e-4 * moved  # the last bit of one weight, 3e-8, can be 1e-4 of it
     assert log[0]["loss"] == pytest.approx(loss.item(), rel=1e-5, abs=1e-6)
 
 
