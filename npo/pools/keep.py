@@ -38,7 +38,7 @@ def keep_pools(file: Path, outs: Sequence[Path], *, command: str, machine: str, 
     shown = models if intervals else [{k: x for k, x in model.items() if k != "intervals"} for model in models]
     seconds = sum(manifest(folder)["seconds"] for folders in readings for folder in folders)
     first = [manifest(folders[0]) for folders in readings]
-    head = {"made": {"command": command, "machine": machine, "seconds": round(seconds)}}
+    head: dict[str, Any] = {"made": {"command": command, "machine": machine, "seconds": round(seconds)}}
     head |= {"environment": first[0]["environment"], "settings": [one["settings"] for one in first]}
     lines = [f"{json.dumps(name)}: {_compact(value)}" for name, value in head.items()]
     groups = {"models": {f"{model['pool']}/{model['name']}": model for model in shown}}

@@ -117,7 +117,7 @@ def _inside(finetuned: AuditSubject, other: AuditSubject, spoken: Sequence[Spoke
                 of_blocks = [states[number].flatten(0, 1)[at] for number in sorted(states)]
                 own_states[owner == row] = torch.stack(of_blocks, dim=1).float().cpu()
     both = processes.together(found).numpy()
-    return Inside(*both, processes.together(own_states).numpy(), owner.numpy())
+    return Inside(both[0], both[1], processes.together(own_states).numpy(), owner.numpy())
 
 
 def _scorer(subject: AuditSubject) -> Scorer:
