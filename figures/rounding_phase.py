@@ -75,7 +75,8 @@ def _lines(results: Mapping[str, Data]) -> Iterator[tuple[str, dict[str, Any], D
     for name, unit in results.items():
         if name.startswith(MODELS):
             for line in unit.values["lines"]:
-                yield name.removeprefix(MODELS).split("/")[0], line, unit
+                if line["born"] is None:
+                    yield name.removeprefix(MODELS).split("/")[0], line, unit
 
 
 def _models(shares: Axes, spreads: Axes, results: Mapping[str, Data]) -> None:

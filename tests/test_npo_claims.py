@@ -614,6 +614,8 @@ SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
     "adam-three-halves": _set("theory/adam-law", "law.slope", lambda x: x / 1.5),
     "rounding-law": _set("theory/rounding", "int4.kept", lambda x: 0.5 * x),
     "rounding-logistic": _set("logistic/rounding", "nf4.falls", lambda x: 0.5 * x),
+    "rounding-transformer": _set("transformer/rounding", "int3.falls", lambda x: 0.5 * x),
+    "rounding-from-four-bits": _set("transformer/rounding", "int4.back", lambda x: 0.1 * x),
     "rounding-restores": _rounded("rounded_moved", [[-90.0, 0.01]]),
     "rounding-multiplies": _rounded("rounded_moved", [[-89.0, 0.011]]),
     "rounding-lora": _rounded("rounded_moved", [[-89.0, 0.011]]),

@@ -15,6 +15,7 @@ from synthetic.logistic import bounded, stages
 from synthetic.logistic.presets import QUICK
 from synthetic.logistic.unlearning import Problem, load_trajectories, unlearn_together
 from synthetic.readings import at_drop, at_retention
+from synthetic.transformer.field.rounding import SCALES
 from synthetic.transformer.field.short_answers import ALONE, LENGTHS
 from synthetic.transformer.field.traces import told_apart
 from synthetic.transformer.field.units import QUESTIONS, field_units
@@ -112,6 +113,18 @@ def test_mixtures_go_from_the_reference_to_every_method_s_end() -> None:
 def test_the_order_of_stages_makes_two_models_of_the_same_rows() -> None:
     found = _asked("stages")
     assert np.abs(found["GA-first-0.drop"] - found["GA-last-0.drop"]).max() > 1e-4
+
+
+def test_few_bits_give_back_what_a_transformer_unlearned_from_their_grid_alone() -> None:
+    found = _asked("rounding")
+    assert found["moved"] < found["known"]
+    scales = len(SCALES)
+    assert found["int4.falls"].shape == found["int4.expected"].shape == (scales, 1, 3)
+    assert found["int8.falls"][0].mean() / found["int8.expected"][0].mean() == pytest.approx(1, abs=0.1)
+    assert np.all(found["int4.back"][3:] > 0.5)
+    assert np.all(found["int4.from4"] == found["int4.back"])
+    assert np.all(found["int8.from4"][0] < 0.5)
+    assert np.allclose(found["int3.sizes"][0] / found["int3.sizes"], (1 / np.array(SCALES))[:, None])
 
 
 def test_readings_between_looks() -> None:

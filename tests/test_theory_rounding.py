@@ -8,6 +8,13 @@ from hypothesis import strategies as st
 
 from theory.rounding import FP4_LEVELS, NF4_LEVELS, even_spacing, round_evenly, round_to_levels, spacing
 from theory.theorems.rounded_moves import kept_of_moves
+from theory.theorems.rounding.born import (
+    ROUNDING_DEAD_ZONE,
+    ROUNDING_OTHER_BITS,
+    FromBits,
+    NearLevels,
+    undone_below,
+)
 from theory.theorems.rounding.law import (
     moved_mean_on_levels,
     moved_on_grid,
@@ -172,3 +179,40 @@ def test_on_every_grid_all_of_a_move_is_kept_on_average_and_nothing_of_one_that_
         assert variance == pytest.approx(1, abs=0.2)
         assert again < 0.15 < 0.9 < large[2]
         assert length > 3  # few weights move, and those by far too much
+
+
+@given(st.lists(st.floats(-3, 3), min_size=1, max_size=5), st.floats(0.01, 1), st.floats(0.01, 10))
+def test_near_their_levels_weights_lose_what_the_law_says(moves: list[float], spread: float, gap: float) -> None:
+    assert ROUNDING_DEAD_ZONE.check(NearLevels(gap * np.array(moves), spread, gap, 501)).holds
+
+
+@given(st.floats(-0.99, 0.99), st.integers(2, 8), st.integers(2, 8))
+def test_a_model_from_few_bits_is_that_model_again_below_half_a_common_cell(part: float, bits: int, born: int) -> None:
+    edge = undone_below(bits, born)
+    assert ROUNDING_OTHER_BITS.check(FromBits(edge * np.array([part, part + 2, part - 20]), bits, born)).holds
+    assert not FromBits(np.array([part * edge]), bits, born).rounded().any()
+    assert FromBits(np.array([1.01 * edge]), bits, born).rounded().any()  # and not one less
+
+
+def test_eight_bits_undo_the_small_move_of_a_real_block_from_four() -> None:
+    weight = round_evenly(_normal(200), 4, 64)
+    largest = 7 * even_spacing(weight, 4, 64)
+    inner = weight.abs() < 0.9 * largest  # the largest weight stays, and with it the scale
+    for bits in (3, 4, 8):
+        move = inner * undone_below(bits, born=4) * largest * _normal(200).flip(0).sign()
+        undone, kept = (round_evenly(weight + x * move, bits, 64) - round_evenly(weight, bits, 64) for x in (0.95, 1.1))
+        assert not undone.any()
+        assert kept.any()
+
+
+def test_what_did_not_come_from_bits_is_refused() -> None:
+    with pytest.raises(HypothesisError, match="between 0"):
+        ROUNDING_DEAD_ZONE.check(NearLevels(np.ones(1), 1.5))
+    with pytest.raises(HypothesisError, match="positive spacing"):
+        ROUNDING_DEAD_ZONE.check(NearLevels(np.ones(1), 0.5, spacing=-1.0))
+    with pytest.raises(HypothesisError, match="either way"):
+        ROUNDING_OTHER_BITS.check(FromBits(np.array([1 / 14]), 4, 4))
+    with pytest.raises(HypothesisError, match="two bits"):
+        ROUNDING_OTHER_BITS.check(FromBits(np.ones(1), 1, 4))
+    with pytest.raises(ValueError, match="two bits"):
+        undone_below(1, 4)

@@ -26,6 +26,7 @@ from figures import (
     one_curve,
     proposition_1,
     recovery_part,
+    rounding_bits,
     rounding_phase,
     steps_to_margin,
     swept_beta,
@@ -125,6 +126,19 @@ GALLERY = (
         "(filled); where the finetuned model was on the four-bit grid, they are back (open).",
         ("theory/rounding",),
         rounding_phase.draw,
+        optional=("logistic/rounding", "llm/rounding/*"),
+    ),
+    Plate(
+        "rounding_bits",
+        "How few bits bring back what was unlearned",
+        "Models that unlearned, so much of their move (in cells of the grid, to the right), rounded to so many bits; "
+        "the colour is how much of the drop is back, blue none, red all. (a) Weights that lie anywhere in their "
+        "cells, by the mean over shifts of the grid: none comes back, but what noise gives and takes where single "
+        "weights decide. (b) Weights that were on the same grid before they moved: all is back below half a cell "
+        "(grey). (c) By theory, the moves that are undone at every weight of a model that came from few bits, in "
+        "largest weights of a block: half the inverse of lcm(2^{b−1} − 1, 2^{b₀−1} − 1).",
+        ("transformer/rounding",),
+        rounding_bits.draw,
         optional=("logistic/rounding", "llm/rounding/*"),
     ),
     Plate(

@@ -32,6 +32,7 @@ OF_RUNS = (
     "recovery_times",
     "recovery_resistance",
     "rounding_phase",
+    "rounding_bits",
 )
 OF_LADDER = {
     "llm_ladder": "smollm2_ladder",

@@ -3,22 +3,25 @@
     python -m npo.runs.rounding figures/data/rounding-tofu-mini.json tofu-mini --finetuned out/llm/finetune/model \
         --model "NPO+RT" out/llm/unlearn/NPO+RT-s0/model --machine "…"
 
-Each further call adds its model to the file. The matrices of the finetuned model are moved by a share (`--scales`) of
-what unlearning moved them by, then rounded on each grid (`--grids`); all else stays as it was. Of the forget rows,
-`--rows` of them evenly spaced, a reading is the mean log-probability of an answer and the mean of its probability per
-token. A line of the file is a grid and a scale, with
+Each further call adds its lines to the file, in place of those of the same model, grid, block, scale and `--born`. The
+matrices of the finetuned model are moved by a share (`--scales`) of what unlearning moved them by, then rounded on each
+grid (`--grids`), with a scale for each `--block` of weights; all else stays as it was. With `--born` they are first put
+on that grid, as those of a model that came from few bits. Of the forget rows, `--rows` of them evenly spaced, a reading
+is the mean log-probability of an answer and the mean of its probability per token. A line of the file is a grid and a
+scale, with
 
     size            Σ|δ|/ΣΔ of the matrices
     moved           before rounding
     rounded_known, rounded_moved, moved_rounded     by draw of the grid's shift, see `theory.theorems.rounding.walk`
     again           where the move began on the grid
+    block, born     weights of a scale, the grid that the model came from
     spread          predicted for the share that survives, by the gradient
 """
 
 import argparse
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,11 +38,12 @@ from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
 from scale.stages.shared.prepared import context_of
 from theory.theorems.rounding.law import survival
-from theory.theorems.rounding.walk import ROUNDINGS, Rounding, walk
+from theory.theorems.rounding.walk import BLOCK, Rounding, Walked, roundings, walks
 
-__all__ = ["GRIDS", "SCALES", "KnownRows", "known_model", "walked_model"]
+__all__ = ["GRIDS", "SCALES", "KnownRows", "born_on", "known_model", "walked_model"]
 
 BATCH = 8
+GRID = ("grid", "block", "born", "scale")  # what tells lines of a model apart
 GRIDS = ("int8", "int4", "nf4", "fp4", "int3")
 SCALES = (1.0, 0.3, 0.1, 0.03, 0.01)
 
@@ -96,32 +100,45 @@ def known_model(recipe: str, finetuned: Path, rows: int) -> KnownRows:
 
 
 def walked_model(
-    known: KnownRows, unlearned: Path, grids: Sequence[str], scales: Sequence[float], draws: int
-) -> list[dict[str, Any]]:
-    """The lines of one unlearned model, or of any other that has the finetuned one's matrices."""
+    known: KnownRows, unlearned: Path, grids: Mapping[str, Rounding], scales: Sequence[float], draws: int
+) -> Iterator[list[dict[str, Any]]]:
+    """The lines of one unlearned model, or of any other that has the finetuned one's matrices, grid by grid."""
     after = dict(load(unlearned).model.named_parameters())
     move = {name: after[name].detach().to(p.device) - p for name, p in known.before.items()}
-    found = []
-    for scale in scales:
-        part = {name: scale * delta for name, delta in move.items()}
-        slope = _slope(known, part)
-        moved = known.told(known.read({name: p + part[name] for name, p in known.before.items()}))
-        for grid in grids:
-            line = {"grid": grid, "scale": scale, "moved": moved}
-            found.append(line | _line(known, part, ROUNDINGS[grid], draws, slope))
-    known.put(known.before)
-    return found
+    before = {scale: _before_rounding(known, move, scale, grids) for scale in scales}
+    for name, grid in grids.items():
+        found = []
+        for scale, walked in zip(scales, walks(known.read, known.before, move, scales, grid, draws), strict=True):
+            moved, spreads = before[scale]
+            line = {"grid": name, "scale": scale, "moved": moved}
+            found.append(line | _line(known, walked) | {"spread": spreads[name]})
+        known.put(known.before)
+        yield found
 
 
-def _line(
-    known: KnownRows, move: Mapping[str, Tensor], grid: Rounding, draws: int, slope: Mapping[str, Tensor]
-) -> dict[str, Any]:
-    walked = walk(known.read, known.before, move, grid, draws)
-    gaps = {name: grid.spacing(p) for name, p in known.before.items()}
-    spread = survival(*(_flat(x, move) for x in (slope, move, gaps))).spread
+def born_on(known: KnownRows, grid: Rounding) -> KnownRows:
+    """The same rows of the model whose matrices are rounded first."""
+    return known._replace(before={name: grid.rounded(p) for name, p in known.before.items()})
+
+
+def _line(known: KnownRows, walked: Walked) -> dict[str, Any]:
     by_draw = ("rounded_known", "rounded_moved", "moved_rounded")
     told = {name: [known.told(logp) for logp in getattr(walked, name)] for name in by_draw}
-    return {"size": _digits(walked.size), **told, "again": known.told(walked.again), "spread": _digits(spread)}
+    return {"size": _digits(walked.size), **told, "again": known.told(walked.again)}
+
+
+def _before_rounding(
+    known: KnownRows, move: Mapping[str, Tensor], scale: float, grids: Mapping[str, Rounding]
+) -> tuple[list[float], dict[str, float]]:
+    """What so much of a move does, and by grid the spread that is predicted of the share that survives."""
+    part = {name: scale * delta for name, delta in move.items()}
+    moved = known.told(known.read({name: p + part[name] for name, p in known.before.items()}))
+    slope = _slope(known, part)
+    spreads = {}
+    for name, grid in grids.items():
+        gaps = {weight: grid.spacing(p) for weight, p in known.before.items()}
+        spreads[name] = _digits(survival(*(_flat(x, move) for x in (slope, part, gaps))).spread)
+    return moved, spreads
 
 
 def _slope(known: KnownRows, move: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -155,26 +172,43 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("recipe")
     parser.add_argument("--finetuned", type=Path, required=True)
     parser.add_argument("--model", nargs=2, required=True, metavar=("LABEL", "FOLDER"))
-    parser.add_argument("--grids", nargs="+", default=GRIDS, choices=sorted(ROUNDINGS))
+    parser.add_argument("--grids", nargs="+", default=GRIDS, choices=sorted(roundings(BLOCK)))
     parser.add_argument("--scales", nargs="+", type=float, default=SCALES)
+    parser.add_argument("--block", type=int, default=BLOCK)
+    parser.add_argument("--born", choices=sorted(roundings(BLOCK)))
     parser.add_argument("--draws", type=int, default=2)
     parser.add_argument("--rows", type=int, default=30)
     parser.add_argument("--machine", default="")
     given = parser.parse_args(words)
     known = known_model(given.recipe, given.finetuned, given.rows)
+    whole, every = known.told(known.read(known.before)), roundings(given.block)
+    if given.born:
+        known = born_on(known, every[given.born])
     label, folder = given.model
-    lines = walked_model(known, Path(folder), given.grids, given.scales, given.draws)
     kept = json.loads(given.file.read_text(encoding="utf8")) if given.file.is_file() else {"models": {}}
     kept["made"] = {"command": f"npo run {given.recipe}, then python -m npo.runs.rounding", "machine": given.machine}
     kept |= {"recipe": given.recipe, "rows": len(known.rows), "weights": sum(p.numel() for p in known.before.values())}
-    kept["known"] = known.told(known.read(known.before))
-    kept["models"][label] = lines
+    kept["known"] = whole
+    told = {"block": given.block, "born": given.born}
+    grids = {name: every[name] for name in given.grids}
+    for lines in walked_model(known, Path(folder), grids, given.scales, given.draws):
+        kept["models"][label] = _added(kept["models"].get(label, []), [line | told for line in lines])
+        write_text(given.file, _written(kept))
+
+
+def _added(before: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lines and those before them that tell of another grid."""
+    new = {tuple(line[key] for key in GRID) for line in lines}
+    return [line for line in before if tuple(line[key] for key in GRID) not in new] + list(lines)
+
+
+def _written(kept: dict[str, Any]) -> str:
     rows = ",\n".join(
         f"{json.dumps(name, ensure_ascii=False)}: [\n" + ",\n".join(json.dumps(line) for line in one) + "]"
-        for name, one in kept.pop("models").items()
+        for name, one in kept["models"].items()
     )
-    head = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in kept.items())
-    write_text(given.file, "{" + head + ',\n"models": {\n' + rows + "\n}}\n")
+    head = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in kept.items() if name != "models")
+    return "{" + head + ',\n"models": {\n' + rows + "\n}}\n"
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from synthetic.logistic.rows import columns
 from synthetic.logistic.unlearning import rows_of
 from theory.objective import method
 from theory.theorems.rounding.law import survival
-from theory.theorems.rounding.walk import ROUNDINGS, Rounding, Walked, changes, walk
+from theory.theorems.rounding.walk import ROUNDINGS, Rounding, Walked, changes, walks
 
 __all__ = ["SIZES", "rounding_unit"]
 
@@ -47,7 +47,7 @@ def _unit(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, draws
         "moved": _log_prob(problem, problem.theta_ref + move).mean(),
     }
     for name, grid in ROUNDINGS.items():
-        walked = [_walked(problem, size * move, grid, draws) for size in SIZES]
+        walked = _walked(problem, move, grid, draws)
         arrays |= {
             f"{name}.sizes": np.array([one.size for one in walked]),
             f"{name}.falls": np.stack([changes(one)[0] for one in walked]),
@@ -76,10 +76,10 @@ def _log_prob(problem: Problem, theta: np.ndarray) -> np.ndarray:
     return -np.logaddexp(0.0, -_signed(problem) @ theta)
 
 
-def _walked(problem: Problem, move: np.ndarray, grid: Rounding, draws: int) -> Walked:
+def _walked(problem: Problem, move: np.ndarray, grid: Rounding, draws: int) -> list[Walked]:
     known = {"theta": torch.from_numpy(problem.theta_ref)}
     value = partial(_value, problem)
-    return walk(value, known, {"theta": torch.from_numpy(move)}, grid, draws)
+    return walks(value, known, {"theta": torch.from_numpy(move)}, SIZES, grid, draws)
 
 
 def _value(problem: Problem, weights: Mapping[str, torch.Tensor]) -> np.ndarray:

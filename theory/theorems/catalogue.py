@@ -29,6 +29,12 @@ from theory.theorems.recovery.relearnt_part import (
     relearn_part,
 )
 from theory.theorems.recovery.sam_shift import SAM_SHIFT, LinearAnswer
+from theory.theorems.rounding.born import (
+    ROUNDING_DEAD_ZONE,
+    ROUNDING_OTHER_BITS,
+    some_moves_from_bits,
+    some_moves_near_levels,
+)
 from theory.theorems.rounding.theorems import (
     ROUNDING_CONCAVE,
     ROUNDING_LEVELS,
@@ -140,6 +146,8 @@ CATALOGUE: dict[str, Exhibit] = {
     "rounding-variance": Exhibit(ROUNDING_VARIANCE, some_moves),
     "rounding-levels": Exhibit(ROUNDING_LEVELS, some_moves_on_levels),
     "rounding-concave": Exhibit(ROUNDING_CONCAVE, forgotten_row),
+    "rounding-dead-zone": Exhibit(ROUNDING_DEAD_ZONE, some_moves_near_levels),
+    "rounding-other-bits": Exhibit(ROUNDING_OTHER_BITS, some_moves_from_bits),
     "adam-clock": Exhibit(ADAM_CLOCK, lambda seed: _adam(seed, np.array([0.0, 0.05, 0.5]))),
     "relearnt-part": Exhibit(RELEARNT_PART, _relearnt),
     "relearnt-part-linear": Exhibit(RELEARNT_PART_LINEAR, _relearnable),

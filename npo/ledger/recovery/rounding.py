@@ -38,13 +38,13 @@ class RoundedLine(NamedTuple):
 
 
 def lines(results: Results) -> Iterator[RoundedLine]:
-    """Of every kept model at the full size of its move."""
+    """Of every kept model at the full size of its move, those that did not come from few bits."""
     for unit, data in results.items():
         if not unit.startswith(PLACE):
             continue
         setting, label = unit.removeprefix(PLACE).split("/")
         for line in data.values["lines"]:
-            if line["scale"] == 1:
+            if line["scale"] == 1 and line["born"] is None:
                 yield _line(f"{label} on {setting}", line, data.values["known"])
 
 
@@ -86,6 +86,32 @@ def logistic_keeps_the_drop(results: Results) -> Judgement:
     least = ", ".join(f"{grid} {x:.2f}" for grid, x in few.items())
     off = max(abs(x - 1) for x in kept.values())
     return Judgement(holds_if(off < KEPT_TO), off, reason=f"{told}; a hundredth of the move, in the median: {least}")
+
+
+def transformer_keeps_the_drop(results: Results) -> Judgement:
+    """The largest distance from 1 of the mean share at full size; at a tenth of it beside it."""
+    a = results["transformer/rounding"].arrays
+    kept, less = ({g: float(a[f"{g}.falls"][i].mean() / a[f"{g}.expected"][i].mean()) for g in GRIDS} for i in (0, 2))
+    told, tenth = (", ".join(f"{grid} {x:.2f}" for grid, x in found.items()) for found in (kept, less))
+    off = max(abs(x - 1) for x in kept.values())
+    return Judgement(holds_if(off < KEPT_TO), off, reason=f"{told}; a tenth of the move: {tenth}")
+
+
+def transformer_from_four_bits(results: Results) -> Judgement:
+    """What is back, the least over seeds, of small moves rounded to the same grid; three bits beside it."""
+    a = results["transformer/rounding"].arrays
+    back = {
+        (grid, float(size)): float(x)
+        for grid in FOUR_BITS
+        for sizes, found in zip(a[f"{grid}.sizes"], a[f"{grid}.back"], strict=True)
+        for size, x in zip(sizes, found, strict=True)
+        if size < SMALL
+    }
+    least = min(back, key=lambda at: back[at])
+    three = {float(size): float(x) for size, x in zip(a["int3.sizes"].mean(1), a["int3.from4"].mean(1), strict=True)}
+    told = ", ".join(f"{x:.2f} at {size:.2g} cells" for size, x in sorted(three.items(), reverse=True)[:3])
+    reason = f"{least[0]}, {least[1]:.2g} cells, of {len(back)}; in three bits after four: {told}"
+    return Judgement(holds_if(back[least] > 0.5), back[least], reason=reason)
 
 
 def judged(
@@ -191,6 +217,27 @@ CLAIMS = (
         units=("logistic/rounding",),
         figure="rounding_phase",
         judge=logistic_keeps_the_drop,
+    ),
+    Claim(
+        id="rounding-transformer",
+        short="few bits keep a small transformer's drop",
+        statement="In a small transformer the drop of unlearning survives rounding on average, on every grid.",
+        source="this project: theory/theorems/rounding/law.py",
+        measure=f"largest distance from 1 of the mean share of the drop that survives (claimed < {KEPT_TO})",
+        units=("transformer/rounding",),
+        figure="rounding_bits",
+        judge=transformer_keeps_the_drop,
+    ),
+    Claim(
+        id="rounding-from-four-bits",
+        short="from four bits small moves are rounded away",
+        statement="Where a small transformer was on a four-bit grid before it unlearned, rounding it to the same grid "
+        "brings the drop of any small move back.",
+        source="this project: theory/theorems/rounding/born.py",
+        measure=f"of the drop, the least that is back, moves under {SMALL} cells (claimed > 0.5)",
+        units=("transformer/rounding",),
+        figure="rounding_bits",
+        judge=transformer_from_four_bits,
     ),
     _kept(
         "restores",

@@ -13,6 +13,7 @@ from synthetic.transformer.field.mixing import mixing
 from synthetic.transformer.field.recovery import recovery
 from synthetic.transformer.field.relearning import relearning
 from synthetic.transformer.field.relearnt_part import relearnt_part
+from synthetic.transformer.field.rounding import rounding
 from synthetic.transformer.field.saturation import saturation
 from synthetic.transformer.field.short_answers import short_answers
 from synthetic.transformer.field.squeezing import squeezing
@@ -35,6 +36,7 @@ QUESTIONS: Mapping[str, Callable[[FieldSizes], dict[str, np.ndarray]]] = {
     "relearning": relearning,
     "components": components,
     "traces": traces,
+    "rounding": rounding,
 }
 
 

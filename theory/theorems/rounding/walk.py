@@ -6,7 +6,7 @@ predicted: 1 on average, with the spread of `theory.theorems.rounding.law.surviv
 rounding; others like it are had by shifting the grid: Q_u(w) = Q(w + u) − u, u uniform in the cells of θ.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from theory.rounding import FP4_LEVELS, NF4_LEVELS, even_spacing, round_evenly, round_to_levels, spacing
 
-__all__ = ["BLOCK", "ROUNDINGS", "Rounding", "Walked", "changes", "shares", "walk"]
+__all__ = ["BLOCK", "ROUNDINGS", "Rounding", "Walked", "changes", "roundings", "shares", "walk", "walks"]
 
 BLOCK = 64
 Weights = Mapping[str, Tensor]
@@ -32,19 +32,24 @@ class Rounding(NamedTuple):
     spacing: Callable[[Tensor], Tensor]
 
 
-def _even(bits: int) -> Rounding:
-    return Rounding(partial(round_evenly, bits=bits, block=BLOCK), partial(even_spacing, bits=bits, block=BLOCK))
+def roundings(block: int) -> Mapping[str, Rounding]:
+    """Grids with a scale for each block of so many weights, by name."""
+    even = {
+        f"int{bits}": Rounding(
+            partial(round_evenly, bits=bits, block=block), partial(even_spacing, bits=bits, block=block)
+        )
+        for bits in (8, 4, 3, 2)
+    }
+    uneven = {
+        name: Rounding(
+            partial(round_to_levels, levels=levels, block=block), partial(spacing, levels=levels, block=block)
+        )
+        for name, levels in (("nf4", NF4_LEVELS), ("fp4", FP4_LEVELS))
+    }
+    return even | uneven
 
 
-def _uneven(levels: tuple[float, ...]) -> Rounding:
-    return Rounding(partial(round_to_levels, levels=levels, block=BLOCK), partial(spacing, levels=levels, block=BLOCK))
-
-
-ROUNDINGS: Mapping[str, Rounding] = {
-    **{f"int{bits}": _even(bits) for bits in (8, 4, 3)},
-    "nf4": _uneven(NF4_LEVELS),
-    "fp4": _uneven(FP4_LEVELS),
-}
+ROUNDINGS: Mapping[str, Rounding] = {name: grid for name, grid in roundings(BLOCK).items() if name != "int2"}
 """Grids with blocks of 64 weights, by name; `scale.attacks.grids` has those of libraries too."""
 
 
@@ -63,26 +68,50 @@ class Walked(NamedTuple):
 
 
 def walk(value: Value, known: Weights, move: Weights, grid: Rounding, draws: int = 1, seed: int = 0) -> Walked:
-    """Round weights before and after a move, at so many shifts of the grid, and read the value of each.
+    """`walks` of the whole move."""
+    (walked,) = walks(value, known, move, (1.0,), grid, draws, seed)
+    return walked
+
+
+def walks(
+    value: Value,
+    known: Weights,
+    move: Weights,
+    scales: Sequence[float],
+    grid: Rounding,
+    draws: int = 1,
+    seed: int = 0,
+) -> list[Walked]:
+    """Round weights before and after so much of a move, at so many shifts of the grid, and read the value of each.
 
     Weights that `move` does not name are neither moved nor rounded.
     """
     gaps = {name: grid.spacing(known[name]) for name in move}
-    moved = {**known, **{name: known[name] + delta for name, delta in move.items()}}
     generator = torch.Generator().manual_seed(seed)
-    found = []
+    found: list[list[list[np.ndarray]]] = [[] for _ in scales]
+    again = []
     for draw in range(draws):
         shift = {name: _uniform(gap, generator) if draw else torch.zeros_like(gap) for name, gap in gaps.items()}
-        before, after = (
-            {**w, **{name: grid.rounded(w[name] + u) - u for name, u in shift.items()}} for w in (known, moved)
-        )
-        later = {**before, **{name: before[name] + delta for name, delta in move.items()}}
-        found.append([value(before), value(after), value(later)])
-        if draw == 0:
-            again = value({**later, **{name: grid.rounded(later[name]) for name in move}})
-    size = sum(float(delta.abs().sum()) for delta in move.values()) / sum(float(gap.sum()) for gap in gaps.values())
-    rounded_known, rounded_moved, moved_rounded = np.array(found).transpose(1, 0, 2)
-    return Walked(size, rounded_known, rounded_moved, moved_rounded, again)
+        before = {**known, **_rounded(known, shift, grid)}
+        start = value(before)
+        for scale, readings in zip(scales, found, strict=True):
+            after = {**known, **_rounded(_moved(known, move, scale), shift, grid)}
+            later = {**before, **_moved(before, move, scale)}
+            readings.append([start, value(after), value(later)])
+            if draw == 0:
+                again.append(value({**later, **{name: grid.rounded(later[name]) for name in move}}))
+    length = sum(float(delta.abs().sum()) for delta in move.values())
+    size = length / sum(float(gap.sum()) for gap in gaps.values())
+    read = [np.array(readings).transpose(1, 0, 2) for readings in found]
+    return [Walked(s * size, *places, last) for s, places, last in zip(scales, read, again, strict=True)]
+
+
+def _moved(weights: Weights, move: Weights, scale: float) -> dict[str, Tensor]:
+    return {name: weights[name] + scale * delta for name, delta in move.items()}
+
+
+def _rounded(weights: Weights, shift: Weights, grid: Rounding) -> dict[str, Tensor]:
+    return {name: grid.rounded(weights[name] + u) - u for name, u in shift.items()}
 
 
 def _uniform(gap: Tensor, generator: torch.Generator) -> Tensor:
