@@ -117,7 +117,9 @@ def _zones(axes: Axes) -> None:
     axes.imshow(zone, norm=LogNorm(1e-5, 0.5), cmap="Reds", origin="lower")
     for i, row in enumerate(zone):
         for j, x in enumerate(row):
-            axes.annotate(f"1/{1 / x:.0f}", (j, i), ha="center", va="center", fontsize=6.5)
+            colour = "white" if x > 1 / 20 else "black"
+            axes.annotate(f"1/{1 / x:.0f}", (j, i), ha="center", va="center", fontsize=6.5, color=colour)
+    axes.grid(visible=False)
     axes.set_xticks(range(len(bits)), [str(b) for b in bits])
     axes.set_yticks(range(len(bits)), [str(b) for b in bits])
     axes.set(xlabel="bits that the model came from", ylabel="bits that it is rounded to", title="(c) undone below")
