@@ -39,14 +39,14 @@ def entry(make: Make, rows: Sequence["Encoded"], alone: int, together: int, beta
     """What is kept of a rung at one β: the first answers `alone`, then that many `together`, where there are any."""
     from scale.law.way_back import off_the_laws, there_and_back, thinned, times
 
-    singles, path = [], {}
+    singles, path = list[dict[str, Any]](), dict[str, Any]()
     for row in rows[:alone]:
         rung = make([row])
         found = there_and_back(rung, beta, how)
         before = float(rung.log_probs(rung.parameters)[0])
         singles.append({"tokens": row.targets, "logp": before, **times(found, beta)})
         path = path or {"there": thinned(found.there), "back": thinned(found.back)}
-    about = {"beta": beta, "nats": how.nats, "step": how.step, "singles": singles, "path": path}
+    about: dict[str, Any] = {"beta": beta, "nats": how.nats, "step": how.step, "singles": singles, "path": path}
     if together:
         found = there_and_back(make(rows[:together]), beta, how)
         about["set"] = {"answers": together, **off_the_laws(found, beta)}

@@ -85,7 +85,7 @@ def curve_of(
     training = Training(
         scorer, likelihood, TrainingRows(list(rows)), whole, seed=0, pad=pad, processes=processes, every_step=True
     )
-    found = []
+    found = list[float]()
     for moment in training.run():
         if moment.stopped:
             raise UserError(f"Relearning diverged: {moment.stopped} Choose a smaller lr.")

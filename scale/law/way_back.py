@@ -77,7 +77,7 @@ def there_and_back(rung: Rung, beta: float, how: HowFarBack, progress: Progress 
 
 def _asked(beta: float, drop: Array) -> Array:
     """F(u): intrinsic time that NPO needs for a drop; u for gradient ascent."""
-    return time_on_curve(beta * drop) / beta if beta else drop
+    return np.asarray(time_on_curve(beta * drop) / beta if beta else drop)
 
 
 def times(found: ThereAndBack, beta: float) -> dict[str, float]:
