@@ -93,16 +93,17 @@ def _phases(axes: Axes, found: list[tuple[Point, float]], title: str) -> None:
     for point, back in found:
         marker, label = ROOMS.get(point.room, STAR)
         offset = 0.3 * (list(ROOMS).index(point.room) - 1.5 if point.room in ROOMS else 1.5) / 1.5
-        look = {"label": None if label in told else label, "edgecolor": "0.3", "linewidth": 0.4}
-        told.add(label)
         axes.scatter(
             point.size,
             rows.index(point.grid) + offset,
             s=90 if marker == "*" else 32,
             marker=marker,
-            color=[BACK.to_rgba(back)],
-            **look,
+            color=[BACK.to_rgba(np.array(back))],
+            label=None if label in told else label,
+            edgecolor="0.3",
+            linewidth=0.4,
         )
+        told.add(label)
     for at in range(len(rows) - 1):
         axes.axhline(at + 0.5, color="0.85", linewidth=0.6, zorder=0)
     axes.set(xscale="log", xlim=(3e-6, 20), xlabel="size of the move, in cells of the grid", ylabel="bits", title=title)

@@ -89,7 +89,8 @@ def times(found: ThereAndBack, beta: float) -> dict[str, float]:
     """
     there, back = found
     lost = there.drop[-1, 0]
-    turned = IntrinsicPath(*(x[-1] - x[::-1] for x in (back.time, back.clock)), lost - back.drop[::-1], back.remainder)
+    time, clock = (x[-1] - x[::-1] for x in (back.time, back.clock))
+    turned = IntrinsicPath(time, clock, lost - back.drop[::-1], back.remainder)
     return {
         "lost": float(lost),
         "unlearn": float(there.clock[-1, 0]),

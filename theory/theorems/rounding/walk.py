@@ -103,7 +103,7 @@ def walks(
     length = sum(float(delta.abs().sum()) for delta in move.values())
     size = length / sum(float(gap.sum()) for gap in gaps.values())
     read = [np.array(readings).transpose(1, 0, 2) for readings in found]
-    return [Walked(s * size, *places, last) for s, places, last in zip(scales, read, again, strict=True)]
+    return [Walked(s * size, x[0], x[1], x[2], last) for s, x, last in zip(scales, read, again, strict=True)]
 
 
 def _moved(weights: Weights, move: Weights, scale: float) -> dict[str, Tensor]:
