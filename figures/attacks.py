@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from figures.canvas import LOOK, styled
 from records.store import Data
 
-__all__ = ["SCORES", "draw"]
+__all__ = ["SCORES", "draw", "drawable"]
 
 SCORES = {"probability": "probability of the answers", "extraction_strength": "extraction strength"}
 """The scores that are drawn, a row each, higher where more is known."""
@@ -34,6 +34,11 @@ FINETUNED = {"color": "0.55", "linestyle": "-", "linewidth": 2.4, "marker": "s",
 _OTHERS = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 FLOOR = 1e-5  # of a logarithmic axis
 _WIDTH = 2.6
+
+
+def drawable(results: Mapping[str, Data]) -> bool:
+    """Has any of these attacks a score that is drawn?"""
+    return any(score in data.values["scores"] for data in results.values() for score in SCORES)
 
 
 def draw(results: Mapping[str, Data]) -> Figure:

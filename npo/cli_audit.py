@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
+from npo import cli_words
+from npo.cli_words import DataFolder
 from npo.options import PATH, listed
 from npo.running.waiting import waiting
 from npo.stopping import goes_on
 
 __all__ = ["audit"]
 
-MODELS, ROWS, MACHINE = "Models", "Rows", "Machine"
+MODELS, ROWS, ATTACKS, MACHINE = "Models", "Rows", "Attacks", "Machine"
 """The groups of its options."""
 
 Model = Annotated[
@@ -53,7 +55,16 @@ Entities = Annotated[
     typer.Option(
         **PATH,
         help="The words that give answers away, a JSON object a line: {entity, prefix} or {entity, question}.",
-        show_default="none: answers are compared by ROUGE",
+        show_default="of TOFU forget10_entities.jsonl where it lies with its files; else ROUGE decides",
+        rich_help_panel=ROWS,
+    ),
+]
+Reworded = Annotated[
+    Path | None,
+    typer.Option(
+        **PATH,
+        help="The questions in other words, a JSON object a line: {question, paraphrased_question}.",
+        show_default="TOFU's own",
         rich_help_panel=ROWS,
     ),
 ]
@@ -61,31 +72,9 @@ RowsRecipe = Annotated[
     str | None,
     typer.Option(help="Whose rows are asked (npo ls recipes).", show_default="that of the run", rich_help_panel=ROWS),
 ]
-RowsFormat = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        help="question-answer, prompt-completion, messages, sharegpt or text.",
-        show_default="by the keys of the rows",
-        rich_help_panel=ROWS,
-    ),
-]
-Prompt = Annotated[
-    str | None,
-    typer.Option(
-        help="A prompt format (npo ls formats).",
-        show_default="the run's; the model's chat template, else plain",
-        rich_help_panel=ROWS,
-    ),
-]
-MaxLength = Annotated[
-    int | None,
-    typer.Option(min=2, help="Cut documents into pieces of so many tokens.", rich_help_panel=ROWS),
-]
-RowsFolder = Annotated[
-    Path | None,
-    typer.Option(**PATH, help="Folder of TOFU's files, instead of data.source.", rich_help_panel=ROWS),
-]
+RowsFormat = Annotated[str | None, cli_words.rows_format(ROWS)]
+Prompt = Annotated[str | None, cli_words.prompt(ROWS, "the run's; the model's chat template, else plain")]
+MaxLength = Annotated[int | None, cli_words.max_length(ROWS)]
 Families = Annotated[
     list[str] | None,
     typer.Option(
@@ -98,8 +87,28 @@ Families = Annotated[
 Out = Annotated[
     Path | None, typer.Option(**PATH, help="Folder for results.", show_default="RUN/audited, else out/audit")
 ]
-Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MACHINE)]
-Dtype = Annotated[str | None, typer.Option(help="float32, or bf16 (autocast).", rich_help_panel=MACHINE)]
+Attack = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ATTACK",
+        help="What is done to the model, and to the retrained one, before it is audited again: relearn, quantise, "
+        "prune or mix, alone or with the keys that it has in a recipe (attacks in npo ls options): "
+        "'quantise: {bits: [8, 4]}'. May be repeated.",
+        show_default="none",
+        rich_help_panel=ATTACKS,
+    ),
+]
+AttackRows = Annotated[
+    Path | None,
+    typer.Option(
+        **PATH,
+        help="Rows of the same kind, for 'relearn: {rows: related}'.",
+        show_default="those that the recipe's data holds out",
+        rich_help_panel=ATTACKS,
+    ),
+]
+Device = Annotated[str | None, cli_words.device(MACHINE)]
+Dtype = Annotated[str | None, cli_words.precision(MACHINE)]
 
 
 @goes_on
@@ -114,11 +123,14 @@ def audit(
     retain: Retain = None,
     holdout: Holdout = None,
     entities: Entities = None,
+    reworded: Reworded = None,
     rows_format: RowsFormat = None,
     prompt: Prompt = None,
     max_length: MaxLength = None,
-    data: RowsFolder = None,
+    data: DataFolder = None,
     families: Families = None,
+    attack: Attack = None,
+    attack_rows: AttackRows = None,
     out: Out = None,
     device: Device = None,
     dtype: Dtype = None,
@@ -128,6 +140,8 @@ def audit(
     npo audit out/tofu-mini/unlearn/NPO+RT-s0
 
     npo audit DIR --forget forget.jsonl --retain retain.jsonl --holdout new.jsonl --retrained DIR2 --finetuned DIR3
+
+    npo audit out/tofu-mini/unlearn/NPO+RT-s0 --attack 'relearn: {steps: [5, 20]}' --attack 'quantise: {bits: [8, 4]}'
     """
     with waiting("loading the libraries"):
         from npo.verbs.audit import audit as start
@@ -145,6 +159,9 @@ def audit(
             retain=retain,
             holdout=holdout,
             entities=entities,
+            reworded=reworded,
+            attacks=tuple(attack or ()),
+            attack_rows=attack_rows,
             families=listed(families, "--families"),
             format=rows_format,
             prompt=prompt,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from npo import cli_words
 from npo.options import PATH, a_path, listed, number_or_auto, numbers
 from npo.running.waiting import waiting
 from npo.stopping import goes_on
@@ -36,15 +37,7 @@ Out = Annotated[
     Path, typer.Option(**PATH, help="Folder for the unlearned model and what was measured.", rich_help_panel=ROWS)
 ]
 Retain = Annotated[Path | None, typer.Option(**PATH, help="Rows to keep, in the same form.", rich_help_panel=ROWS)]
-RowsFormat = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        help="question-answer, prompt-completion, messages, sharegpt or text.",
-        show_default="by the keys of the rows",
-        rich_help_panel=ROWS,
-    ),
-]
+RowsFormat = Annotated[str | None, cli_words.rows_format(ROWS)]
 MethodNames = Annotated[
     list[str] | None,
     typer.Option(
@@ -99,29 +92,14 @@ LoraRank = Annotated[
     int | None,
     typer.Option(min=1, help="Train an adapter of this rank.", show_default="all weights", rich_help_panel=MEMORY),
 ]
-Prompt = Annotated[
-    str | None,
-    typer.Option(
-        help="A prompt format (npo ls formats).",
-        show_default="the model's chat template, else plain",
-        rich_help_panel=ROWS,
-    ),
-]
-MaxLength = Annotated[
-    int | None,
-    typer.Option(
-        min=2,
-        help="Cut documents into pieces of so many tokens.",
-        show_default="what the model reads",
-        rich_help_panel=ROWS,
-    ),
-]
+Prompt = Annotated[str | None, cli_words.prompt(ROWS)]
+MaxLength = Annotated[int | None, cli_words.max_length(ROWS)]
 Recompute = Annotated[
     bool,
     typer.Option("--recompute", help="Keep fewer activations: less memory, a third more time.", rich_help_panel=MEMORY),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MEMORY)]
-Dtype = Annotated[str, typer.Option(help="float32, or bf16 (autocast; weights stay float32).", rich_help_panel=MEMORY)]
+Device = Annotated[str, cli_words.device(MEMORY)]
+Dtype = Annotated[str, cli_words.precision(MEMORY)]
 Seeds = Annotated[
     str, typer.Option("--seeds", "--seed", help="Seeds of order and pairing, one run each.", rich_help_panel=TRAINING)
 ]

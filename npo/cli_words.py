@@ -1,13 +1,27 @@
 """The arguments and options that the verbs for language models share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from npo.options import PATH
 
-__all__ = ["DataFolder", "Device", "JudgeLog", "KeyValues", "Out", "Precision", "RecipeName", "Seed"]
+__all__ = [
+    "DataFolder",
+    "Device",
+    "JudgeLog",
+    "KeyValues",
+    "Out",
+    "Precision",
+    "RecipeName",
+    "Seed",
+    "device",
+    "max_length",
+    "precision",
+    "prompt",
+    "rows_format",
+]
 
 RecipeName = Annotated[
     str,
@@ -45,3 +59,38 @@ JudgeLog = Annotated[
         "TOFU's format, or evaluate/retrain of another run.",
     ),
 ]
+
+
+def rows_format(panel: str) -> Any:
+    """How files of one's own rows are written; `panel` is the group of the verb's help that it stands in."""
+    return typer.Option(
+        "--format",
+        help="question-answer, prompt-completion, messages, sharegpt or text.",
+        show_default="by the keys of the rows",
+        rich_help_panel=panel,
+    )
+
+
+def prompt(panel: str, usual: str = "the model's chat template, else plain") -> Any:
+    """The prompt format of a model that no recipe describes."""
+    return typer.Option(help="A prompt format (npo ls formats).", show_default=usual, rich_help_panel=panel)
+
+
+def max_length(panel: str) -> Any:
+    """Of one's own documents."""
+    return typer.Option(
+        min=2,
+        help="Cut documents into pieces of so many tokens.",
+        show_default="what the model reads",
+        rich_help_panel=panel,
+    )
+
+
+def device(panel: str) -> Any:
+    """Where models are held."""
+    return typer.Option(help="auto, cpu or cuda.", rich_help_panel=panel)
+
+
+def precision(panel: str) -> Any:
+    """In which numbers they compute."""
+    return typer.Option(help="float32, or bf16 (autocast; weights stay float32).", rich_help_panel=panel)

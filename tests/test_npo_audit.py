@@ -84,6 +84,37 @@ def test_finished_parts_are_kept_and_one_setting_measures_its_family_alone(audit
     assert (err.count(": kept"), err.count(": running")) == (3, 0)
 
 
+ATTACKS = (
+    *("--attack", "{quantise: {bits: [3], families: [memorisation]}, mix: {weights: [0.0], keep: null}}"),
+    *("--attack", "relearn: {steps: [1, 2], lr: 3e-2, families: [memorisation]}"),
+)
+
+
+def test_attacks_on_the_model_and_on_the_retrained_one_are_curves_and_are_kept(audited, told):
+    code, printed, err = npo(*audited[0], *ATTACKS)
+    assert code == 0, err
+    curves = json.loads((audited[2] / "GA-s0/audit.json").read_text(encoding="utf8"))["attacks"]
+    assert list(curves) == ["quantise", "mix,keep=None", "relearn,lr=0.03"]
+    scores = told["scores"]["memorisation"]
+    for curve in curves.values():  # the first level is the model as it was
+        assert curve["scores"]["probability"]["model"]["value"][0] == scores["probability"]["model"]["value"]
+        assert curve["scores"]["probability"]["retrained"]["value"][0] == scores["probability"]["retrained"]["value"]
+    assert curves["mix,keep=None"]["scores"]["probability"]["model"]["value"][1] == pytest.approx(
+        scores["probability"]["finetuned"]["value"], rel=1e-5
+    )
+    assert curves["mix,keep=None"]["recovered"]["probability"]["model"] == pytest.approx([1], rel=1e-3)
+    own, beside = (curves["relearn,lr=0.03"]["scores"]["probability"][who]["value"] for who in ("model", "retrained"))
+    assert own[0] < own[1] < own[2]
+    wanted = min((beside[2] - beside[0]) / (own[2] - own[0]), 1)
+    assert curves["relearn,lr=0.03"]["robustness"]["r"]["probability"][1] == pytest.approx(wanted)
+    assert curves["relearn,lr=0.03"]["training"]["batch"] == 16  # that of the run
+    assert "After relearn,lr=0.03, at 2 steps: probability" in " ".join(printed.split())
+    assert "After attacks" in sound(audited[2] / "GA-s0/audit.html").text
+    assert (audited[2] / "GA-s0/figures/attacks.png").stat().st_size > 1000
+    code, _, err = npo(*audited[0], *ATTACKS)
+    assert (code, err.count(": running"), err.count("attack/")) == (0, 0, 6)
+
+
 def test_rows_of_one_s_own_without_any_model_beside(prepared, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
@@ -119,6 +150,21 @@ MISTAKES = {
     "no such format": (["--forget", "{rows}", "--prompt", "x"], "--prompt x: there is no such prompt"),
     "entities of other answers": (["--forget", "{rows}", "--entities", "{tmp}/words.jsonl"], "none of its 1 entities"),
     "no such recipe": (["--recipe", "quik"], "quick"),
+    "no such attack": (["--forget", "{rows}", "--attack", "quantize"], "Did you mean quantise?"),
+    "mixed back to nothing": (["--forget", "{rows}", "--attack", "mix"], "name that with --finetuned"),
+    "relearnt on no rows": (
+        ["--forget", "{rows}", "--attack", "relearn: {rows: retain}"],
+        "--attack relearn.rows: there are no rows to retain",
+    ),
+    "no related rows": (["--forget", "{rows}", "--attack", "relearn: {rows: related}"], "no related rows are left"),
+    "related rows that are none": (
+        ["--forget", "{rows}", "--attack", "relearn: {rows: related}", "--attack-rows", "{tmp}/none.jsonl"],
+        "none.jsonl",
+    ),
+    "other words of other questions": (
+        ["--forget", "{rows}", "--reworded", "{tmp}/other.jsonl"],
+        "none of its 1 questions is one of the 6 to forget",
+    ),
 }
 
 
@@ -126,6 +172,7 @@ MISTAKES = {
 def test_mistakes_are_told(mistake, prepared, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "other.jsonl").write_text('{"question": "Who?", "paraphrased_question": "Which?"}', encoding="utf8")
     (tmp_path / "words.jsonl").write_text('{"entity": "Oldham", "prefix": "In"}', encoding="utf8")
     words, said = MISTAKES[mistake]
     given = [word.format(tmp=tmp_path, rows=prepared / "rows.jsonl") for word in words]
@@ -137,9 +184,17 @@ def test_mistakes_are_told(mistake, prepared, tmp_path, monkeypatch):
 
 def test_all_mistakes_are_told_at_once(prepared, tmp_path):
     words = ("--forget", str(tmp_path / "none"), "--retrained", str(tmp_path / "no"), "audit.x=1", "--device", "tpu")
+    words += ("--attack", "relern", "--attack", "prune: {shares: [2]}")
     code, _, err = npo("audit", str(tmp_path / "nothing"), *words)
     assert code == 2
-    for said in ("There is no model", "--retrained", "audit.x", "--device tpu"):
+    for said in (
+        "There is no model",
+        "--retrained",
+        "audit.x",
+        "--device tpu",
+        "Did you mean relearn?",
+        "--attack prune",
+    ):
         assert said in err
 
 

@@ -13,8 +13,11 @@ from records.errors import UserError
 from records.store import CHECKPOINT, content_hash, load
 from records.work import run_missing, silent
 from scale.attacks.settings import Relearn
+from scale.audit.asked import AskedSets, Entity
 from scale.audit.items import Items
-from scale.audit.settings import FAMILY_NAMES
+from scale.audit.known import TOFU_ENTITIES, with_known
+from scale.audit.settings import FAMILY_NAMES, AuditSettings
+from scale.data.questions import Question, QuestionSet
 from scale.models.folders import language_model
 from scale.models.folders.language_model import LanguageModel
 from scale.models.loading import scratch
@@ -24,6 +27,7 @@ from scale.stages.audits import attack_curve
 from scale.stages.audits.audited import to_audit
 from scale.stages.pipeline import units
 from scale.stages.shared.prepared import context_of
+from scale.tasks.tofu import TofuSettings
 
 ALONE = Processes("cpu")
 CHEAP = "families: [memorisation]"
@@ -259,3 +263,41 @@ def test_mistakes_in_attacks_are_told_at_once_with_the_nearest_key():
 def test_what_can_not_be_attacked_is_told_before_anything_runs(words, said):
     with pytest.raises(UserError, match=said):
         _units(*SMALL, *words)
+
+
+def _lines(path, *rows):
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf8")
+    return path
+
+
+def test_a_recipe_s_audit_takes_entities_and_other_words_and_tells_all_that_is_wrong_with_them(tmp_path):
+    question = next(unit for unit in _units() if unit.name == "audit/GA-s0").run.keywords["asked"].forget.questions[0]
+    entities = _lines(tmp_path / "entities.jsonl", {"entity": question.truth.split()[0]})
+    words = _lines(tmp_path / "words.jsonl", {"question": question.prompt, "paraphrased_question": "Otherwise?"})
+    files = (f"audit.entities={entities}", f"audit.reworded={words}")
+    for name in ("audit/GA-s0", "attack/GA-s0/quantise"):
+        unit = next(unit for unit in _units(*WORDS, *files) if unit.name == name)
+        asked = unit.run.keywords["asked"]
+        assert asked.entities[0].words == question.truth.split()[0]
+        assert asked.reworded == ("Otherwise?", *[None] * (len(asked.forget.questions) - 1))
+        assert {entities, words} <= set(unit.reads)
+        assert unit.settings["known_of"] != next(u for u in _units() if u.name == name).settings["known_of"]
+    bad = _lines(tmp_path / "bad.jsonl", {"question": "Who?"})
+    with pytest.raises(UserError) as caught:
+        _units(
+            *(*WORDS[:-1], f"audit.reworded={bad}", "audit.entities=nowhere.jsonl"),
+            "attacks=[{relearn: {rows: related, file: none.jsonl}}]",
+        )
+    for part in ("nowhere.jsonl", "no key paraphrased_question", "none.jsonl"):
+        assert part in str(caught.value)
+
+
+def test_entities_that_lie_with_tofu_s_files_are_taken_where_they_fit(tmp_path):
+    asked = AskedSets(QuestionSet((Question("Who?", ("It is Ada.",)),), {}))
+    data = TofuSettings(source=str(tmp_path), forget="forget10")
+    assert with_known(asked, AuditSettings(), data).entities == ()
+    _lines(tmp_path / TOFU_ENTITIES, {"entity": "Ada", "prefix": "It is"})
+    assert with_known(asked, AuditSettings(), data).entities == (Entity("Ada", "It is"),)
+    assert with_known(asked, AuditSettings(), None).entities == ()
+    _lines(tmp_path / TOFU_ENTITIES, {"entity": "Bury"})
+    assert with_known(asked, AuditSettings(), data).entities == ()

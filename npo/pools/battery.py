@@ -111,7 +111,9 @@ def attack_model(
     schedule = chosen.schedule(recipe.unlearn) if isinstance(chosen, Relearn) else None
     asked, beside = asked_after(finished.plainly, attack, rows), finished.beside
     subject = finished.subject(name)
-    ready = Ready(finished.context, subject, beside.finetuned, asked, rows, schedule, recipe.seed)
+    context = finished.context
+    writer = context.writer(subject.language_model)
+    ready = Ready(subject, beside.finetuned, asked, rows, schedule, recipe.seed, writer, context.scorer)
     same = len(asked.forget.questions) == len(finished.asked.forget.questions)
     before = load(inputs[f"audit/{name}"]) if same else None
     retrained = inputs.get(f"attack/{RETRAINED}/{attack.label}")

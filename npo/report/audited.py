@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from figures import attacks, audit_probes
 from figures import audit as figure_of_audit
-from figures import audit_probes
+from npo.report.attack_curves import after_attacks, curve_tables, shown, with_interval
+from npo.report.model_plates import ATTACKS
 from npo.report.panels import picture
 from npo.report.plate import Plate
 from npo.report.template import fill
@@ -18,7 +20,7 @@ __all__ = ["NO_REFERENCE", "WRITTEN", "lines", "remarks", "write_audit"]
 
 WRITTEN = (
     *("audit.html", "audit.json", "audit.npz"),
-    *(f"figures/{name}.{kind}" for name in ("audit", "audit_probes") for kind in ("png", "svg")),
+    *(f"figures/{name}.{kind}" for name in ("audit", "audit_probes", "attacks") for kind in ("png", "svg")),
 )
 """What `write_audit` writes."""
 NO_REFERENCE = "no reference: not interpretable"
@@ -40,8 +42,17 @@ _CURVES = Plate(
 )
 
 
-def write_audit(folder: Path, told: Mapping[str, Any], arrays: Mapping[str, np.ndarray], command: str) -> None:
-    """Write page, JSON, arrays and figure into `folder`; `told` is what audit.json holds."""
+def write_audit(
+    folder: Path,
+    told: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    command: str,
+    curves: Mapping[str, Data] | None = None,
+) -> None:
+    """Write page, JSON, arrays and figures into `folder`; `told` is what audit.json holds.
+
+    `curves` are what attacks left, by `attack/<model>/<attack>`.
+    """
     write_json(folder / "audit.json", dict(told))
     with (folder / "audit.npz").open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
@@ -49,11 +60,14 @@ def write_audit(folder: Path, told: Mapping[str, Any], arrays: Mapping[str, np.n
     plates += [_CURVES] if audit_probes.has_curves(told) else []
     drawn = {"audit": Data({}, told)}
     pictures = [picture(plate, plate.draw(drawn), writable(folder / "figures")) for plate in plates]
+    if curves and attacks.drawable(curves):
+        pictures.append(picture(ATTACKS, ATTACKS.draw(curves), writable(folder / "figures")))
     page = fill(
         "audit.html",
         told=told,
         tables=list(tables(told)),
         remarks=remarks(told),
+        curves=curve_tables(told),
         pictures=pictures,
         command=command,
         environment=environment(),
@@ -74,26 +88,16 @@ def tables(told: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, ...]]
 def lines(name: str, one: Mapping[str, Any], references: Mapping[str, Any]) -> tuple[str, ...]:
     """A line of a table: the score, of the model, of the retrained one, the difference, of the finetuned one."""
     missing = NO_REFERENCE if "retrained" not in references else "—"
-    difference = _with_interval(one["difference"]) if one.get("difference") else missing
+    difference = with_interval(one["difference"]) if one.get("difference") else missing
     if "difference" not in one and "retrained" in references:
         difference = ""
     return (
         figure_of_audit.words(name),
-        _with_interval(one["model"]),
-        _value(one["retrained"]),
+        with_interval(one["model"]),
+        shown(one["retrained"]),
         difference,
-        _value(one["finetuned"]),
+        shown(one["finetuned"]),
     )
-
-
-def _value(score: Mapping[str, float | None] | None) -> str:
-    return "—" if score is None else f"{score['value']:.3g}"
-
-
-def _with_interval(score: Mapping[str, float | None] | None) -> str:
-    if score is None or score["low"] is None or score["low"] == score["high"]:
-        return _value(score)
-    return f"{score['value']:.3g} [{score['low']:.3g}, {score['high']:.3g}]"
 
 
 def remarks(told: Mapping[str, Any]) -> list[str]:
@@ -108,7 +112,7 @@ def remarks(told: Mapping[str, Any]) -> list[str]:
         said += _apart(told)
     if not told["questions"].get("holdout"):
         said.append("There are no rows that no model has seen (--holdout), so membership was not attacked.")
-    return said
+    return said + after_attacks(told)
 
 
 def _apart(told: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""npo audit: the whole battery on any model, each score beside the retrained model's."""
+"""npo audit: the whole battery on any model, as it is and attacked, each score beside the retrained model's."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -17,6 +17,7 @@ from npo.verbs.audit_choices import AuditChoices, Chosen, chosen
 from records.outputs import check_outputs, publish
 from records.paths import may_write
 from records.plain import plain
+from records.store import Data
 
 if TYPE_CHECKING:
     from scale.audit.battery import Audit
@@ -36,7 +37,7 @@ def audit(asked: AuditChoices) -> None:
     with waiting("looking at models and rows"):
         found = chosen(asked)
         may_write(found.folder)
-        units = parts(found.plan)
+        units = [*parts(found.plan), *found.attacks.units()]
     from npo.report.audited import WRITTEN, write_audit
 
     crew = found.plan.processes
@@ -44,15 +45,21 @@ def audit(asked: AuditChoices) -> None:
     run_units(units, found.folder, "audit", crew=crew, quiet=not crew.first)
     if crew.first:
         whole = put_together(found.plan, found.folder)
-        told = _told(found, whole)
-        command = f"npo audit {asked.model}"
-        publish(found.place, partial(write_audit, told=told, arrays=_arrays(whole), command=command))
+        attacked = found.attacks.found(found.folder)
+        told = _told(found, whole, attacked)
+        of_models = {"model": found.plan.name, "retrained": "retrain"}
+        curves = {f"attack/{of_models[of]}/{label}": data for label, by in attacked.items() for of, data in by.items()}
+        write = partial(
+            write_audit, told=told, arrays=_arrays(whole), command=f"npo audit {asked.model}", curves=curves
+        )
+        publish(found.place, write)
         _show(told, found.place)
 
 
-def _told(found: Chosen, whole: "Audit") -> dict[str, Any]:
-    """What audit.json holds: which models, how much was asked, how, and the scores (`scale.audit.told`)."""
+def _told(found: Chosen, whole: "Audit", attacked: Mapping[str, Mapping[str, Data]]) -> dict[str, Any]:
+    """What audit.json holds: which models, how much was asked, how, the scores (`scale.audit.told`), and curves."""
     from scale.audit.told import told_of
+    from scale.stages.audits.attack_parts import curves_told
 
     plan = found.plan
     asked = plan.asked.first(plan.settings.questions)
@@ -60,9 +67,11 @@ def _told(found: Chosen, whole: "Audit") -> dict[str, Any]:
         "model": plan.name,
         "models": dict(plan.places),
         "questions": {name: len(one.questions) for name, one in asked.sets.items()},
+        "known": {name: sum(one is not None for one in getattr(asked, name)) for name in ("entities", "reworded")},
         "settings": plan.settings.model_dump(mode="json"),
         "given": {who: dict(values) for who, values in found.given.items()},
         **told_of(whole, found.given),
+        "attacks": curves_told(attacked, whole),
     }
 
 
@@ -79,6 +88,7 @@ def _arrays(whole: "Audit") -> dict[str, np.ndarray]:
 
 
 def _show(told: Mapping[str, Any], place: Path) -> None:
+    from npo.report.attack_curves import curve_tables
     from npo.report.audited import remarks, tables
 
     console = Console()
@@ -89,6 +99,11 @@ def _show(told: Mapping[str, Any], place: Path) -> None:
         for row in rows:
             if row[0].startswith(_LEFT_TO_FILES):
                 continue
+            table.add_row(*(Text(plain(cell)) for cell in row))
+        console.print(table)
+    for title, head, rows in curve_tables(told):
+        table = Table(*head, title=Text(plain(title)))
+        for row in rows:
             table.add_row(*(Text(plain(cell)) for cell in row))
         console.print(table)
     for remark in remarks(told):

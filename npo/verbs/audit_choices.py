@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npo.running.recipes import RecipeChoices, evaluated_as, read
-from npo.verbs.audit_rows import sets_asked
+from npo.verbs.audit_attacks import attack_plan, attacks_asked
+from npo.verbs.audit_rows import rows_asked
 from npo.verbs.audit_settings import OWN, settings_asked
 from npo.verbs.audited_run import RunOfModel, model_in, run_of, shipped_name
 from records.errors import UserError, together
 
 if TYPE_CHECKING:
     from scale.audit.parts import Plan
+    from scale.audit.settings import AuditSettings
     from scale.recipes.recipe import Recipe
+    from scale.stages.audits.attack_parts import AttackPlan
 
 __all__ = ["AuditChoices", "Chosen", "chosen"]
 
@@ -33,6 +36,9 @@ class AuditChoices:
     retain: Path | None = None
     holdout: Path | None = None
     entities: Path | None = None
+    reworded: Path | None = None
+    attacks: tuple[str, ...] = ()
+    attack_rows: Path | None = None
     families: tuple[str, ...] = ()
     format: str | None = None
     prompt: str | None = None
@@ -45,9 +51,10 @@ class AuditChoices:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What is audited, where its parts are kept, where the results go, and what is known of the models besides."""
+    """What is audited and attacked, where parts are kept and results go, and what is known of the models besides."""
 
     plan: "Plan"
+    attacks: "AttackPlan"
     folder: Path
     given: Mapping[str, Mapping[str, float]]
 
@@ -63,20 +70,27 @@ def chosen(asked: AuditChoices) -> Chosen:
     from scale.runtime.processes import Processes
 
     run = run_of(asked.model)
-    settings, recipe, places, machine = together(
-        lambda: settings_asked(asked.keys, asked.families),
+    settings, recipe, places, machine, attacks = together(
+        lambda: _settings(asked),
         lambda: _recipe(asked, run),
         lambda: _places(asked, run),
         lambda: _machine(asked),
+        lambda: attacks_asked(asked.attacks, asked.attack_rows),
     )
     if recipe and recipe.audit:
-        settings = settings_asked(asked.keys, asked.families, recipe.audit)
+        settings = _settings(asked, recipe.audit)
     processes = Processes(**machine)
-    sets, _ = together(lambda: sets_asked(asked, recipe, run), lambda: processes.accelerator)
+    (sets, rows), _ = together(lambda: rows_asked(asked, recipe, run, settings), lambda: processes.accelerator)
     name = run.unit.name if run else evaluated_as(asked.model)
     plan = Plan(name, places, sets, settings, processes, **_how(asked, recipe, run))
     folder = asked.out or (run.folder / "audited" if run else Path("out") / "audit")
-    return Chosen(plan, folder, run.utility if run else {})
+    return Chosen(plan, attack_plan(plan, attacks, rows, recipe, run), folder, run.utility if run else {})
+
+
+def _settings(asked: AuditChoices, usual: "AuditSettings | None" = None) -> "AuditSettings":
+    """The settings that were typed, files by their options too."""
+    files = {name: str(path) for name in ("entities", "reworded") if (path := getattr(asked, name)) is not None}
+    return settings_asked(asked.keys, asked.families, usual).model_copy(update=files)
 
 
 def _recipe(asked: AuditChoices, run: RunOfModel | None) -> "Recipe | None":

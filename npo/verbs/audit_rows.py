@@ -1,22 +1,24 @@
 """The rows that an audit asks: of files, or of the recipe of a run."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from npo.verbs.audited_run import RunOfModel
 from records.errors import UserError, together
-from records.paths import user_path
 
 if TYPE_CHECKING:
-    from scale.audit.asked import AskedSets, Entity
+    from scale.audit.asked import AskedSets
+    from scale.audit.settings import AuditSettings
     from scale.data.questions import QuestionSet
     from scale.data.user_rows import UserFile
     from scale.recipes.recipe import Recipe
+    from scale.stages.audits.attack_rows import RowsThere
     from scale.tasks.corpus import Corpus
 
-__all__ = ["AsksForRows", "sets_asked"]
+__all__ = ["AsksForRows", "RowsAsked", "rows_asked"]
 
 SETS = ("forget", "retain", "holdout")
 
@@ -37,17 +39,23 @@ class AsksForRows(Protocol):
         """Of rows that no model has seen."""
 
     @property
-    def entities(self) -> Path | None:
-        """The words that give answers away."""
-
-    @property
     def format(self) -> str | None:
         """How rows are written."""
 
 
-def sets_asked(asked: AsksForRows, recipe: "Recipe | None", run: RunOfModel | None) -> "AskedSets":
-    """Sets of questions from the files that were named, the others from the recipe; UserError with all mistakes."""
+class RowsAsked(NamedTuple):
+    """The questions of an audit, and the rows that they are of, for attacks that train."""
+
+    sets: "AskedSets"
+    rows: "RowsThere"
+
+
+def rows_asked(
+    asked: AsksForRows, recipe: "Recipe | None", run: RunOfModel | None, settings: "AuditSettings"
+) -> RowsAsked:
+    """Rows of the files that were named, the others of the recipe; UserError with all mistakes."""
     from scale.audit.asked import AskedSets
+    from scale.audit.known import with_known
     from scale.data.user_rows import read_user_rows
     from scale.tasks.kinds import corpus_of
 
@@ -61,28 +69,19 @@ def sets_asked(asked: AsksForRows, recipe: "Recipe | None", run: RunOfModel | No
         _check_same_rows(corpus, run)
     _refuse_seen(given, corpus)
     found = {**(_of_corpus(corpus, own="forget" in given) if corpus else {}), **_of_files(given)}
-    forget = found["forget"]
-    return AskedSets(
-        forget,
-        found.get("retain"),
-        found.get("holdout"),
-        entities=_entities(asked.entities, forget),
-        reworded=_reworded(None if "forget" in given else recipe, forget),
-    )
+    sets = AskedSets(found["forget"], found.get("retain"), found.get("holdout"))
+    data = recipe.data if recipe and "forget" not in given else None
+    return RowsAsked(with_known(sets, settings, data), _there(given, corpus))
 
 
-def _entities(path: Path | None, forget: "QuestionSet") -> "tuple[Entity | None, ...]":
-    """The words that give answers away, of the file that was named."""
-    from scale.audit.entities import read_entities
+def _there(given: Mapping[str, "UserFile"], corpus: "Corpus | None") -> "RowsThere":
+    """The rows behind the questions; spare ones are a recipe's, where it is its rows that are to be forgotten."""
+    from scale.stages.audits.attack_rows import RowsThere
 
-    return () if path is None else read_entities(user_path(path, "--entities"), forget.questions)
-
-
-def _reworded(recipe: "Recipe | None", forget: "QuestionSet") -> tuple[str | None, ...]:
-    """The questions in other words, where a recipe's data has such."""
-    from scale.audit.reworded import reworded
-
-    return () if recipe is None else reworded(recipe.data, forget.questions)
+    files = {name: tuple(file.rows) for name, file in given.items() if name != "holdout"}
+    if corpus is None or "forget" in given:
+        return RowsThere(**files)
+    return replace(RowsThere.of(corpus), **files)
 
 
 def _of_files(files: Mapping[str, "UserFile"]) -> dict[str, "QuestionSet"]:

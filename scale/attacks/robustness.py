@@ -4,7 +4,18 @@
 pair of models; they say nothing of how good unlearning was before.
 """
 
-__all__ = ["moved_alike", "robustness_to_quantisation", "robustness_to_relearning", "unmoved"]
+__all__ = ["moved_alike", "recovered", "robustness_to_quantisation", "robustness_to_relearning", "unmoved"]
+
+
+def recovered(before: float, after: float, finetuned: float) -> float | None:
+    """The share of its way back to the finetuned model that an attack makes, (m_after − m_before)/(m_f − m_before).
+
+    None where there is no way back: the model has what the finetuned one has.
+
+    >>> recovered(0.0, 0.25, 1.0), recovered(0.5, 0.4, 0.5)
+    (0.25, None)
+    """
+    return None if finetuned == before else (after - before) / (finetuned - before)
 
 
 def robustness_to_relearning(retrained: tuple[float, float], unlearned: tuple[float, float]) -> float:

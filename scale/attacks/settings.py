@@ -7,13 +7,22 @@ as it was.
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from records.settings import Positive, Steps, distinct
 from scale.training.optimizer_settings import OptimizerChoice, chosen
 from scale.training.schedule import Schedule
 
-__all__ = ["AttackChoice", "AttackSettings", "Attacks", "Mix", "Prune", "Quantise", "Relearn", "apart", "listed"]
+__all__ = ["AttackChoice", "AttackSettings", "Attacks", "Mix", "Prune", "Quantise", "Relearn", "listed"]
 
 FamilyName = Literal["memorisation", "membership", "sampling", "prompts", "hidden"]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -231,7 +240,7 @@ def listed(attacks: Any) -> Any:
     return tuple({one: {}} if isinstance(one, str) else one for one in names) if isinstance(names, list) else names
 
 
-def apart(attacks: tuple[AttackChoice, ...]) -> tuple[AttackChoice, ...]:
+def _apart(attacks: tuple[AttackChoice, ...]) -> tuple[AttackChoice, ...]:
     """The same; ValueError where two would share a name, and so a folder."""
     labels = [attack.label.casefold() for attack in attacks]
     if twice := sorted({label for label in labels if labels.count(label) > 1}):
@@ -239,4 +248,5 @@ def apart(attacks: tuple[AttackChoice, ...]) -> tuple[AttackChoice, ...]:
     return attacks
 
 
-Attacks: TypeAlias = tuple[AttackChoice, ...]
+Attacks: TypeAlias = Annotated[tuple[AttackChoice, ...], BeforeValidator(listed), AfterValidator(_apart)]
+"""Of a recipe, or of a command line: each by name or with its settings, no two of one name."""

@@ -15,7 +15,7 @@ from records.shown import named, shown
 from scale.audit.asked import Entity
 from scale.data.questions import Question
 
-__all__ = ["entities_of", "read_entities"]
+__all__ = ["entities_in", "entities_of", "read_entities"]
 
 _ADVICE = 'Write one object a line: {"entity": "civil engineer", "prefix": "The father of Hsiao Yun-Hwa is a"}.'
 _SAYS_NOTHING = frozenset({"yes", "no"})
@@ -29,16 +29,26 @@ def read_entities(path: Path, questions: Sequence[Question]) -> tuple[Entity | N
 
     UserError where the file can't be read or none of its lines belongs to any question.
     """
-    parsed = read_json_lines(path, _of_line, _ADVICE)
-    if wrong := [(number, one) for number, one in parsed if isinstance(one, str)]:
-        raise unusable(path, wrong, _ADVICE)
-    found = entities_of([one for _, one in parsed if not isinstance(one, str)], questions)
+    lines = _lines(path)
+    found = entities_of(lines, questions)
     if not any(found):
         raise UserError(
-            f"{path}: none of its {len(parsed)} entities is in an answer to one of the {len(questions)} questions to "
+            f"{path}: none of its {len(lines)} entities is in an answer to one of the {len(questions)} questions to "
             "forget, behind its prefix. Name the file of these questions, or none: then a ROUGE threshold decides."
         )
     return found
+
+
+def entities_in(path: Path, questions: Sequence[Question]) -> tuple[Entity | None, ...]:
+    """The same of a file that nobody named: it may have none for any of them."""
+    return entities_of(_lines(path), questions)
+
+
+def _lines(path: Path) -> list[Line]:
+    parsed = read_json_lines(path, _of_line, _ADVICE)
+    if wrong := [(number, one) for number, one in parsed if isinstance(one, str)]:
+        raise unusable(path, wrong, _ADVICE)
+    return [one for _, one in parsed if not isinstance(one, str)]
 
 
 def entities_of(lines: Sequence[Line], questions: Sequence[Question]) -> tuple[Entity | None, ...]:

@@ -46,18 +46,49 @@ class Plan:
             del self.held[name]
         for name in wanted:
             if name not in self.held:
-                doing(f"loading the {name} model" if name != MODEL else "loading the model")
-                self.held[name] = loaded(
-                    self.places[name],
-                    self.processes,
-                    name=name,
-                    prompt=self.prompt,
-                    longest=self.longest,
-                    protocol=self.settings.protocol,
-                    weights=self.weights,
-                    kept=self._kept(name, folder),
-                )
+                self.held[name] = self.loaded(name, self._kept(name, folder))
         return {name: self.held[name] for name in wanted}
+
+    def loaded(self, name: str, kept: KeptMeasures | None = None) -> AuditSubject:
+        """A model loaded anew, which is nobody else's: its weights may be changed."""
+        doing(f"loading the {name} model" if name != MODEL else "loading the model")
+        return loaded(
+            self.places[name],
+            self.processes,
+            name=name,
+            prompt=self.prompt,
+            longest=self.longest,
+            protocol=self.settings.protocol,
+            weights=self.weights,
+            kept=kept,
+        )
+
+    def beside(self, reads: Sequence[str]) -> dict[str, str]:
+        """Those of these models that there are, by name."""
+        return {name: self.places[name] for name in reads if name in self.places}
+
+    def said(self, of: str, reads: Sequence[str], takes: Sequence[str], asked: AskedSets) -> dict[str, Any]:
+        """What a measurement of a model depends on: models, what is asked of them, those settings that it takes."""
+        settings = self.settings.model_dump(mode="json")
+        return {
+            "of": self.places[of],
+            "weights_of": model_hash(self.places[of]),
+            "beside": {name: [place, model_hash(place)] for name, place in self.beside(reads).items()},
+            "asked": content_hash(repr(asked)),
+            "settings": {name: settings[name] for name in ("protocol", *takes)},
+            "how": [repr(self.prompt), self.longest, self.weights],
+            "precision": self.processes.precision,
+        }
+
+    def folders(self, of: str, reads: Sequence[str]) -> tuple[Path, ...]:
+        """Of the models that a measurement reads."""
+        return tuple(
+            folder for place in (self.places[of], *self.beside(reads).values()) for folder in folders_of(place)
+        )
+
+    def place(self, of: str, family: Family) -> str:
+        """The name of the unit that measures a family of a model."""
+        return f"measured/{self.name if of == MODEL else of}/{family.name}"
 
     def _kept(self, name: str, folder: Path) -> KeptMeasures | None:
         """Nothing is kept of a model that lies in no folder: it may be another tomorrow."""
@@ -73,25 +104,10 @@ def parts(plan: Plan) -> list[Unit]:
     return [_part(plan, of, family) for of in models for family in families_of(plan.settings)]
 
 
-def _place(plan: Plan, of: str, family: Family) -> str:
-    return f"measured/{plan.name if of == MODEL else of}/{family.name}"
-
-
 def _part(plan: Plan, of: str, family: Family) -> Unit:
-    asked, settings = plan.asked.first(plan.settings.questions), plan.settings
-    read = {name: plan.places[name] for name in family.reads if name in plan.places}
-    said = {
-        "of": plan.places[of],
-        "weights_of": model_hash(plan.places[of]),
-        "beside": {name: [place, model_hash(place)] for name, place in read.items()},
-        "asked": content_hash(repr(asked)),
-        "settings": {name: settings.model_dump(mode="json")[name] for name in ("protocol", *family.takes)},
-        "how": [repr(plan.prompt), plan.longest, plan.weights],
-        "precision": plan.processes.precision,
-    }
+    said = plan.said(of, family.reads, family.takes, plan.asked.first(plan.settings.questions))
     run = partial(_measure, plan=plan, of=of, family=family)
-    reads = tuple(folder for place in (plan.places[of], *read.values()) for folder in folders_of(place))
-    return Unit(_place(plan, of, family), said, run, reads=reads, alone=True)
+    return Unit(plan.place(of, family), said, run, reads=plan.folders(of, family.reads), alone=True)
 
 
 def _measure(
@@ -99,7 +115,7 @@ def _measure(
 ) -> None:
     """Measure a family of a model, and leave its scores by question."""
     del inputs, progress
-    read = [name for name in family.reads if name in plan.places]
+    read = plan.beside(family.reads)
     subjects = plan.subjects(list(dict.fromkeys([of, *read])), folder.parent.parent / ".read")
     doing(family.about)
     asked = plan.asked.first(plan.settings.questions)
@@ -114,7 +130,7 @@ def put_together(plan: Plan, folder: Path) -> Audit:
     families = families_of(plan.settings)
     return Audit(
         {
-            of: {family.name: items_of(load(folder / _place(plan, of, family)).arrays) for family in families}
+            of: {family.name: items_of(load(folder / plan.place(of, family)).arrays) for family in families}
             for of in (MODEL, *BESIDE)
             if of in plan.places
         },

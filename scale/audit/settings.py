@@ -23,6 +23,15 @@ class AuditSettings(BaseModel):
 
     families: tuple[str, ...] = Field(FAMILY_NAMES, description=f"of {', '.join(FAMILY_NAMES)}")
     protocol: str = Field("all-questions", description="how questions are written and truth ratios taken")
+    entities: str | None = Field(
+        None,
+        description="a file of the words that give answers away, {entity, prefix} a line; default: "
+        "forget10_entities.jsonl where it lies with TOFU's files, else answers are compared by ROUGE",
+    )
+    reworded: str | None = Field(
+        None,
+        description="a file of questions in other words, {question, paraphrased_question} a line; default: TOFU's own",
+    )
     questions: PositiveInt | None = Field(None, description="at most so many of a set; default: all")
     min_k: Share = Field(0.4, description="Min-K and Min-K++: the share of least likely tokens that counts")
     gradients: NonNegativeInt = Field(100, description="membership: rows of each set whose gradients are taken")

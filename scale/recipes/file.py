@@ -30,7 +30,7 @@ from scale.tasks.kinds import nearest, task_of
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["changed", "read_recipe", "shipped"]
+__all__ = ["changed", "read_recipe", "shipped", "told"]
 
 _LIST, _GROUP = "a list: [a, b]", "a group of keys: {key: value}"
 _NAMES = {"protocol": protocol_of, "metric": known_metric}
@@ -67,7 +67,7 @@ def _checked(content: dict[str, Any], words: Sequence[str], name: str) -> Recipe
         recipe = Recipe.model_validate_json(json.dumps(content), strict=True, context=_NAMES)
     except ValidationError as error:
         # a list that is too short for its items' mistakes is none: those are told
-        lines += [_told(e) for e in error.errors() if not (e["type"] == "too_short" and e["input"])]
+        lines += [told(e) for e in error.errors() if not (e["type"] == "too_short" and e["input"])]
     if lines:
         raise UserError(f"{name} has {len(lines)} mistake(s):\n" + "\n".join(lines)) from None
     return recipe
@@ -114,8 +114,8 @@ def _alike(inner: Any, value: Any) -> TypeGuard[dict[str, Any]]:
     return both and all(value.get(key) in (None, inner.get(key)) for key in ("name", "kind"))
 
 
-def _told(error: "ErrorDetails") -> str:
-    """One of pydantic's errors in a sentence."""
+def told(error: "ErrorDetails") -> str:
+    """One of pydantic's errors about a recipe in a sentence, the key first."""
     loc = [part for part in error["loc"] if not str(part).startswith(("function-", "dataclass-"))]
     if loc[:1] == ["data"]:  # in the middle stands the task that its kind names
         del loc[1:2]

@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from records.settings import NotNegative, Positive, Seed, scalar
-from scale.attacks.settings import Attacks, apart, listed
+from scale.attacks.settings import Attacks
 from scale.audit.settings import AuditSettings
 from scale.data.formats import AUTO, FORMATS, Tags
 from scale.models.loading.lora import Lora
@@ -276,16 +276,6 @@ class Recipe(_Settings):
             raise ValueError("finetune is null, so there is nothing to retrain without: leave retrain out")
         return retrain
 
-    @field_validator("attacks", mode="before")
-    @classmethod
-    def _named(cls, attacks: Any) -> Any:
-        return listed(attacks)
-
-    @field_validator("attacks")
-    @classmethod
-    def _apart(cls, attacks: Attacks) -> Attacks:
-        return apart(attacks)
-
     @property
     def starts_as_it_is(self) -> bool:
         """Is model.base itself what is unlearned, with nothing trained before?"""
@@ -296,7 +286,8 @@ class Recipe(_Settings):
         """The user's own files and folders that it reads beside models and code."""
         examples = self.evaluate.few_shot.rows if self.evaluate.few_shot else None
         related = (attack.relearn.file for attack in self.attacks if attack.relearn)
-        own = (self.retain_log, examples, self.unlearn.wanted_drop.held_out, *related)
+        audit = (self.audit.entities, self.audit.reworded) if self.audit else ()
+        own = (self.retain_log, examples, self.unlearn.wanted_drop.held_out, *related, *audit)
         return tuple(filter(None, (*self.data.files, *own)))
 
     @property

@@ -1,4 +1,4 @@
-"""The levels of an attack on a model of a run, one after another: the model as it was, then as it was made."""
+"""The levels of an attack on a model, one after another: the model as it was, then as it was made."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from records.doing import doing
 from records.errors import UserError
@@ -18,10 +19,11 @@ from scale.attacks.relearn import relearn
 from scale.attacks.settings import AttackSettings, Mix, Prune, Quantise, Relearn
 from scale.audit.asked import AskedSets
 from scale.audit.subject import AuditSubject
+from scale.data.prompts import Writer
 from scale.data.row import Learnable
 from scale.models.folders.language_model import recompute_activations
+from scale.models.reading.scorer import Scorer
 from scale.models.reading.scoring import score_all
-from scale.stages.shared.context import Context
 from scale.training.batches import TrainingRows
 from scale.training.loop import Training, likelihood
 from scale.training.schedule import Schedule
@@ -41,15 +43,19 @@ class Levels(NamedTuple):
 
 @dataclass(frozen=True)
 class Ready:
-    """What an attack is made with: the model, the finetuned one of a mixture, what is asked, rows and schedule."""
+    """What an attack is made with: the model, the finetuned one of a mixture, what is asked of them.
 
-    context: Context
+    Of relearning rows, schedule and seed, who writes the rows, and what scores them while they are trained on.
+    """
+
     subject: AuditSubject
     finetuned: AuditSubject | None
     asked: AskedSets
     rows: Sequence[Learnable]
     schedule: Schedule | None
     seed: int
+    writer: Writer
+    scorer: Callable[[PreTrainedModel], Scorer] = Scorer
 
     @property
     def model(self) -> nn.Module:
@@ -94,13 +100,12 @@ def _relearned(ready: Ready, chosen: Relearn) -> Levels:
 
 def _training(ready: Ready, steps: Sequence[int]) -> Training:
     """The model on the likelihood of the rows, before its first step."""
-    context, language_model, schedule = ready.context, ready.subject.language_model, ready.schedule
+    model, schedule, writer = ready.subject.language_model.model, ready.schedule, ready.writer
     assert schedule is not None
     if schedule.recompute:
-        recompute_activations(language_model.model)
-    writer = context.writer(language_model)
-    rows = TrainingRows(pieces_of(ready.rows, writer))
-    scorer, processes = context.scorer(language_model.model), context.processes
+        recompute_activations(model)
+    rows, processes = TrainingRows(pieces_of(ready.rows, writer)), ready.subject.processes
+    scorer = ready.scorer(model)
     return Training(scorer, likelihood, rows, schedule, seed=ready.seed, pad=writer.pad, processes=processes, at=steps)
 
 

@@ -1,5 +1,7 @@
 """What `attack/<model>/<attack>` does: a curve of audits along the levels of an attack.
 
+`attacked` is the stage of a recipe, `follow` the work itself, of any model that is loaded (`attack_parts.py`).
+
 It leaves, beside `data.npz` with every score by level and question (`<score>`, of membership scores `<score>.others`):
 
     stage, of, attack       "attack"; the model that is attacked; the label of the attack
@@ -31,7 +33,7 @@ from scale.data.questions import Question
 from scale.data.row import Learnable
 from scale.stages.audits.attack_curve import AttackCurve
 from scale.stages.audits.attack_levels import Ready, levels_of
-from scale.stages.audits.audited import Models, to_audit
+from scale.stages.audits.audited import Models
 from scale.stages.audits.robust import robustness
 from scale.stages.shared.context import Context
 from scale.training.schedule import Schedule
@@ -51,6 +53,7 @@ def attacked(
     attack: AttackChoice,
     rows: Sequence[Learnable],
     schedule: Schedule | None,
+    asked: AskedSets,
     audit: AuditSettings,
     before: str | None,
     against: str | None,
@@ -64,10 +67,10 @@ def attacked(
     doing("loading the model")
     subject = models.subject(context, inputs, audit)
     beside = models.beside(context, inputs, audit)
-    asked = asked_after(to_audit(context), attack, rows)
-    ready = Ready(context, subject, beside.finetuned, asked, rows, schedule, seed)
+    wanted, writer = asked_after(asked, attack, rows), context.writer(subject.language_model)
+    ready = Ready(subject, beside.finetuned, wanted, rows, schedule, seed, writer, context.scorer)
     known = load(inputs[before]) if before else None
-    retrained = load(inputs[against]).values if against else {}
+    retrained = load(inputs[against]).values if against else None
     follow(folder, ready, beside, progress, attack=attack, audit=audit, before=known, retrained=retrained)
 
 
@@ -80,18 +83,19 @@ def follow(
     attack: AttackChoice,
     audit: AuditSettings,
     before: Data | None,
-    retrained: Mapping[str, Any],
+    retrained: Mapping[str, Any] | None,
 ) -> None:
     """Attack a model that is ready, audit it at every level, and leave the curve.
 
     `before` is an audit of the model as it was, asked the same; `retrained` the values of the retrained model's curve.
+    The model's weights are others afterwards.
     """
     chosen, first = attack.settings, replace(ready, asked=ready.asked.first(audit.questions))
     levels = levels_of(first, chosen)
     settings = audit.model_copy(update={"families": chosen.families})
     curve = AttackCurve(folder, ready.subject, ready.asked, settings, beside, before)
     curve.follow(levels.walk, levels.number, progress)
-    if not ready.context.processes.first:
+    if not ready.subject.processes.first:
         return
     values = {
         "stage": "attack",
@@ -104,7 +108,7 @@ def follow(
         **curve.values(),
         **levels.told,
     }
-    values["robustness"] = robustness(values, retrained) if retrained else {}
+    values["robustness"] = robustness(values, retrained)
     save(folder, Data(curve.arrays, values))
 
 

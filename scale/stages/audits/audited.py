@@ -82,6 +82,7 @@ def audited(
     *,
     context: Context,
     models: Models,
+    asked: AskedSets,
     settings: AuditSettings,
     against: str | None,
 ) -> None:
@@ -89,7 +90,6 @@ def audited(
     del progress
     doing("loading the model")
     subject = models.subject(context, inputs, settings)
-    asked = to_audit(context)
     found = measured(subject, asked, settings, models.beside(context, inputs, settings))
     retrained = items_of(load(inputs[against]).arrays) if against else {}
     if context.processes.first:

@@ -1,6 +1,6 @@
 """Robustness beside a curve: how much of what an attack gives back the retrained model gains too."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from scale.attacks.robustness import moved_alike, robustness_to_quantisation, robustness_to_relearning, unmoved
@@ -21,30 +21,37 @@ KNOWS = (
 """Scores that are higher the more is known of the rows to forget."""
 
 
-def robustness(values: Mapping[str, Any], retrained: Mapping[str, Any]) -> dict[str, dict[str, list[float | None]]]:
-    """By form, by score, at every level after the first; {} of a mixture, and where the levels are not the same.
+Values = Mapping[str, Any]
+Levels = list[float | None]
+_OF_TWO = {"r": robustness_to_relearning, "r_symmetric": moved_alike}
+_OF_ONE = {"q": robustness_to_quantisation, "q_symmetric": unmoved}
 
-    Relearning: `r` and its symmetric form; of weights: `q`, which is of the model alone, and its symmetric form.
+
+def robustness(values: Values, retrained: Values | None) -> dict[str, dict[str, Levels]]:
+    """By form, by score, at every level after the first; {} of a mixture.
+
+    Relearning: `r` and its symmetric form, {} without a retrained model that was attacked through the same levels; of
+    weights: `q` and its symmetric form, which are of the model alone.
     """
-    if values["axis"] == "weight" or values["levels"] != retrained["levels"]:
+    own = {name: values["scores"][name]["value"] for name in KNOWS if name in values["scores"]}
+    if values["axis"] in ("bits", "share"):
+        return {form: {name: _alone(how, x) for name, x in own.items()} for form, how in _OF_ONE.items()}
+    if values["axis"] == "weight" or retrained is None or values["levels"] != retrained["levels"]:
         return {}
-    names = [name for name in KNOWS if name in values["scores"] and name in retrained["scores"]]
-    pairs = {name: (values["scores"][name]["value"], retrained["scores"][name]["value"]) for name in names}
-    forms = ("r", "r_symmetric") if values["axis"] == "steps" else ("q", "q_symmetric")
-    return {form: {name: _by_level(form, *pair) for name, pair in pairs.items()} for form in forms}
+    beside = {name: retrained["scores"][name]["value"] for name in own if name in retrained["scores"]}
+    return {form: {name: _beside(how, own[name], x) for name, x in beside.items()} for form, how in _OF_TWO.items()}
 
 
-def _by_level(form: str, own: list[float | None], beside: list[float | None]) -> list[float | None]:
-    return [_form(form, own[0], after, beside[0], other) for after, other in zip(own[1:], beside[1:], strict=True)]
+def _alone(how: Callable[[float, float], float], own: Levels) -> Levels:
+    before, *later = own
+    return [None if before is None or after is None else how(before, after) for after in later]
 
 
-def _form(
-    form: str, before: float | None, after: float | None, first: float | None, other: float | None
-) -> float | None:
-    if before is None or after is None or first is None or other is None:
-        return None
-    if form == "r":
-        return robustness_to_relearning((first, other), (before, after))
-    if form == "r_symmetric":
-        return moved_alike((first, other), (before, after))
-    return robustness_to_quantisation(before, after) if form == "q" else unmoved(before, after)
+def _beside(how: Callable[[tuple[float, float], tuple[float, float]], float], own: Levels, beside: Levels) -> Levels:
+    (before, *later), (first, *others) = own, beside
+    return [
+        None
+        if before is None or after is None or first is None or other is None
+        else how((first, other), (before, after))
+        for after, other in zip(later, others, strict=True)
+    ]

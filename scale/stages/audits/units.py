@@ -9,24 +9,25 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-from records.errors import UserError, together
-from records.paths import user_path
+from records.errors import together
 from records.store import content_hash
 from records.work import Unit
 from scale.attacks.settings import AttackChoice, Relearn
+from scale.audit.asked import AskedSets
 from scale.audit.families import FAMILIES
+from scale.audit.known import with_known
 from scale.audit.settings import AuditSettings
 from scale.data.row import Learnable
-from scale.data.user_rows import read_user_rows
 from scale.recipes.recipe import Recipe
+from scale.stages.audits.attack_rows import RowsThere, rows_to_relearn
 from scale.stages.audits.attacked import attacked
-from scale.stages.audits.audited import Models, audited
+from scale.stages.audits.audited import Models, audited, to_audit
 from scale.stages.shared.context import Context
 from scale.stages.shared.cost import of_examination, of_training
 from scale.stages.shared.own_code import source_of_optimizer
 from scale.tasks.corpus import hashable
 
-__all__ = ["AuditUnits", "rows_to_relearn"]
+__all__ = ["AuditUnits"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class AuditUnits:
     def all(self, runs: Sequence[str]) -> list[Unit]:
         """The audits of all models, then the attacks, those of the retrained model first; UserError as rows have it."""
         recipe = self.recipe
-        rows = together(*(partial(self._rows, i, one) for i, one in enumerate(recipe.attacks)))
+        if recipe.audit is None and not recipe.attacks:
+            return []
+        _, *rows = together(lambda: self.asked, *(partial(self._rows, i, one) for i, one in enumerate(recipe.attacks)))
         models = [*([self._retrained] if self._retrained else []), self._finetuned, *runs]
         audits = [self._audit(model) for model in models] if recipe.audit is not None else []
         attacks = [
@@ -58,6 +61,15 @@ class AuditUnits:
     def settings(self) -> AuditSettings:
         """How models are audited."""
         return self.recipe.audit or AuditSettings()
+
+    @cached_property
+    def asked(self) -> AskedSets:
+        """What they are asked; UserError with what is wrong with the files of it."""
+        return with_known(to_audit(self.context), self.settings, self.recipe.data)
+
+    @property
+    def _asked_of(self) -> str:
+        return content_hash(repr((self.asked.entities, self.asked.reworded)))
 
     @property
     def _finetuned(self) -> str:
@@ -89,7 +101,10 @@ class AuditUnits:
         models = self._models(model, settings.families)
         against = f"{self.prefix}audit/retrain" if self._retrained and model != self._retrained else None
         said = {**self.shared, "audit": settings.model_dump(mode="json"), "models": list(models)}
-        run = partial(audited, context=self.context, models=models, settings=settings, against=against)
+        said |= {"known_of": self._asked_of}
+        run = partial(
+            audited, context=self.context, models=models, asked=self.asked, settings=settings, against=against
+        )
         name, needs = f"{self.prefix}audit/{self._name(model)}", self._needs(models, against)
         return Unit(name, said, run, needs=needs, seconds=of_examination(self.recipe), **self.common)
 
@@ -104,6 +119,7 @@ class AuditUnits:
             **self.shared,
             "audit": self.settings.model_dump(mode="json"),
             "models": list(models),
+            "known_of": self._asked_of,
             "attack": attack.model_dump(mode="json", exclude_none=True),
             "rows_of": content_hash(hashable(rows)),
             "schedule": schedule.described() if schedule else None,
@@ -117,6 +133,7 @@ class AuditUnits:
             attack=attack,
             rows=rows,
             schedule=schedule,
+            asked=self.asked,
             audit=self.settings,
             before=before,
             against=against,
@@ -136,30 +153,4 @@ class AuditUnits:
     def _rows(self, number: int, attack: AttackChoice) -> tuple[Learnable, ...]:
         if attack.relearn is None:
             return ()
-        return rows_to_relearn(self.context, attack.relearn, f"attacks.{number}.relearn")
-
-
-def rows_to_relearn(context: Context, chosen: Relearn, name: str) -> tuple[Learnable, ...]:
-    """The rows that are trained on; UserError, begun with `name`, where there are none such, or none left to ask.
-
-    Related rows are the last of those that no model of the run has seen: the first are for membership scores.
-    """
-    corpus = context.corpus
-    if chosen.rows == "all":
-        return corpus.forget
-    if chosen.rows == "retain":
-        return corpus.retain
-    if chosen.rows == "part":
-        count = max(1, int(chosen.share * len(corpus.forget)))
-        if count == len(corpus.forget):
-            raise UserError(f"{name}.rows: of {count} row(s) to forget no part leaves a rest to be asked.")
-        return corpus.forget[:count]
-    if chosen.file is not None:
-        return tuple(read_user_rows(user_path(chosen.file, f"{name}.file"), None).rows)
-    spare = corpus.held_out[len(corpus.forget) :]
-    if not spare:
-        raise UserError(
-            f"{name}.rows: no related rows are left that nobody learnt, beside those that membership needs. Name a "
-            f"file of them: {name}.file=ROWS.jsonl."
-        )
-    return spare[-len(corpus.forget) :]
+        return rows_to_relearn(RowsThere.of(self.context.corpus), attack.relearn, f"attacks.{number}.relearn")

@@ -1,0 +1,197 @@
+"""Attacks on a model that is audited by itself and on the retrained one beside it, each kept: `attack/<model>/<label>`.
+
+What they leave is told in `scale.stages.audits.attacked`; the first level is what the parts of the audit have found
+already where these families are among them (`scale.audit.parts`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from records.errors import UserError, together
+from records.store import Data, content_hash, load
+from records.work import Progress, Unit
+from scale.attacks.robustness import recovered
+from scale.attacks.settings import AttackChoice, Relearn
+from scale.audit.battery import MODEL, Audit
+from scale.audit.families import FAMILIES, Family
+from scale.audit.parts import Plan
+from scale.audit.subject import ModelsBeside
+from scale.data.formats import format_of
+from scale.data.prompts import Writer
+from scale.data.row import Learnable
+from scale.stages.audits.attack_levels import Ready
+from scale.stages.audits.attack_rows import RowsThere, rows_to_relearn
+from scale.stages.audits.attacked import asked_after, follow
+from scale.stages.audits.robust import KNOWS
+from scale.stages.shared.own_code import source_of_optimizer
+from scale.tasks.corpus import hashable
+from scale.training.schedule import Schedule
+
+__all__ = ["AttackPlan", "curves_told", "schedules_of"]
+
+RETRAINED, FINETUNED = "retrained", "finetuned"
+_TAKES = ("questions", *dict.fromkeys(name for family in FAMILIES.values() for name in family.takes))
+
+
+@dataclass(frozen=True)
+class AttackPlan:
+    """Which attacks a plan's models are put to; `usual` is what relearning takes that is not said of it."""
+
+    plan: Plan
+    attacks: Sequence[AttackChoice]
+    rows: RowsThere
+    usual: Schedule
+
+    def units(self) -> list[Unit]:
+        """Each attack on the retrained model, then on the model; UserError as rows and models beside it have it."""
+        rows = together(*(partial(self._rows, attack) for attack in self.attacks))
+        return [
+            self._unit(of, attack, chosen)
+            for attack, chosen in zip(self.attacks, rows, strict=True)
+            for of in self.models
+        ]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Which are attacked, in that order."""
+        return tuple(name for name in (RETRAINED, MODEL) if name in self.plan.places)
+
+    def place(self, of: str, attack: AttackChoice) -> str:
+        """The name of the unit that attacks a model."""
+        return f"attack/{self.plan.name if of == MODEL else of}/{attack.label}"
+
+    def found(self, folder: Path) -> dict[str, dict[str, Data]]:
+        """What finished attacks left, by the attack's label and the model."""
+        return {
+            attack.label: {of: load(folder / self.place(of, attack)) for of in self.models} for attack in self.attacks
+        }
+
+    def _rows(self, attack: AttackChoice) -> tuple[Learnable, ...]:
+        if attack.mix is not None and FINETUNED not in self.plan.places:
+            raise UserError("--attack mix: it goes back towards the finetuned model: name that with --finetuned.")
+        return rows_to_relearn(self.rows, attack.relearn, "--attack relearn") if attack.relearn else ()
+
+    def _reads(self, attack: AttackChoice) -> tuple[str, ...]:
+        """The models that are looked at beside the one that is attacked."""
+        read = [name for family in _families(attack) for name in family.reads]
+        return tuple(dict.fromkeys([*read, *([FINETUNED] if attack.mix else [])]))
+
+    def _unit(self, of: str, attack: AttackChoice, rows: Sequence[Learnable]) -> Unit:
+        plan, chosen = self.plan, attack.settings
+        schedule = chosen.schedule(self.usual) if isinstance(chosen, Relearn) else None
+        before = self._before(of, attack)
+        against = self.place(RETRAINED, attack) if of == MODEL and RETRAINED in plan.places else None
+        reads = self._reads(attack)
+        said = {
+            **plan.said(of, reads, _TAKES, plan.asked),
+            "attack": attack.model_dump(mode="json", exclude_none=True),
+            "rows_of": content_hash(hashable(rows)),
+            "schedule": schedule.described() if schedule else None,
+            **(source_of_optimizer(schedule) if schedule else {}),
+        }
+        run = partial(
+            _attack,
+            plan=plan,
+            of=of,
+            attack=attack,
+            reads=reads,
+            rows=rows,
+            schedule=schedule,
+            before=before,
+            against=against,
+        )
+        needs = (*before, *([against] if against else []))
+        return Unit(self.place(of, attack), said, run, needs=needs, reads=plan.folders(of, reads), alone=True)
+
+    def _before(self, of: str, attack: AttackChoice) -> tuple[str, ...]:
+        """The parts of the audit that have asked what the first level would ask again; none where not all have."""
+        part = attack.relearn is not None and attack.relearn.rows == "part"
+        asked = set(attack.settings.families) <= set(self.plan.settings.families)
+        return tuple(self.plan.place(of, family) for family in _families(attack)) if asked and not part else ()
+
+
+def schedules_of(attacks: Sequence[AttackChoice], usual: Schedule) -> dict[str, Schedule]:
+    """The schedule of every relearning, by what it is called on the command line."""
+    return {f"--attack {one.label}": one.relearn.schedule(usual) for one in attacks if one.relearn}
+
+
+def _families(attack: AttackChoice) -> list[Family]:
+    return [family for name, family in FAMILIES.items() if name in attack.settings.families]
+
+
+def _attack(
+    folder: Path,
+    inputs: Mapping[str, Path],
+    progress: Progress,
+    *,
+    plan: Plan,
+    of: str,
+    attack: AttackChoice,
+    reads: Sequence[str],
+    rows: Sequence[Learnable],
+    schedule: Schedule | None,
+    before: Sequence[str],
+    against: str | None,
+) -> None:
+    """Attack a model, loaded anew, and audit it at every level."""
+    held = plan.subjects(list(plan.beside(reads)), folder.parents[2] / "measured" / ".read")
+    beside, subject = ModelsBeside(**held), plan.loaded(of)
+    tokenizer, most = subject.language_model.tokenizer, subject.writer.max_length
+    writer = Writer(tokenizer, format_of(plan.prompt, tokenizer), most)
+    asked, seed = asked_after(plan.asked, attack, rows), plan.settings.seed
+    known = _together([load(inputs[name]) for name in before]) if before else None
+    retrained = load(inputs[against]).values if against else None
+    ready = Ready(subject, beside.finetuned, asked, rows, schedule, seed, writer)
+    follow(folder, ready, beside, progress, attack=attack, audit=plan.settings, before=known, retrained=retrained)
+
+
+def _together(parts: Sequence[Data]) -> Data:
+    """Families that were measured one by one as one audit has them."""
+    arrays = {name: x for part in parts for name, x in part.arrays.items()}
+    return Data(arrays, {"families": {part.values["family"]: part.values["scores"] for part in parts}})
+
+
+def curves_told(found: Mapping[str, Mapping[str, Data]], audit: Audit) -> dict[str, dict[str, Any]]:
+    """Curves as JSON tells them, by the attack's label.
+
+    kind, settings, axis, levels, robustness, training, weights, kept_at   as `scale.stages.audits.attacked` leaves them
+    asked       how many questions of each set
+    scores      by score: model and retrained, each {value, low, high} with a list by level; retrained null where there
+                is none, or where its levels are others, as those of a mixture may be
+    recovered   by score that rises with what is known: model and retrained, by level after the first the share of the
+                way back to the finetuned model (`scale.attacks.robustness`); {} without a finetuned model, and of
+                a part, where others were asked of that
+    """
+    return {label: _curve_told(by_model, audit) for label, by_model in found.items()}
+
+
+def _curve_told(by_model: Mapping[str, Data], audit: Audit) -> dict[str, Any]:
+    own, beside = by_model[MODEL].values, by_model[RETRAINED].values if RETRAINED in by_model else None
+    alike = beside["scores"] if beside and beside["levels"] == own["levels"] else {}
+    scores = {name: {MODEL: one, RETRAINED: alike.get(name)} for name, one in own["scores"].items()}
+    names = () if own["settings"].get("rows") == "part" else KNOWS
+    more = ("training", "rows", "weights", "kept_at")
+    return {
+        **{key: own[key] for key in ("kind", "settings", "axis", "levels", "asked", "robustness")},
+        **{key: own[key] for key in more if key in own},
+        "scores": scores,
+        "recovered": {
+            name: back for name in names if name in scores and (back := _way_back(scores[name], name, audit))
+        },
+    }
+
+
+def _way_back(score: Mapping[str, Any], name: str, audit: Audit) -> dict[str, list[float | None] | None]:
+    """Of the model and of the retrained one, by level."""
+    finetuned = audit.score(name, FINETUNED)
+    if finetuned is None:
+        return {}
+    return {who: one and _shares(one["value"], finetuned.value) for who, one in score.items()}
+
+
+def _shares(values: Sequence[float | None], finetuned: float) -> list[float | None]:
+    before, *later = values
+    return [None if before is None or after is None else recovered(before, after, finetuned) for after in later]
