@@ -1,6 +1,7 @@
 """Answers drawn: by the numbers that belong to them whatever stands beside, and counted by what they give away."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from scale.audit.samples import sampling
 from scale.audit.settings import AuditSettings
 from scale.audit.subject import ModelsBeside
 from scale.data.questions import Question
+from scale.evaluation.kept import KeptMeasures
 from scale.models.answering import drawn as drawing
 from scale.models.answering.drawn import Drawing, chosen, drawn
 from scale.models.answering.generation import Answer
@@ -130,7 +132,7 @@ def test_scores_are_counted_from_what_the_answers_say(one, monkeypatch):
     name = ENTITIES[0].words
     said = [[f"He is {name}!", "No one.", "I don't know.", ""], *[[q.truth, "", "", ""] for q in QUESTIONS[1:]]]
     drawn = [[Answer(text, not text) for text in some] for some in said]
-    monkeypatch.setattr(samples, "drawn", lambda *_: drawn)
+    monkeypatch.setattr(samples, "drawn_answers", lambda *_: drawn)
     monkeypatch.setattr(answering, "answers_after", lambda *_: [Answer("", True)] * len(QUESTIONS))
     one.read.clear()
     found = {name: items.values for name, items in sampling(one, ASKED, settings, ModelsBeside()).items()}
@@ -166,6 +168,26 @@ def test_who_repeats_the_question_gives_nothing_away():
     assert telling(asked, Entity("Oldham")) is None
     assert gives_away(asked, Entity("Oldham"), ["In Oldham.", "She was born in Oldham in 1815."], 0.5) == [False, True]
     assert gives_away(asked, Entity("1815"), ["1815", "She was born in Oldham."], 0.5) == [True, False]
+
+
+def test_answers_that_were_drawn_before_an_interruption_are_not_drawn_again(one, tmp_path, monkeypatch):
+    kept = replace(one, kept=KeptMeasures(tmp_path, "this model", one.processes))
+    whole, real, asked = answering.drawn_answers(one, QUESTIONS, HOW), answering.drawn, []
+
+    def killed_at_the_second(scorer, openings, *more):
+        asked.append(len(openings))
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return real(scorer, openings, *more)
+
+    monkeypatch.setattr(answering, "TOGETHER", 3)
+    monkeypatch.setattr(answering, "drawn", killed_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        answering.drawn_answers(kept, QUESTIONS, HOW)
+    assert answering.drawn_answers(kept, QUESTIONS, HOW) == whole
+    assert asked == [3, 1, 1]
+    answering.drawn_answers(kept, QUESTIONS, replace(HOW, seed=4))
+    assert asked == [3, 1, 1, 3, 1]
 
 
 # --- entities of a file ---------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ to forget (the retrained one), question by question, with a bootstrap interval o
     prompts.py     the same questions in other words, formats, behind a prefix
     hidden.py      what the hidden states hold: lens.py by the finetuned model's head, depth.py by patching them into it
     entities.py    the words that give answers away, from a file; words.py: which tokens they are
+    known.py       entities and other wordings, of files or of the data that the questions are from
     families.py    `FAMILIES`: name, what it asks, the function that measures it
     battery.py     `measured`: all families of one model; `audit`: that of a model and of those beside it
 

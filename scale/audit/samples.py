@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scale.audit.answers import greedy_answers
+from scale.audit.answers import drawn_answers, greedy_answers
 from scale.audit.asked import AskedSets, Entity
 from scale.audit.fluency import fluency
 from scale.audit.items import Items
@@ -27,7 +27,7 @@ from scale.audit.subject import AuditSubject, ModelsBeside
 from scale.data.questions import Question
 from scale.evaluation.metrics.rouge import rouge
 from scale.evaluation.metrics.sampling import largest_mean, largest_probability, leak_at_k, outcomes, refuses
-from scale.models.answering.drawn import Drawing, drawn
+from scale.models.answering.drawn import Drawing
 from scale.models.answering.generation import Answer
 
 __all__ = ["drawing_of", "sampling"]
@@ -38,10 +38,8 @@ def sampling(
 ) -> dict[str, Items]:
     """The scores above, of the questions to forget; seeded, and of two models with the same chances."""
     del beside
-    scorer, writer, processes = subject.scorer, subject.writer, subject.processes
-    openings = [question.asked.opening(writer) for question in asked.forget.questions]
     greedy = greedy_answers(subject, asked.forget.questions, settings.new_tokens)
-    answers = drawn(scorer, openings, writer, processes, drawing_of(settings))
+    answers = drawn_answers(subject, asked.forget.questions, drawing_of(settings))
     both = list(zip(asked.forget.questions, asked.entity_of, strict=True))
     said = [gives_away(*one, [answer.text], settings.rouge)[0] for one, answer in zip(both, greedy, strict=True)]
     counted = [_of_question(*one, some, settings) for one, some in zip(both, answers, strict=True)]
@@ -49,7 +47,7 @@ def sampling(
     found |= {name: Items(np.array([one[name] for one in counted])) for name in counted[0]}
     if settings.fluency is not None:
         texts = [answer.text for answer in greedy]
-        found["fluency"] = Items(fluency(settings.fluency, texts, processes.accelerator.device))
+        found["fluency"] = Items(fluency(settings.fluency, texts, subject.processes.accelerator.device))
     return found
 
 

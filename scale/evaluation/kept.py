@@ -20,12 +20,13 @@ from records.json_lines import read_json
 from records.sources import source_hash
 from records.store import content_hash
 from scale.data.questions import EncodedQuestion
+from scale.models.answering.drawn import Drawing, drawn
 from scale.models.answering.generation import Answer, Generation, answers_after
 from scale.models.reading.seen import Seen, see
 from scale.runtime import tensor_files
 from scale.runtime.processes import Processes
 
-__all__ = ["KeptMeasures", "ToAnswer", "seen_by_set"]
+__all__ = ["KeptMeasures", "ToAnswer", "ToDraw", "seen_by_set"]
 
 _LOGP = "logp"
 Sees = Callable[[Sequence[EncodedQuestion]], Seen]
@@ -60,14 +61,26 @@ class KeptMeasures:
         path = self._of_said(asked)
         if not self.processes.agreed(path.is_file):
             return None
-        found = read_json(path, "Delete it; it will be measured again.")
-        return [Answer(text, degenerate, tuple(ids)) for text, degenerate, ids in found]
+        return list(map(_answer, read_json(path, "Delete it; it will be measured again.")))
 
     def keep_said(self, asked: "ToAnswer", answers: Sequence[Answer]) -> None:
         """Write the answers to a set, but for those that were drawn: with other sets beside it they would be others."""
         if self.processes.first and not asked.how.sample:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_json(self._of_said(asked), [[one.text, one.degenerate, list(one.ids)] for one in answers])
+            write_json(self._of_said(asked), list(map(_as_json, answers)))
+
+    def drawn(self, asked: "ToDraw") -> list[list[Answer]] | None:
+        """The answers that were drawn to some questions; None where they are not known."""
+        path = self._of_drawn(asked)
+        if not self.processes.agreed(path.is_file):
+            return None
+        return [list(map(_answer, some)) for some in read_json(path, "Delete it; they will be drawn again.")]
+
+    def keep_drawn(self, asked: "ToDraw", answers: Sequence[Sequence[Answer]]) -> None:
+        """Write answers that owe nothing to the questions beside them (`scale.models.answering.drawn`)."""
+        if self.processes.first:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self._of_drawn(asked), [list(map(_as_json, some)) for some in answers])
 
     def _of_seen(self, encoded: Sequence[EncodedQuestion]) -> Path:
         rows = [[[(row.ids, row.first, row.unseen) for row in answer] for answer in question] for question in encoded]
@@ -75,6 +88,9 @@ class KeptMeasures:
 
     def _of_said(self, asked: "ToAnswer") -> Path:
         return self.folder / f"said-{self._key(answers_after, [asked.openings, asdict(asked.how), asked.ends])}.json"
+
+    def _of_drawn(self, asked: "ToDraw") -> Path:
+        return self.folder / f"drawn-{self._key(drawn, [asked.openings, asdict(asked.how), asked.ends])}.json"
 
     def _key(self, made_by: object, what: Any) -> str:
         return content_hash([self.model, self.processes.precision, source_hash(made_by), what])
@@ -87,6 +103,24 @@ class ToAnswer:
     openings: tuple[tuple[int, ...], ...]
     how: Generation
     ends: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ToDraw:
+    """The same of answers that are drawn, many to each question."""
+
+    openings: tuple[tuple[int, ...], ...]
+    how: Drawing
+    ends: tuple[int, int]
+
+
+def _answer(said: Sequence[Any]) -> Answer:
+    text, repeats, ids = said
+    return Answer(text, repeats, tuple(ids))
+
+
+def _as_json(one: Answer) -> list[Any]:
+    return [one.text, one.degenerate, list(one.ids)]
 
 
 def seen_by_set(

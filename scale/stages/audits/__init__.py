@@ -1,1 +1,1 @@
-"""`audit/<model>`, `attack/<model>/<attack>`: models of a run audited, as they are and attacked."""
+"""`audit/<model>`, `attack/<model>/<attack>`: models of a run audited, as they are and attacked; any model attacked."""
