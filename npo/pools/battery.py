@@ -34,9 +34,9 @@ from scale.models.reference.identity import model_hash
 from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
 from scale.stages.audits.attack_levels import Ready
+from scale.stages.audits.attack_rows import RowsThere, rows_to_relearn
 from scale.stages.audits.attacked import asked_after, follow
 from scale.stages.audits.audited import save_audit
-from scale.stages.audits.units import rows_to_relearn
 from scale.stages.shared.context import MODEL, Context
 from scale.stages.shared.prepared import context_of
 
@@ -107,7 +107,9 @@ def attack_model(
 ) -> None:
     """One attack on one model, the audit before it taken from its unit where the same was asked."""
     recipe, chosen = finished.recipe, attack.settings
-    rows = rows_to_relearn(finished.context, chosen, "attacks") if isinstance(chosen, Relearn) else ()
+    rows = (
+        rows_to_relearn(RowsThere.of(finished.context.corpus), chosen, "attacks") if isinstance(chosen, Relearn) else ()
+    )
     schedule = chosen.schedule(recipe.unlearn) if isinstance(chosen, Relearn) else None
     asked, beside = asked_after(finished.plainly, attack, rows), finished.beside
     subject = finished.subject(name)

@@ -10,8 +10,8 @@ It leaves, beside `data.npz` with every score by level and question (`<score>`, 
     levels                  the first is the model as it was (0 steps, the bits of its numbers, share 0, weight 1)
     families, audit, asked  as an audit has them; asked of a part: the rows to forget that were not trained on
     scores                  by score {value, low, high}, each a list by level; null: not finite
-    robustness              by form, by score: a list by level after the first (`scale.attacks.robustness`); {} without
-                            a retrained model that was attacked in the same way, and of a mixture
+    robustness              by form, by score: a list by level after the first (`scale.attacks.robustness`); {} of a
+                            mixture, and of relearning without a retrained model that was attacked in the same way
     training, rows          of relearning: its schedule, and how many rows it was on
     weights                 of the others: how many numbers were changed and how many left out
     kept_at                 of a mixture with `keep`: {weight, retain_probability, least}; weight null: nowhere

@@ -36,7 +36,7 @@ def robustness(values: Values, retrained: Values | None) -> dict[str, dict[str, 
     own = {name: values["scores"][name]["value"] for name in KNOWS if name in values["scores"]}
     if values["axis"] in ("bits", "share"):
         return {form: {name: _alone(how, x) for name, x in own.items()} for form, how in _OF_ONE.items()}
-    if values["axis"] == "weight" or retrained is None or values["levels"] != retrained["levels"]:
+    if values["axis"] == "weight" or not retrained or values["levels"] != retrained["levels"]:
         return {}
     beside = {name: retrained["scores"][name]["value"] for name in own if name in retrained["scores"]}
     return {form: {name: _beside(how, own[name], x) for name, x in beside.items()} for form, how in _OF_TWO.items()}
