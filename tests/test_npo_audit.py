@@ -84,6 +84,36 @@ def test_finished_parts_are_kept_and_one_setting_measures_its_family_alone(audit
     assert (err.count(": kept"), err.count(": running")) == (3, 0)
 
 
+ATTACKS = (
+    *("--attack", "{quantise: {bits: [3], families: [memorisation]}, mix: {weights: [0.0], keep: null}}"),
+    *("--attack", "relearn: {steps: [1, 2], lr: 3e-2, families: [memorisation]}"),
+)
+
+
+def test_attacks_on_the_model_and_on_the_retrained_one_are_curves_and_are_kept(audited, told):
+    code, printed, err = npo(*audited[0], *ATTACKS)
+    assert code == 0, err
+    curves = json.loads((audited[2] / "GA-s0/audit.json").read_text(encoding="utf8"))["attacks"]
+    assert list(curves) == ["quantise", "mix,keep=None", "relearn,lr=0.03"]
+    scores = told["scores"]["memorisation"]
+    for curve in curves.values():  # the first level is the model as it was
+        assert curve["scores"]["probability"]["model"]["value"][0] == scores["probability"]["model"]["value"]
+        assert curve["scores"]["probability"]["retrained"]["value"][0] == scores["probability"]["retrained"]["value"]
+    assert curves["mix,keep=None"]["scores"]["probability"]["model"]["value"][1] == pytest.approx(
+        scores["probability"]["finetuned"]["value"], rel=1e-5
+    )
+    assert curves["mix,keep=None"]["recovered"]["probability"]["model"] == pytest.approx([1], rel=1e-3)
+    own, beside = (curves["relearn,lr=0.03"]["scores"]["probability"][who]["value"] for who in ("model", "retrained"))
+    assert own[0] < own[1] < own[2]
+    wanted = min((beside[2] - beside[0]) / (own[2] - own[0]), 1)
+    assert curves["relearn,lr=0.03"]["robustness"]["r"]["probability"][1] == pytest.approx(wanted)
+    assert "After relearn,lr=0.03, at 2 steps: probability" in " ".join(printed.split())
+    assert "After attacks" in sound(audited[2] / "GA-s0/audit.html").text
+    assert (audited[2] / "GA-s0/figures/attacks.png").stat().st_size > 1000
+    code, _, err = npo(*audited[0], *ATTACKS)
+    assert (code, err.count(": running")) == (0, 0)
+
+
 def test_rows_of_one_s_own_without_any_model_beside(prepared, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
