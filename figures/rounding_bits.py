@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from figures.canvas import styled
 from records.store import Data
 
-__all__ = ["Point", "draw", "points"]
+__all__ = ["GridPoint", "draw", "points"]
 
 ROWS = {"int8": "8", "int4": "4", "nf4": "NF4", "fp4": "FP4", "int3": "3", "int2": "2"}
 BACK = ScalarMappable(Normalize(0, 1), colormaps["coolwarm"])
@@ -30,7 +30,7 @@ STAR = ("*", "SmolLM2-135M")
 MODELS = "llm/rounding/"
 
 
-class Point(NamedTuple):
+class GridPoint(NamedTuple):
     """A model on a grid: of the drop, what is back from weights anywhere, and from weights on the grid before."""
 
     room: str
@@ -40,7 +40,7 @@ class Point(NamedTuple):
     on_grid: float | None
 
 
-def points(results: Mapping[str, Data]) -> Iterator[Point]:
+def points(results: Mapping[str, Data]) -> Iterator[GridPoint]:
     """Of every unit that is there, by the mean over seeds and draws."""
     for room in ("logistic", "transformer"):
         if unit := results.get(f"{room}/rounding"):
@@ -51,7 +51,7 @@ def points(results: Mapping[str, Data]) -> Iterator[Point]:
             yield from (_of_line(room, line) for line in unit.values["lines"] if line["born"] is None)
 
 
-def _of_room(room: str, arrays: Mapping[str, np.ndarray]) -> Iterator[Point]:
+def _of_room(room: str, arrays: Mapping[str, np.ndarray]) -> Iterator[GridPoint]:
     for grid in ROWS:
         if f"{grid}.sizes" not in arrays:
             continue
@@ -59,16 +59,18 @@ def _of_room(room: str, arrays: Mapping[str, np.ndarray]) -> Iterator[Point]:
         back = arrays.get(f"{grid}.back")
         for i in range(len(size)):
             share = 1 - falls[i].mean() / expected[i].mean()
-            yield Point(room, grid, float(np.mean(size[i])), share, None if back is None else float(np.mean(back[i])))
+            yield GridPoint(
+                room, grid, float(np.mean(size[i])), share, None if back is None else float(np.mean(back[i]))
+            )
 
 
-def _of_line(room: str, line: dict[str, Any]) -> Point:
+def _of_line(room: str, line: dict[str, Any]) -> GridPoint:
     before, after, expected = (
         np.array(line[name])[:, 0] for name in ("rounded_known", "rounded_moved", "moved_rounded")
     )
     share = 1 - (before - after).mean() / (before - expected).mean()
     on_grid = (line["again"][0] - expected[0]) / (before[0] - expected[0])
-    return Point(room, line["grid"], line["size"], share, on_grid)
+    return GridPoint(room, line["grid"], line["size"], share, on_grid)
 
 
 def draw(results: Mapping[str, Data]) -> Figure:
@@ -87,7 +89,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
     return figure
 
 
-def _phases(axes: Axes, found: list[tuple[Point, float]], title: str) -> None:
+def _phases(axes: Axes, found: list[tuple[GridPoint, float]], title: str) -> None:
     rows = list(ROWS)
     told = set[str]()
     for point, back in found:

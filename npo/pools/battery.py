@@ -115,7 +115,7 @@ def attack_model(
     subject = finished.subject(name)
     context = finished.context
     writer = context.writer(subject.language_model)
-    ready = Ready(subject, beside.finetuned, asked, rows, schedule, recipe.seed, writer, context.scorer)
+    ready = Ready(subject, beside.finetuned, asked, rows, schedule, recipe.seed, writer, scorer=context.scorer)
     same = len(asked.forget.questions) == len(finished.asked.forget.questions)
     before = load(inputs[f"audit/{name}"]) if same else None
     retrained = inputs.get(f"attack/{RETRAINED}/{attack.label}")

@@ -40,7 +40,7 @@ def read_entities(path: Path, questions: Sequence[Question]) -> tuple[Entity | N
 
 
 def entities_in(path: Path, questions: Sequence[Question]) -> tuple[Entity | None, ...]:
-    """The same of a file that nobody named: it may have none for any of them."""
+    """The entity of every question in a file that nobody named: it may have none for any of them."""
     return entities_of(_lines(path), questions)
 
 

@@ -64,7 +64,7 @@ class Plan:
         )
 
     def beside(self, reads: Sequence[str]) -> dict[str, str]:
-        """Those of these models that there are, by name."""
+        """The models of these names that there are, by name."""
         return {name: self.places[name] for name in reads if name in self.places}
 
     def said(self, of: str, reads: Sequence[str], takes: Sequence[str], asked: AskedSets) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import numpy as np
 from npo.ledger.judging.claim import NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.judging.statistics import decided, holds_if
 from npo.ledger.recovery.relearning import MORE, NEAR
+from npo.runs.equal_drop import TOKENS
+from theory.methods import RIVALS
 from theory.theorems.time.forgetting import room as room_of_steps
 
 __all__ = ["CLAIMS", "DROPS", "PLACE"]
@@ -18,6 +20,7 @@ OURS = "this project: theory/theorems/recovery/relearning.py"
 COMMAND = "python -m npo.runs.way_back, as figures/data/way-back-*.json say"
 FIGURE = "recovery_llm"
 EXACT = 0.1  # of F(u), that finite steps may leave of a set's law with its remainder
+RIVAL = f"{RIVALS[-1]}+RT"
 ALONE = 0.25  # that its absence leaves
 
 
@@ -121,7 +124,17 @@ def comes_back_alike(results: Results, pair: tuple[str, str]) -> Judgement:
 
 
 def _claim(id: str, short: str, statement: str, measure: str, judge: Any) -> Claim:
-    return Claim(id, short, statement, OURS, measure, (f"{PLACE}*",), FIGURE, judge, COMMAND)
+    return Claim(
+        id,
+        short,
+        statement,
+        OURS,
+        measure,
+        units=(f"{PLACE}*",),
+        figure=FIGURE,
+        judge=judge,
+        command=COMMAND,
+    )
 
 
 def _drop_claim(
@@ -131,7 +144,17 @@ def _drop_claim(
     measure = f"log of AdamW's steps until half is back, {pair[0]} over {pair[1]} (claimed {said})"
     whole = f"At an equal drop, on tofu-mini, {statement}"
     made = "python -m npo.runs.equal_drop, as figures/data/equal-drop-tofu-mini.json says"
-    return Claim(id, short, whole, source, measure, (DROPS,), FIGURE, partial(judge, pair=pair), made)
+    return Claim(
+        id,
+        short,
+        whole,
+        source,
+        measure,
+        units=(DROPS,),
+        figure=FIGURE,
+        judge=partial(judge, pair=pair),
+        command=made,
+    )
 
 
 CLAIMS: tuple[Claim, ...] = (
@@ -183,17 +206,33 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _drop_claim(
         "recovery-rival-llm",
-        "SimNPO+RT resists better than NPO+RT (tofu)",
-        "what SimNPO+RT unlearned comes back a tenth later than what NPO+RT did.",
-        ("SimNPO+RT", "NPO+RT, β = 0.1"),
+        f"{RIVAL} resists better than NPO+RT (tofu)",
+        f"what {RIVAL} unlearned comes back a tenth later than what NPO+RT did.",
+        (RIVAL, "NPO+RT, β = 0.1"),
         comes_back_later,
         "after arXiv:2410.07163",
     ),
     _drop_claim(
         "recovery-tokens-llm",
         "a loss of tokens resists better (tofu)",
-        "what WGA, a loss of tokens, unlearned comes back a tenth later than what GA did.",
-        ("WGA", "GA"),
+        f"what {TOKENS[0]}, a loss of tokens, unlearned comes back a tenth later than what GA did.",
+        (TOKENS[0], "GA"),
         comes_back_later,
+    ),
+    _drop_claim(
+        "recovery-sam-llm",
+        "SAM of radius 0.01: back a tenth later (tofu)",
+        "what NPO unlearned by SAM of radius 0.01 comes back a tenth later than by AdamW alone.",
+        ("NPO, SAM", "NPO, β = 0.1"),
+        comes_back_later,
+        "after arXiv:2502.05374",
+    ),
+    _drop_claim(
+        "recovery-sign-llm",
+        "sign descent: back a tenth later (tofu)",
+        "what NPO unlearned by sign descent comes back a tenth later than by AdamW.",
+        ("NPO, sign", "NPO, β = 0.1"),
+        comes_back_later,
+        "after arXiv:2510.00761",
     ),
 )

@@ -68,7 +68,7 @@ def attacked(
     subject = models.subject(context, inputs, audit)
     beside = models.beside(context, inputs, audit)
     wanted, writer = asked_after(asked, attack, rows), context.writer(subject.language_model)
-    ready = Ready(subject, beside.finetuned, wanted, rows, schedule, seed, writer, context.scorer)
+    ready = Ready(subject, beside.finetuned, wanted, rows, schedule, seed, writer, scorer=context.scorer)
     known = load(inputs[before]) if before else None
     retrained = load(inputs[against]).values if against else None
     follow(folder, ready, beside, progress, attack=attack, audit=audit, before=known, retrained=retrained)

@@ -22,12 +22,12 @@ KNOWS = (
 
 
 Values = Mapping[str, Any]
-Levels = list[float | None]
+ByLevel = list[float | None]
 _OF_TWO = {"r": robustness_to_relearning, "r_symmetric": moved_alike}
 _OF_ONE = {"q": robustness_to_quantisation, "q_symmetric": unmoved}
 
 
-def robustness(values: Values, retrained: Values | None) -> dict[str, dict[str, Levels]]:
+def robustness(values: Values, retrained: Values | None) -> dict[str, dict[str, ByLevel]]:
     """By form, by score, at every level after the first; {} of a mixture.
 
     Relearning: `r` and its symmetric form, {} without a retrained model that was attacked through the same levels; of
@@ -42,12 +42,12 @@ def robustness(values: Values, retrained: Values | None) -> dict[str, dict[str, 
     return {form: {name: _beside(how, own[name], x) for name, x in beside.items()} for form, how in _OF_TWO.items()}
 
 
-def _alone(how: Callable[[float, float], float], own: Levels) -> Levels:
+def _alone(how: Callable[[float, float], float], own: ByLevel) -> ByLevel:
     before, *later = own
     return [None if before is None or after is None else how(before, after) for after in later]
 
 
-def _beside(how: Callable[[tuple[float, float], tuple[float, float]], float], own: Levels, beside: Levels) -> Levels:
+def _beside(how: Callable[[tuple[float, float], tuple[float, float]], float], own: ByLevel, beside: ByLevel) -> ByLevel:
     (before, *later), (first, *others) = own, beside
     return [
         None
