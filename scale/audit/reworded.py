@@ -35,7 +35,7 @@ def reworded(settings: TaskSettings, questions: Sequence[Question]) -> tuple[str
 
 
 def read_reworded(path: Path, questions: Sequence[Question]) -> tuple[str | None, ...]:
-    """The same from a file, one JSON object a line, as TOFU's perturbed files have it; other keys are left out.
+    """The questions in other words from a file, one JSON object a line, as TOFU's perturbed files have it; other keys are left out.
 
     UserError where the file can't be read or none of its lines is of any question.
     """
