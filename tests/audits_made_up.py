@@ -28,7 +28,7 @@ def audits() -> dict[str, Data]:
 
 
 def battery() -> dict[str, Data]:
-    """The same three models of SmolLM2 in the one file that is kept of them, with the other families."""
+    """Three models of SmolLM2 in the one file that is kept of them, with the other families."""
     units = {name.removeprefix(PLACE): data.values for name, data in audits().items()}
     for model in AUC:
         units[f"attack/{model}/relearn,rows=part"] = units[f"attack/{model}/relearn"]

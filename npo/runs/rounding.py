@@ -117,7 +117,7 @@ def walked_model(
 
 
 def born_on(known: KnownRows, grid: Rounding) -> KnownRows:
-    """The same rows of the model whose matrices are rounded first."""
+    """The rows, of the model whose matrices are rounded first."""
     return known._replace(before={name: grid.rounded(p) for name, p in known.before.items()})
 
 

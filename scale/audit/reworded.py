@@ -35,7 +35,9 @@ def reworded(settings: TaskSettings, questions: Sequence[Question]) -> tuple[str
 
 
 def read_reworded(path: Path, questions: Sequence[Question]) -> tuple[str | None, ...]:
-    """The questions in other words from a file, one JSON object a line, as TOFU's perturbed files have it; other keys are left out.
+    """The questions in other words, from a file with a JSON object a line, as TOFU's perturbed ones.
+
+    Other keys are left out.
 
     UserError where the file can't be read or none of its lines is of any question.
     """

@@ -107,7 +107,7 @@ class ToAnswer:
 
 @dataclass(frozen=True)
 class ToDraw:
-    """The same of answers that are drawn, many to each question."""
+    """What a set's drawn answers, many to each question, come after, how they are drawn, and what ends them."""
 
     openings: tuple[tuple[int, ...], ...]
     how: Drawing

@@ -41,7 +41,7 @@ class ThereAndBack(NamedTuple):
 
 
 def upwards(rung: Rung, parameters: Parameters) -> Rung:
-    """The same answers, from these parameters on: descent on their −log π is the way up."""
+    """Answers from these parameters on: descent on their −log π is the way up."""
 
     def log_probs(theta: Parameters) -> Tensor:
         return -rung.log_probs(theta)
