@@ -22,7 +22,7 @@ class RowsThere:
 
     @classmethod
     def of(cls, corpus: Corpus) -> "RowsThere":
-        """The rows of a run; of the rows held out the first, as many as are to be forgotten, are for membership scores."""
+        """Rows of a run; of those held out the first, as many as are to be forgotten, are for membership scores."""
         return cls(corpus.forget, corpus.retain, corpus.held_out[len(corpus.forget) :])
 
 
