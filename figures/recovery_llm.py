@@ -59,12 +59,13 @@ def _resistance(ax: Axes, data: Data) -> None:
     ways = list(dict.fromkeys(one["way"] for one in entries))[::-1]
     ax.axvline(1, color="black", linewidth=1, zorder=1)
     for offset, (by, (label, colour, marker)) in zip((-0.12, 0.12), LOOKS.items(), strict=True):
-        beside = np.mean([one[f"{by}_half"] for one in entries if one["way"] == "GA"])
+        beside = {one["seed"]: one[f"{by}_half"] for one in entries if one["way"] == "GA"}
         for y, way in enumerate(ways):
-            over = [one[f"{by}_half"] / beside for one in entries if one["way"] == way and one[f"{by}_half"]]
+            mine = [one for one in entries if one["way"] == way and one[f"{by}_half"]]
+            over = [one[f"{by}_half"] / beside[one["seed"]] for one in mine]
             ax.plot(over, [y + offset] * len(over), marker, color=colour, alpha=0.6, label=label if y == 0 else None)
     ax.set_yticks(range(len(ways)), ways)
-    ax.set(xlabel="steps of relearning until half of it is back, over those after GA")
+    ax.set(xlabel="steps of relearning until half of it is back, over those after GA of the same seed")
     ax.set(
         title=f"(b) tofu-mini: all at a mean drop of {data.values['made']['nats']:g} nats", ylim=(-0.8, len(ways) - 0.2)
     )

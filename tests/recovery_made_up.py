@@ -70,7 +70,7 @@ def _ways() -> dict[str, Data]:
 
 def _drops() -> Data:
     """Ways to one drop on tofu-mini, and the steps that half of the way back takes."""
-    later = {"SimNPO+RT": 3.0, "NPO+RT, β = 0.1": 2.0, "WGA": 1.5}
+    later = {"SimNPO+RT": 3.0, "NPO+RT, β = 0.1": 2.0, "WGA": 1.5, "NPO, SAM": 1.6, "NPO, sign": 1.7}
     entries = {}
     for way, factor in ({"GA": 1.0, "NPO, β = 0.1": 1.05} | later).items():
         for seed in SEEDS:

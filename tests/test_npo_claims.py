@@ -604,6 +604,8 @@ SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
     "recovery-retain-llm": _way("NPO+RT, β = 0.1", 0.5),
     "recovery-rival-llm": _way("SimNPO+RT", 0.5),
     "recovery-tokens-llm": _way("WGA", 0.7),
+    "recovery-sam-llm": _way("NPO, SAM", 0.6),
+    "recovery-sign-llm": _way("NPO, sign", 0.6),
     **_relearning("logistic"),
     **_relearning("transformer"),
     "recovery-tokens-transformer": _set("transformer/relearning", "WGA.gd_full", lambda x: 1e-3 * x),
