@@ -1,6 +1,7 @@
 """npo audit: a model of a run beside the run's others, own rows without any reference, every mistake in words."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,15 @@ MISTAKES = {
     "an empty file": (["--forget", "{tmp}/empty.jsonl"], "has no rows"),
     "no such file": (["--forget", "{tmp}/none.jsonl"], "none.jsonl"),
     "no such model": (["--forget", "{rows}", "--retrained", "{tmp}/none"], "--retrained: There is no model"),
+    "retrained is the same": (["--forget", "{rows}", "--retrained", "{model}"], "has the weights of the model that is"),
+    "finetuned is a copy": (
+        ["--forget", "{rows}", "--finetuned", "{tmp}/copy"],
+        "has the weights of the model that is",
+    ),
+    "one model is both": (
+        ["--forget", "{rows}", "--retrained", "{adapter}", "--finetuned", "{adapter}"],
+        "has the weights of the finetuned model",
+    ),
     "a row held out that is to be forgotten": (
         ["--forget", "{rows}", "--holdout", "{rows}"],
         "line 1: 'What is the number 0?' is a row to forget too",
@@ -174,7 +184,9 @@ def test_mistakes_are_told(mistake, prepared, tmp_path, monkeypatch):
     (tmp_path / "other.jsonl").write_text('{"question": "Who?", "paraphrased_question": "Which?"}', encoding="utf8")
     (tmp_path / "words.jsonl").write_text('{"entity": "Oldham", "prefix": "In"}', encoding="utf8")
     words, said = MISTAKES[mistake]
-    given = [word.format(tmp=tmp_path, rows=prepared / "rows.jsonl") for word in words]
+    shutil.copytree(prepared / "model", tmp_path / "copy")
+    places = {"model": prepared / "model", "adapter": prepared / "adapter", "rows": prepared / "rows.jsonl"}
+    given = [word.format(tmp=tmp_path, **places) for word in words]
     code, _, err = npo("audit", str(prepared / "model"), *given)
     assert code == 2
     assert said in " ".join(err.split())

@@ -116,7 +116,30 @@ def _places(asked: AuditChoices, run: RunOfModel | None) -> dict[str, str]:
     named = {"model": asked.model} | {name: place for name, place in given.items() if place is not None}
     found = {name: model_in(place) for name, place in named.items()}
     together(*(partial(_check_model, name, place) for name, place in found.items()))
-    return {**(run.beside if run else {}), **found}
+    return _apart(found, run.beside if run else {})
+
+
+def _apart(named: Mapping[str, str], of_run: Mapping[str, str]) -> dict[str, str]:
+    """The models named and the run's others, less one that is audited itself; UserError where two in need are one.
+
+    The finetuned model may be the reference, and so may the retrained one.
+    """
+    from scale.models.reference.identity import weights_of
+
+    audited = weights_of(named["model"])
+    places = {**{name: place for name, place in of_run.items() if weights_of(place) != audited}, **named}
+    known = {name: weights_of(place) for name, place in places.items()}
+    words = {"model": "the model that is audited", "finetuned": "the finetuned model"}
+    pairs = (("model", "retrained"), ("model", "finetuned"), ("model", "reference"), ("finetuned", "retrained"))
+    wrong = [
+        f"--{second} {places[second]} has the weights of {words[first]} ({places[first]}): compared with itself a "
+        "model shows no difference, whatever it remembers. Name another, or leave it out."
+        for first, second in pairs
+        if {first, second} <= known.keys() and known[first] == known[second] and {first, second} & named.keys()
+    ]
+    if wrong:
+        raise UserError("\n".join(wrong))
+    return places
 
 
 def _check_model(name: str, place: str) -> None:

@@ -9,7 +9,7 @@ from scale.models.loading.names import located
 from scale.models.loading.tokenizer import tokenizer_hash
 from scale.models.reference.cache import weights_hash
 
-__all__ = ["folders_of", "model_hash"]
+__all__ = ["folders_of", "model_hash", "weights_of"]
 
 
 def folders_of(model: str) -> tuple[Path, ...]:
@@ -26,3 +26,9 @@ def model_hash(model: str) -> str:
     if not folders:
         return model
     return content_hash([weights_hash(folders[0]), *map(tokenizer_hash, folders)])
+
+
+def weights_of(model: str) -> str:
+    """A hash of weights and configuration alone, the same of a copy; of a model that is fetched its name."""
+    folders = folders_of(model)
+    return weights_hash(folders[0]) if folders else model
