@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from npo.report.attack_curves import after_attacks, curve_tables
 from npo.verbs.audit_attacks import attacks_asked
 from records.errors import UserError
+from scale.attacks.robustness import LEAST_GAP, recovered
 from scale.stages.audits.robust import robustness
 
 
@@ -108,6 +111,22 @@ def test_the_level_with_the_most_is_told_and_of_a_mixture_the_one_that_keeps_eno
         ("", "8", "—", "0.1", "—", "0.50"),
         ("", "4", "0.2", "0.1", "0.25", "0.50"),
     ]
+
+
+def test_no_way_back_is_told_where_the_finetuned_model_knows_no_more():
+    curve = _curve("bits", [32, 4], [0.9, 0.8], None, [recovered(0.9, 0.8, 0.85)])
+    told = {"attacks": {"quantise": curve}, "models": {"model": "m"}}
+    assert after_attacks(told) == ["After quantise, at 4 bits: probability 0.9 → 0.8."]
+    ((_, head, lines),) = curve_tables(told)
+    assert "way back" not in head
+    assert {len(line) for line in lines} == {len(head)}
+
+
+@given(*[st.floats(0, 1)] * 3)
+def test_a_share_of_the_way_back_has_a_way_back(before, after, finetuned):
+    share = recovered(before, after, finetuned)
+    assert (share is None) == (finetuned - before < LEAST_GAP)
+    assert share is None or abs(share) <= 1 / LEAST_GAP
 
 
 def test_robustness_to_rounding_needs_no_retrained_model_and_to_relearning_does():

@@ -22,7 +22,8 @@ def curve_tables(told: Mapping[str, Any]) -> list[Table]:
 def _table(label: str, curve: Mapping[str, Any], models: Mapping[str, Any]) -> Table:
     beside = [name for name in ("retrained",) if name in models]
     robust = next(iter(curve["robustness"]), "")  # the form of the papers, before the symmetric one
-    back = ["way back"] if curve["recovered"] else []
+    shares = [curve["recovered"].get(name, {}).get("model") or () for name in _names(curve)]
+    back = ["way back"] if any(share is not None for by_level in shares for share in by_level) else []
     head = ("score", curve["axis"], "this model", *beside, *back, *filter(None, [robust.upper()]))
     lines = []
     for name in _names(curve):

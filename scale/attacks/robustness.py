@@ -4,18 +4,22 @@
 pair of models; they say nothing of how good unlearning was before.
 """
 
-__all__ = ["moved_alike", "recovered", "robustness_to_quantisation", "robustness_to_relearning", "unmoved"]
+__all__ = ["LEAST_GAP", "moved_alike", "recovered", "robustness_to_quantisation", "robustness_to_relearning", "unmoved"]
+
+LEAST_GAP = 0.01
+"""Of scores between 0 and 1: a way back that is shorter than this is too short to take shares of."""
 
 
 def recovered(before: float, after: float, finetuned: float) -> float | None:
     """The share of its way back to the finetuned model that an attack makes, (m_after − m_before)/(m_f − m_before).
 
-    None where there is no way back: the model has what the finetuned one has.
+    None where there is no way back: m_f − m_before is below `LEAST_GAP`, or the model knows more than the finetuned one.
 
-    >>> recovered(0.0, 0.25, 1.0), recovered(0.5, 0.4, 0.5)
-    (0.25, None)
+    >>> recovered(0.0, 0.25, 1.0), recovered(0.5, 0.6, 0.505), recovered(0.9, 0.8, 0.85)
+    (0.25, None, None)
     """
-    return None if finetuned == before else (after - before) / (finetuned - before)
+    gap = finetuned - before
+    return (after - before) / gap if gap >= LEAST_GAP else None
 
 
 def robustness_to_relearning(retrained: tuple[float, float], unlearned: tuple[float, float]) -> float:
