@@ -166,9 +166,16 @@ MISTAKES = {
     "mixed back to nothing": (["--forget", "{rows}", "--attack", "mix"], "name that with --finetuned"),
     "relearnt on no rows": (
         ["--forget", "{rows}", "--attack", "relearn: {{rows: retain}}"],
-        "--attack relearn.rows: there are no rows to retain",
+        "--attack relearn.rows: there are no rows to retain. Name them with --retain FILE",
     ),
-    "no related rows": (["--forget", "{rows}", "--attack", "relearn: {{rows: related}}"], "no related rows are left"),
+    "no related rows": (
+        ["--forget", "{rows}", "--attack", "relearn: {{rows: related}}"],
+        "Name a file of them with --attack-rows FILE",
+    ),
+    "related rows that are to be forgotten": (
+        ["--forget", "{rows}", "--attack", "relearn: {{rows: related}}", "--attack-rows", "{rows}"],
+        "line 1: 'What is the number 0?' is a row to forget too",
+    ),
     "related rows that are none": (
         ["--forget", "{rows}", "--attack", "relearn: {{rows: related}}", "--attack-rows", "{tmp}/none.jsonl"],
         "none.jsonl",

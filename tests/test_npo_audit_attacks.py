@@ -1,7 +1,9 @@
 """Attacks as `npo audit` takes them: the forms in which they are typed, each mistake in a sentence, what is told."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,15 @@ from hypothesis import strategies as st
 from npo.report.attack_curves import after_attacks, curve_tables
 from npo.verbs.audit_attacks import attacks_asked
 from records.errors import UserError
+from records.store import Data
 from scale.attacks.robustness import LEAST_GAP, recovered
+from scale.attacks.settings import Relearn
+from scale.audit.battery import Audit
+from scale.audit.items import Items
+from scale.audit.settings import AuditSettings
+from scale.data.row import Row
+from scale.stages.audits.attack_parts import curves_told
+from scale.stages.audits.attack_rows import RelearnSaid, RowsThere, rows_to_relearn
 from scale.stages.audits.robust import robustness
 
 
@@ -127,6 +137,37 @@ def test_a_share_of_the_way_back_has_a_way_back(before, after, finetuned):
     share = recovered(before, after, finetuned)
     assert (share is None) == (finetuned - before < LEAST_GAP)
     assert share is None or abs(share) <= 1 / LEAST_GAP
+
+
+def test_related_rows_are_none_that_are_asked(tmp_path):
+    one, two, three = (Row(f"Who is {i}?", f"{i} is nobody.") for i in range(3))
+    said, related = RelearnSaid.in_recipe("attacks.0.relearn"), Relearn(rows="related")
+    file = tmp_path / "more.jsonl"
+    file.write_text(json.dumps({"question": two.question.upper(), "answer": two.answer}), encoding="utf8")
+    of_file = related.model_copy(update={"file": str(file)})
+    for there, wrong in ((RowsThere((two,)), "a row to forget"), (RowsThere((one,), held_out=(two,)), "held out")):
+        with pytest.raises(UserError, match=f"line 1: 'WHO IS 1\\?' is {wrong} too"):
+            rows_to_relearn(there, of_file, said)
+    assert len(rows_to_relearn(RowsThere((one,), held_out=(three,)), of_file, said)) == 1
+    with pytest.raises(UserError, match="1 of the related rows that the data holds out are asked"):
+        rows_to_relearn(RowsThere((one,), held_out=(two,), spare=(two,)), related, said)
+
+
+def test_the_retrained_model_stands_beside_a_mixture_at_the_levels_that_both_have():
+    def mixture(levels, values):
+        scores = {"probability": dict.fromkeys(("value", "low", "high"), values)}
+        more = {"kind": "mix", "settings": {}, "axis": "weight", "asked": {}, "robustness": {}}
+        return Data({}, {**more, "levels": levels, "scores": scores})
+
+    by_model = {"retrained": mixture([1, 0, 0.7], [0.1, 0.9, 0.2]), "model": mixture([1, 0, 0.4], [0.3, 0.9, 0.5])}
+    finetuned = {"memorisation": {"probability": Items(np.array([0.9, 0.9]))}}
+    told = curves_told({"mix": by_model}, Audit({"finetuned": finetuned}, AuditSettings()))["mix"]
+    assert told["levels"] == [1, 0, 0.4]
+    assert told["scores"]["probability"]["retrained"]["value"] == [0.1, 0.9, None]
+    back = told["recovered"]["probability"]
+    assert (back["model"], back["retrained"]) == ([1, pytest.approx(1 / 3)], [1, None])
+    ((_, _, lines),) = curve_tables({"attacks": {"mix": told}, "models": {"model": "m", "retrained": "r"}})
+    assert [line[3] for line in lines] == ["0.1", "0.9", "—"]
 
 
 def test_robustness_to_rounding_needs_no_retrained_model_and_to_relearning_does():

@@ -1,6 +1,7 @@
 """Audits and attacks as stages of a recipe: what they leave, level 0, the ends of a mixture, going on, mistakes."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -8,14 +9,16 @@ import pytest
 from small_recipe import SMALL
 
 from npo.pools.battery import Finished, units_of
+from npo.pools.read import HowMany, asked_of
 from npo.verbs.plan import planned
 from records.errors import UserError
 from records.store import CHECKPOINT, content_hash, load
 from records.work import run_missing, silent
-from scale.attacks.settings import Relearn
+from scale.attacks.settings import AttackChoice, Prune, Relearn
 from scale.audit.asked import AskedSets, Entity
 from scale.audit.items import Items
 from scale.audit.known import TOFU_ENTITIES, with_known
+from scale.audit.parts import Plan
 from scale.audit.settings import FAMILY_NAMES, AuditSettings
 from scale.data.questions import Question, QuestionSet
 from scale.models.folders import language_model
@@ -24,6 +27,8 @@ from scale.models.loading import scratch
 from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
 from scale.stages.audits import attack_curve
+from scale.stages.audits.attack_parts import AttackPlan
+from scale.stages.audits.attack_rows import RowsThere
 from scale.stages.audits.audited import to_audit
 from scale.stages.pipeline import units
 from scale.stages.shared.prepared import context_of
@@ -138,6 +143,46 @@ def test_models_of_a_run_audited_in_one_process_have_what_its_own_units_have(out
         assert {f"{score} {x}" for score, x in _values(mine)} <= {f"{score} {x}" for score, x in _values(same)}
         assert SCORE in mine.arrays
     assert mine.values["robustness"]["q"][SCORE] == same.values["robustness"]["q"][SCORE]
+
+
+def test_families_that_are_asked_less_say_so_and_are_asked_anew_before_an_attack(out, tmp_path):
+    recipe = read_recipe("quick", WORDS)
+    context = context_of(recipe, ALONE)
+    places = {name: out / name / "model" for name in ("retrain", "finetune")}
+    finished = Finished(recipe, context, places, to_audit(context).first(2), {"memorisation": 1})
+    units_there = {unit.name: unit for unit in units_of(finished, [])}
+    for name in ("audit/retrain", "attack/retrain/quantise"):
+        _done(units_there[name], tmp_path)
+    audit, attack = load(tmp_path / "audit/retrain"), load(tmp_path / "attack/retrain/quantise")
+    assert audit.values["asked_less"]["memorisation"]["forget"] == len(audit.arrays[SCORE]) == 1
+    assert (audit.values["asked"]["forget"], attack.arrays[SCORE].shape) == (2, (3, 2))
+
+
+def test_related_rows_are_none_that_membership_is_asked_of():
+    recipe = read_recipe("quick", SMALL)
+    context = context_of(recipe, ALONE)
+    corpus = replace(
+        context.corpus, asked={**context.corpus.asked, "forget_paraphrased": context.corpus.asked["forget"]}
+    )
+    for rows in (1, len(corpus.forget) + 3):
+        finished = Finished(recipe, context, {}, asked_of(corpus, HowMany(rows, 1, 1)), {})
+        held = {(one.prompt, one.truth) for one in finished.asked.holdout.questions}
+        related = {row.words for row in finished.relearnt(Relearn(rows="related"))}
+        assert len(held) == rows
+        assert related
+        assert not held & related
+
+
+def test_an_attack_is_made_anew_where_its_intervals_would_be_others(out):
+    def identity(draws):
+        settings = AuditSettings(families=("memorisation",), draws=draws)
+        asked = to_audit(context_of(read_recipe("quick", SMALL), ALONE))
+        plan = Plan("m", {"model": str(out / "retrain/model")}, asked, settings, ALONE)
+        choice = AttackChoice(prune=Prune(shares=(0.5,)))
+        (unit,) = AttackPlan(plan, (choice,), RowsThere(()), read_recipe("quick", SMALL).unlearn).units()
+        return content_hash(dict(unit.settings))
+
+    assert identity(50) == identity(50) != identity(60)
 
 
 def _values(data):

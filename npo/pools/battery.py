@@ -29,12 +29,13 @@ from scale.audit.saved import items_of
 from scale.audit.settings import AuditSettings
 from scale.audit.subject import AuditSubject, ModelsBeside, subject_of
 from scale.data.questions import Question
+from scale.data.row import Learnable
 from scale.models.loading.whole import load as load_model
 from scale.models.reference.identity import model_hash
 from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
 from scale.stages.audits.attack_levels import Ready
-from scale.stages.audits.attack_rows import RowsThere, rows_to_relearn
+from scale.stages.audits.attack_rows import RelearnSaid, RowsThere, rows_to_relearn
 from scale.stages.audits.attacked import asked_after, follow
 from scale.stages.audits.audited import save_audit
 from scale.stages.shared.context import MODEL, Context
@@ -67,6 +68,12 @@ class Finished:
         plain = tuple(Question(one.prompt, (one.truth,)) for one in forget.questions)
         return replace(self.asked, forget=replace(forget, questions=plain))
 
+    def relearnt(self, chosen: Relearn) -> tuple[Learnable, ...]:
+        """The rows that relearning trains on, none that membership is asked of."""
+        held_out = self.asked.holdout
+        there = RowsThere.of(self.context.corpus, asked=len(held_out.questions) if held_out else 0)
+        return rows_to_relearn(there, chosen, RelearnSaid.in_recipe("attacks.relearn"))
+
     def subject(self, name: str) -> AuditSubject:
         """A model loaded anew, in the recipe's prompt format."""
         said, processes = self.context.model, self.context.processes
@@ -88,9 +95,20 @@ class Finished:
         found: Measured = {}
         for family in self.settings.families:
             settings = self.settings.model_copy(update={"families": (family,)})
-            asked = self.asked.first(self.first.get(family))
-            found = {**found, **measured(subject, asked, settings, self.beside)}
+            found = {**found, **measured(subject, self.less.get(family, self.asked), settings, self.beside)}
         return found
+
+    @property
+    def less(self) -> dict[str, AskedSets]:
+        """What the families are asked that are asked less."""
+        return {
+            family: self.asked.first(rows) for family, rows in self.first.items() if family in self.settings.families
+        }
+
+    def audited_before(self, attack: AttackChoice) -> bool:
+        """Has the audit of a model asked what the first level of an attack would ask again?"""
+        part = attack.relearn is not None and attack.relearn.rows == "part"
+        return not part and set(attack.settings.families) <= {*self.settings.families} - {*self.first}
 
 
 def audit_model(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, finished: Finished, name: str) -> None:
@@ -99,7 +117,7 @@ def audit_model(folder: Path, inputs: Mapping[str, Path], progress: Progress, *,
     subject = finished.unchanged(name)
     found = finished.measured(subject)
     beside = items_of(load(inputs[f"audit/{RETRAINED}"]).arrays) if inputs else {}
-    save_audit(folder, subject, found, finished.asked, finished.settings, beside)
+    save_audit(folder, subject, found, finished.asked, finished.settings, beside, finished.less)
 
 
 def attack_model(
@@ -107,17 +125,14 @@ def attack_model(
 ) -> None:
     """One attack on one model, the audit before it taken from its unit where the same was asked."""
     recipe, chosen = finished.recipe, attack.settings
-    rows = (
-        rows_to_relearn(RowsThere.of(finished.context.corpus), chosen, "attacks") if isinstance(chosen, Relearn) else ()
-    )
+    rows = finished.relearnt(chosen) if isinstance(chosen, Relearn) else ()
     schedule = chosen.schedule(recipe.unlearn) if isinstance(chosen, Relearn) else None
     asked, beside = asked_after(finished.plainly, attack, rows), finished.beside
     subject = finished.subject(name)
     context = finished.context
     writer = context.writer(subject.language_model)
     ready = Ready(subject, beside.finetuned, asked, rows, schedule, recipe.seed, writer, scorer=context.scorer)
-    same = len(asked.forget.questions) == len(finished.asked.forget.questions)
-    before = load(inputs[f"audit/{name}"]) if same else None
+    before = load(inputs[f"audit/{name}"]) if finished.audited_before(attack) else None
     retrained = inputs.get(f"attack/{RETRAINED}/{attack.label}")
     known = load(retrained).values if retrained else {}
     settings = finished.settings

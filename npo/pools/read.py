@@ -151,7 +151,7 @@ def asked_of(corpus: Corpus, sizes: HowMany, entities: Path | None = None) -> As
     """
     forget, retain, worded = (corpus.asked[name] for name in ("forget", "retain", "forget_paraphrased"))
     questions = tuple(_less(q, i < sizes.wrong) for i, q in enumerate(forget.questions[: sizes.rows]))
-    held = corpus.held_out[-sizes.rows :]
+    held = corpus.held_out[: sizes.rows]  # the last are the related rows of attacks
     return AskedSets(
         replace(forget, questions=questions),
         replace(retain, questions=tuple(_plain(q) for q in retain.questions[: sizes.retain])),

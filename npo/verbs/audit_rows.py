@@ -78,10 +78,14 @@ def _there(given: Mapping[str, "UserFile"], corpus: "Corpus | None") -> "RowsThe
     """The rows behind the questions; spare ones are a recipe's, where it is its rows that are to be forgotten."""
     from scale.stages.audits.attack_rows import RowsThere
 
-    files = {name: tuple(file.rows) for name, file in given.items() if name != "holdout"}
-    if corpus is None or "forget" in given:
+    names = {"forget": "forget", "retain": "retain", "holdout": "held_out"}
+    files = {names[name]: tuple(file.rows) for name, file in given.items()}
+    if corpus is None:
         return RowsThere(**files)
-    return replace(RowsThere.of(corpus), **files)
+    of_recipe = RowsThere.of(corpus)
+    if "forget" in given:
+        return RowsThere(**{"held_out": of_recipe.held_out, **files})
+    return replace(of_recipe, **files)
 
 
 def _of_files(files: Mapping[str, "UserFile"]) -> dict[str, "QuestionSet"]:

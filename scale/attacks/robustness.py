@@ -13,7 +13,7 @@ LEAST_GAP = 0.01
 def recovered(before: float, after: float, finetuned: float) -> float | None:
     """The share of its way back to the finetuned model that an attack makes, (m_after − m_before)/(m_f − m_before).
 
-    None where there is no way back: m_f − m_before is below `LEAST_GAP`, or the model knows more than the finetuned one.
+    None where there is no way back: m_f − m_before is below `LEAST_GAP`, as where the finetuned model knows less.
 
     >>> recovered(0.0, 0.25, 1.0), recovered(0.5, 0.6, 0.505), recovered(0.9, 0.8, 0.85)
     (0.25, None, None)

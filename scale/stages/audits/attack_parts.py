@@ -23,7 +23,7 @@ from scale.data.formats import format_of
 from scale.data.prompts import Writer
 from scale.data.row import Learnable
 from scale.stages.audits.attack_levels import Ready
-from scale.stages.audits.attack_rows import RowsThere, rows_to_relearn
+from scale.stages.audits.attack_rows import RelearnSaid, RowsThere, rows_to_relearn
 from scale.stages.audits.attacked import asked_after, follow
 from scale.stages.audits.robust import KNOWS
 from scale.stages.shared.own_code import source_of_optimizer
@@ -33,7 +33,8 @@ from scale.training.schedule import Schedule
 __all__ = ["AttackPlan", "curves_told", "schedules_of"]
 
 RETRAINED, FINETUNED = "retrained", "finetuned"
-_TAKES = ("questions", *dict.fromkeys(name for family in FAMILIES.values() for name in family.takes))
+_SAID = RelearnSaid("--attack relearn", "--retain FILE", "--attack-rows FILE")
+_TAKES = ("questions", "draws", *dict.fromkeys(name for family in FAMILIES.values() for name in family.takes))
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class AttackPlan:
     def _rows(self, attack: AttackChoice) -> tuple[Learnable, ...]:
         if attack.mix is not None and FINETUNED not in self.plan.places:
             raise UserError("--attack mix: it goes back towards the finetuned model: name that with --finetuned.")
-        return rows_to_relearn(self.rows, attack.relearn, "--attack relearn") if attack.relearn else ()
+        return rows_to_relearn(self.rows, attack.relearn, _SAID) if attack.relearn else ()
 
     def _reads(self, attack: AttackChoice) -> tuple[str, ...]:
         """The models that are looked at beside the one that is attacked."""
@@ -160,7 +161,7 @@ def curves_told(found: Mapping[str, Mapping[str, Data]], audit: Audit) -> dict[s
     kind, settings, axis, levels, robustness, training, weights, kept_at   as `scale.stages.audits.attacked` leaves them
     asked       how many questions of each set
     scores      by score: model and retrained, each {value, low, high} with a list by level; retrained null where there
-                is none, or where its levels are others, as those of a mixture may be
+                is none, and null at a level that it was not at: the weight at which a mixture keeps enough is its own
     recovered   by score that rises with what is known: model and retrained, by level after the first the share of the
                 way back to the finetuned model (`scale.attacks.robustness`); {} without a finetuned model, and of
                 a part, where others were asked of that
@@ -170,7 +171,7 @@ def curves_told(found: Mapping[str, Mapping[str, Data]], audit: Audit) -> dict[s
 
 def _curve_told(by_model: Mapping[str, Data], audit: Audit) -> dict[str, Any]:
     own, beside = by_model[MODEL].values, by_model[RETRAINED].values if RETRAINED in by_model else None
-    alike = beside["scores"] if beside and beside["levels"] == own["levels"] else {}
+    alike = _at_levels(beside, own["levels"]) if beside else {}
     scores = {name: {MODEL: one, RETRAINED: alike.get(name)} for name, one in own["scores"].items()}
     names = () if own["settings"].get("rows") == "part" else KNOWS
     more = ("training", "rows", "weights", "kept_at")
@@ -181,6 +182,15 @@ def _curve_told(by_model: Mapping[str, Data], audit: Audit) -> dict[str, Any]:
         "recovered": {
             name: back for name in names if name in scores and (back := _way_back(scores[name], name, audit))
         },
+    }
+
+
+def _at_levels(values: Mapping[str, Any], levels: Sequence[float]) -> dict[str, dict[str, list[float | None]]]:
+    """Scores of a curve at these levels, None at those that it has not."""
+    at = {level: i for i, level in enumerate(values["levels"])}
+    return {
+        name: {key: [x[at[level]] if level in at else None for level in levels] for key, x in score.items()}
+        for name, score in values["scores"].items()
     }
 
 

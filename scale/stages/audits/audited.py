@@ -103,8 +103,12 @@ def save_audit(
     asked: AskedSets,
     settings: AuditSettings,
     retrained: Mapping[str, Items],
+    less: Mapping[str, AskedSets] | None = None,
 ) -> None:
-    """Leave what was measured of a model that was `asked` this; `retrained`: the retrained one's scores, or none."""
+    """Leave what was measured of a model that was `asked` this; `retrained`: the retrained one's scores, or none.
+
+    `less` has, by name, the families that were asked of other sets than `asked`.
+    """
     values = {
         "stage": "audit",
         "of": subject.name,
@@ -113,9 +117,14 @@ def save_audit(
         "families": families_told(found),
         "scores": scores_told(flat(found), settings),
         "against_retrained": _against(flat(found), retrained, settings),
-        "asked": {name: len(one.questions) for name, one in asked.sets.items()},
+        "asked": _counted(asked),
+        **({"asked_less": {family: _counted(sets) for family, sets in less.items()}} if less else {}),
     }
     save(folder, Data(arrays_of(flat(found)), values))
+
+
+def _counted(asked: AskedSets) -> dict[str, int]:
+    return {name: len(one.questions) for name, one in asked.sets.items()}
 
 
 def _against(found: Mapping[str, Items], retrained: Mapping[str, Items], settings: AuditSettings) -> dict[str, Any]:

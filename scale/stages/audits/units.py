@@ -19,7 +19,7 @@ from scale.audit.known import with_known
 from scale.audit.settings import AuditSettings
 from scale.data.row import Learnable
 from scale.recipes.recipe import Recipe
-from scale.stages.audits.attack_rows import RowsThere, rows_to_relearn
+from scale.stages.audits.attack_rows import RelearnSaid, RowsThere, rows_to_relearn
 from scale.stages.audits.attacked import attacked
 from scale.stages.audits.audited import Models, audited, to_audit
 from scale.stages.shared.context import Context
@@ -153,4 +153,5 @@ class AuditUnits:
     def _rows(self, number: int, attack: AttackChoice) -> tuple[Learnable, ...]:
         if attack.relearn is None:
             return ()
-        return rows_to_relearn(RowsThere.of(self.context.corpus), attack.relearn, f"attacks.{number}.relearn")
+        said = RelearnSaid.in_recipe(f"attacks.{number}.relearn")
+        return rows_to_relearn(RowsThere.of(self.context.corpus), attack.relearn, said)
