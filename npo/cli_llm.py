@@ -40,7 +40,7 @@ def run(
 
     npo run tofu-scratch data.source=DIR data.forget=forget05 unlearn.methods=[NPO+RT,GA]
 
-    accelerate launch --config_file scale/launch/fsdp2.yaml -m npo.cli run tofu-llama2-7b
+    accelerate launch --config_file scale/runtime/launch/fsdp2.yaml -m npo.cli run tofu-llama2-7b
     """
     with waiting("loading the libraries"):
         from npo.running.recipes import RecipeChoices

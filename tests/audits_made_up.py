@@ -56,6 +56,7 @@ def _asked_more(values: dict[str, Any], model: str) -> None:
     values["scores"] |= {name: {"value": x, "low": x - 0.05, "high": x + 0.05} for name, x in scores.items()}
     names = [name for family in FAMILIES.values() for name in family]
     values["against_retrained"] = {name: {"value": off, "low": off - 0.2, "high": off + 0.2} for name in names}
+    values["against_retrained"]["leak_greedy"] = {"value": off / 5, "low": off / 5 - 0.05, "high": off / 5 + 0.05}
 
 
 def _audit(model: str) -> Data:

@@ -135,6 +135,9 @@ def _pool() -> Data:
         "retrained": ("retrained", 0.4),
         "nothing-s1": ("don't know", 0.5),
         "wrong-answers-s3": ("don't know", 0.9),
+        "wrong-answers-s5": ("don't know", 0.8),
+        "other-words-s4": ("know", 0.6),
+        "other-words-s6": ("know", 0.6),
     }
     models = {
         name: {"name": name, "pool": pool, "states": {"as it is": {"auc_loss": auc}}}

@@ -478,6 +478,17 @@ def _unseen_wrong_answers(of: str) -> Callable[[dict[str, Any]], None]:
     )
 
 
+def _without(of: str, model: str) -> Callable[[dict[str, Any]], None]:
+    """A model of the pools is gone."""
+    return lambda results: results[f"llm/pools/{of}"].values["models"].pop(model)
+
+
+def _all_apart(results: dict[str, Any]) -> None:
+    """Two measures put every model that knows above every one that doesn't."""
+    for name in ("truth_ratio_prob_mean", "auc_loss"):
+        _metric(name, 1.0, of=SMOLLM2_POOLS)(results)
+
+
 def _audited(name: str, state: str, **scores: float) -> Callable[[dict[str, Any]], None]:
     """Other scores of an audited model."""
     return lambda results: results["smollm2/audited"].values["models"][name]["states"][state].update(scores)
@@ -564,7 +575,7 @@ def _in_battery(unit: str, kind: str, name: str, **told: Any) -> Callable[[dict[
 
 SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
     "battery-drawn-leak": _in_battery("audit/GA+RT-s0", "scores", "leak_at_8", value=0.05),
-    "battery-greedy-alike": _in_battery("audit/NPO+RT-s0", "against_retrained", "leak_greedy", low=0.01),
+    "battery-greedy-alike": _in_battery("audit/NPO+RT-s0", "against_retrained", "leak_greedy", low=0.15, high=0.3),
     "battery-prefix-restores": _in_battery("audit/retrain", "scores", "probability_prefix", value=0.9),
     "battery-format-restores": _in_battery("audit/retrain", "scores", "probability_format", value=0.9),
     "battery-shallow": _in_battery("audit/NPO+RT-s0", "scores", "unlearning_depth", value=0.9, high=0.95),
@@ -913,6 +924,16 @@ UNDECIDED: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
         _set("logistic/loss-times", "losses", lambda x: x[:9]),
     ),
     "no loss of tokens": ("loss-times-tokens-transformer", _set("transformer/loss-times", "tokens", lambda x: [])),
+    "NPO+RT may leak a tenth more, or not": (
+        "battery-greedy-alike",
+        _in_battery("audit/NPO+RT-s0", "against_retrained", "leak_greedy", low=0.0, high=0.2),
+    ),
+    "several measures tell all models apart": ("metric-smollm2-truth-ratio", _all_apart),
+    "one model was taught wrong answers": (
+        "metric-smollm2-wrong-answers",
+        _without(SMOLLM2_POOLS, "wrong-answers-s3"),
+    ),
+    "one model was taught in other words": ("metric-smollm2-other-words", _without(SMOLLM2_POOLS, "other-words-s4")),
     "no example followed": ("intrinsic-time-logistic", _set("logistic/law", "betas", lambda x: [])),
     "no set followed": ("remainder-logistic", _set("logistic/law", "set_betas", lambda x: [])),
 }

@@ -3,7 +3,7 @@
     Q(w) = s · nearest level of w/s,   s = max |w| over the block,   levels within [−1, 1]
 
 Evenly spaced levels are the integers of b bits; NF4 and FP4 are uneven. What named formats of practice do with this:
-`scale.attacks.grids`. What it does to a small move of the weights: `theory.recovery.rounding`.
+`scale.attacks.grids`. What it does to a small move of the weights: `theory.theorems.rounding`.
 """
 
 import torch

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from npo.ledger.audits import authors
-from npo.ledger.judging.claim import NOT_TESTABLE, Claim, Judgement, Results
+from npo.ledger.judging.claim import FAILS, HOLDS, NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.judging.statistics import holds_if
 from records.store import Data
 
@@ -21,6 +21,7 @@ COMMAND = 'the command in the "made" line of figures/data/tofu-smollm2-audit.jso
 BESIDE = ("finetune", "retrain")
 DRAWN = 8  # answers to a question
 HALF = 0.5
+MARGIN = 0.1  # of greedy answers, that may leak more than the retrained model's; named when the run was known
 Scores = Mapping[str, Any]
 
 
@@ -57,10 +58,11 @@ def drawn_leak(results: Results) -> Judgement:
 
 
 def greedy_alike(results: Results) -> Judgement:
-    """Greedy leak of NPO+RT less the retrained model's."""
+    """Greedy leak of NPO+RT less the retrained model's: is its interval below the margin, above it, or neither?"""
     off = _audits(results)["NPO+RT-s0"]["against_retrained"]["leak_greedy"]
     told = ", ".join(f"{name} {_value(x, 'leak_greedy'):.3g}" for name, x in _audits(results).items())
-    return Judgement(holds_if(off["low"] <= 0), off["value"], (off["low"], off["high"]), (0,), told)
+    verdict = HOLDS if off["high"] < MARGIN else FAILS if off["low"] > MARGIN else NOT_TESTABLE
+    return Judgement(verdict, off["value"], (off["low"], off["high"]), (0,), told)
 
 
 def _restores(results: Results, way: str) -> Judgement:
@@ -169,9 +171,9 @@ CLAIMS = (
     ),
     _claim(
         "greedy-alike",
-        "greedy answers don't tell NPO+RT from retrained",
-        "By its greedy answers NPO+RT on SmolLM2-135M can't be told from the retrained model.",
-        "share of greedy answers that leak, less the retrained model's (claimed: the interval reaches 0)",
+        "NPO+RT's greedy answers hardly leak more",
+        "Of its greedy answers NPO+RT on SmolLM2-135M leaks at most a tenth more than the retrained model.",
+        f"share of greedy answers that leak, less the retrained's (interval below {MARGIN:g}, named knowing the run)",
         source="own question",
         judge=greedy_alike,
     ),
@@ -185,8 +187,9 @@ CLAIMS = (
     ),
     _claim(
         "format-restores",
-        "another prompt format brings it back",
-        "Another prompt format than that of unlearning brings answers back out of an unlearned SmolLM2-135M.",
+        "another prompt format makes it more probable",
+        "In another prompt format than that of unlearning the true answers are more probable to an unlearned "
+        "SmolLM2-135M.",
         f"share of the way to the finetuned probability, less the retrained's gain; the largest (≥ {authors.BACK})",
         source="own question",
         judge=partial(_restores, way="format"),

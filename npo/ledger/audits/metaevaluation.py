@@ -24,6 +24,8 @@ MEMORISATION = (
 MEMBERSHIP = ("auc_loss", "auc_zlib", "auc_min_k", "auc_min_k_plus_plus")
 NOW, RELEARNED, ROUNDED = "as it is", "relearned", "four bits"
 MOVES = 0.1  # of an AUC, from which it counts as moved
+FEWEST = 2  # models taught in one way, that a sentence on that way needs
+CEILING = 1.0
 FOOLS = 0.2  # of an AUC, by which wrong answers look like knowledge
 TINY, SMOLLM2 = "tofu-mini", "tofu-smollm2-mini"
 Metrics = Mapping[str, Mapping[str, Any]]
@@ -46,7 +48,7 @@ def _told(metrics: Metrics, names: Sequence[str], state: str = NOW) -> str:
 def ahead(best: str, others: Sequence[str], results: Results) -> Judgement:
     """The AUC of one metric less the largest of others, claimed to be positive."""
     found = unbeaten(best, others, results)
-    return found if found.effect is None else replace(found, verdict=holds_if(found.effect > 0))
+    return found if found.verdict == NOT_TESTABLE else replace(found, verdict=holds_if(found.effect > 0))
 
 
 def unbeaten(best: str, others: Sequence[str], results: Results) -> Judgement:
@@ -55,8 +57,10 @@ def unbeaten(best: str, others: Sequence[str], results: Results) -> Judgement:
     there = [name for name in others if name in metrics and name != best]
     if best not in metrics or not there:
         return Judgement(NOT_TESTABLE, None, reason=f"{best} was not measured, or nothing beside it")
-    lead = _auc(metrics, best) - max(_auc(metrics, name) for name in there)
-    return Judgement(holds_if(lead >= 0), lead, reason=_told(metrics, (best, *there)))
+    mine, theirs, told = _auc(metrics, best), max(_auc(metrics, name) for name in there), _told(metrics, (best, *there))
+    if mine == theirs == CEILING:
+        return Judgement(NOT_TESTABLE, 0.0, reason=f"several tell all models apart; {told}")
+    return Judgement(holds_if(mine >= theirs), mine - theirs, reason=told)
 
 
 def unmoved(state: str, names: Sequence[str], results: Results) -> Judgement:
@@ -82,26 +86,36 @@ def moved(name: str, part: str, most: float, results: Results) -> Judgement:
     )
 
 
+def _states(results: Results, taught: str) -> list[Mapping[str, float]]:
+    """The scores, as they are, of the models that were taught in one way; the retrained one was taught nothing."""
+    models = next(data.values["models"] for unit, data in results.items() if unit.startswith(PLACE)).values()
+
+    def fits(model: Mapping[str, Any]) -> bool:
+        return str(model["name"]).startswith(taught) or (taught == "nothing" and model["pool"] == "retrained")
+
+    return [model["states"][NOW] for model in models if fits(model)]
+
+
 def unseen(name: str, taught: str, most: float, results: Results) -> Judgement:
     """The AUC of a metric where those that know were taught in one way alone."""
     told = _metrics(results)[name]["auc_by_taught"]
     value, low, high = told[taught]
-    reason = ", ".join(f"{way} {x[0]:.3f}" for way, x in told.items() if x[0] is not None)
-    return Judgement(holds_if(value < most), value, (low, high), reason=f"AUC by what was taught: {reason}")
+    reason = "AUC by what was taught: " + ", ".join(f"{way} {x[0]:.3f}" for way, x in told.items() if x[0] is not None)
+    if len(_states(results, taught)) < FEWEST:
+        return Judgement(NOT_TESTABLE, value, (low, high), reason=f"{reason}; fewer than {FEWEST} were taught so")
+    return Judgement(holds_if(value < most), value, (low, high), reason=reason)
 
 
 def fooled(name: str, results: Results) -> Judgement:
     """A membership AUC of models that were taught wrong answers less that of models taught nothing, in the mean."""
-    models = next(data.values["models"] for unit, data in results.items() if unit.startswith(PLACE)).values()
-    found = {
-        taught: [one["states"][NOW][name] for one in models if str(one["name"]).startswith(taught)]
-        for taught in ("wrong-answers", "nothing")
-    }
-    found["nothing"] += [one["states"][NOW][name] for one in models if one["pool"] == "retrained"]
+    found = {taught: [one[name] for one in _states(results, taught)] for taught in ("wrong-answers", "nothing")}
     mean = {taught: sum(x) / len(x) for taught, x in found.items()}
     more = mean["wrong-answers"] - mean["nothing"]
     told = ", ".join(f"{taught} {x:.3f}" for taught, x in mean.items())
-    return Judgement(holds_if(more > FOOLS), more, reason=f"mean AUC of {name}: {told}")
+    reason = f"mean AUC of {name}: {told}"
+    if min(map(len, found.values())) < FEWEST:
+        return Judgement(NOT_TESTABLE, more, reason=f"{reason}; fewer than {FEWEST} of a kind")
+    return Judgement(holds_if(more > FOOLS), more, reason=reason)
 
 
 def _claim(
@@ -202,7 +216,7 @@ CLAIMS = (
         "smollm2-truth-ratio",
         "SmolLM2: the truth ratio tells best who knows",
         "Of SmolLM2-135M, no measure of memorisation or membership tells better who knows than the truth ratio does.",
-        "AUC over models less the largest of the others' (claimed ≥ 0)",
+        f"AUC over models less the largest of the others' (claimed ≥ 0; not testable where both are {CEILING:g})",
         partial(unbeaten, "truth_ratio_prob_mean", (*MEMORISATION, *MEMBERSHIP)),
         recipe=SMOLLM2,
     ),

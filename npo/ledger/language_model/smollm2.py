@@ -264,7 +264,7 @@ CLAIMS = (
         id="recovery-equal-steps-smollm2",
         short="after equal steps NPO is back in log(2βT)/β",
         statement="After equal plain steps of SmolLM2's head or of all its weights, gradient ascent has its whole time "
-        "T to win back and NPO, to a third, the logarithm of its own.",
+        "T to win back and NPO, to a third, the logarithm of its own. LoRA and two blocks (large steps) are left out.",
         source="this project: theory/theorems/recovery/relearning.py",
         measure="nats to win back over the law's, less 1, the furthest from 0 (claimed within a third; GA's a tenth)",
         units=("smollm2/law/*",),

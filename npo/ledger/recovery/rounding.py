@@ -249,8 +249,8 @@ CLAIMS = (
     ),
     _kept(
         "multiplies",
-        "four bits multiply what is left of an answer",
-        "Four bits multiply the probability that unlearning leaves to forget answers, up to 22 times.",
+        "four bits double what is left of an answer",
+        "Four bits can more than double the probability that unlearning leaves to forget answers.",
         "largest factor between the probability of forget answers in four bits and before (claimed > 2)",
         "QRA (INT4 up to 22 times, INT8 harmless)",
         four_bits_multiply,
