@@ -156,6 +156,7 @@ MISTAKES = {
     "a row retained that is to be forgotten": (["--forget", "{rows}", "--retain", "{rows}"], "are one file"),
     "no such family": (["--forget", "{rows}", "--families", "memorization"], "Did you mean memorisation?"),
     "no such setting": (["--forget", "{rows}", "audit.answer=3"], "Did you mean audit.answers?"),
+    "no such classifier": (["--forget", "{rows}", "audit.fluency={tmp}/none"], "no classifier of texts could be read"),
     "no such number": (["--forget", "{rows}", "audit.min_k=nan"], "audit.min_k: "),
     "a recipe's key without one": (["--forget", "{rows}", "data.forget=forget05"], "only a recipe has such a key"),
     "no such device": (["--forget", "{rows}", "--device", "tpu"], "--device tpu: there is no such device"),

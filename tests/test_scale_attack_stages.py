@@ -330,10 +330,10 @@ def test_a_recipe_s_audit_takes_entities_and_other_words_and_tells_all_that_is_w
     bad = _lines(tmp_path / "bad.jsonl", {"question": "Who?"})
     with pytest.raises(UserError) as caught:
         _units(
-            *(*WORDS[:-1], f"audit.reworded={bad}", "audit.entities=nowhere.jsonl"),
+            *(*WORDS[:-1], f"audit.reworded={bad}", "audit.entities=nowhere.jsonl", "audit.fluency=nobody"),
             "attacks=[{relearn: {rows: related, file: none.jsonl}}]",
         )
-    for part in ("nowhere.jsonl", "no key paraphrased_question", "none.jsonl"):
+    for part in ("nowhere.jsonl", "from nobody", "no key paraphrased_question", "none.jsonl"):
         assert part in str(caught.value)
 
 

@@ -1,5 +1,7 @@
 """Fluency by a classifier in a folder: a tiny one, padded and cut, by hand; in an audit and in utility's aggregate."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -8,10 +10,13 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from records.errors import UserError
 from scale.audit.derived import FLUENCY, UTILITY, derived
+from scale.audit.families import FAMILIES
 from scale.audit.fluency import LONGEST, fluency
+from scale.audit.parts import Plan
 from scale.audit.samples import sampling
 from scale.audit.settings import AuditSettings
 from scale.audit.subject import ModelsBeside
+from scale.runtime.processes import Processes
 
 CLASSES = ("noise", "Clean", "word salad")
 TEXTS = ["Ada was born in Oldham.", "qq", "", "It is a tale of the sea. " * 40]
@@ -73,6 +78,40 @@ def test_what_is_no_classifier_or_has_no_such_class_is_told(tmp_path):
     with pytest.raises(UserError, match="LlamaForCausalLM"):
         fluency(tmp_path / "model", TEXTS)
     assert np.isfinite(fluency(_saved(tmp_path / "other"), ["Ada"])).all()
+
+
+def test_texts_are_padded_by_the_token_that_ends_them_where_there_is_no_other(tmp_path, folder, monkeypatch):
+    _without(_saved(tmp_path), "pad_token")
+    assert fluency(tmp_path, TEXTS[:2]) == pytest.approx(fluency(folder, TEXTS[:2]), abs=1e-6)
+    _without(tmp_path, "eos_token")
+    with pytest.raises(UserError, match="has no token to pad by"):
+        fluency(tmp_path, TEXTS)
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert len(fluency(f"~/{folder.name}", TEXTS)) == len(TEXTS)
+
+
+def _without(folder, token):
+    file = folder / "tokenizer_config.json"
+    config = json.loads(file.read_text(encoding="utf8"))
+    del config[token]
+    file.write_text(json.dumps(config), encoding="utf8")
+    (folder / "special_tokens_map.json").unlink(missing_ok=True)
+
+
+def test_another_classifier_is_another_measurement(tmp_path):
+    model_of().save_pretrained(tmp_path / "model")
+    settings = AuditSettings(families=("sampling",), fluency=str(tmp_path / "classifier"))
+    plan = Plan("m", {"model": str(tmp_path / "model")}, ASKED, settings, Processes("cpu"))
+
+    def said():
+        return [plan.said("model", (), takes, ASKED) for takes in (FAMILIES["sampling"].takes, ("min_k",))]
+
+    _classifier(tmp_path / "classifier")
+    first = said()
+    assert said() == first
+    _classifier(tmp_path / "classifier", ("Clean", "noise"))
+    again = said()
+    assert (again[0] != first[0], again[1]) == (True, first[1])
 
 
 def _saved(folder):

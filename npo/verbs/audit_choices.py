@@ -71,7 +71,7 @@ def chosen(asked: AuditChoices) -> Chosen:
 
     run = run_of(asked.model)
     settings, recipe, places, machine, attacks = together(
-        lambda: _settings(asked),
+        lambda: _with_classifier(_settings(asked)),
         lambda: _recipe(asked, run),
         lambda: _places(asked, run),
         lambda: _machine(asked),
@@ -80,7 +80,11 @@ def chosen(asked: AuditChoices) -> Chosen:
     if recipe and recipe.audit:
         settings = _settings(asked, recipe.audit)
     processes = Processes(**machine)
-    (sets, rows), _ = together(lambda: rows_asked(asked, recipe, run, settings), lambda: processes.accelerator)
+    (sets, rows), settings, _ = together(
+        lambda: rows_asked(asked, recipe, run, settings),
+        lambda: _with_classifier(settings),
+        lambda: processes.accelerator,
+    )
     name = run.unit.name if run else evaluated_as(asked.model)
     plan = Plan(name, places, sets, settings, processes, **_how(asked, recipe, run))
     folder = asked.out or (run.folder / "audited" if run else Path("out") / "audit")
@@ -91,6 +95,15 @@ def _settings(asked: AuditChoices, usual: "AuditSettings | None" = None) -> "Aud
     """The settings that were typed, files by their options too."""
     files = {name: str(path) for name in ("entities", "reworded") if (path := getattr(asked, name)) is not None}
     return settings_asked(asked.keys, asked.families, usual).model_copy(update=files)
+
+
+def _with_classifier(settings: "AuditSettings") -> "AuditSettings":
+    """The same; UserError where a classifier is named that is none."""
+    from scale.audit.fluency import check_classifier
+
+    if settings.fluency is not None:
+        check_classifier(settings.fluency)
+    return settings
 
 
 def _recipe(asked: AuditChoices, run: RunOfModel | None) -> "Recipe | None":

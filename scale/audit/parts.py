@@ -12,6 +12,7 @@ from records.work import Progress, Unit
 from scale.audit.asked import AskedSets
 from scale.audit.battery import BESIDE, MODEL, Audit, families_of
 from scale.audit.families import Family
+from scale.audit.fluency import classifier_hash
 from scale.audit.saved import arrays_of, items_of
 from scale.audit.settings import AuditSettings
 from scale.audit.subject import AuditSubject, ModelsBeside, loaded
@@ -70,6 +71,7 @@ class Plan:
     def said(self, of: str, reads: Sequence[str], takes: Sequence[str], asked: AskedSets) -> dict[str, Any]:
         """What a measurement of a model depends on: models, what is asked of them, those settings that it takes."""
         settings = self.settings.model_dump(mode="json")
+        classifier = self.settings.fluency if "fluency" in takes else None
         return {
             "of": self.places[of],
             "weights_of": model_hash(self.places[of]),
@@ -78,6 +80,7 @@ class Plan:
             "settings": {name: settings[name] for name in ("protocol", *takes)},
             "how": [repr(self.prompt), self.longest, self.weights],
             "precision": self.processes.precision,
+            **({"fluency_of": classifier_hash(classifier)} if classifier else {}),
         }
 
     def folders(self, of: str, reads: Sequence[str]) -> tuple[Path, ...]:

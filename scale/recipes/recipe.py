@@ -286,7 +286,7 @@ class Recipe(_Settings):
         """The user's own files and folders that it reads beside models and code."""
         examples = self.evaluate.few_shot.rows if self.evaluate.few_shot else None
         related = (attack.relearn.file for attack in self.attacks if attack.relearn)
-        audit = (self.audit.entities, self.audit.reworded) if self.audit else ()
+        audit = (self.audit.entities, self.audit.reworded, self.audit.fluency) if self.audit else ()
         own = (self.retain_log, examples, self.unlearn.wanted_drop.held_out, *related, *audit)
         return tuple(filter(None, (*self.data.files, *own)))
 

@@ -15,6 +15,7 @@ from records.work import Unit
 from scale.attacks.settings import AttackChoice, Relearn
 from scale.audit.asked import AskedSets
 from scale.audit.families import FAMILIES
+from scale.audit.fluency import check_classifier, classifier_hash
 from scale.audit.known import with_known
 from scale.audit.settings import AuditSettings
 from scale.data.row import Learnable
@@ -46,7 +47,11 @@ class AuditUnits:
         recipe = self.recipe
         if recipe.audit is None and not recipe.attacks:
             return []
-        _, *rows = together(lambda: self.asked, *(partial(self._rows, i, one) for i, one in enumerate(recipe.attacks)))
+        _, _, *rows = together(
+            lambda: self.asked,
+            lambda: self.settings.fluency and check_classifier(self.settings.fluency),
+            *(partial(self._rows, i, one) for i, one in enumerate(recipe.attacks)),
+        )
         models = [*([self._retrained] if self._retrained else []), self._finetuned, *runs]
         audits = [self._audit(model) for model in models] if recipe.audit is not None else []
         attacks = [
@@ -69,7 +74,8 @@ class AuditUnits:
 
     @property
     def _asked_of(self) -> str:
-        return content_hash(repr((self.asked.entities, self.asked.reworded)))
+        known, classifier = (self.asked.entities, self.asked.reworded), self.settings.fluency
+        return content_hash(repr((*known, classifier_hash(classifier)) if classifier else known))
 
     @property
     def _finetuned(self) -> str:
