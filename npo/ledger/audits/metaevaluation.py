@@ -48,7 +48,9 @@ def _told(metrics: Metrics, names: Sequence[str], state: str = NOW) -> str:
 def ahead(best: str, others: Sequence[str], results: Results) -> Judgement:
     """The AUC of one metric less the largest of others, claimed to be positive."""
     found = unbeaten(best, others, results)
-    return found if found.verdict == NOT_TESTABLE else replace(found, verdict=holds_if(found.effect > 0))
+    if found.effect is None or found.verdict == NOT_TESTABLE:
+        return found
+    return replace(found, verdict=holds_if(found.effect > 0))
 
 
 def unbeaten(best: str, others: Sequence[str], results: Results) -> Judgement:
