@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from figures.audit import LOOKS
 from figures.canvas import LOOK, styled
 from records.store import Data
 
@@ -42,7 +43,10 @@ def drawable(results: Mapping[str, Data]) -> bool:
 
 
 def draw(results: Mapping[str, Data]) -> Figure:
-    """A column for each attack, a row for each score; results are `…/attack/<model>/<attack>` of one recipe."""
+    """A column for each attack, a row for each score; results are `…/attack/<model>/<attack>` of one recipe.
+
+    Of one audit's alone, where <model> is model or retrained, they look as in its other figure.
+    """
     curves = _by_attack(results)
     models = sorted({model for by_model in curves.values() for model in by_model}, key=_order)
     looks = {model: _look(model, i) for i, model in enumerate(sorted(models, key=_known))}
@@ -54,6 +58,7 @@ def draw(results: Mapping[str, Data]) -> Figure:
                 for model in (model for model in models if model in by_model):
                     _curve(panels[row, column], by_model[model], score, looks[model])
                 _axes(panels[row, column], next(iter(by_model.values())), score)
+                panels[row, column].set_ylim(_span(curves, score))
             panels[0, column].set_title(_title(attack), fontsize="small")
         for row, words in enumerate(SCORES.values()):
             panels[row, 0].set_ylabel(words)
@@ -95,7 +100,7 @@ def _title(attack: str) -> str:
 
 def _order(model: str) -> tuple[int, str]:
     """Where it stands: methods in the order of all figures, then the two models that they lie between, on top."""
-    last = {"finetune": 98, "retrain": 99}
+    last = {"finetune": 98, "retrain": 99, "retrained": 99}
     method = _method(model)
     return last.get(model, list(LOOK).index(method) if method in LOOK else 50), model
 
@@ -112,6 +117,8 @@ def _method(model: str) -> str:
 def _look(model: str, number: int) -> dict[str, Any]:
     if model in ("retrain", "finetune"):
         return dict(RETRAINED if model == "retrain" else FINETUNED)
+    if model in LOOKS:
+        return {"linestyle": "-", **LOOKS[model]}
     method = _method(model)
     other = {"color": _OTHERS[number % len(_OTHERS)], "linestyle": "-.", "marker": "^"}
     return {**LOOK.get(method, other), "label": method if model.endswith("-s0") else model}
@@ -145,6 +152,12 @@ def _axes(ax: Axes, values: Mapping[str, Any], score: str) -> None:
         ax.set_xlim(1.05, -0.05)  # from the model's own to the finetuned one
     if score == "probability":
         ax.set_yscale("log")
-        ax.set_ylim(FLOOR / 1.5, 1.5)
-    else:
-        ax.set_ylim(-0.03, 1.03)
+
+
+def _span(curves: Mapping[str, Mapping[str, Mapping[str, Any]]], score: str) -> tuple[float, float]:
+    """Of an axis: probabilities in decades, a whole one at least, down to the smallest."""
+    if score != "probability":
+        return -0.03, 1.03
+    there = [values["scores"].get(score, {}).get("low", []) for by in curves.values() for values in by.values()]
+    least = min((x for low in there for x in low if x is not None), default=FLOOR)
+    return min(max(least, FLOOR), 0.1) / 1.5, 1.5

@@ -40,8 +40,12 @@ def check_outputs(folder: Path, wanted: Iterable[str], reads: Sequence[Path] = (
         )
 
 
-def publish(folder: Path, build: Callable[[Path], None], reads: Sequence[Path] = ()) -> None:
+def publish(
+    folder: Path, build: Callable[[Path], None], reads: Sequence[Path] = (), *, stale: Iterable[str] = ()
+) -> None:
     """Let `build` write files into a hidden folder, then move each to its place in `folder`, replacing npo's own.
+
+    Those named `stale` that it has not written are removed, where they are as npo wrote them before.
 
     UserError, and nothing is moved, where a file in the way is not npo's or is one of the inputs `reads`.
     """
@@ -55,6 +59,7 @@ def publish(folder: Path, build: Callable[[Path], None], reads: Sequence[Path] =
         made = names(draft)
         check_outputs(folder, made, reads)
         _move(folder, draft, made)
+        _remove(folder, set(stale) - set(made))
     except OSError as error:
         raise UserError(f"Can't write into {folder}: {error.strerror or error}. Make room, or choose --out.") from error
     finally:
@@ -70,6 +75,15 @@ def _move(folder: Path, draft: Path, made: Sequence[str]) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         os.replace(draft / name, folder / name)
     write_json(folder / LIST, known | new)
+
+
+def _remove(folder: Path, names: Iterable[str]) -> None:
+    known = _list(folder)
+    gone = [name for name in names if _ours(folder / name, known.get(name, []))]
+    for name in gone:
+        (folder / name).unlink()
+    if gone:
+        write_json(folder / LIST, {name: hashes for name, hashes in known.items() if name not in gone})
 
 
 def _ours(path: Path, hashes: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 from audits_made_up import PLACE, audits
 
 from figures import attacks
+from figures.audit import LOOKS
 from npo.runs.attacked import attacks_in, audited_in, keep_audits, rows_of_attacks, saved_audits
 from records.store import finish, save
 
@@ -57,3 +58,17 @@ def test_a_model_whose_score_is_not_finite_leaves_a_gap():
     score = next(iter(results.values())).values["scores"]["probability"]
     score["value"][1] = score["low"][1] = score["high"][1] = None
     assert isinstance(attacks.draw(results).get_axes()[0].get_lines()[0].get_label(), str)
+
+
+def test_an_audit_s_two_figures_have_the_same_words_and_colours_and_the_axis_ends_with_the_data():
+    results = audits()
+    values = {name: data for name, data in results.items() if name.endswith("/relearn")}
+    score = {"value": [0.02, 0.5, 0.6], "low": [0.01, 0.4, 0.5], "high": [0.03, 0.6, 0.7]}
+    for data in values.values():
+        data.values["scores"]["probability"] = score
+    one = next(iter(values.values()))
+    ax = attacks.draw({"attack/retrained/relearn": one, "attack/model/relearn": one}).get_axes()[0]
+    assert [(line.get_label(), line.get_color()) for line in ax.get_lines()] == [
+        (LOOKS[who]["label"], LOOKS[who]["color"]) for who in ("model", "retrained")
+    ]
+    assert 0.001 < ax.get_ylim()[0] < 0.01

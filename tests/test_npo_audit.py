@@ -81,9 +81,10 @@ def test_scores_by_question_and_the_page_lie_beside_it(audited, told):
 
 def test_finished_parts_are_kept_and_one_setting_measures_its_family_alone(audited):
     """Min-K's share is no matter of memorisation, whose parts are all that is asked for."""
-    code, _, err = npo(*audited[0], "audit.min_k=0.3", "--families", "memorisation")
+    code, printed, err = npo(*audited[0], "audit.min_k=0.3", "--families", "memorisation")
     assert code == 0, err
     assert (err.count(": kept"), err.count(": running")) == (3, 0)
+    assert "The report that was here had the family membership too" in " ".join(printed.split())
 
 
 ATTACKS = (
@@ -114,8 +115,14 @@ def test_attacks_on_the_model_and_on_the_retrained_one_are_curves_and_are_kept(a
     assert "After relearn,lr=0.03, at 2 steps: probability" in " ".join(printed.split())
     assert "After attacks" in sound(audited[2] / "GA-s0/audit.html").text
     assert (audited[2] / "GA-s0/figures/attacks.png").stat().st_size > 1000
-    code, _, err = npo(*audited[0], *ATTACKS)
+    report = (audited[2] / "GA-s0/audit.json").read_text(encoding="utf8")
+    code, _, err = npo(*audited[0], "--family", "memorisation")  # what has been measured stays in the report
     assert (code, err.count(": running")) == (0, 0)
+    again = json.loads((audited[2] / "GA-s0/audit.json").read_text(encoding="utf8"))
+    assert (again["scores"], again["attacks"].keys()) == (json.loads(report)["scores"], curves.keys())
+    code, printed, err = npo(*audited[0], "audit.min_k=0.3", "--family", "memorisation")
+    assert "had the family membership, the attack mix,keep=None" in " ".join(printed.split())
+    assert not (audited[2] / "GA-s0/figures/attacks.png").exists()
 
 
 def test_rows_of_one_s_own_without_any_model_beside(prepared, tmp_path, monkeypatch):
@@ -152,6 +159,8 @@ MISTAKES = {
         ["--forget", "{rows}", "--holdout", "{rows}"],
         "line 1: 'What is the number 0?' is a row to forget too",
     ),
+    "membership without rows held out": (["--forget", "{rows}", "--family", "membership"], "Name them with --holdout"),
+    "one row held out": (["--forget", "{rows}", "--holdout", "{tmp}/one.jsonl"], "an AUC against one row"),
     "no such entities": (["--forget", "{rows}", "--entities", "{tmp}/none.jsonl"], "none.jsonl"),
     "a row retained that is to be forgotten": (["--forget", "{rows}", "--retain", "{rows}"], "are one file"),
     "no such family": (["--forget", "{rows}", "--families", "memorization"], "Did you mean memorisation?"),
@@ -193,6 +202,7 @@ def test_mistakes_are_told(mistake, prepared, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.jsonl").touch()
     (tmp_path / "other.jsonl").write_text('{"question": "Who?", "paraphrased_question": "Which?"}', encoding="utf8")
+    (tmp_path / "one.jsonl").write_text('{"question": "Who?", "answer": "Ada."}', encoding="utf8")
     (tmp_path / "words.jsonl").write_text('{"entity": "Oldham", "prefix": "In"}', encoding="utf8")
     words, said = MISTAKES[mistake]
     shutil.copytree(prepared / "model", tmp_path / "copy")

@@ -23,7 +23,7 @@ __all__ = ["ATTACKS", "OF_MODELS", "RUNS"]
 _CURVES = (
     "What a model knows of the rows to forget, with 95 % intervals over questions, level by level of an attack: "
     "trained further, on the rows to forget or others; weights rounded; the smallest taken away; mixed back towards "
-    "the finetuned model. The retrained model (black) is attacked in the same way: what it learns by that was not "
+    "the finetuned model. The retrained model is attacked in the same way: what it learns by that was not "
     "brought back. Probabilities below 10⁻⁵ are drawn there."
 )
 ATTACKS = Plate("attacks", "What attacks bring back", _CURVES, ("*attack/*",), attacks.draw)

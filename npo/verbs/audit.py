@@ -1,6 +1,6 @@
 """npo audit: the whole battery on any model, as it is and attacked, each score beside the retrained model's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from npo.running.recipes import scale_or_error
 from npo.running.units import run_units
 from npo.running.waiting import waiting
 from npo.verbs.audit_choices import AuditChoices, Chosen, chosen
+from npo.verbs.audit_earlier import dropped, with_earlier
 from records.outputs import check_outputs, publish
 from records.paths import may_write
 from records.plain import plain
@@ -37,6 +38,7 @@ def audit(asked: AuditChoices) -> None:
     with waiting("looking at models and rows"):
         found = chosen(asked)
         may_write(found.folder)
+        found = with_earlier(found)
         units = [*parts(found.plan), *found.attacks.units()]
     from npo.report.audited import WRITTEN, write_audit
 
@@ -47,13 +49,13 @@ def audit(asked: AuditChoices) -> None:
         whole = put_together(found.plan, found.folder)
         attacked = found.attacks.found(found.folder)
         told = _told(found, whole, attacked)
-        of_models = {"model": found.plan.name, "retrained": "retrain"}
-        curves = {f"attack/{of_models[of]}/{label}": data for label, by in attacked.items() for of, data in by.items()}
+        curves = {f"attack/{of}/{label}": data for label, by in attacked.items() for of, data in by.items()}
         write = partial(
             write_audit, told=told, arrays=_arrays(whole), command=f"npo audit {asked.model}", curves=curves
         )
-        publish(found.place, write)
-        _show(told, found.place)
+        gone = dropped(found.place, told)
+        publish(found.place, write, stale=WRITTEN)
+        _show(told, found.place, gone)
 
 
 def _told(found: Chosen, whole: "Audit", attacked: Mapping[str, Mapping[str, Data]]) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def _arrays(whole: "Audit") -> dict[str, np.ndarray]:
     }
 
 
-def _show(told: Mapping[str, Any], place: Path) -> None:
+def _show(told: Mapping[str, Any], place: Path, gone: Sequence[str]) -> None:
     from npo.report.attack_curves import curve_tables
     from npo.report.audited import remarks, tables
 
@@ -106,6 +108,6 @@ def _show(told: Mapping[str, Any], place: Path) -> None:
         for row in rows:
             table.add_row(*(Text(plain(cell)) for cell in row))
         console.print(table)
-    for remark in remarks(told):
+    for remark in [*remarks(told), *gone]:
         console.print(plain(remark), markup=False, highlight=False, soft_wrap=True)
     console.print(plain(f"{place / 'audit.html'}: the same as a page"), markup=False, highlight=False, soft_wrap=True)

@@ -70,8 +70,23 @@ def rows_asked(
     _refuse_seen(given, corpus)
     found = {**(_of_corpus(corpus, own="forget" in given) if corpus else {}), **_of_files(given)}
     sets = AskedSets(found["forget"], found.get("retain"), found.get("holdout"))
+    _check_held_out(sets.holdout, settings)
     data = recipe.data if recipe and "forget" not in given else None
     return RowsAsked(with_known(sets, settings, data), _there(given, corpus))
+
+
+def _check_held_out(rows: "QuestionSet | None", settings: "AuditSettings") -> None:
+    """UserError where membership alone is asked for and can't be, or would be of one row."""
+    if rows is None and settings.families == ("membership",):
+        raise UserError(
+            "--family membership: it compares rows to forget with rows that no model has seen, and there are none. "
+            "Name them with --holdout FILE."
+        )
+    if rows is not None and len(rows.questions) == 1:
+        raise UserError(
+            "--holdout: an AUC against one row says nothing. Hold out as many rows as are to be forgotten, or leave "
+            "it out: membership is not asked then."
+        )
 
 
 def _there(given: Mapping[str, "UserFile"], corpus: "Corpus | None") -> "RowsThere":
