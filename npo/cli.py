@@ -13,11 +13,9 @@ from npo.cli_atlas import add_atlas
 from npo.cli_llm import add_verbs
 from npo.cli_synthetic import add_synthetic
 from npo.options import LAST_SEED, PATH, number_options, plain_digits
-from npo.refusals import said
+from npo.program.ending import ends_in_words
 from npo.stopping import SAID, goes_on
-from npo.terminal import settle
 from records.errors import UserError
-from records.plain import plain
 
 __all__ = ["app", "main"]
 
@@ -150,21 +148,15 @@ def _check_given(words: list[str]) -> None:
             raise UserError(f"{name} {value}: write a number in plain digits, as 1000 or 1e-3.")
 
 
-def main() -> None:
-    """Run the command line; a user's mistake or what this machine refuses ends in words and exit code 2, Ctrl-C in 130.
+def _run() -> None:
+    _check_given(sys.argv[1:])
+    app()
 
-    Only what is nobody's mistake but ours ends in a traceback.
-    """
+
+def main() -> None:
+    """Run the command line; it ends as `npo.program.ending` says."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    try:
-        settle()
-        _check_given(sys.argv[1:])
-        app()
-    except Exception as error:
-        if (words := said(error)) is None:
-            raise
-        sys.stderr.write(f"npo: {plain(words)}\n")
-        sys.exit(2)
+    ends_in_words(_run)
 
 
 if __name__ == "__main__":

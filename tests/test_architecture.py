@@ -30,7 +30,7 @@ _ATTACKS = _MODELS | {"scale.training", "scale.attacks"}
 _RECIPES = _AUDIT | _ATTACKS | {"scale.recipes"}
 _BETA = _MODELS | {"scale.beta"}
 _CLAIMS = ("theory", "logistic", "transformer", "language_model", "every_loss", "beta", "recovery", "audits")
-_RUNNING = {"npo.runs", "npo.ledger", "npo.report", "npo.running"}
+_RUNNING = {"npo.program", "npo.runs", "npo.ledger", "npo.report", "npo.running"}
 SUB_ARROWS = {
     "records": set(),
     "theory": {"theory.losses"},
@@ -75,14 +75,15 @@ SUB_ARROWS = {
     "scale.stages.beta": {f"scale.stages.{room}" for room in ("shared", "fitting", "unlearning")},
     "scale.law": _RECIPES | _BETA | {"scale.stages"},
     "figures": set(),
-    "npo.runs": set(),
+    "npo.program": set(),
+    "npo.runs": {"npo.program"},
     "npo.ledger": {"npo.runs"},
     **{f"npo.ledger.{room}": {"npo.ledger.judging"} for room in _CLAIMS},
     "npo.ledger.judging": set(),
     "npo.ledger.beta": {"npo.ledger.judging", "npo.ledger.language_model"},
-    "npo.report": {"npo.runs", "npo.ledger"},
-    "npo.running": {"npo.runs"},
-    "npo.pools": {"npo.running"},
+    "npo.report": {"npo.program", "npo.runs", "npo.ledger"},
+    "npo.running": {"npo.program", "npo.runs"},
+    "npo.pools": {"npo.program", "npo.running"},
     "npo.verbs": _RUNNING,
     "npo.verbs.forget": set(),
     "npo.verbs.synthetic": set(),

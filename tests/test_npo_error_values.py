@@ -14,7 +14,7 @@ from synthetic.transformer.presets import QUICK
 from theory.objective import Objective
 
 ASKED = {"removeprefix", "removesuffix", "startswith", "endswith", "replace", "search", "match", "fullmatch", "find"}
-FOREIGN = {"npo/refusals.py"}
+FOREIGN = {"npo/program/refusals.py"}
 """Where torch's words are asked: its CPU memory runs out in a bare RuntimeError."""
 OWN = """
 import torch

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from npo.terminal import settle
+from npo.program.terminal import settle
 
 Npo = Callable[..., tuple[int, str, str]]
 

@@ -20,13 +20,17 @@ from typing import Any, NamedTuple
 from npo.pools.read import HowMany, asked_of
 from npo.pools.train import recipe_of
 from npo.pools.work import command_line, worked_for
+from npo.program.ending import ends_in_words
+from npo.program.names import check_models, check_names
+from records.errors import UserError, together
+from records.paths import may_write
 from records.store import load
 from records.work import Progress, Unit
 from scale.attacks.settings import AttackChoice, Relearn
 from scale.audit.asked import AskedSets
 from scale.audit.battery import Measured, measured
 from scale.audit.saved import items_of
-from scale.audit.settings import AuditSettings
+from scale.audit.settings import FAMILY_NAMES, AuditSettings
 from scale.audit.subject import AuditSubject, ModelsBeside, subject_of
 from scale.data.questions import Question
 from scale.data.row import Learnable
@@ -44,6 +48,7 @@ from scale.stages.shared.prepared import context_of
 __all__ = ["Finished", "units_of"]
 
 FINETUNED, RETRAINED = "finetune", "retrain"
+MODELS = ("NPO+RT-s0", "GA+RT-s0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,28 +201,71 @@ def finished_run(recipe: Recipe, run: Path, models: Sequence[str], entities: Pat
     return Finished(recipe, context, {name: unit / MODEL for name, unit in units.items()}, asked, sizes.first)
 
 
+def first_of(words: Sequence[str]) -> dict[str, int]:
+    """How many rows a family is asked of, by its name; UserError for what is not FAMILY=ROWS.
+
+    >>> first_of(["hidden=20"])
+    {'hidden': 20}
+    """
+    pairs = [word.partition("=") for word in words]
+    wrong = [word for word, (_, _, rows) in zip(words, pairs, strict=True) if not (rows.isdecimal() and int(rows))]
+    if wrong:
+        raise UserError(f"--first {' '.join(wrong)}: write FAMILY=ROWS, as hidden=20, of {', '.join(FAMILY_NAMES)}.")
+    check_names("--first", [family for family, *_ in pairs], FAMILY_NAMES)
+    return {family: int(rows) for family, _, rows in pairs}
+
+
+def check_run(run: Path, models: Sequence[str], attacked: Sequence[str]) -> None:
+    """UserError where a run lacks its finetuned or retrained model, or one that is named."""
+    there = [place.parent.name for place in sorted((run / "unlearn").glob(f"*/{MODEL}"))]
+    together(
+        lambda: check_models([run / FINETUNED / MODEL, run / RETRAINED / MODEL], "Name by --run a finished npo run."),
+        lambda: check_names("--models", models, there),
+        lambda: check_names("--attacked", attacked, models),
+    )
+
+
 def _told() -> argparse.Namespace:
-    parser = command_line((__doc__ or "").split("\n")[0])
+    parser = command_line("npo.pools.battery", __doc__)
     parser.set_defaults(recipe="tofu-smollm2-audit")
-    parser.add_argument("--run", type=Path, required=True, help="the run whose models are audited")
-    parser.add_argument("--models", nargs="*", default=("NPO+RT-s0", "GA+RT-s0"), help="unlearned ones, by their units")
-    parser.add_argument("--attacked", nargs="*", default=("NPO+RT-s0", "GA+RT-s0"), help="beside the retrained model")
+    parser.add_argument("--run", type=Path, required=True, help="the folder of the run whose models are audited")
+    parser.add_argument(
+        "--models",
+        nargs="*",
+        metavar="NAME",
+        default=MODELS,
+        help="unlearned ones, by their units; default: NPO+RT-s0 GA+RT-s0",
+    )
+    parser.add_argument(
+        "--attacked", nargs="*", metavar="NAME", help="of these, beside the retrained one; default: all"
+    )
     parser.add_argument("--entities", type=Path, help="the words that give answers away; default: ROUGE decides")
-    parser.add_argument("--rows", type=int, default=40, help="to forget and held out that are asked")
-    parser.add_argument("--retain", type=int, default=20, help="rows to retain that are asked")
-    parser.add_argument("--wrong", type=int, default=20, help="rows to forget that are read with their wrong answers")
-    parser.add_argument("--first", nargs="*", default=(), help="families that are asked of so many rows: hidden=20")
+    parser.add_argument(
+        "--rows", type=int, default=40, help="to forget and held out that are asked; default: %(default)s"
+    )
+    parser.add_argument("--retain", type=int, default=20, help="rows to retain that are asked; default: %(default)s")
+    parser.add_argument(
+        "--wrong", type=int, default=20, help="rows to forget that are read with wrong answers; default: %(default)s"
+    )
+    parser.add_argument(
+        "--first", nargs="*", metavar="FAMILY=ROWS", default=(), help="families that are asked less: hidden=20"
+    )
     return parser.parse_intermixed_args()
 
 
 def _main(told: argparse.Namespace) -> None:
-    recipe = recipe_of(told.recipe, told.words)
-    first = {family: int(rows) for family, rows in (word.split("=") for word in told.first)}
+    attacked = told.models if told.attacked is None else told.attacked
+    recipe, first, *_ = together(
+        lambda: recipe_of(told.recipe, told.words),
+        lambda: first_of(told.first),
+        lambda: check_run(told.run, told.models, attacked),
+        lambda: may_write(told.out),
+    )
     sizes = HowMuch(HowMany(told.rows, told.retain, told.wrong), first)
     finished = finished_run(recipe, told.run, told.models, told.entities, sizes)
-    left = worked_for(told.seconds, units_of(finished, told.attacked), told.out)
+    left = worked_for(told.seconds, units_of(finished, attacked), told.out)
     sys.stderr.write(f"{left} to do\n")
 
 
 if __name__ == "__main__":
-    _main(_told())
+    ends_in_words(lambda: _main(_told()))

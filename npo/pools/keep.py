@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from npo.pools.results import results
+from npo.program.ending import asking, ends_in_words
 from records.errors import UserError
 from records.files import write_text
 from records.ownership import manifest
+from records.paths import may_write, user_path
 from records.store import load
 
 __all__ = ["keep_pools"]
@@ -30,6 +32,7 @@ def keep_pools(file: Path, outs: Sequence[Path], *, command: str, machine: str, 
 
     Several readings of the same models, of other families or in fewer states, become one.
     """
+    may_write(user_path(file, "The file").parent)
     readings = [sorted(path.parent for path in (out / "read").glob("*/*/manifest.json")) for out in outs]
     for out, folders in zip(outs, readings, strict=True):
         if not folders:
@@ -81,15 +84,19 @@ def _rounded(value: Any) -> Any:
 
 
 def _told() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("file", type=Path)
-    parser.add_argument("out", type=Path, nargs="+", help="one reading or several of the same models")
-    parser.add_argument("--command", default="", help="what made the readings")
-    parser.add_argument("--machine", default="", help="where")
+    parser = asking("npo.pools.keep", __doc__)
+    parser.add_argument("file", type=Path, help="to write, instead of one that is there")
+    parser.add_argument("out", type=Path, nargs="+", help="folders of python -m npo.pools.read, of the same models")
+    parser.add_argument("--command", default="", help="what made the readings, to be kept in the file")
+    parser.add_argument("--machine", default="", help="where they were made, likewise")
     parser.add_argument("--intervals", action="store_true", help="an audit: with intervals over questions")
     return parser.parse_intermixed_args()
 
 
-if __name__ == "__main__":
+def _main() -> None:
     told = _told()
     keep_pools(told.file, told.out, command=told.command, machine=told.machine, intervals=told.intervals)
+
+
+if __name__ == "__main__":
+    ends_in_words(_main)

@@ -12,7 +12,6 @@ in arXiv:2605.24614 (2e-5 there, of unlearning at 1e-5 to 5e-5); four bits are N
 """
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,10 +21,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from pydantic import ValidationError
 
 from npo.pools.members import PoolMember
 from npo.pools.train import MEMBER, pool_of, recipe_of
 from npo.pools.work import command_line, worked_for
+from npo.program.ending import ends_in_words
+from npo.program.names import check_models, check_names, nearest
+from records.errors import UserError, together
+from records.json_lines import parse_json
+from records.paths import may_write
+from records.settings import said
+from records.shown import shown
 from records.store import Data, save
 from records.work import Progress, Unit
 from scale.attacks.matrices import matrices_of
@@ -52,6 +59,10 @@ __all__ = ["STATES", "PoolReading", "reading_units"]
 
 STATES = ("as it is", "relearned", "four bits")
 UNLEARNED = "unlearned"
+BESIDE = ("finetuned", "retrained")
+TRAIN = (
+    "Run python -m npo.pools.train {out} first, as this is called; or name models by --finetuned, --retrained, --also."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,11 +182,51 @@ def _plain(question: Question) -> Question:
 
 
 def models_of(out: Path, pool: Sequence[PoolMember], unlearned: Path | None) -> dict[tuple[str, str], Path]:
-    """By pool and name, the folders of the models that are there."""
+    """By pool and name, the folders of the models that are there; UserError where a run has none."""
     found = {("know" if one.knows else "don't know", one.name): out / MEMBER / one.name / MODEL for one in pool}
     if unlearned:
         found |= {(UNLEARNED, place.parent.name): place for place in sorted(unlearned.glob(f"unlearn/*/{MODEL}"))}
-    return {key: place for key, place in found.items() if place.is_dir()}
+    there = {key: place for key, place in found.items() if place.is_dir()}
+    if unlearned and not any(group == UNLEARNED for group, _ in there):
+        raise UserError(
+            f"--unlearned {unlearned}: there is no {unlearned / 'unlearn'}/…/{MODEL}. Name the run's folder."
+        )
+    return there
+
+
+def states_of(word: str) -> tuple[str, ...]:
+    """The states with commas between; UserError for others.
+
+    >>> states_of("as it is,four bits")
+    ('as it is', 'four bits')
+    """
+    wanted = tuple(one.strip() for one in word.split(","))
+    check_names("--states", wanted, STATES)
+    return wanted
+
+
+def audit_of(text: str) -> AuditSettings:
+    """The usual settings of such an audit with a JSON object put over them; UserError with all that is wrong."""
+    try:
+        given = parse_json(text)
+    except ValueError as error:
+        raise UserError(f'--audit {shown(text)} is not JSON ({error}). Write an object, as {{"answers": 4}}.') from None
+    if not isinstance(given, dict):
+        raise UserError(f'--audit {shown(text)} is no JSON object. Write one, as {{"answers": 4}}.')
+    try:
+        return AuditSettings.model_validate({"families": ["memorisation", "membership"], **given})
+    except ValidationError as error:
+        keys = list(AuditSettings.model_fields)
+        lines = ((".".join(map(str, e["loc"])), said(e)) for e in error.errors())
+        raise UserError("\n".join(f"--audit {key}: {what}.{nearest(key, keys)}" for key, what in lines)) from None
+
+
+def also_of(words: Sequence[str]) -> dict[tuple[str, str], Path]:
+    """Further models by pool and name; UserError for what is not POOL/NAME=DIR."""
+    if wrong := [one for one in words if not (one.partition("=")[2] and "/" in one.partition("=")[0])]:
+        raise UserError(f"--also {' '.join(wrong)}: write POOL/NAME=DIR.")
+    pairs = [(name.partition("/"), Path(place)) for name, _, place in (one.partition("=") for one in words)]
+    return {(group, name): place for (group, _, name), place in pairs}
 
 
 def reading_units(reading: PoolReading, models: Mapping[tuple[str, str], Path]) -> list[Unit]:
@@ -203,44 +254,64 @@ def reading_units(reading: PoolReading, models: Mapping[tuple[str, str], Path]) 
 
 
 def _told() -> argparse.Namespace:
-    parser = command_line((__doc__ or "").split("\n")[0])
+    parser = command_line("npo.pools.read", __doc__)
     parser.add_argument("--finetuned", type=Path, help="beside which all others are read; default: the first member")
     parser.add_argument("--retrained", type=Path, help="likewise; default: the second")
     parser.add_argument("--unlearned", type=Path, help="a run's folder: its unlearned models are read too")
-    parser.add_argument("--also", nargs="*", default=(), help="further models, POOL/NAME=DIR")
-    parser.add_argument("--audit", type=json.loads, default={}, help='settings of the audit, as {"answers": 4}')
+    parser.add_argument(
+        "--also", nargs="*", metavar="POOL/NAME=DIR", default=(), help="further models, each with its folder"
+    )
+    parser.add_argument("--audit", default="{}", help='settings of the audit, as {"answers": 4}')
     parser.add_argument("--entities", type=Path, help="a file of the words that give answers away")
-    parser.add_argument("--states", default=",".join(STATES), help="in which they are read, with commas between")
+    parser.add_argument("--states", default=",".join(STATES), help="with commas between; default: %(default)s")
     parser.add_argument("--only", default="", help="of one pool, or of one model: POOL/NAME")
     parser.add_argument("--lr", type=float, help="of relearning; default: that of unlearning")
-    parser.add_argument("--rows", type=int, default=60, help="to forget and held out that are asked")
-    parser.add_argument("--retain", type=int, default=60, help="rows to retain that are asked")
-    parser.add_argument("--wrong", type=int, default=60, help="rows to forget that are read with their wrong answers")
+    parser.add_argument(
+        "--rows", type=int, default=60, help="to forget and held out that are asked; default: %(default)s"
+    )
+    parser.add_argument("--retain", type=int, default=60, help="rows to retain that are asked; default: %(default)s")
+    parser.add_argument(
+        "--wrong", type=int, default=60, help="rows to forget that are read with wrong answers; default: %(default)s"
+    )
     return parser.parse_intermixed_args()
 
 
 def _main(told: argparse.Namespace) -> None:
-    recipe = recipe_of(told.recipe, told.words)
+    recipe, states, audit, also, *_ = together(
+        lambda: recipe_of(told.recipe, told.words),
+        lambda: states_of(told.states),
+        lambda: audit_of(told.audit),
+        lambda: also_of(told.also),
+        lambda: may_write(told.out),
+    )
     pool = pool_of(recipe)
     first = [told.out / MEMBER / one.name / MODEL for one in pool[:2]]
+    finetuned, retrained = told.finetuned or first[0], told.retrained or first[1]
+    models, _ = together(
+        lambda: {**models_of(told.out, pool[2:], told.unlearned), **also},
+        lambda: check_models((finetuned, retrained, *also.values()), TRAIN.format(out=told.out)),
+    )
+    if not models:
+        raise UserError(f"No model of the pools is in {told.out / MEMBER}. {TRAIN.format(out=told.out)}")
+    names = {*(f"{group}/{name}" for group, name in models), *(group for group, _ in models), *BESIDE}
+    check_names("--only", [told.only] if told.only else [], sorted(names))
     context = context_of(recipe, Processes(recipe.device, recipe.precision))
     assert recipe.finetune is not None
     changes = {"lr": told.lr or recipe.unlearn.lr, "epochs": 1, "warmup": 0.0, "weight_decay": 0.0}
     reading = PoolReading(
         context,
         asked_of(context.corpus, HowMany(told.rows, told.retain, told.wrong), told.entities),
-        AuditSettings.model_validate({"families": ["memorisation", "membership"], **told.audit}),
+        audit,
         recipe.finetune.model_copy(update=changes),
-        finetuned=told.finetuned or first[0],
-        retrained=told.retrained or first[1],
-        wanted=tuple(told.states.split(",")),
+        finetuned=finetuned,
+        retrained=retrained,
+        wanted=states,
     )
-    also = {tuple(name.split("/", 1)): Path(place) for name, _, place in (one.partition("=") for one in told.also)}
-    units = reading_units(reading, {**models_of(told.out, pool[2:], told.unlearned), **also})
-    units = [unit for unit in units if unit.name.startswith(f"read/{told.only}")]
+    wanted = f"read/{told.only}"
+    units = [u for u in reading_units(reading, models) if not told.only or f"{u.name}/".startswith(f"{wanted}/")]
     left = worked_for(told.seconds, units, told.out)
     sys.stderr.write(f"{left} of {len(units)} to do\n")
 
 
 if __name__ == "__main__":
-    _main(_told())
+    ends_in_words(lambda: _main(_told()))

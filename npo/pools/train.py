@@ -14,7 +14,11 @@ from pathlib import Path
 
 from npo.pools.members import PoolMember, members, taught
 from npo.pools.work import command_line, worked_for
-from npo.running.recipes import RecipeChoices, read
+from npo.program.ending import ends_in_words
+from npo.program.names import check_names
+from npo.program.recipe import recipe_here
+from records.errors import UserError, together
+from records.paths import may_write
 from records.store import content_hash
 from records.work import Unit
 from scale.data.row import Learnable
@@ -33,12 +37,13 @@ MEMBER = "member/"
 
 def recipe_of(name: str, words: Sequence[str]) -> Recipe:
     """The recipe whose data, model and schedule the pools share, with its forget questions in other words too."""
-    return read(RecipeChoices(name, ["data.question=both", *words], data=None, device=None, dtype=None, seed=None))
+    return recipe_here(name, ["data.question=both", *words])
 
 
 def pool_of(recipe: Recipe) -> tuple[PoolMember, ...]:
-    """The members of a recipe's pools."""
-    assert recipe.finetune is not None
+    """The members of a recipe's pools; UserError where it finetunes nothing."""
+    if recipe.finetune is None:
+        raise UserError("The recipe has no finetune, whose rows and schedule the pools share. Name one that has.")
     return members(recipe.finetune)
 
 
@@ -78,18 +83,24 @@ def _unit(
 
 def train(recipe: Recipe, out: Path, seconds: float, only: Sequence[str]) -> int:
     """Train what is missing for about so long; how many units are still to do."""
+    pool = pool_of(recipe)
+    together(lambda: check_names("--only", only, [one.name for one in pool]), lambda: may_write(out))
     context = context_of(recipe, Processes(recipe.device, recipe.precision))
-    wanted = [one for one in pool_of(recipe) if one.name in only or not only]
+    wanted = [one for one in pool if one.name in only or not only]
     return worked_for(seconds, training_units(recipe, context, wanted), out)
 
 
 def _told() -> argparse.Namespace:
-    parser = command_line((__doc__ or "").split("\n")[0])
-    parser.add_argument("--only", nargs="*", default=(), help="of the members, by name")
+    parser = command_line("npo.pools.train", __doc__)
+    parser.add_argument("--only", nargs="*", default=(), metavar="NAME", help="of the members; a wrong one shows all")
     return parser.parse_intermixed_args()
 
 
-if __name__ == "__main__":
-    asked = _told()
-    left = train(recipe_of(asked.recipe, asked.words), asked.out, asked.seconds, asked.only)
+def _main() -> None:
+    told = _told()
+    left = train(recipe_of(told.recipe, told.words), told.out, told.seconds, told.only)
     sys.stderr.write(f"{left} to do\n")
+
+
+if __name__ == "__main__":
+    ends_in_words(_main)

@@ -6,17 +6,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from npo.program.ending import asking
 from records.work import Unit, missing, run_missing
 
 __all__ = ["command_line", "worked_for"]
 
 
-def command_line(about: str) -> argparse.ArgumentParser:
-    """Where, which recipe with which changes, and for how long; `about` is what the program is for."""
-    parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("words", nargs="*", help="key=value over the recipe")
-    parser.add_argument("--recipe", default="tofu-mini")
+def command_line(program: str, about: str | None) -> argparse.ArgumentParser:
+    """Where, which recipe with which changes, and for how long; `about` is the program's docstring."""
+    parser = asking(program, about)
+    parser.add_argument("out", type=Path, help="the folder of results; what is finished there is not done again")
+    parser.add_argument("words", nargs="*", metavar="key=value", help="of the recipe, as npo run takes them")
+    parser.add_argument("--recipe", default="tofu-mini", help="by name or file; default: %(default)s")
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no further model after so long")
     return parser
 

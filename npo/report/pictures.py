@@ -13,6 +13,7 @@ from pathlib import Path
 
 from figures.canvas import picture
 from npo.ledger.judging.kept import KEPT_DATA, recorded
+from npo.program.ending import ends_in_words
 from npo.report.gallery import GALLERY, RUNS
 from npo.runs.run import saved
 from records.store import Data, load
@@ -79,6 +80,10 @@ def _results(folders: Sequence[Path]) -> dict[str, Data]:
     return {name: load(unit) for name, unit in units.items()}
 
 
-if __name__ == "__main__":
+def _main() -> None:
     names = draw_pictures([Path(word) for word in sys.argv[1:]], KEPT_DATA.parent)
     sys.stdout.write(f"drawn: {', '.join(names)}\n")
+
+
+if __name__ == "__main__":
+    ends_in_words(_main)

@@ -1,13 +1,13 @@
 """Hyperparameters as they are typed: `--set gamma=0` for every method that takes it, `--set NPO.beta=0.5` for one."""
 
-import difflib
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from npo.program.names import nearest
 from records.errors import UserError
 
-__all__ = ["Typed", "nearest", "typed"]
+__all__ = ["Typed", "typed"]
 
 WRITE = "write --set NAME=NUMBER, or --set METHOD.NAME=NUMBER for one method of several"
 
@@ -86,12 +86,6 @@ def typed(words: Sequence[str], *, beta: float | None = None) -> Typed:
     if wrong:
         raise UserError("\n".join(wrong))
     return Typed(shared, {name: of for name, of in alone.items() if of})
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A question after the nearest of the known words, with a space before it; "" where none is near."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean {near[0]}?" if near else ""
 
 
 def _same(typed_name: str, method: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from npo.running.hyperparameters import nearest
+from npo.program.names import nearest
 from records.errors import UserError
 from records.loader import find_parameters, is_users, load_function
 from theory.kernel import QUANTITIES, Kernel, moves, needs, per_token, plain_name

@@ -1,12 +1,12 @@
 """npo run, and the verbs of single stages: a recipe's units under one display, by one process or many."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from npo.program.recipe import recipe_here
 from npo.running.methods import looked_at, objective_of
 from npo.running.units import run_units
 from npo.running.waiting import waiting
@@ -76,14 +76,7 @@ class RecipeChoices:
 def read(choices: RecipeChoices) -> "Recipe":
     """The recipe with all that was said; TOFU comes from the folder that NPO_DATA names rather than from the hub."""
     scale_or_error()
-    from scale.recipes.file import read_recipe
-
-    recipe = read_recipe(choices.name, choices.words)
-    instead = {f"data.{key}": value for key, value in recipe.data.instead(os.environ).items()}
-    if not instead:
-        return recipe
-    words = [word for word in choices.words if word.partition("=")[0] not in instead]
-    return read_recipe(choices.name, [*words, *(f"{key}={value}" for key, value in instead.items())])
+    return recipe_here(choices.name, choices.words)
 
 
 def with_needs(units: Sequence[Unit], chosen: set[str]) -> list[Unit]:

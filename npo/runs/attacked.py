@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from npo.program.ending import asking, ends_in_words
 from npo.runs.finished import pieces_in
+from records.errors import UserError
 from records.files import write_text
 from records.json_lines import read_json
+from records.paths import may_write, user_path
 from records.store import Data, environment, load
 
 __all__ = ["AttackRow", "attacks_in", "audited_in", "keep_audits", "rows_of_attacks", "saved_audits"]
@@ -98,14 +101,23 @@ def _forms(values: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _told(words: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("file", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--command", default="", help="what made the run")
-    parser.add_argument("--machine", default="", help="where")
+    parser = asking("npo.runs.attacked", __doc__)
+    parser.add_argument("file", type=Path, help="to write, instead of one that is there")
+    parser.add_argument("folder", type=Path, help="of a run: its audits and attacks are kept")
+    parser.add_argument("--command", default="", help="what made the run, to be kept in the file")
+    parser.add_argument("--machine", default="", help="where it was made, likewise")
     return parser.parse_args(words)
 
 
-if __name__ == "__main__":
+def _main() -> None:
     told = _told()
-    keep_audits(told.file, audited_in(told.folder), command=told.command, machine=told.machine)
+    may_write(user_path(told.file, "The file").parent)
+    results = audited_in(told.folder)
+    if not results:
+        advice = "Name the folder of a run whose recipe has `audit` or `attacks` (npo run tofu-mini-audit)."
+        raise UserError(f"There is no finished audit or attack in {told.folder}. {advice}")
+    keep_audits(told.file, results, command=told.command, machine=told.machine)
+
+
+if __name__ == "__main__":
+    ends_in_words(_main)

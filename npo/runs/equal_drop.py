@@ -4,7 +4,7 @@
 
 Every way unlearns at a constant rate by the recipe's batches until the mean forget answer has lost `--nats`
 (`scale.law.equal_drop`); from there all forget answers are relearned, once by AdamW and once by plain descent. What the
-file has already is not done again. An entry, to six digits:
+file has already is not done again; one made with other settings is refused. An entry, to six digits:
 
     way, seed, there, reached   whether the drop was reached in --most steps, or by some numbers that are not finite
                              the way ended before; the mean drop. No more where it was not
@@ -24,15 +24,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from npo.program.ending import asking, ends_in_words
+from npo.program.kept_file import begun, called, gone_on
+from npo.program.names import check_models, check_names
+from npo.program.recipe import recipe_here, told_of
 from npo.runs.relearn_part import plain
+from records.errors import together
 from records.files import write_text
-from records.json_lines import read_json
 from records.store import environment
 from theory.methods import FORGET, RIVALS
 from theory.theorems.time.loss_times import looks_at_tokens
 
 __all__ = ["TOKENS", "WAYS", "WayDown", "run"]
 
+MADE = ("command", "machine", "nats", "most", "adam_lr", "adam_steps", "gd_lr", "gd_steps")
+"""What a file says of the call, beside recipe and model; of these settings are all its entries."""
 SHARES = {"half": 0.5, "most": 0.9}
 
 
@@ -124,15 +130,21 @@ def _kept_rows(ready: Any) -> Sequence[Any]:
 def run(told: argparse.Namespace) -> None:
     """Every way and seed that is not in the file yet; it is written after each."""
     from scale.recipes.evaluate_settings import EvaluateSettings
-    from scale.recipes.file import read_recipe
     from scale.runtime.processes import Processes
     from scale.stages.shared.prepared import context_of
 
-    recipe = read_recipe(told.recipe, [*told.settings, "device=cpu"])
+    recipe, content, *_ = together(
+        lambda: recipe_here(told.recipe, [*told.settings, "device=cpu"]),
+        lambda: begun(told.file, "entries"),
+        lambda: check_names("--only", told.only, WAYS),
+        lambda: check_models([told.finetuned / "model"], "Name the folder of a run's unit `finetune`, its model kept."),
+    )
     context = replace(
         context_of(recipe, Processes(recipe.device, recipe.precision, ())), asked=EvaluateSettings(every="none")
     )
-    entries = read_json(told.file, "")["entries"] if told.file.is_file() else {}
+    now = {name: getattr(told, name) for name in MADE}
+    now |= told_of(told.recipe, told.settings, context.corpus, told.finetuned / "model")
+    made, entries = gone_on(told.file, content["made"], now), content["entries"]
     for seed in told.seeds:
         for name, way in WAYS.items():
             key = f"{name}/{seed}"
@@ -141,18 +153,17 @@ def run(told: argparse.Namespace) -> None:
             with tempfile.TemporaryDirectory() as place:
                 found = _one(told, recipe, context, way, seed, Path(place))
             entries[key] = {"way": name, "seed": seed, **found}
-            _write(told, entries)
+            _write(told.file, made, entries)
 
 
-def _write(told: argparse.Namespace, entries: Mapping[str, Any]) -> None:
-    names = ("command", "machine", "nats", "most", "adam_lr", "adam_steps", "gd_lr", "gd_steps")
-    head = {"made": {name: getattr(told, name) for name in names}, "environment": environment()}
+def _write(file: Path, made: Mapping[str, Any], entries: Mapping[str, Any]) -> None:
+    head = {"made": made, "environment": environment()}
     lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
     rows = ",\n".join(
         f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(_known(plain(one)), ensure_ascii=False)}"
         for key, one in entries.items()
     )
-    write_text(told.file, "{" + ",\n".join([*lines, f'"entries": {{\n{rows}\n}}']) + "}\n")
+    write_text(file, "{" + ",\n".join([*lines, f'"entries": {{\n{rows}\n}}']) + "}\n")
 
 
 def _known(one: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,23 +172,27 @@ def _known(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _told(words: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("file", type=Path)
-    parser.add_argument("recipe")
-    parser.add_argument("finetuned", type=Path, help="the folder of the finetuned model's unit")
-    parser.add_argument("--settings", nargs="*", default=[], help="KEY=VALUE of the recipe")
-    parser.add_argument("--nats", type=float, default=80.0)
-    parser.add_argument("--most", type=int, default=60, help="steps of unlearning")
-    parser.add_argument("--adam-lr", type=float, default=3e-4)
-    parser.add_argument("--adam-steps", type=int, default=10)
-    parser.add_argument("--gd-lr", type=float, default=0.1)
-    parser.add_argument("--gd-steps", type=int, default=15)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--only", nargs="*", default=[], help="ways")
-    parser.add_argument("--command", default="", help="what made the model")
+    parser = asking("npo.runs.equal_drop", __doc__)
+    parser.add_argument("file", type=Path, help="of results; made, or gone on with where its settings are these")
+    parser.add_argument("recipe", help="whose rows are taken, by name or file")
+    parser.add_argument("finetuned", type=Path, help="the folder of its unit `finetune`, with the model kept")
+    parser.add_argument("--settings", nargs="*", default=[], metavar="KEY=VALUE", help="of the recipe")
+    parser.add_argument(
+        "--nats", type=float, default=80.0, help="the mean drop of a forget answer; default: %(default)s"
+    )
+    parser.add_argument("--most", type=int, default=60, help="steps of unlearning; default: %(default)s")
+    parser.add_argument("--adam-lr", type=float, default=3e-4, help="of relearning by AdamW; default: %(default)s")
+    parser.add_argument("--adam-steps", type=int, default=10, help="of it; default: %(default)s")
+    parser.add_argument("--gd-lr", type=float, default=0.1, help="of relearning by plain descent; default: %(default)s")
+    parser.add_argument("--gd-steps", type=int, default=15, help="of it; default: %(default)s")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the order of rows; default: 0")
+    parser.add_argument("--only", nargs="*", default=[], metavar="WAY", help=f"of {'; '.join(WAYS)}; default: all")
+    parser.add_argument(
+        "--command", default=called("npo.runs.equal_drop"), help="to be kept in the file; default: this"
+    )
     parser.add_argument("--machine", default="", help="where")
     return parser.parse_args(words)
 
 
 if __name__ == "__main__":
-    run(_told())
+    ends_in_words(lambda: run(_told()))

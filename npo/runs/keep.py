@@ -16,18 +16,21 @@ to six digits, without the steps of its training, and with
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from figures.canvas import LOOK
+from npo.program.ending import asking, ends_in_words
+from npo.program.names import check_names
 from npo.runs.collect import collect
 from npo.runs.run import UnlearningRun
 from records.files import write_text
 from records.json_lines import read_json
 from records.ownership import manifest
+from records.paths import may_write, user_path
 from records.store import load
 
 __all__ = ["keep", "kept_values", "refusals"]
@@ -56,7 +59,9 @@ def keep(
     The seconds are those of these runs and of what they start from and are judged by. Where `measures` are named, a
     moment keeps these alone, and no answers are kept.
     """
+    may_write(user_path(file, "The file").parent)
     runs = sorted(collect(folders).runs, key=_order)
+    check_names("--measures", measures, _measures(runs))
     kept = {f"{file.stem}/{run.label}-s{run.data.values['seed']}": kept_values(run, idk) for run in runs}
     if measures:
         kept = {name: _less(values, measures) for name, values in kept.items()}
@@ -68,6 +73,13 @@ def keep(
     lines = [f"{json.dumps(name)}: {_compact(value)}" for name, value in head.items()]
     rows = ",\n".join(f"{json.dumps(name, ensure_ascii=False)}: {_compact(values)}" for name, values in kept.items())
     write_text(file, "{" + ",\n".join([*lines, f'"runs": {{\n{rows}\n}}']) + "}\n")
+
+
+def _measures(runs: Sequence[UnlearningRun]) -> Iterator[str]:
+    """What the moments of these runs have."""
+    for run in runs:
+        for moment in run.data.values["moments"]:
+            yield from moment
 
 
 def _less(values: Mapping[str, Any], measures: Sequence[str]) -> dict[str, Any]:
@@ -151,20 +163,24 @@ def _rounded(value: Any) -> Any:
 
 
 def _told(words: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("file", type=Path)
-    parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--command", default="", help="what made the runs")
-    parser.add_argument("--machine", default="", help="where")
+    parser = asking("npo.runs.keep", __doc__)
+    parser.add_argument("file", type=Path, help="to write, instead of one that is there")
+    parser.add_argument("folders", type=Path, nargs="+", help="of whole runs, or of one method and seed")
+    parser.add_argument("--command", default="", help="what made the runs, to be kept in the file")
+    parser.add_argument("--machine", default="", help="where they were made, likewise")
     parser.add_argument("--measures", default="", help="of the moments, with commas between; all where it is left out")
     parser.add_argument("--data", type=Path, help="the folder of the TOFU files: refusals are known by idontknow.jsonl")
     return parser.parse_args(words)
 
 
-if __name__ == "__main__":
+def _main() -> None:
     from scale.data.idk import IDK_ANSWERS, IDK_FILE, read_idk
 
     told = _told()
     refused = read_idk(told.data / IDK_FILE) if told.data else IDK_ANSWERS
     named = tuple(told.measures.split(",")) if told.measures else ()
     keep(told.file, told.folders, command=told.command, machine=told.machine, idk=refused, measures=named)
+
+
+if __name__ == "__main__":
+    ends_in_words(_main)

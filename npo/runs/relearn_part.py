@@ -4,7 +4,8 @@
         --command "npo run tofu-mini …" --optimizer adamw --lr 1e-3
 
 The part is the first third of the rows: of tofu-mini one author of three. Of every folder the retrained model and those
-that unlearned, one after the other; what the file has already is not done again. A model's entry, to six digits:
+that unlearned, one after the other; what the file has already is not done again, and one made with other settings is
+refused. A model's entry, to six digits:
 
     label, seed         `retrained`, or of the unlearning run; `control` (--control 30) is the retrained model after
                         GA+RT to −30 nats a token: it was pushed as unlearned ones are, and never knew the rows
@@ -28,15 +29,20 @@ from typing import Any
 
 import numpy as np
 
-from records.errors import UserError
+from npo.program.ending import asking, ends_in_words
+from npo.program.kept_file import begun, called, gone_on
+from npo.program.names import check_names
+from npo.program.recipe import recipe_here, told_of
+from records.errors import UserError, together
 from records.files import write_text
-from records.json_lines import read_json
 from records.store import environment, load
 
 __all__ = ["entry", "models_of", "plain", "relearn_all"]
 
 Array = np.ndarray
 CONTROL = "control"
+MADE = ("command", "machine", "optimizer", "lr")
+"""What a file says of the call, beside the recipe; of these settings are all its entries."""
 
 
 def models_of(folder: Path) -> dict[str, Path]:
@@ -81,26 +87,29 @@ def relearn_all(file: Path, told: argparse.Namespace) -> None:
     from scale.law.flow import rows_of
     from scale.law.relearnt_part import RelearningPart, answers_at, ascend, relearnt_part
     from scale.models.reading.scorer import Scorer
-    from scale.recipes.file import read_recipe
     from scale.runtime.processes import Processes
     from scale.stages.shared.prepared import context_of
 
-    recipe = read_recipe(told.recipe, told.settings)
+    recipe, content, models, *_ = together(
+        lambda: recipe_here(told.recipe, told.settings),
+        lambda: begun(file, "runs"),
+        lambda: {folder: _asked_of(folder, told) for folder in told.folders},
+    )
     context = context_of(recipe, Processes(recipe.device, recipe.precision, ()))
-    how = RelearningPart(told.optimizer, told.lr)
-    runs = read_json(file, "")["runs"] if file.is_file() else {}
-    wanted = set(told.only.split("|")) if told.only else None
+    how, runs, wanted = RelearningPart(told.optimizer, told.lr), content["runs"], told.only.split("|")
+    check_names("--only", filter(None, wanted), [name for names in models.values() for name in names])
+    now = {name: getattr(told, name) for name in MADE}
+    now |= {name: x for name, x in told_of(told.recipe, told.settings, context.corpus, "").items() if name != "model"}
+    now |= {"control": told.control} if told.control else {}
+    made = gone_on(file, _made_before(content), now)
     for folder in told.folders:
         base, rows, pad = rows_of(folder / "finetune" / "model", context)
         part, tokens = len(rows) // 3, np.array([row.targets for row in rows], dtype=np.float64)
         batch = collate(rows, pad).to(base.model.device)
         finetuned = answers_at(Scorer(base.model.eval()), batch)._asdict()
-        models = models_of(folder)
-        if told.control:
-            models[f"{CONTROL}-s0"] = models["retrained-s0"]
-        for name, model in models.items():
+        for name, model in models[folder].items():
             key = f"{file.stem}/{name}"
-            if key in runs or (wanted is not None and name not in wanted):
+            if key in runs or (told.only and name not in wanted):
                 continue
             subject = rows_of(model, context)[0]
             if name == f"{CONTROL}-s0":
@@ -111,11 +120,23 @@ def relearn_all(file: Path, told: argparse.Namespace) -> None:
             label, _, seed = name.rpartition("-s")
             about = {"label": label, "seed": int(seed), "optimizer": how.optimizer, "lr": how.lr, "at": how.looks}
             runs[key] = about | entry(found, tokens, finetuned, part)
-            _write(file, runs, told)
+            _write(file, made, runs)
 
 
-def _write(file: Path, runs: Mapping[str, Any], told: argparse.Namespace) -> None:
-    head = {"made": {"command": told.command, "machine": told.machine}, "environment": environment()}
+def _asked_of(folder: Path, told: argparse.Namespace) -> dict[str, Path]:
+    """The models of a folder, and the one that is pushed for a control where that is asked for."""
+    found = models_of(folder)
+    return found | ({f"{CONTROL}-s0": found["retrained-s0"]} if told.control else {})
+
+
+def _made_before(content: Mapping[str, Any]) -> dict[str, Any]:
+    """`made` of a file, with what older ones say in their entries alone."""
+    said = {name: {run[name] for run in content["runs"].values()} for name in ("optimizer", "lr")}
+    return {name: values.pop() for name, values in said.items() if len(values) == 1} | content["made"]
+
+
+def _write(file: Path, made: Mapping[str, Any], runs: Mapping[str, Any]) -> None:
+    head = {"made": made, "environment": environment()}
     lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
     rows = ",\n".join(f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(plain(one))}" for key, one in runs.items())
     write_text(file, "{" + ",\n".join([*lines, f'"runs": {{\n{rows}\n}}']) + "}\n")
@@ -131,22 +152,26 @@ def plain(value: Any) -> Any:
 
 
 def _told(words: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("file", type=Path)
-    parser.add_argument("recipe")
-    parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--settings", nargs="*", default=[], help="KEY=VALUE of the recipe, as the run had them")
-    parser.add_argument("--optimizer", choices=("adamw", "sgd"), default="adamw")
-    parser.add_argument("--lr", type=float, default=1e-3, help="of sgd the largest")
+    parser = asking("npo.runs.relearn_part", __doc__)
+    parser.add_argument("file", type=Path, help="of results; made, or gone on with where its settings are these")
+    parser.add_argument("recipe", help="whose rows are taken, by name or file")
+    parser.add_argument("folders", type=Path, nargs="+", help="finished runs of it, with their models kept")
+    parser.add_argument(
+        "--settings", nargs="*", default=[], metavar="KEY=VALUE", help="of the recipe, as the run had them"
+    )
+    parser.add_argument("--optimizer", choices=("adamw", "sgd"), default="adamw", help="default: %(default)s")
+    parser.add_argument("--lr", type=float, default=1e-3, help="of sgd the largest; default: %(default)s")
     parser.add_argument(
         "--control", type=float, default=0.0, help="also the retrained model after GA+RT to −so many nats"
     )
     parser.add_argument("--only", default="", help="labels with seeds, with | between (NPO-s0|GA-s0)")
-    parser.add_argument("--command", default="", help="what made the models")
+    parser.add_argument(
+        "--command", default=called("npo.runs.relearn_part"), help="to be kept in the file; default: this"
+    )
     parser.add_argument("--machine", default="", help="where")
     return parser.parse_args(words)
 
 
 if __name__ == "__main__":
-    told = _told()
-    relearn_all(told.file, told)
+    asked = _told()
+    ends_in_words(lambda: relearn_all(asked.file, asked))

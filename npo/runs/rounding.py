@@ -3,7 +3,8 @@
     python -m npo.runs.rounding figures/data/rounding-tofu-mini.json tofu-mini --finetuned out/llm/finetune/model \
         --model "NPO+RT" out/llm/unlearn/NPO+RT-s0/model --machine "…"
 
-Each further call adds its lines to the file, in place of those of the same model, grid, block, scale and `--born`. The
+Each further call adds its lines to the file, in place of those of the same model, grid, block, scale and `--born`; a
+file of another recipe, other rows or another finetuned model is refused. The
 matrices of the finetuned model are moved by a share (`--scales`) of what unlearning moved them by, then rounded on each
 grid (`--grids`), with a scale for each `--block` of weights; all else stays as it was. With `--born` they are first put
 on that grid, as those of a model that came from few bits. Of the forget rows, `--rows` of them evenly spaced, a reading
@@ -20,7 +21,6 @@ scale, with
 
 import argparse
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,12 +29,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from npo.program.ending import asking, ends_in_words
+from npo.program.kept_file import begun, called, gone_on
+from npo.program.names import check_models
+from npo.program.recipe import recipe_here
+from records.errors import UserError, together
 from records.files import write_text
 from scale.attacks.matrices import matrices_of
 from scale.data.prompts import Encoded, collate
 from scale.models.loading.whole import load
 from scale.models.reading.scorer import BatchPart, Scorer
-from scale.recipes.file import read_recipe
 from scale.runtime.processes import Processes
 from scale.stages.shared.prepared import context_of
 from theory.theorems.rounding.law import survival
@@ -42,7 +46,10 @@ from theory.theorems.rounding.walk import BLOCK, Rounding, Walked, roundings, wa
 
 __all__ = ["GRIDS", "SCALES", "KnownRows", "born_on", "known_model", "walked_model"]
 
+PROGRAM = "npo.runs.rounding"
 BATCH = 8
+ALIKE = 1e-3
+"""Two readings of the same model differ by less than this share."""
 GRID = ("grid", "block", "born", "scale")  # what tells lines of a model apart
 GRIDS = ("int8", "int4", "nf4", "fp4", "int3")
 SCALES = (1.0, 0.3, 0.1, 0.03, 0.01)
@@ -84,9 +91,7 @@ class KnownRows(NamedTuple):
 
 def known_model(recipe: str, finetuned: Path, rows: int) -> KnownRows:
     """The finetuned model of a recipe on so many of its forget rows, evenly spaced; TOFU from where NPO_DATA says."""
-    settings = read_recipe(recipe)
-    instead = [f"data.{key}={value}" for key, value in settings.data.instead(os.environ).items()]
-    context = context_of(read_recipe(recipe, instead), Processes())
+    context = context_of(recipe_here(recipe), Processes())
     language_model = context.ready(load(finetuned))
     writer = context.writer(language_model)
     every = [piece for row in context.corpus.forget for piece in row.encode(writer)]
@@ -165,35 +170,71 @@ def _digits(number: float) -> float:
     return float(f"{number:.6g}")
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Add a model to a file."""
-    parser = argparse.ArgumentParser(description="What few bits leave of a language model's unlearning.")
-    parser.add_argument("file", type=Path)
-    parser.add_argument("recipe")
-    parser.add_argument("--finetuned", type=Path, required=True)
-    parser.add_argument("--model", nargs=2, required=True, metavar=("LABEL", "FOLDER"))
-    parser.add_argument("--grids", nargs="+", default=GRIDS, choices=sorted(roundings(BLOCK)))
-    parser.add_argument("--scales", nargs="+", type=float, default=SCALES)
-    parser.add_argument("--block", type=int, default=BLOCK)
-    parser.add_argument("--born", choices=sorted(roundings(BLOCK)))
-    parser.add_argument("--draws", type=int, default=2)
-    parser.add_argument("--rows", type=int, default=30)
-    parser.add_argument("--machine", default="")
-    given = parser.parse_args(words)
-    known = known_model(given.recipe, given.finetuned, given.rows)
-    whole, every = known.told(known.read(known.before)), roundings(given.block)
-    if given.born:
-        known = born_on(known, every[given.born])
-    label, folder = given.model
-    kept = json.loads(given.file.read_text(encoding="utf8")) if given.file.is_file() else {"models": {}}
-    kept["made"] = {"command": f"npo run {given.recipe}, then python -m npo.runs.rounding", "machine": given.machine}
-    kept |= {"recipe": given.recipe, "rows": len(known.rows), "weights": sum(p.numel() for p in known.before.values())}
-    kept["known"] = whole
-    told = {"block": given.block, "born": given.born}
-    grids = {name: every[name] for name in given.grids}
-    for lines in walked_model(known, Path(folder), grids, given.scales, given.draws):
-        kept["models"][label] = _added(kept["models"].get(label, []), [line | told for line in lines])
-        write_text(given.file, _written(kept))
+def _told(words: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = asking("npo.runs.rounding", __doc__)
+    parser.add_argument("file", type=Path, help="of results; made, or added to where its settings are these")
+    parser.add_argument("recipe", help="whose rows to forget are read, by name or file")
+    parser.add_argument("--finetuned", type=Path, required=True, help="the folder of the finetuned model")
+    parser.add_argument(
+        "--model", nargs=2, required=True, metavar=("LABEL", "FOLDER"), help="the unlearned one and its name"
+    )
+    parser.add_argument(
+        "--grids", nargs="+", default=GRIDS, choices=sorted(roundings(BLOCK)), help="default: all but int2"
+    )
+    parser.add_argument(
+        "--scales", nargs="+", type=float, default=SCALES, help="shares of the move; default: 1 0.3 0.1 0.03 0.01"
+    )
+    parser.add_argument("--block", type=int, default=BLOCK, help="weights that share a scale; default: %(default)s")
+    parser.add_argument("--born", choices=sorted(roundings(BLOCK)), help="the grid that the model came from")
+    parser.add_argument("--draws", type=int, default=2, help="shifts of the grid; default: %(default)s")
+    parser.add_argument(
+        "--rows", type=int, default=30, help="to forget that are read, evenly spaced; default: %(default)s"
+    )
+    parser.add_argument("--command", default=called(PROGRAM), help="to be kept in the file; default: this")
+    parser.add_argument("--machine", default="", help="where")
+    return parser.parse_args(words)
+
+
+def run(told: argparse.Namespace) -> None:
+    """Add a model to a file; UserError where its lines are of another recipe, other rows or another finetuned model."""
+    label, folder = told.model
+    content, *_ = together(
+        lambda: begun(told.file, "models"),
+        lambda: recipe_here(told.recipe),
+        lambda: check_models([told.finetuned, Path(folder)], "Name folders that hold a model."),
+        lambda: _check_number("--rows", told.rows),
+        lambda: _check_number("--draws", told.draws),
+        lambda: _check_number("--block", told.block),
+    )
+    known = known_model(told.recipe, told.finetuned, told.rows)
+    whole, every = known.told(known.read(known.before)), roundings(told.block)
+    kept = content | _head(told, content, known, whole)
+    if told.born:
+        known = born_on(known, every[told.born])
+    more = {"block": told.block, "born": told.born}
+    grids = {name: every[name] for name in told.grids}
+    for lines in walked_model(known, Path(folder), grids, told.scales, told.draws):
+        kept["models"][label] = _added(kept["models"].get(label, []), [line | more for line in lines])
+        write_text(told.file, _written(kept))
+
+
+def _check_number(option: str, number: int) -> None:
+    if number < 1:
+        raise UserError(f"{option} {number}: name 1 at least.")
+
+
+def _head(
+    told: argparse.Namespace, content: Mapping[str, Any], known: KnownRows, whole: Sequence[float]
+) -> dict[str, Any]:
+    """What a file says above its models: how it was made, of which rows, and how the finetuned model reads them."""
+    now = {"recipe": told.recipe, "rows": len(known.rows), "weights": sum(p.numel() for p in known.before.values())}
+    now["known"] = list(whole)
+    before = {name: content[name] for name in now if name in content}
+    if np.allclose(before.get("known", whole), whole, rtol=ALIKE, atol=0):  # another machine's sums end otherwise
+        before |= {"known": now["known"]} if before else {}
+    calls = {name: getattr(told, name) for name in ("command", "machine")}
+    made = gone_on(told.file, content["made"] | before, calls | now)
+    return {"made": {name: made[name] for name in calls}, **now}
 
 
 def _added(before: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -212,4 +253,4 @@ def _written(kept: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    ends_in_words(lambda: run(_told()))
