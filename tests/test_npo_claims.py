@@ -584,6 +584,10 @@ SPOIL: dict[str, Callable[[dict[str, Any]], object]] = {
     "battery-part-restores": _in_battery(
         "attack/NPO-s0/relearn,rows=part", "scores", "probability", value=[1e-4, 0.0, 1e-4]
     ),
+    "battery-retain-restores": _in_battery(
+        "attack/*/relearn,rows=retain", "scores", "probability", value=[1e-4, 1e-4, 1e-4]
+    ),
+    "battery-rounding": _in_battery("attack/NPO-s0/quantise", "scores", "probability", value=[1e-4, 1e-4, 0.4]),
     "audit-membership-undershoots": lambda results: results[f"{AUDITED}audit/GA+RT-s0"].values.update(
         against_retrained={"auc_loss": {"value": -0.1, "low": -0.3, "high": 0.1}}
     ),

@@ -11,7 +11,7 @@ from typing import Any
 from npo.ledger.judging.claim import NOT_TESTABLE, Claim, Judgement, Results
 from npo.ledger.judging.statistics import holds_if
 
-__all__ = ["BACK", "CLAIMS", "relearnt_sooner"]
+__all__ = ["BACK", "CLAIMS", "STILL", "benign_restores", "relearnt_sooner", "rounding_restores_nothing"]
 
 PLACE = "llm/audited/"
 COMMAND = "npo run tofu-mini-audit --data DIR"

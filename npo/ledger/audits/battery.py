@@ -229,4 +229,22 @@ CLAIMS = (
         judge=_on(part_restores, "attack/*/relearn,rows=part"),
         figure="attacked_smollm2",
     ),
+    _claim(
+        "retain-restores",
+        "rows to retain bring SmolLM2's answers back",
+        "Further training of an unlearned SmolLM2-135M on rows to retain alone brings back what it unlearned.",
+        f"share of the way to the finetuned probability, the largest of unlearned models (claimed ≥ {authors.BACK})",
+        source="arXiv:2406.13356",
+        judge=_on(authors.benign_restores, "audit/finetune", "attack/*/relearn,rows=retain"),
+        figure="attacked_smollm2",
+    ),
+    _claim(
+        "rounding",
+        "rounding SmolLM2 brings nothing back",
+        "Rounding an unlearned SmolLM2-135M to 8, 4 or 3 bits brings nothing back.",
+        f"share of the way to the finetuned probability, the largest of unlearned models (claimed ≤ {authors.STILL})",
+        source="against arXiv:2410.16454",
+        judge=_on(authors.rounding_restores_nothing, "audit/finetune", "attack/*/quantise"),
+        figure="attacked_smollm2",
+    ),
 )

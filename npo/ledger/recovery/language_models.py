@@ -162,7 +162,7 @@ CLAIMS: tuple[Claim, ...] = (
         "recovery-time-llm",
         "relearning takes T = u in language models",
         "In language models too relearning takes as much intrinsic time as nats were lost, whatever loss took them: of "
-        "answers and sets at the output head, and of one answer by all weights of a Llama of 1.3 M parameters.",
+        "answers and sets at the output head, and of one answer by all weights.",
         "largest |T/r − 1|; of one answer a check of the steps, halved until they keep to the flow's identity",
         takes_u,
     ),
@@ -170,7 +170,7 @@ CLAIMS: tuple[Claim, ...] = (
         "recovery-ratio-llm",
         "there and back: F(u)/u in language models",
         "In language models too unlearning takes F(u)/u times the intrinsic time of relearning, as long under GA, up "
-        "to millions of times as long under NPO: at the head, and one answer by all weights of 1.3 M parameters.",
+        "to millions of times as long under NPO: at the head, and one answer by all weights.",
         "largest |ratio/(F(u)/u) − 1|; a check of the steps, halved until they keep to the flow's identity",
         ratio_is_the_laws,
     ),
