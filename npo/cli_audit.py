@@ -135,7 +135,9 @@ def audit(
     device: Device = None,
     dtype: Dtype = None,
 ) -> None:
-    """Is it really gone? Every way there is here to get it back out of a model, beside a retrained model's scores.
+    """Look for what a model still knows of rows to forget, in every way there is here, beside a retrained model.
+
+    Is it really gone?
 
     npo audit out/tofu-mini/unlearn/NPO+RT-s0
 

@@ -73,7 +73,8 @@ def _bytes(path: Path, advice: str) -> bytes:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"There is no file {path.name} in {path.parent}. {advice}") from None
+        where = "this folder" if path.parent == Path() else path.parent
+        raise UserError(f"There is no file {path.name} in {where}. {advice}") from None
     except (OSError, ValueError) as error:  # a ValueError where the name itself can't be one
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{str(path)[:200]} can't be read ({reason}). {advice}") from None

@@ -15,6 +15,7 @@ from small_recipe import SMALL
 from figures import audit as figure_of_audit
 from figures import audit_probes
 from npo.report.audited import NO_REFERENCE, remarks, write_audit
+from npo.report.meanings import meaning
 from npo.running import units as running
 from npo.stopping import GOES_ON
 from npo.verbs.audit_settings import settings_asked
@@ -112,7 +113,7 @@ def test_attacks_on_the_model_and_on_the_retrained_one_are_curves_and_are_kept(a
     assert own[0] < own[1] < own[2]
     wanted = min((beside[2] - beside[0]) / (own[2] - own[0]), 1)
     assert curves["relearn,lr=0.03"]["robustness"]["r"]["probability"][1] == pytest.approx(wanted)
-    assert "After relearn,lr=0.03, at 2 steps: probability" in " ".join(printed.split())
+    assert "After relearn (lr=0.03), at 2 steps: probability" in " ".join(printed.split())
     assert "After attacks" in sound(audited[2] / "GA-s0/audit.html").text
     assert (audited[2] / "GA-s0/figures/attacks.png").stat().st_size > 1000
     report = (audited[2] / "GA-s0/audit.json").read_text(encoding="utf8")
@@ -131,14 +132,17 @@ def test_rows_of_one_s_own_without_any_model_beside(prepared, tmp_path, monkeypa
     words = ("--forget", str(prepared / "rows.jsonl"), "--retain", str(prepared / "kept.jsonl"), "--device", "cpu")
     code, printed, err = npo("audit", str(prepared / "adapter"), *words, *FAST)
     assert code == 0, err
-    assert NO_REFERENCE in printed
+    assert printed.count(NO_REFERENCE[1:]) == 1
     assert "membership was not attacked" in printed
     (file,) = Path("out/audit").glob("*/audit.json")
     told = json.loads(file.read_text(encoding="utf8"))
     assert told["questions"] == {"forget": len(QUESTIONS), "retain": 6}
     assert told["scores"]["membership"] == {}
     assert told["scores"]["memorisation"]["probability"]["difference"] is None
-    assert NO_REFERENCE in (file.parent / "audit.html").read_text(encoding="utf8")
+    assert told["judged"] == NO_REFERENCE
+    text = sound(file.parent / "audit.html").text
+    assert NO_REFERENCE[1:] in text
+    assert "of rows to retain: of the true answer, a token" in text
 
 
 MISTAKES = {
@@ -267,12 +271,19 @@ def test_what_is_drawn_and_what_lies_in_the_layers_are_curves_of_their_own(told,
 def test_what_tells_a_model_from_the_retrained_one_is_said(told):
     flat = {"value": 0.0, "low": -0.1, "high": 0.1}
     scores = {"memorisation": {"probability": {"difference": flat}}}
+    scores["memorisation"]["retain_probability"] = {"difference": {**flat, "low": 0.01}}  # kept better, or a twin:
+    scores["memorisation"]["extraction_strength_floored"] = {"difference": {**flat, "low": 0.01}}  # not counted
     assert "None of 1 scores" in remarks({**told, "scores": scores})[0]
     scores = {"memorisation": {"probability": {"difference": {**flat, "low": 0.01}}}}
     assert (
-        "1 of 1 scores tell this model from the retrained one: memorisation 1 of 1"
-        in remarks({**told, "scores": scores})[0]
+        "1 of 1 scores tell this model from the retrained one (of rows to forget; of several forms of one score the "
+        "first): memorisation 1 of 1" in remarks({**told, "scores": scores})[0]
     )
+
+
+def test_every_score_has_a_line_on_what_it_means(told):
+    names = [name for scores in (*told["scores"].values(), told["derived"]) for name in scores]
+    assert [name for name in names if not meaning(name)] == []
 
 
 def test_one_that_is_stopped_goes_on(prepared, tmp_path, monkeypatch):

@@ -52,6 +52,7 @@ MISTAKES = {
     "a share": ("prune: {shares: [2]}", "--attack prune.shares.0: Input should be less than 1, got 2."),
     "no list": ("prune: {shares: 0.5}", "--attack prune.shares: Input should be a list: [a, b], got 0.5."),
     "falling steps": ("relearn: {steps: [5, 2]}", "--attack relearn.steps: they should grow"),
+    "no steps": ("relearn: {steps: []}", "--attack relearn.steps: steps needs at least one value."),
     "a rate": ("relearn: {lr: nan}", "--attack relearn.lr: "),
     "rows": ("relearn: {rows: some}", "--attack relearn.rows: "),
     "a share of all": ("relearn: {share: 0.5}", "share is for rows=part"),
@@ -113,6 +114,8 @@ def test_the_level_with_the_most_is_told_and_of_a_mixture_the_one_that_keeps_eno
         "the retrained model's 0.1 → 0.1."
     )
     assert second == "After mix, at weight 0.5: probability 0.1 → 0.2."
+    curves["mix"]["kept_at"] = {"weight": None}
+    assert after_attacks(told)[1] == second  # the last level before the finetuned model
     assert third.startswith("No retrained model was trained alike")
     (title, head, lines), *_ = curve_tables({**told, "models": {"model": "m", "retrained": "r"}})
     assert (title, head) == ("after quantise", ("score", "bits", "this model", "retrained", "way back", "Q"))

@@ -32,7 +32,7 @@ def _table(label: str, curve: Mapping[str, Any], models: Mapping[str, Any]) -> T
             more = [_later(curve["recovered"].get(name, {}).get("model"), i)] if back else []
             more += [_later(curve["robustness"][robust].get(name), i)] if robust else []
             lines.append((_words(name) if i == 0 else "", f"{level:.3g}", *map(with_interval, points), *more))
-    return f"after {label}", head, lines
+    return f"after {_named(label)}", head, lines
 
 
 def _names(curve: Mapping[str, Any]) -> list[str]:
@@ -69,7 +69,8 @@ def _sentence(label: str, curve: Mapping[str, Any]) -> str:
         return ""
     level = f"{curve['levels'][at]:.3g}"
     counted = curve["axis"] in ("steps", "bits")
-    said = f"After {label}, at {f'{level} ' if counted else ''}{curve['axis']}{'' if counted else f' {level}'}: "
+    axis = curve["axis"].removesuffix("s") if level == "1" else curve["axis"]
+    said = f"After {_named(label)}, at {f'{level} ' if counted else ''}{axis}{'' if counted else f' {level}'}: "
     said += f"{_words(name)} {own['value'][0]:.3g} → {own['value'][at]:.3g}"
     back = (curve["recovered"].get(name, {}).get("model") or {at - 1: None})[at - 1]
     said += "" if back is None else f", {round(100 * back)} % of the way to the finetuned model's"
@@ -79,12 +80,26 @@ def _sentence(label: str, curve: Mapping[str, Any]) -> str:
 
 
 def _told_of(curve: Mapping[str, Any], values: Sequence[float | None]) -> int | None:
-    """The level with the most; of a mixture, which ends at the finetuned model, the one that keeps enough."""
+    """The level with the most; of a mixture, which ends at the finetuned model, the one that keeps enough.
+
+    Where none does, or none was looked for, the last before that end.
+    """
     if curve["axis"] == "weight":
-        kept = curve.get("kept_at", {}).get("weight")
-        return curve["levels"].index(kept) if kept in curve["levels"][1:] else None
+        levels, kept = curve["levels"], curve.get("kept_at", {}).get("weight")
+        between = {level: i for i, level in enumerate(levels) if i and 0 < level < 1 and values[i] is not None}
+        return between.get(kept, between[min(between)]) if between and values[0] is not None else None
     known = [(value, -i) for i, value in enumerate(values) if i and value is not None]
     return -max(known)[1] if known and values[0] is not None else None
+
+
+def _named(label: str) -> str:
+    """An attack's label for a reader.
+
+    >>> _named("relearn"), _named("relearn,rows=related,file=more.jsonl")
+    ('relearn', 'relearn (rows=related, file=more.jsonl)')
+    """
+    kind, *options = label.split(",")
+    return f"{kind} ({', '.join(options)})" if options else kind
 
 
 def _words(name: str) -> str:

@@ -60,6 +60,7 @@ def audit(asked: AuditChoices) -> None:
 
 def _told(found: Chosen, whole: "Audit", attacked: Mapping[str, Mapping[str, Data]]) -> dict[str, Any]:
     """What audit.json holds: which models, how much was asked, how, the scores (`scale.audit.told`), and curves."""
+    from npo.report.audited import NO_REFERENCE
     from scale.audit.told import told_of
     from scale.stages.audits.attack_parts import curves_told
 
@@ -67,6 +68,7 @@ def _told(found: Chosen, whole: "Audit", attacked: Mapping[str, Mapping[str, Dat
     asked = plan.asked.first(plan.settings.questions)
     return {
         "model": plan.name,
+        **({} if "retrained" in plan.places else {"judged": NO_REFERENCE}),
         "models": dict(plan.places),
         "questions": {name: len(one.questions) for name, one in asked.sets.items()},
         "known": {name: sum(one is not None for one in getattr(asked, name)) for name in ("entities", "reworded")},
@@ -91,20 +93,22 @@ def _arrays(whole: "Audit") -> dict[str, np.ndarray]:
 
 def _show(told: Mapping[str, Any], place: Path, gone: Sequence[str]) -> None:
     from npo.report.attack_curves import curve_tables
-    from npo.report.audited import remarks, tables
+    from npo.report.audited import head, judged, remarks, tables
 
     console = Console()
+    for remark in judged(told):
+        console.print(plain(remark), markup=False, highlight=False, soft_wrap=True)
     for family, rows in tables(told):
         if not rows:
             continue
-        table = Table("score", "this model", "retrained", "difference", "finetuned", title=Text(plain(family)))
+        table = Table(*head(told), title=Text(plain(family)))
         for row in rows:
             if row[0].startswith(_LEFT_TO_FILES):
                 continue
             table.add_row(*(Text(plain(cell)) for cell in row))
         console.print(table)
-    for title, head, rows in curve_tables(told):
-        table = Table(*head, title=Text(plain(title)))
+    for title, columns, rows in curve_tables(told):
+        table = Table(*columns, title=Text(plain(title)))
         for row in rows:
             table.add_row(*(Text(plain(cell)) for cell in row))
         console.print(table)

@@ -129,5 +129,9 @@ def told(error: "ErrorDetails") -> str:
     if error["type"] == "missing":
         return f"  {place}: is missing."
     words = f"Input should be {_SHOULD_BE[error['type']]}" if error["type"] in _SHOULD_BE else said(error)
-    given = "" if isinstance(error["input"], dict | BaseModel) else f", got {shown(error['input'])}"
+    given = (
+        ""
+        if isinstance(error["input"], dict | BaseModel) or error["input"] in ((), [])
+        else f", got {shown(error['input'])}"
+    )
     return f"  {place or 'the recipe'}: {words}{given}."
