@@ -222,7 +222,7 @@ def test_a_part_is_tested_on_the_rest_and_rows_to_retain_for_their_true_answers(
     monkeypatch.setattr(attack_curve, "measured", stub)
     unit = next(unit for unit in _units() if unit.name == "attack/retrain/relearn,rows=part")
     unit.run(tmp_path, {name: out / name for name in unit.needs}, silent)
-    trained = {row.words for row in unit.run.keywords["rows"]}
+    trained = {row.words for row in unit.run.keywords["attack"].rows}
     asked = {(one.prompt, one.truth) for one in seen[0].forget.questions}
     assert (len(trained), len(asked), len(trained | asked)) == (10, 10, 20)
     assert all(len(one.answers) == 1 for one in seen[0].retain.questions)

@@ -38,9 +38,8 @@ from scale.models.loading.whole import load as load_model
 from scale.models.reference.identity import model_hash
 from scale.recipes.recipe import Recipe
 from scale.runtime.processes import Processes
-from scale.stages.audits.attack_levels import Ready
 from scale.stages.audits.attack_rows import RelearnSaid, RowsThere, rows_to_relearn
-from scale.stages.audits.attacked import asked_after, follow
+from scale.stages.audits.attacked import PlannedAttack, asks_again, follow
 from scale.stages.audits.audited import save_audit
 from scale.stages.shared.context import MODEL, Context
 from scale.stages.shared.prepared import context_of
@@ -112,8 +111,7 @@ class Finished:
 
     def audited_before(self, attack: AttackChoice) -> bool:
         """Has the audit of a model asked what the first level of an attack would ask again?"""
-        part = attack.relearn is not None and attack.relearn.rows == "part"
-        return not part and set(attack.settings.families) <= {*self.settings.families} - {*self.first}
+        return asks_again(attack, {*self.settings.families} - {*self.first})
 
 
 def audit_model(folder: Path, inputs: Mapping[str, Path], progress: Progress, *, finished: Finished, name: str) -> None:
@@ -131,12 +129,10 @@ def attack_model(
     """One attack on one model, the audit before it taken from its unit where the same was asked."""
     recipe, chosen = finished.recipe, attack.settings
     rows = finished.relearnt(chosen) if isinstance(chosen, Relearn) else ()
-    schedule = chosen.schedule(recipe.unlearn) if isinstance(chosen, Relearn) else None
-    asked, beside = asked_after(finished.plainly, attack, rows), finished.beside
-    subject = finished.subject(name)
-    context = finished.context
+    planned = PlannedAttack.of(attack, rows, recipe.unlearn, recipe.seed)
+    subject, beside, context = finished.subject(name), finished.beside, finished.context
     writer = context.writer(subject.language_model)
-    ready = Ready(subject, beside.finetuned, asked, rows, schedule, recipe.seed, writer, scorer=context.scorer)
+    ready = replace(planned.ready(subject, beside, finished.plainly, writer), scorer=context.scorer)
     before = load(inputs[f"audit/{name}"]) if finished.audited_before(attack) else None
     retrained = inputs.get(f"attack/{RETRAINED}/{attack.label}")
     known = load(retrained).values if retrained else {}

@@ -17,6 +17,7 @@ from scale.data.row import Learnable
 from scale.models.loading.merged import base_of, is_adapter
 from scale.models.loading.whole import described, place_of
 from scale.recipes.recipe import EvaluateSettings, ModelSettings
+from scale.stages.audits.attacked import PlannedAttack
 from scale.stages.pipeline import stage_of
 from scale.stages.shared.context import Context
 from scale.training.optimizers import kept_bytes
@@ -86,8 +87,10 @@ def _training(unit: Unit) -> _Training | None:
     """What a unit trains, whatever its stage is called; None where it trains nothing."""
     given = _given(unit)
     stage = "relearn" if "attack" in given else stage_of(unit)
-    if given.get("schedule") is not None:
-        schedule, rows, tokens = given["schedule"], len(given["rows"]), _tokens(given["rows"])
+    attack: PlannedAttack | None = given.get("attack")
+    schedule, trained_on = (attack.schedule, attack.rows) if attack else (given.get("schedule"), given.get("rows"))
+    if schedule is not None and trained_on is not None:
+        rows, tokens = len(trained_on), _tokens(trained_on)
     elif "method" not in given:
         return None
     else:
@@ -124,7 +127,7 @@ def _audited(units: Sequence[Unit]) -> list[PlannedStage]:
     runs = 0
     for given in map(_given, units):
         if "attack" in given:
-            runs += len(given["attack"].settings.levels) + (given["before"] is None)
+            runs += len(given["attack"].choice.settings.levels) + (given["before"] is None)
         elif "models" in given:
             runs += 1
     corpus = _given(units[0])["context"].corpus

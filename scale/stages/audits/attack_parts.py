@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from records.errors import UserError, together
-from records.store import Data, content_hash, load
+from records.store import Data, load
 from records.work import Progress, Unit
 from scale.attacks.robustness import recovered
-from scale.attacks.settings import AttackChoice, Relearn
+from scale.attacks.settings import AttackChoice
 from scale.audit.battery import MODEL, Audit
 from scale.audit.families import FAMILIES, Family
 from scale.audit.parts import Plan
@@ -22,12 +22,9 @@ from scale.audit.subject import ModelsBeside
 from scale.data.formats import format_of
 from scale.data.prompts import Writer
 from scale.data.row import Learnable
-from scale.stages.audits.attack_levels import Ready
 from scale.stages.audits.attack_rows import RelearnSaid, RowsThere, rows_to_relearn
-from scale.stages.audits.attacked import asked_after, follow
+from scale.stages.audits.attacked import PlannedAttack, asks_again, follow
 from scale.stages.audits.robust import KNOWS
-from scale.stages.shared.own_code import source_of_optimizer
-from scale.tasks.corpus import hashable
 from scale.training.schedule import Schedule
 
 __all__ = ["AttackPlan", "curves_told", "schedules_of"]
@@ -81,37 +78,20 @@ class AttackPlan:
         return tuple(dict.fromkeys([*read, *([FINETUNED] if attack.mix else [])]))
 
     def _unit(self, of: str, attack: AttackChoice, rows: Sequence[Learnable]) -> Unit:
-        plan, chosen = self.plan, attack.settings
-        schedule = chosen.schedule(self.usual) if isinstance(chosen, Relearn) else None
+        plan = self.plan
+        planned = PlannedAttack.of(attack, rows, self.usual, plan.settings.seed)
         before = self._before(of, attack)
         against = self.place(RETRAINED, attack) if of == MODEL and RETRAINED in plan.places else None
         reads = self._reads(attack)
-        said = {
-            **plan.said(of, reads, _TAKES, plan.asked),
-            "attack": attack.model_dump(mode="json", exclude_none=True),
-            "rows_of": content_hash(hashable(rows)),
-            "schedule": schedule.described() if schedule else None,
-            **(source_of_optimizer(schedule) if schedule else {}),
-        }
-        run = partial(
-            _attack,
-            plan=plan,
-            of=of,
-            attack=attack,
-            reads=reads,
-            rows=rows,
-            schedule=schedule,
-            before=before,
-            against=against,
-        )
+        said = {**plan.said(of, reads, _TAKES, plan.asked), **planned.said()}
+        run = partial(_attack, plan=plan, of=of, attack=planned, reads=reads, before=before, against=against)
         needs = (*before, *([against] if against else []))
         return Unit(self.place(of, attack), said, run, needs=needs, reads=plan.folders(of, reads), alone=True)
 
     def _before(self, of: str, attack: AttackChoice) -> tuple[str, ...]:
         """The parts of the audit that have asked what the first level would ask again; none where not all have."""
-        part = attack.relearn is not None and attack.relearn.rows == "part"
-        asked = set(attack.settings.families) <= set(self.plan.settings.families)
-        return tuple(self.plan.place(of, family) for family in _families(attack)) if asked and not part else ()
+        known = asks_again(attack, self.plan.settings.families)
+        return tuple(self.plan.place(of, family) for family in _families(attack)) if known else ()
 
 
 def schedules_of(attacks: Sequence[AttackChoice], usual: Schedule) -> dict[str, Schedule]:
@@ -130,10 +110,8 @@ def _attack(
     *,
     plan: Plan,
     of: str,
-    attack: AttackChoice,
+    attack: PlannedAttack,
     reads: Sequence[str],
-    rows: Sequence[Learnable],
-    schedule: Schedule | None,
     before: Sequence[str],
     against: str | None,
 ) -> None:
@@ -142,11 +120,12 @@ def _attack(
     beside, subject = ModelsBeside(**held), plan.loaded(of)
     tokenizer, most = subject.language_model.tokenizer, subject.writer.max_length
     writer = Writer(tokenizer, format_of(plan.prompt, tokenizer), most)
-    asked, seed = asked_after(plan.asked, attack, rows), plan.settings.seed
     known = _together([load(inputs[name]) for name in before]) if before else None
     retrained = load(inputs[against]).values if against else None
-    ready = Ready(subject, beside.finetuned, asked, rows, schedule, seed, writer)
-    follow(folder, ready, beside, progress, attack=attack, audit=plan.settings, before=known, retrained=retrained)
+    ready = attack.ready(subject, beside, plan.asked, writer)
+    follow(
+        folder, ready, beside, progress, attack=attack.choice, audit=plan.settings, before=known, retrained=retrained
+    )
 
 
 def _together(parts: Sequence[Data]) -> Data:

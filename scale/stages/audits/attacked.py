@@ -17,18 +17,19 @@ It leaves, beside `data.npz` with every score by level and question (`<score>`, 
     kept_at                 of a mixture with `keep`: {weight, retain_probability, least}; weight null: nowhere
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from records.doing import doing
-from records.store import Data, load, save
+from records.store import Data, content_hash, load, save
 from records.work import Progress
 from scale.attacks.settings import AttackChoice
 from scale.audit.asked import AskedSets
 from scale.audit.settings import AuditSettings
-from scale.audit.subject import ModelsBeside
+from scale.audit.subject import AuditSubject, ModelsBeside
+from scale.data.prompts import Writer
 from scale.data.questions import Question
 from scale.data.row import Learnable
 from scale.stages.audits.attack_curve import AttackCurve
@@ -36,11 +37,42 @@ from scale.stages.audits.attack_levels import Ready, levels_of
 from scale.stages.audits.audited import Models
 from scale.stages.audits.robust import robustness
 from scale.stages.shared.context import Context
+from scale.stages.shared.own_code import source_of_optimizer
+from scale.tasks.corpus import hashable
 from scale.training.schedule import Schedule
 
-__all__ = ["asked_after", "attacked", "follow"]
+__all__ = ["PlannedAttack", "asked_after", "asks_again", "attacked", "follow"]
 
 AXES = {"relearn": "steps", "quantise": "bits", "prune": "share", "mix": "weight"}
+
+
+@dataclass(frozen=True)
+class PlannedAttack:
+    """An attack with what it is made with: rows and schedule, of relearning, and the seed."""
+
+    choice: AttackChoice
+    rows: Sequence[Learnable]
+    schedule: Schedule | None
+    seed: int
+
+    @classmethod
+    def of(cls, choice: AttackChoice, rows: Sequence[Learnable], usual: Schedule, seed: int) -> "PlannedAttack":
+        """Relearning takes of the `usual` schedule what is not said of it."""
+        return cls(choice, rows, choice.relearn.schedule(usual) if choice.relearn else None, seed)
+
+    def said(self) -> dict[str, Any]:
+        """What its results depend on beside models, questions and the seed."""
+        return {
+            "attack": self.choice.model_dump(mode="json", exclude_none=True),
+            "rows_of": content_hash(hashable(self.rows)),
+            "schedule": self.schedule.described() if self.schedule else None,
+            **(source_of_optimizer(self.schedule) if self.schedule else {}),
+        }
+
+    def ready(self, subject: AuditSubject, beside: ModelsBeside, asked: AskedSets, writer: Writer) -> Ready:
+        """To be made on a model that is asked this, and after the attack what `asked_after` leaves of it."""
+        wanted = asked_after(asked, self.choice, self.rows)
+        return Ready(subject, beside.finetuned, wanted, self.rows, self.schedule, self.seed, writer)
 
 
 def attacked(
@@ -50,28 +82,24 @@ def attacked(
     *,
     context: Context,
     models: Models,
-    attack: AttackChoice,
-    rows: Sequence[Learnable],
-    schedule: Schedule | None,
+    attack: PlannedAttack,
     asked: AskedSets,
     audit: AuditSettings,
     before: str | None,
     against: str | None,
-    seed: int,
 ) -> None:
     """Attack a model and audit it at every level.
 
-    `rows` and `schedule` are those of relearning; `before` is the unit that audited the model as it was, where that
-    was asked the same, and `against` the one that attacked the retrained model alike.
+    `before` is the unit that audited the model as it was, where that was asked the same, and `against` the one that
+    attacked the retrained model alike.
     """
     doing("loading the model")
     subject = models.subject(context, inputs, audit)
     beside = models.beside(context, inputs, audit)
-    wanted, writer = asked_after(asked, attack, rows), context.writer(subject.language_model)
-    ready = Ready(subject, beside.finetuned, wanted, rows, schedule, seed, writer, scorer=context.scorer)
+    ready = replace(attack.ready(subject, beside, asked, context.writer(subject.language_model)), scorer=context.scorer)
     known = load(inputs[before]) if before else None
     retrained = load(inputs[against]).values if against else None
-    follow(folder, ready, beside, progress, attack=attack, audit=audit, before=known, retrained=retrained)
+    follow(folder, ready, beside, progress, attack=attack.choice, audit=audit, before=known, retrained=retrained)
 
 
 def follow(
@@ -110,6 +138,12 @@ def follow(
     }
     values["robustness"] = robustness(values, retrained)
     save(folder, Data(curve.arrays, values))
+
+
+def asks_again(attack: AttackChoice, families: Collection[str]) -> bool:
+    """Does the first level of an attack ask what an audit of these families has asked of the model as it was?"""
+    part = attack.relearn is not None and attack.relearn.rows == "part"
+    return not part and set(attack.settings.families) <= set(families)
 
 
 def asked_after(every: AskedSets, attack: AttackChoice, rows: Sequence[Learnable]) -> AskedSets:

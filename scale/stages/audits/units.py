@@ -12,7 +12,7 @@ from typing import Any
 from records.errors import together
 from records.store import content_hash
 from records.work import Unit
-from scale.attacks.settings import AttackChoice, Relearn
+from scale.attacks.settings import AttackChoice
 from scale.audit.asked import AskedSets
 from scale.audit.families import FAMILIES
 from scale.audit.fluency import check_classifier, classifier_hash
@@ -21,12 +21,10 @@ from scale.audit.settings import AuditSettings
 from scale.data.row import Learnable
 from scale.recipes.recipe import Recipe
 from scale.stages.audits.attack_rows import RelearnSaid, RowsThere, rows_to_relearn
-from scale.stages.audits.attacked import attacked
+from scale.stages.audits.attacked import PlannedAttack, asks_again, attacked
 from scale.stages.audits.audited import Models, audited, to_audit
 from scale.stages.shared.context import Context
 from scale.stages.shared.cost import of_examination, of_training
-from scale.stages.shared.own_code import source_of_optimizer
-from scale.tasks.corpus import hashable
 
 __all__ = ["AuditUnits"]
 
@@ -120,41 +118,34 @@ class AuditUnits:
         reference = self._retrained and attack.mix is None and model not in (self._retrained, self._finetuned)
         against = f"{self.prefix}attack/retrain/{attack.label}" if reference else None
         before = f"{self.prefix}audit/{self._name(model)}" if self._audited_before(attack) else None
-        schedule = chosen.schedule(recipe.unlearn) if isinstance(chosen, Relearn) else None
+        planned = PlannedAttack.of(attack, rows, recipe.unlearn, recipe.seed)
         said = {
             **self.shared,
             "audit": self.settings.model_dump(mode="json"),
             "models": list(models),
             "known_of": self._asked_of,
-            "attack": attack.model_dump(mode="json", exclude_none=True),
-            "rows_of": content_hash(hashable(rows)),
-            "schedule": schedule.described() if schedule else None,
             "seed": recipe.seed,
-            **(source_of_optimizer(schedule) if schedule else {}),
+            **planned.said(),
         }
         run = partial(
             attacked,
             context=self.context,
             models=models,
-            attack=attack,
-            rows=rows,
-            schedule=schedule,
+            attack=planned,
             asked=self.asked,
             audit=self.settings,
             before=before,
             against=against,
-            seed=recipe.seed,
         )
         seconds = (1 + len(chosen.levels)) * of_examination(recipe)
-        seconds += of_training(recipe, schedule, len(rows)) if schedule else 0.0
+        seconds += of_training(recipe, planned.schedule, len(rows)) if planned.schedule else 0.0
         name = f"{self.prefix}attack/{self._name(model)}/{attack.label}"
         return Unit(name, said, run, needs=self._needs(models, before, against), seconds=seconds, **self.common)
 
     def _audited_before(self, attack: AttackChoice) -> bool:
         """Has the audit of a model asked what the first level would ask again?"""
-        part = attack.relearn is not None and attack.relearn.rows == "part"
         audit = self.recipe.audit
-        return audit is not None and not part and set(attack.settings.families) <= set(audit.families)
+        return audit is not None and asks_again(attack, audit.families)
 
     def _rows(self, number: int, attack: AttackChoice) -> tuple[Learnable, ...]:
         if attack.relearn is None:
