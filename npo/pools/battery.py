@@ -105,9 +105,8 @@ class Finished:
     @property
     def less(self) -> dict[str, AskedSets]:
         """What the families are asked that are asked less."""
-        return {
-            family: self.asked.first(rows) for family, rows in self.first.items() if family in self.settings.families
-        }
+        wanted = {family: rows for family, rows in self.first.items() if family in self.settings.families}
+        return {family: self.asked.first(rows).first(self.settings.questions) for family, rows in wanted.items()}
 
     def audited_before(self, attack: AttackChoice) -> bool:
         """Has the audit of a model asked what the first level of an attack would ask again?"""
@@ -120,7 +119,8 @@ def audit_model(folder: Path, inputs: Mapping[str, Path], progress: Progress, *,
     subject = finished.unchanged(name)
     found = finished.measured(subject)
     beside = items_of(load(inputs[f"audit/{RETRAINED}"]).arrays) if inputs else {}
-    save_audit(folder, subject, found, finished.asked, finished.settings, beside, finished.less)
+    settings = finished.settings
+    save_audit(folder, subject, found, finished.asked.first(settings.questions), settings, beside, finished.less)
 
 
 def attack_model(
