@@ -179,3 +179,4 @@ def test_what_results_owe_to_names_no_folder_of_rows(tmp_path: Path, monkeypatch
     corpus = Corpus.__new__(Corpus)
     told = told_of("tofu-mini", ["unlearn.batch=10", f"data.source={tmp_path}"], corpus, "owner/name")
     assert told == {"recipe": "tofu-mini", "settings": ["unlearn.batch=10"], "data": "h", "model": "owner/name"}
+    assert told_of("quick", [], corpus) == {"recipe": "quick", "settings": [], "data": "h"}

@@ -27,12 +27,13 @@ def recipe_here(name: str, words: Sequence[str] = ()) -> "Recipe":
     return read_recipe(name, [*kept, *(f"{key}={value}" for key, value in instead.items())])
 
 
-def told_of(name: str, words: Sequence[str], corpus: "Corpus", model: str | Path) -> dict[str, Any]:
-    """What results of a recipe's rows and of one model owe to both: the recipe, its words, a hash of rows and weights.
+def told_of(name: str, words: Sequence[str], corpus: "Corpus", model: str | Path | None = None) -> dict[str, Any]:
+    """What results owe to a recipe and a model: its name, its words, a hash of the rows; one of its weights.
 
     A folder that the rows come from is not among the words: another machine has them elsewhere.
     """
     from scale.models.reference.identity import model_hash
 
     kept = sorted(word for word in words if not word.startswith("data.source="))
-    return {"recipe": name, "settings": kept, "data": corpus.describe()["hash"], "model": model_hash(str(model))}
+    weights = {} if model is None else {"model": model_hash(str(model))}
+    return {"recipe": name, "settings": kept, "data": corpus.describe()["hash"], **weights}

@@ -99,7 +99,7 @@ def relearn_all(file: Path, told: argparse.Namespace) -> None:
     how, runs, wanted = RelearningPart(told.optimizer, told.lr), content["runs"], told.only.split("|")
     check_names("--only", filter(None, wanted), [name for names in models.values() for name in names])
     now = {name: getattr(told, name) for name in MADE}
-    now |= {name: x for name, x in told_of(told.recipe, told.settings, context.corpus, "").items() if name != "model"}
+    now |= told_of(told.recipe, told.settings, context.corpus)
     now |= {"control": told.control} if told.control else {}
     made = gone_on(file, _made_before(content), now)
     for folder in told.folders:
