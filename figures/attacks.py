@@ -155,9 +155,10 @@ def _axes(ax: Axes, values: Mapping[str, Any], score: str) -> None:
 
 
 def _span(curves: Mapping[str, Mapping[str, Mapping[str, Any]]], score: str) -> tuple[float, float]:
-    """Of an axis: probabilities in decades, a whole one at least, down to the smallest."""
+    """Of an axis: all that there is of probabilities with their intervals, a decade at the least."""
     if score != "probability":
         return -0.03, 1.03
-    there = [values["scores"].get(score, {}).get("low", []) for by in curves.values() for values in by.values()]
-    least = min((x for low in there for x in low if x is not None), default=FLOOR)
-    return min(max(least, FLOOR), 0.1) / 1.5, 1.5
+    there = [values["scores"][score] for by in curves.values() for values in by.values() if score in values["scores"]]
+    known = [x for one in there for x in (*one["low"], *one["high"]) if x is not None]
+    most = max(known, default=1.0)
+    return max(min([*known, most / 10]), FLOOR) / 1.5, min(most, 1.0) * 1.5

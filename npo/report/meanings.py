@@ -20,7 +20,7 @@ _SCORES = {
     "exact_memorization": "share of the answer's tokens that are the likeliest ones",
     "probability": "of the true answer, a token",
     "paraphrase_probability": "of the true answer in other words, a token",
-    "truth_ratio": _RATIO,
+    "truth_ratio": f"in the form of TOFU's utility, max(0, 1 − R); {_RATIO}",
     "truth_ratio_closer_to_1": f"min(R, 1/R); {_RATIO}",
     "truth_ratio_true_better": "max(0, 1 − R)",
     "truth_ratio_prob_mean": "1/(1 + R): the truth's share",

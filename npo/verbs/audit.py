@@ -54,7 +54,8 @@ def audit(asked: AuditChoices) -> None:
             write_audit, told=told, arrays=_arrays(whole), command=f"npo audit {asked.model}", curves=curves
         )
         gone = dropped(found.place, told)
-        publish(found.place, write, stale=WRITTEN)
+        with waiting("drawing the figures and writing the page"):
+            publish(found.place, write, stale=WRITTEN)
         _show(told, found.place, gone)
 
 
