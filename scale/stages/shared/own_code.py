@@ -1,17 +1,19 @@
 """What a recipe names that is code of one's own: where it lies, and what it says."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from records.loader import source_of
 from records.store import content_hash
-from scale.recipes.recipe import Recipe
 from scale.training.optimizer_settings import own_of
 from scale.training.schedule import Schedule
+
+if TYPE_CHECKING:
+    from scale.recipes.recipe import Recipe
 
 __all__ = ["own_code", "source_of_optimizer"]
 
 
-def own_code(recipe: Recipe) -> list[str]:
+def own_code(recipe: "Recipe") -> list[str]:
     """What a recipe names that may be code of one's own: methods, metrics, optimizers."""
     found = [method.name for method in recipe.unlearn.methods]
     found += [name for names in recipe.evaluate.metrics.values() for name in names]
