@@ -18,6 +18,7 @@ __all__ = ["draw"]
 PLACE, DROP = "llm/way-back/", "llm/equal-drop/"
 RUNGS = {"head": "o", "blocks": "s", "adapter": "^", "full": "D"}
 COLOURS = {"tofu-mini": "#0072B2", "smollm2": "#D55E00"}
+SIZES = {"tofu-mini": 5, "smollm2": 10}  # where both are in one place, both are seen
 LOOKS = {"adam": ("AdamW", "#D55E00", "s"), "gd": ("plain descent", "#0072B2", "o")}
 
 
@@ -38,13 +39,15 @@ def _times(ax: Axes, ways: Mapping[str, Data]) -> None:
     ends = np.array([0.8, 5e7])
     ax.plot(ends, ends, color="black", linewidth=0.8, label="law there: F(u)/u")
     ax.axhline(1, color="black", linewidth=0.8, linestyle="--", label="law back: 1, whatever unlearned")
-    for name, data in ways.items():
+    for name, data in sorted(ways.items()):  # the larger ones first
         setting, rung, _ = name.split("/")
-        colour, marker = COLOURS[setting], RUNGS[rung]
+        colour, marker, size = COLOURS[setting], RUNGS[rung], SIZES[setting]
         for one in data.values["singles"]:
             asked = one["asked"] / one["lost"]
-            ax.plot(asked, one["unlearn"] / one["lost"], marker, color=colour, markersize=6)
-            ax.plot(asked, one["relearn"] / one["gained"], marker, color=colour, markerfacecolor="white", markersize=6)
+            ax.plot(asked, one["unlearn"] / one["lost"], marker, color=colour, markersize=size)
+            ax.plot(
+                asked, one["relearn"] / one["gained"], marker, color=colour, markerfacecolor="white", markersize=size
+            )
     for setting, colour in COLOURS.items():
         for rung, marker in RUNGS.items():
             if any(name.startswith(f"{setting}/{rung}/") for name in ways):
